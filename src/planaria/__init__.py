@@ -1,0 +1,52 @@
+"""planaria: neural cellular automata that grow, persist and heal."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from planaria.training.session import train as train
+    from planaria.core.damage import Wound as Wound
+    from planaria.core.layout import Layout as Layout
+    from planaria.core.rule import Rule as Rule
+    from planaria.core.rule import RuleConfig as RuleConfig
+    from planaria.data.images import picture as picture
+    from planaria.engine import run as run
+    from planaria.engine import unroll as unroll
+    from planaria.errors import UserError as UserError
+    from planaria.export.movie import Film as Film
+    from planaria.export.movie import film as film
+    from planaria.store import load as load
+    from planaria.store import save as save
+    from planaria.world import World as World
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Film": "planaria.export.movie",
+    "Layout": "planaria.core.layout",
+    "Rule": "planaria.core.rule",
+    "RuleConfig": "planaria.core.rule",
+    "UserError": "planaria.errors",
+    "World": "planaria.world",
+    "Wound": "planaria.core.damage",
+    "film": "planaria.export.movie",
+    "load": "planaria.store",
+    "picture": "planaria.data.images",
+    "run": "planaria.engine",
+    "save": "planaria.store",
+    "train": "planaria.training.session",
+    "unroll": "planaria.engine",
+}
+
+__all__ = sorted(_HOMES)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that the command line starts at once."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'planaria' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

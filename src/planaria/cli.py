@@ -1,0 +1,368 @@
+"""The command line: `train`, `run`, `show`, `list`."""
+
+import signal
+import sys
+import traceback
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import cyclopts
+from cyclopts import Parameter
+from rich.console import Console
+from rich.table import Table
+
+from planaria import __version__
+from planaria.errors import UserError
+
+if TYPE_CHECKING:
+    from planaria.training.recipe import Recipe
+    from planaria.training.session import Session
+
+HELP = """Neural cellular automata that grow, persist and heal.
+
+Start with:  planaria train demo
+"""
+
+TRAIN_HELP = """Train a rule; everything goes to runs/NAME.
+
+WHAT is a task (planaria list tasks), a recipe: a file or a shipped one (planaria list recipes), or a run folder.
+Every setting can be given as key=value or --key value: picture=cat.png rule.hidden=64 train.steps=4000.
+`planaria train WHAT --help` lists every setting and its value in that recipe.
+Ctrl-C saves; --resume goes on as if never stopped.
+"""
+
+console = Console()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; gives the exit code: 0, 2 for a mistake of the user's, 130 when interrupted."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    verbose = any(w in ("-v", "--verbose") for w in words)
+    words = [w for w in words if w not in ("-v", "--verbose")]
+    try:
+        with _plain_warnings():
+            if len(words) > 1 and words[0] == "train" and not words[1].startswith("-"):
+                return _train_app(words[1], words[2:])
+            return _call(_app(), words)
+    except UserError as e:
+        if verbose:
+            traceback.print_exc()
+        print(f"planaria: {e}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("planaria: interrupted", file=sys.stderr)
+        return 130
+
+
+def _app() -> cyclopts.App:
+    app = cyclopts.App(
+        name="planaria", help=HELP, version=f"planaria {__version__}", result_action="return_value", help_format="rich",
+        help_epilogue="-v adds the traceback to an error.",
+    )  # fmt: skip
+    app.command(_train_in_general, name="train", help=TRAIN_HELP)
+    app.command(run)
+    app.command(show)
+    app.command(list_, name="list")
+    return app
+
+
+def _call(app: cyclopts.App, words: Sequence[str]) -> int:
+    from planaria.config import quietly
+
+    code = quietly(app, words)
+    return code if isinstance(code, int) else 0
+
+
+def _train_in_general(
+    what: str,
+    /,
+    *settings: str,
+    name: str | None = None,
+    runs: Path = Path("runs"),
+    resume: bool = False,
+) -> int:
+    """Train a rule.
+
+    Parameters
+    ----------
+    what
+        A task, a recipe or a run folder.
+    settings
+        key=value, for any setting that `planaria train WHAT --help` lists.
+    name
+        Name of the run; by default after the recipe or the picture.
+    runs
+        Folder of all runs.
+    resume
+        Go on with a run that was stopped; start it where there is none.
+    """
+    raise UserError(f"say what to train first: planaria train {what} ...")
+
+
+def _train_app(what: str, words: Sequence[str]) -> int:
+    """`planaria train WHAT ...`: a command whose options are the settings of what is trained."""
+    from planaria.config import SPELLING, layered, pairs
+    from planaria.training.recipe import find
+
+    recipe = find(what)
+    cls = recipe.config_class
+    typed, rest = pairs(cls, words)
+    app = cyclopts.App(
+        name=f"planaria train {what}", help=TRAIN_HELP, result_action="return_value", default_parameter=SPELLING,
+        help_format="rich",
+    )  # fmt: skip
+    app.config = layered(cls, (typed, "the command line"), (recipe.settings, recipe.source))
+
+    def train(
+        *, name: str | None = None, runs: Path = Path("runs"), resume: bool = False, config: Any = None
+    ) -> int:
+        return _train(recipe, config or cls(), name, runs, resume)
+
+    train.__annotations__ |= {
+        "name": Annotated[str | None, Parameter(help="Name of the run; by default after the recipe or the picture.")],
+        "runs": Annotated[Path, Parameter(help="Folder of all runs.")],
+        "resume": Annotated[bool, Parameter(help="Go on with a run that was stopped; start it where there is none.")],
+        "config": Annotated[cls | None, Parameter(name="*")],
+    }
+    app.default(train)
+    return _call(app, rest)
+
+
+def _train(recipe: "Recipe", config: Any, name: str | None, runs: Path, resume: bool) -> int:
+    from planaria.training.dist import ranks
+    from planaria.training.session import Session, folder_of
+
+    folder = folder_of(recipe, config, name, runs)
+    with ranks(config.train.device) as place:
+        session = Session(folder, recipe.task, config, place, resume=resume)
+        if place.writes and session.step:
+            at = "is finished" if session.done else f"goes on at iteration {session.step} of {config.train.steps}"
+            console.print(f"{folder} {at}", highlight=False)
+        with _stop_on_signal() as stopped:
+            _watch(session, stopped)
+        if not session.done:
+            if place.writes:
+                console.print(
+                    f"stopped and saved at iteration {session.step}; go on with: planaria train {folder} --resume",
+                    highlight=False, soft_wrap=True,
+                )  # fmt: skip
+            return 130
+        if place.writes:
+            console.print("measuring, filming ...", style="dim")
+        session.finish()
+    if place.writes:
+        show(folder)
+    return 0
+
+
+def _watch(session: "Session", stopped: list[int]) -> None:
+    """Train with a screen, on the process that writes."""
+    from planaria.view.screen import TrainingScreen
+
+    shows = session.ranks.writes and not session.done
+    screen = TrainingScreen(session.folder.name, session.config.train.steps, session.step) if shows else None
+    with screen or nullcontext():
+        for report in session.run(lambda: bool(stopped)):
+            if screen is not None:
+                picture = session.picture() if screen.wants_picture else None
+                screen.update(report.step, report.loss, report.event, picture)
+
+
+def run(
+    model: Path,
+    /,
+    *,
+    output: Annotated[Path | None, Parameter(alias="-o")] = None,
+    steps: int = 200,
+    size: str | None = None,
+    seed: int = 0,
+    erase: Sequence[str] = (),
+    every: int = 2,
+    fps: int = 30,
+    scale: int | None = None,
+    background: float = 1.0,
+    engine: str = "auto",
+) -> int:
+    """Run a model and film it.
+
+    Parameters
+    ----------
+    model
+        A model file or a run folder.
+    output
+        Where the film goes: .gif, .webp, .mp4 (extra `video`), or .png for a strip. Shown in the terminal if absent.
+    steps
+        Cell steps.
+    size
+        Cells on a side, or ROWSxCOLUMNS; by default as it was trained.
+    seed
+        Which cells fire: the same seed, the same life.
+    erase
+        WOUND@STEP, any number of times: left@150, centre(16)@200, circle(36,36,10)@100, noise(0.3)@50.
+    every
+        Steps from frame to frame.
+    fps
+        Frames a second.
+    scale
+        Pixels to a cell.
+    background
+        Behind transparent cells: 0 black to 1 white.
+    engine
+        `planaria list engines` tells.
+    """
+    from planaria.export.movie import check_suffix, film
+    from planaria.store import load
+    from planaria.view.terminal import HalfBlocks
+
+    wounds = dict(_wound(e) for e in erase)
+    if output is not None:
+        check_suffix(output)
+    rule, layout = load(model)
+    with console.status(f"running {steps} steps"):
+        shot = film(
+            rule, layout, steps=steps, size=_size(size, model), seed=seed, erase=wounds, every=every, fps=fps,
+            background=background, engine=engine,
+        )  # fmt: skip
+    if output is None:
+        console.print(HalfBlocks(shot.frames[-1], console.width))
+    else:
+        shot.save(output, scale=scale)
+        console.print(f"{output}: {len(shot.frames)} frames", highlight=False)
+    return 0
+
+
+def show(what: Path, /) -> int:
+    """Show what was trained, its figures, and its film strip in the terminal.
+
+    Parameters
+    ----------
+    what
+        A run folder or a model file.
+    """
+    import math
+
+    import numpy as np
+
+    from planaria import store
+    from planaria.export.movie import film
+    from planaria.view.terminal import HalfBlocks
+
+    rule, layout = store.load(what)
+    card = store.card(what)
+    config = card.get("config", {})
+    table = Table(box=None, show_header=False, pad_edge=False)
+    rows = {
+        "model": str(store.model_path(what)),
+        "task": f"{card.get('task', '?')} {config.get('picture', '')} {config.get('regime', '')}".strip(),
+        "trained": f"{card.get('trained', '?')} iterations",
+        "rule": f"{rule.config.channels} channels, {', '.join(rule.config.filters)}, hidden {rule.config.hidden}, "
+        f"{sum(p.numel() for p in rule.parameters()):,} parameters",
+    }
+    for key, value in rows.items():
+        table.add_row(f"[bold]{key}[/]", value)
+    for key, value in card.get("figures", {}).items():
+        table.add_row(key, f"{value:.6f}  (log10 {math.log10(value):.2f})" if value > 0 else str(value))
+    console.print(table, highlight=False)
+    wounds = {160: "left"} if config.get("regime") == "regenerate" else {}
+    shot = film(rule, layout, steps=260, size=_size(None, what), every=20, erase=wounds, seed=1)
+    picks = shot.moments(6)
+    console.print(HalfBlocks(np.concatenate(list(shot.frames[picks]), 1), console.width))
+    console.print("steps " + ", ".join(str(shot.at[k]) for k in picks), style="dim", highlight=False)
+    return 0
+
+
+def list_(what: Literal["tasks", "recipes", "filters", "losses", "wounds", "pictures", "engines"], /) -> int:
+    """List what there is, with a line on each.
+
+    Parameters
+    ----------
+    what
+        Kind of thing.
+    """
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, meaning in _kinds(what).items():
+        table.add_row(f"[bold]{name}[/]", meaning)
+    console.print(table, highlight=False)
+    return 0
+
+
+def _kinds(what: str) -> dict[str, str]:
+    """Name -> meaning of every thing of a kind."""
+    if what == "tasks":
+        from planaria import tasks
+
+        return {name: tasks.load(name).Config.__doc__ or "" for name in tasks.names()}
+    if what == "recipes":
+        from planaria.training.recipe import about, shipped
+
+        return {name: about(path) for name, path in sorted(shipped().items())}
+    if what == "filters":
+        from planaria.core.filters import MEANINGS as filters
+
+        return filters
+    if what == "losses":
+        from planaria.losses.pixel import MEANINGS as losses
+
+        return losses
+    if what == "wounds":
+        from planaria.core.damage import WOUNDS
+
+        return WOUNDS
+    if what == "engines":
+        from planaria.engine import ENGINES
+
+        return ENGINES
+    from planaria.data.builtin import PICTURES
+
+    return dict.fromkeys(PICTURES, "drawn by planaria")
+
+
+def _wound(text: str) -> tuple[int, str]:
+    wound, at, step = text.rpartition("@")
+    if not at or not step.isdigit():
+        raise UserError(f"--erase {text!r}: write WOUND@STEP, as in left@150")
+    return int(step), wound
+
+
+def _size(text: str | None, model: Path) -> tuple[int, int]:
+    """`72`, `64x96`, or the size that a model was trained at."""
+    if text is None:
+        from planaria import store
+
+        return store.trained_size(model)
+    rows, _, columns = text.lower().partition("x")
+    if not (rows.isdigit() and (columns or rows).isdigit()):
+        raise UserError(f"--size {text!r}: write 72 or ROWSxCOLUMNS, as in 64x96")
+    size = int(rows), int(columns or rows)
+    if not all(1 <= n <= 16384 for n in size):
+        raise UserError(f"--size {text!r}: a side has 1 to 16384 cells")
+    return size
+
+
+@contextmanager
+def _stop_on_signal() -> Iterator[list[int]]:
+    """Collect Ctrl-C and SIGTERM in a list, so that an iteration ends whole; a second one interrupts at once."""
+    caught: list[int] = []
+
+    def note(number: int, frame: object) -> None:  # noqa: ARG001
+        if caught:
+            raise KeyboardInterrupt
+        caught.append(number)
+
+    before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield caught
+    finally:
+        for s, handler in before.items():
+            signal.signal(s, handler)
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Warnings as one plain line on standard error, without a file and line of ours."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
+        yield

@@ -1,0 +1,199 @@
+"""Typed dataclasses from dictionaries, YAML files and the command line, and back."""
+
+import dataclasses
+import re
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import cyclopts
+import cyclopts.config
+import yaml
+
+from planaria.errors import UserError, unknown
+
+T = TypeVar("T")
+
+SPELLING = cyclopts.Parameter(name_transform=str, negative_iterable=())
+"""Settings are spelled on the command line as in YAML and Python."""
+
+YAML_LIMIT = 1_000_000
+"""Largest settings file that is read, in bytes."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How a rule learns, whatever it learns."""
+
+    steps: int = 8000
+    """Iterations of training."""
+    batch: int = 8
+    """Samples in an iteration."""
+    pool: int = 1024
+    """Living samples kept between iterations; 0 starts every sample from the seed."""
+    rollout: tuple[int, int] = (64, 96)
+    """Fewest and most cell steps in an iteration."""
+    warmup: int = 0
+    """First iterations, over which the roll-out lengthens from a quarter to its full length."""
+    lr: float = 2e-3
+    """Learning rate of Adam."""
+    lr_drops: tuple[float, ...] = (0.25,)
+    """When the learning rate falls, as shares of all iterations."""
+    lr_factor: float = 0.1
+    """What each fall multiplies the learning rate by."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Adam's memory of gradients and of their squares."""
+    normalise: bool = True
+    """Give each weight tensor's gradient length 1."""
+    guardian: bool = True
+    """After extinction, explosion or a jump of the loss: back to the last good weights, with a lower rate."""
+    seed: int = 0
+    """Seed of everything random."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1, mps."""
+    engine: str = "auto"
+    """auto, or an engine by name."""
+    checkpoint: int = 100
+    """Iterations between checkpoints."""
+
+    def __post_init__(self) -> None:
+        low, high = self.rollout
+        for good, what in (
+            (1 <= self.steps <= 10**9, f"train.steps must be at least 1, got {self.steps}"),
+            (1 <= self.batch <= 2**16, f"train.batch must be at least 1, got {self.batch}"),
+            (self.pool == 0 or self.batch <= self.pool, f"train.pool={self.pool} is smaller than train.batch"),
+            (1 <= low <= high <= 10**6, f"train.rollout must be two numbers, least first, got {low}, {high}"),
+            (self.warmup >= 0, f"train.warmup can't be negative, got {self.warmup}"),
+            (0 < self.lr < 100, f"train.lr must be above 0, got {self.lr}"),
+            (0 < self.lr_factor <= 1, f"train.lr_factor must be in (0, 1], got {self.lr_factor}"),
+            (all(0 <= d <= 1 for d in self.lr_drops), f"train.lr_drops must be in 0..1, got {self.lr_drops}"),
+            (all(0 <= b < 1 for b in self.betas), f"train.betas must be in [0, 1), got {self.betas}"),
+            (self.checkpoint >= 1, f"train.checkpoint must be at least 1, got {self.checkpoint}"),
+        ):
+            if not good:
+                raise UserError(what)
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """A dataclass as plain dictionaries, lists and scalars, ready for YAML or JSON."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {k: plain(v) for k, v in value.items()}
+        return [plain(v) for v in value] if isinstance(value, tuple | list) else value
+
+    return plain(dataclasses.asdict(config))
+
+
+def parse(cls: type[T], *layers: tuple[Mapping[str, Any], str], tokens: Sequence[str] = ()) -> T:
+    """Build the dataclass `cls` from layers of settings, each with its source; earlier layers win, `tokens` over all.
+
+    Raises `UserError` naming source, key and the nearest known key.
+    """
+    app = cyclopts.App(name="planaria", result_action="return_value", default_parameter=SPELLING)
+    app.config = layered(cls, *layers)
+
+    def built(*, config=None):  # annotated below: the class is known only here
+        return config or cls()
+
+    built.__annotations__ = {"config": Annotated[cls | None, cyclopts.Parameter(name="*")]}
+    app.default(built)
+    return quietly(app, tokens)
+
+
+def layered(cls: type, *layers: tuple[Mapping[str, Any], str]) -> list[cyclopts.config.Dict]:
+    """What a cyclopts app with an argument of class `cls` reads beneath what is typed; layers as for `parse`."""
+    for layer, source in layers:
+        _check(cls, layer, source, ())
+    every = (*layers, (to_dict(cls()), "the defaults"))  # a class may hold others with defaults not their own
+    return [cyclopts.config.Dict(dict(layer), source=source, use_commands_as_keys=False) for layer, source in every]
+
+
+def quietly(app: cyclopts.App, tokens: Sequence[str]) -> Any:
+    """Call `app`, with its errors as `UserError`."""
+    try:
+        return app(list(tokens), print_error=False, exit_on_error=False)
+    except cyclopts.CycloptsError as e:
+        raise UserError(" ".join(str(e).split())) from None
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The settings in a YAML file. Raises `UserError` for what isn't a small mapping without aliases."""
+    try:
+        if path.stat().st_size > YAML_LIMIT:
+            raise UserError(f"{path}: {path.stat().st_size} bytes is too large for a settings file")
+        text = path.read_text(encoding="utf-8")
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
+            raise UserError(f"{path}: YAML aliases (*name) aren't allowed in settings")
+        data = yaml.safe_load(text)
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not a text file, so not a recipe") from None
+    except OSError as e:
+        raise UserError(f"{path}: {e.strerror or e}") from None
+    except yaml.YAMLError as e:
+        mark = getattr(e, "problem_mark", None)
+        where = f" line {mark.line + 1}:" if mark else ""
+        raise UserError(f"{path}:{where} not YAML: {getattr(e, 'problem', None) or 'unreadable'}") from None
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise UserError(f"{path}: expected settings like 'picture: cat.png', found {type(data).__name__}")
+    return data
+
+
+def write_yaml(data: Mapping[str, Any]) -> str:
+    """Settings as YAML, in the order given."""
+    return yaml.safe_dump(dict(data), sort_keys=False, allow_unicode=True)
+
+
+def pairs(cls: type, words: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """Split `words` into nested settings from `key.key=value` and the words left over.
+
+    Where the field of `cls` is a tuple, the value is split at commas: `rule.filters=identity,sobel`.
+    """
+    tree: dict[str, Any] = {}
+    rest: list[str] = []
+    for word in words:
+        match = re.fullmatch(r"([a-z_]\w*(?:\.[a-z_]\w*)*)=(.*)", word, re.DOTALL)
+        if not match:
+            rest.append(word)
+            continue
+        *parents, leaf = match[1].split(".")
+        node, kind = tree, cls
+        for parent in parents:
+            node = node.setdefault(parent, {})
+            kind = _fields(kind).get(parent, str)
+            if not isinstance(node, dict):
+                raise UserError(f"{match[1]}: {parent} has a value of its own already")
+        value: Any = match[2]
+        if typing.get_origin(_fields(kind).get(leaf)) is tuple:
+            value = [v.strip() for v in value.strip("[]()").split(",") if v.strip()]
+        node[leaf] = value
+    return tree, rest
+
+
+def _fields(cls: Any) -> dict[str, Any]:
+    return typing.get_type_hints(cls) if dataclasses.is_dataclass(cls) else {}
+
+
+def _check(cls: type, given: Mapping[Any, Any], source: str, path: tuple[str, ...]) -> None:
+    """Refuse keys that `cls` lacks and values of the wrong structure, naming the source."""
+    hints = _fields(cls)
+    for key, value in given.items():
+        where = ".".join((*path, str(key)))
+        if key not in hints:
+            raise unknown(f"setting in {source}:", where, [".".join((*path, h)) for h in hints])
+        hint = hints[key]
+        if dataclasses.is_dataclass(hint):
+            if not isinstance(value, Mapping):
+                raise UserError(f"{source}: {where} holds settings of its own, not {value!r}; write {where}.NAME")
+            _check(typing.cast(type, hint), value, source, (*path, str(key)))
+            continue
+        many = typing.get_origin(hint) is tuple
+        kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+        for v in value if many and isinstance(value, list | tuple) else (value,):
+            if isinstance(v, Mapping | list | tuple) or (isinstance(v, float) and v != int(v) and kinds == (int,)):
+                raise UserError(f"{source}: {where} can't be {v!r}")

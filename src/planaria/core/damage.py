@@ -1,0 +1,107 @@
+"""Wounds: the shapes that can be cut out of a living pattern, and noise."""
+
+import re
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from planaria.core.noise import derive
+from planaria.errors import UserError, unknown
+from planaria.types import Mask, State
+
+WOUNDS: dict[str, str] = {
+    "left": "the left half",
+    "right": "the right half",
+    "top": "the upper half",
+    "bottom": "the lower half",
+    "centre": "a square hole in the middle: centre or centre(SIDE); SIDE is 16 cells where not given",
+    "circle": "a disc: circle(X,Y,R), in cells from the upper left corner",
+    "speckle": "a random share of all cells: speckle or speckle(SHARE); SHARE is 0.3 where not given",
+    "noise": "normal noise added to every living cell: noise or noise(STRENGTH); STRENGTH is 0.3 where not given",
+}
+"""Name -> what it removes or disturbs."""
+
+_ARGUMENTS = {"centre": ((0, 1), (16.0,)), "circle": ((3,), ()), "speckle": ((0, 1), (0.3,)), "noise": ((0, 1), (0.3,))}
+
+
+@dataclass(frozen=True)
+class Wound:
+    """One kind of damage and its numbers."""
+
+    kind: str
+    numbers: tuple[float, ...] = ()
+
+    @staticmethod
+    def parse(text: str) -> "Wound":
+        """Read `left`, `circle(36,36,10)`, `centre(16)`, ... Raises `UserError` that says what there is."""
+        match = re.fullmatch(r"\s*([a-z]+)\s*(?:\(([^()]*)\))?\s*", text)
+        kind = match[1] if match else text.partition("(")[0].strip()
+        if match is None or kind not in WOUNDS:
+            raise unknown("wound", kind, WOUNDS)
+        try:
+            numbers = tuple(float(n) for n in match[2].split(",")) if match[2] else ()
+        except ValueError:
+            raise UserError(f"wound {text!r}: the numbers in brackets can't be read") from None
+        counts, default = _ARGUMENTS.get(kind, ((0,), ()))
+        if len(numbers) not in counts or not all(abs(n) < 1e6 for n in numbers):
+            raise UserError(f"wound {text!r}: {kind} is {WOUNDS[kind]}")
+        return Wound(kind, numbers or default)
+
+    def mask(self, size: tuple[int, int], *, seed: int = 0) -> Tensor:
+        """Cells that this wound takes away: `(h, w)` bool; all false for noise."""
+        h, w = size
+        row, col = torch.arange(h)[:, None], torch.arange(w)[None, :]
+        if self.kind in ("left", "right", "top", "bottom"):
+            side = {"left": col < w // 2, "right": col >= w - w // 2, "top": row < h // 2, "bottom": row >= h - h // 2}
+            return side[self.kind].expand(h, w)
+        if self.kind == "centre":
+            side = self.numbers[0]
+            return ((row + 0.5 - h / 2).abs() < side / 2) & ((col + 0.5 - w / 2).abs() < side / 2)
+        if self.kind == "circle":
+            x, y, r = self.numbers
+            return (col - x) ** 2 + (row - y) ** 2 <= r * r
+        if self.kind == "speckle":
+            return torch.rand(h, w, generator=torch.Generator().manual_seed(seed)) < self.numbers[0]
+        return torch.zeros(h, w, dtype=torch.bool)
+
+    def apply(self, x: State, *, seed: int = 0, frozen: int = 0, alive: Mask | None = None) -> State:
+        """A damaged copy of `x`; `frozen` trailing channels stay. Noise falls on cells of `alive`, everywhere if None.
+
+        A pure function: the same `seed` gives the same damage.
+        """
+        own = x.shape[1] - frozen
+        if self.kind == "noise":
+            rng = torch.Generator().manual_seed(derive(seed, 1))
+            added = torch.randn(x[:, :own].shape, generator=rng).to(x) * self.numbers[0]
+            hurt = x[:, :own] + (added if alive is None else torch.where(alive, added, 0.0))
+        else:
+            gone = self.mask((x.shape[2], x.shape[3]), seed=seed).to(x.device)
+            hurt = torch.where(gone, 0.0, x[:, :own])
+        return torch.cat([hurt, x[:, own:]], 1)
+
+
+def discs(n: int, size: tuple[int, int], rng: torch.Generator, radius: tuple[float, float] = (0.1, 0.4)) -> Mask:
+    """`n` random discs, as training damage: centre in the middle half of the grid, radius in half-grids. `(n, 1, h, w)`.
+
+    The regenerating regime of Mordvintsev et al., 2020.
+    """
+    h, w = size
+    centre = torch.rand(n, 2, generator=rng) - 0.5
+    r = radius[0] + (radius[1] - radius[0]) * torch.rand(n, 1, 1, generator=rng)
+    y = torch.linspace(-1, 1, h)[None, :, None] - centre[:, 0, None, None]
+    x = torch.linspace(-1, 1, w)[None, None, :] - centre[:, 1, None, None]
+    return ((x * x + y * y) < r * r)[:, None]
+
+
+def cuts(n: int, size: tuple[int, int], rng: torch.Generator, offset: float = 0.3) -> Mask:
+    """`n` random half-planes: all cells on one side of a line, `(n, 1, h, w)`.
+
+    The line has any direction and passes the grid's middle within `offset` half-grids.
+    """
+    h, w = size
+    angle = 2 * torch.pi * torch.rand(n, 1, 1, generator=rng)
+    shift = offset * (2 * torch.rand(n, 1, 1, generator=rng) - 1)
+    y = torch.linspace(-1, 1, h)[None, :, None]
+    x = torch.linspace(-1, 1, w)[None, None, :]
+    return (x * torch.cos(angle) + y * torch.sin(angle) > shift)[:, None]

@@ -1,0 +1,78 @@
+"""Perception filters: what a cell can feel of its neighbourhood.
+
+A filter is one or more 3x3 kernels, applied to every channel alone (cross-correlation, as torch does it;
+x grows to the right, y downwards). People name filters; engines only ever see the numbers.
+"""
+
+import torch
+from torch import Tensor
+
+from planaria.errors import UserError, unknown
+
+Kernel = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
+
+
+def _kernel(rows: list[list[int]], scale: float = 1.0) -> Kernel:
+    a, b, c = (tuple(v / scale for v in row) for row in rows)
+    return a, b, c  # type: ignore[return-value]
+
+
+def _transposed(kernel: Kernel) -> Kernel:
+    a, b, c = zip(*kernel, strict=True)
+    return a, b, c
+
+
+_SOBEL = _kernel([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], 8)
+_SCHARR = _kernel([[-3, 0, 3], [-10, 0, 10], [-3, 0, 3]], 16)
+
+FILTERS: dict[str, tuple[Kernel, ...]] = {
+    "identity": (_kernel([[0, 0, 0], [0, 1, 0], [0, 0, 0]]),),
+    "sobel": (_SOBEL, _transposed(_SOBEL)),
+    "scharr": (_SCHARR, _transposed(_SCHARR)),
+    "gaussian": (_kernel([[1, 2, 1], [2, 4, 2], [1, 2, 1]], 16),),
+    "laplacian": (_kernel([[1, 2, 1], [2, -12, 2], [1, 2, 1]], 8),),
+    "laplacian5": (_kernel([[0, 1, 0], [1, -4, 1], [0, 1, 0]], 8),),
+    "mean": (_kernel([[1, 1, 1], [1, 1, 1], [1, 1, 1]], 9),),
+    "learned": tuple(
+        _kernel([[int((i, j) == (a, b)) for j in range(3)] for i in range(3)]) for a in range(3) for b in range(3)
+    ),
+}
+"""Name -> kernels, scaled as published."""
+
+MEANINGS: dict[str, str] = {
+    "identity": "the cell's own state",
+    "sobel": "slope to the right and downwards, answers 1 on a unit ramp (Mordvintsev et al., 2020)",
+    "scharr": "slope, rounder than sobel, answers 2 on a unit ramp, as published",
+    "gaussian": "blurred neighbourhood, weights sum to 1; no direction",
+    "laplacian": "difference from all eight neighbours, 9-point (Niklasson et al., 2021); no direction",
+    "laplacian5": "difference from the four nearest neighbours, 5-point; no direction",
+    "mean": "average of the 3x3 block; no direction",
+    "learned": "all nine cells one by one: the first layer becomes a learned 3x3 convolution",
+}
+"""Name -> what a person should know."""
+
+
+def bank(names: tuple[str, ...]) -> Tensor:
+    """Stack the kernels of named filters, in order: `(f, 3, 3)` float32. Raises `UserError` for unknown names."""
+    if not names:
+        raise UserError("a rule needs at least one filter; the usual choice is: identity, sobel")
+    for name in names:
+        if name not in FILTERS:
+            raise unknown("filter", name, FILTERS)
+    return torch.tensor([kernel for name in names for kernel in FILTERS[name]])
+
+
+def caveats(names: tuple[str, ...]) -> list[str]:
+    """Sentences on why a choice of filters cannot work; empty where it can."""
+    kernels = bank(names)
+    beside = kernels.clone()
+    beside[:, 1, 1] = 0
+    if not bool(beside.any()):
+        return [f"filters {', '.join(names)}: cells see only themselves, so nothing can grow; add sobel"]
+    same = [torch.equal(kernels, k) for k in (kernels.flip(1), kernels.flip(2), kernels.transpose(1, 2))]
+    if all(same):
+        return [
+            f"filters {', '.join(names)}: all symmetric, so cells can't tell left from right or up from down; "
+            "only pictures with the same symmetry can be learned; add sobel"
+        ]
+    return []

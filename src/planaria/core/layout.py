@@ -1,0 +1,77 @@
+"""Layout: which channel means what to a person."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from planaria.errors import UserError
+from planaria.types import Picture, State
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A state is `(b, c, h, w)`: visible channels first, then hidden, then frozen.
+
+    Growing: `Layout()` is premultiplied RGBA and 12 hidden channels.
+    Texture: `Layout(3, alpha=None, hidden=9, offset=0.5)`.
+    Editing a photo: `Layout(3, alpha=None, hidden=12, frozen=3)`.
+    """
+
+    visible: int = 4
+    """Leading channels that are the picture: 1 grey, 3 RGB, 4 premultiplied RGBA."""
+    alpha: int | None = 3
+    """Channel that says how alive a cell is; none where cells have no life."""
+    hidden: int = 12
+    """Channels the cells talk in."""
+    frozen: int = 0
+    """Trailing channels that the rule reads but never writes."""
+    offset: float = 0.0
+    """Picture = state + offset."""
+
+    def __post_init__(self) -> None:
+        if self.visible not in (1, 3, 4):
+            raise UserError(f"layout.visible must be 1 (grey), 3 (RGB) or 4 (RGBA), got {self.visible}")
+        if min(self.hidden, self.frozen) < 0:
+            raise UserError("layout.hidden and layout.frozen can't be negative")
+        if self.alpha is not None and not 0 <= self.alpha < self.channels - self.frozen:
+            raise UserError(f"layout.alpha is {self.alpha}, outside 0..{self.channels - self.frozen - 1}")
+
+    @property
+    def channels(self) -> int:
+        """Channels of a state, `c`."""
+        return self.visible + self.hidden + self.frozen
+
+    def seed(self, n: int, size: int | tuple[int, int], *, device: torch.device | None = None) -> State:
+        """`n` empty worlds with one living cell in the middle, its life and hidden channels 1 (all zero without life).
+
+        `size` is one number for a square or `(rows, columns)`; the cell sits at `(rows // 2, columns // 2)`.
+        """
+        h, w = (size, size) if isinstance(size, int) else size
+        if n < 1 or h < 1 or w < 1:
+            raise UserError(f"a world needs at least one sample and one cell, got {n} of {h}x{w}")
+        x = torch.zeros(n, self.channels, h, w, device=device)
+        if self.alpha is not None:
+            x[:, self.alpha : self.channels - self.frozen, h // 2, w // 2] = 1.0
+        return x
+
+    def embed(self, picture: Picture, n: int = 1) -> State:
+        """`n` states that show `picture` `(visible, h, w)`, with every other channel zero."""
+        if picture.shape[0] != self.visible:
+            raise UserError(f"the picture has {picture.shape[0]} channels, the layout shows {self.visible}")
+        x = picture.new_zeros(n, self.channels, *picture.shape[1:])
+        x[:, : self.visible] = picture - self.offset
+        return x
+
+    def picture(self, x: State) -> Tensor:
+        """What the cells show, unclamped: `(b, visible, h, w)`."""
+        return x[:, : self.visible] + self.offset
+
+    def rgb(self, x: State, background: float = 1.0) -> Tensor:
+        """What a person sees: `(b, 3, h, w)` in 0..1, over `background` (0 black, 1 white)."""
+        p = self.picture(x).nan_to_num().clamp(0, 1)
+        if self.visible == 1:
+            return p.expand(-1, 3, -1, -1)
+        if self.visible == 3:
+            return p
+        return (p[:, :3] + (1 - p[:, 3:4]) * background).clamp(0, 1)

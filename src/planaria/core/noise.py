@@ -1,0 +1,68 @@
+"""Which cells fire: a pure function of (seed, sample, step, row, column).
+
+No generator, no state. So every engine, a resumed run, an exported page and a larger grid draw the very same
+cells. Each coordinate is folded into a 32-bit key by the mixer `lowbias32` (Wellons, 2018; two multiplications,
+three shifts), which torch, Triton, NumPy, JavaScript and GLSL ES 3 all compute alike:
+
+    fold(key, v) = mix((key + 0x9E3779B9) ^ v)        all modulo 2**32
+    cell         = fold(fold(fold(fold(fold(0, seed), t), sample), row), column)
+    fires        = cell < rate * 2**32
+"""
+
+import torch
+from torch import Tensor
+
+from planaria.types import Mask
+
+_GOLDEN = 0x9E3779B9
+_WORD = 0xFFFFFFFF
+
+
+def mix(v: Tensor) -> Tensor:
+    """Scramble 32-bit words held in int32, bijectively."""
+    v = v ^ ((v >> 16) & 0xFFFF)
+    v = v * _signed(0x7FEB352D)
+    v = v ^ ((v >> 15) & 0x1FFFF)
+    v = v * _signed(0x846CA68B)
+    return v ^ ((v >> 16) & 0xFFFF)
+
+
+def fold(key: Tensor, v: Tensor) -> Tensor:
+    """Fold int32 coordinate `v` into int32 `key`; the two broadcast."""
+    return mix((key + _signed(_GOLDEN)) ^ v)
+
+
+def derive(*parts: int) -> int:
+    """One 32-bit seed made of several numbers, by the same folding: a stream for every purpose."""
+    key = 0
+    for part in parts:
+        key = _mix((key + _GOLDEN & _WORD) ^ (part & _WORD))
+    return key
+
+
+def fire(rate: float, seed: int, t: int, shape: tuple[int, int, int], device: torch.device | None = None) -> Mask:
+    """Which cells act in step `t`: `(b, 1, h, w)` bool for `shape = (b, h, w)`, true with probability `rate`."""
+    b, h, w = shape
+    threshold = round(rate * 2**32)
+    if threshold <= 0 or threshold >= 2**32:
+        return torch.full((b, 1, h, w), threshold > 0, device=device)
+
+    def axis(n: int) -> Tensor:
+        return torch.arange(n, device=device, dtype=torch.int32)
+
+    key = torch.tensor(_signed(derive(seed, t)), device=device, dtype=torch.int32)
+    cells = fold(fold(fold(key, axis(b)[:, None, None]), axis(h)[:, None]), axis(w))
+    # unsigned comparison by flipping the sign bit of both sides
+    return ((cells ^ _signed(0x80000000)) < threshold - 2**31)[:, None]
+
+
+def _signed(word: int) -> int:
+    return word - 2**32 if word >= 2**31 else word
+
+
+def _mix(v: int) -> int:
+    v ^= v >> 16
+    v = v * 0x7FEB352D & _WORD
+    v ^= v >> 15
+    v = v * 0x846CA68B & _WORD
+    return v ^ (v >> 16)

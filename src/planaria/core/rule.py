@@ -1,0 +1,163 @@
+"""Rule: what one cell does in one step. The reference that every engine must agree with.
+
+Mordvintsev, Randazzo, Niklasson and Levin, "Growing Neural Cellular Automata", Distill, 2020.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from planaria.core.filters import FILTERS, bank
+from planaria.core.noise import fire
+from planaria.errors import UserError, unknown
+from planaria.types import Cond, Mask, State
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": F.relu,
+    "leaky_relu": F.leaky_relu,
+    "elu": F.elu,
+    "gelu": F.gelu,
+    "silu": F.silu,
+    "tanh": torch.tanh,
+}
+
+
+@dataclass(frozen=True)
+class RuleConfig:
+    """Everything that shapes a rule, but its weights."""
+
+    channels: int = 16
+    """Numbers that each cell holds."""
+    filters: tuple[str, ...] = ("identity", "sobel")
+    """How a cell feels its neighbours; `planaria list filters` tells."""
+    hidden: tuple[int, ...] = (128,)
+    """Width of each hidden layer of the update network, first to last."""
+    activation: Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh"] = "relu"
+    """Bend after each hidden layer."""
+    bias: Literal["none", "hidden", "all"] = "hidden"
+    """Layers that have a bias."""
+    fire_rate: float = 0.5
+    """Share of cells that act in a step, in [0, 1]."""
+    dt: float = 1.0
+    """Length of a step: y = x + dt * fire * flow(x)."""
+    edge: Literal["zero", "circular"] = "zero"
+    """What lies beyond the grid: nothing, or its other side."""
+    life: Literal["none", "before", "after", "both"] = "both"
+    """When a cell without living neighbours dies: judged before the step, after it, both, or never."""
+    life_channel: int = 3
+    """Channel that says how alive a cell is."""
+    life_threshold: float = 0.1
+    """A cell is alive where the strongest life channel of its 3x3 block exceeds this."""
+    frozen: int = 0
+    """Trailing channels that are read, never written, and never die."""
+    cond: int = 0
+    """Length of the vector told to every cell of a sample; 0 for none."""
+
+    def __post_init__(self) -> None:
+        bank(self.filters)
+        if self.channels - self.frozen < 1 or self.frozen < 0:
+            raise UserError(f"rule.channels={self.channels} leaves no channel to write with rule.frozen={self.frozen}")
+        if self.channels > 4096 or len(self.hidden) > 16 or any(not 1 <= width <= 65536 for width in self.hidden):
+            raise UserError("a rule has at most 4096 channels and 16 hidden layers, each 1 to 65536 wide")
+        if self.activation not in ACTIVATIONS:
+            raise unknown("activation", self.activation, ACTIVATIONS)
+        if not 0 <= self.fire_rate <= 1:
+            raise UserError(f"rule.fire_rate must be in 0..1, got {self.fire_rate}")
+        if self.life != "none" and not 0 <= self.life_channel < self.channels - self.frozen:
+            raise UserError(
+                f"rule.channels={self.channels} has no channel {self.life_channel} for life (rule.life_channel) that "
+                "is not frozen; a picture needs at least 4 channels, or set rule.life=none"
+            )
+        if not 0 <= self.cond <= 65536:
+            raise UserError(f"rule.cond must be in 0..65536, got {self.cond}")
+
+
+def shapes(config: RuleConfig) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every weight of a rule, without making one."""
+    felt = sum(len(FILTERS[name]) for name in config.filters)
+    widths = [config.channels * felt + config.cond, *config.hidden, config.channels - config.frozen]
+    biased = {"none": 0, "hidden": len(config.hidden), "all": len(config.hidden) + 1}[config.bias]
+    layers = list(zip(widths[1:], widths[:-1], strict=True))
+    return {f"weights.{i}": layer for i, layer in enumerate(layers)} | {
+        f"biases.{i}": (out,) for i, (out, _) in enumerate(layers[:biased])
+    }
+
+
+class Rule(nn.Module):
+    """perceive -> update -> chance -> death.
+
+    Weights: `weights[i]` is `(out, in)` and `biases[i]` `(out,)` or absent. The first layer reads the perception,
+    channel-major (all filters of channel 0, then of channel 1, ...), then the condition. `seed` draws them all but the
+    last, which is born zero, so that a fresh rule is still.
+    """
+
+    kernels: Tensor
+
+    def __init__(self, config: RuleConfig | None = None, *, seed: int = 0):
+        super().__init__()
+        self.config = config = config or RuleConfig()
+        self.register_buffer("kernels", bank(config.filters), persistent=False)  # (f, 3, 3)
+        shape = shapes(config)
+        self.weights = nn.ParameterList(torch.empty(s) for name, s in shape.items() if name.startswith("weights"))
+        self.biases = nn.ParameterList(torch.zeros(s) for name, s in shape.items() if name.startswith("biases"))
+        rng = torch.Generator().manual_seed(seed)
+        for w in self.weights[:-1]:
+            nn.init.xavier_uniform_(w, generator=rng)
+        nn.init.zeros_(self.weights[-1])
+
+    def perceive(self, x: State) -> Tensor:
+        """`(b, c*f, h, w)`: every filter of every channel, the filters of one channel next to each other."""
+        c = x.shape[1]
+        return F.conv2d(self.pad(x), self.kernels[:, None].repeat(c, 1, 1, 1).to(x.dtype), groups=c)
+
+    def flow(self, x: State, cond: Cond | None = None) -> State:
+        """dx/dt before chance and death: what a step adds, and what an ODE solver integrates."""
+        p = self.perceive(x)
+        if self.config.cond:
+            told = x.new_zeros(len(x), self.config.cond) if cond is None else cond
+            p = torch.cat([p, told[:, :, None, None].expand(-1, -1, *p.shape[2:])], 1)
+        bend = ACTIVATIONS[self.config.activation]
+        for i, w in enumerate(self.weights):
+            p = F.conv2d(p, w[:, :, None, None], self.biases[i] if i < len(self.biases) else None)
+            if i < len(self.config.hidden):
+                p = bend(p)
+        return F.pad(p, (0, 0, 0, 0, 0, self.config.frozen))
+
+    def alive(self, x: State) -> Mask:
+        """Cells with a living cell in their 3x3 block (the grid's edge as perception sees it)."""
+        k = self.config.life_channel
+        living = (x[:, k : k + 1] > self.config.life_threshold).to(x.dtype)
+        return F.max_pool2d(self.pad(living), 3, 1) > 0
+
+    def pad(self, x: Tensor) -> Tensor:
+        """One ring of cells around the grid: empty ones, or the other side of a torus."""
+        if self.config.edge == "zero":
+            return F.pad(x, (1, 1, 1, 1))
+        x = torch.cat([x[:, :, -1:], x, x[:, :, :1]], 2)
+        return torch.cat([x[..., -1:], x, x[..., :1]], 3)
+
+    def die(self, x: State, y: State) -> State:
+        """`y` without the cells that life leaves in the step from `x`; frozen channels are exempt."""
+        life = {
+            "none": lambda: None,
+            "before": lambda: self.alive(x),
+            "after": lambda: self.alive(y),
+            "both": lambda: self.alive(x) & self.alive(y),
+        }[self.config.life]()
+        if life is None:
+            return y
+        own = x.shape[1] - self.config.frozen
+        return torch.cat([torch.where(life, y[:, :own], 0.0), y[:, own:]], 1)
+
+    def forward(
+        self, x: State, t: int = 0, *, seed: int = 0, cond: Cond | None = None, dt: float | None = None
+    ) -> State:
+        """One step: `y = x + dt * fire * flow(x)`, then death. `dt` is the rule's own where it is None."""
+        b, _, h, w = x.shape
+        act = fire(self.config.fire_rate, seed, t, (b, h, w), x.device)
+        dx = torch.where(act, self.flow(x, cond), 0.0)
+        return self.die(x, x + (self.config.dt if dt is None else dt) * dx)

@@ -1,0 +1,103 @@
+"""Emoji as pictures, drawn with a colour font of the system."""
+
+import os
+import re
+import shutil
+import subprocess
+import unicodedata
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from planaria.errors import UserError
+
+FONTS = (
+    "/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf",
+    "/usr/share/fonts/noto/NotoColorEmoji.ttf",
+    "/usr/share/fonts/google-noto-emoji/NotoColorEmoji.ttf",
+    "/usr/share/fonts/google-noto-color-emoji-fonts/NotoColorEmoji.ttf",
+    "~/.fonts/NotoColorEmoji.ttf",
+    "~/.local/share/fonts/NotoColorEmoji.ttf",
+    "/System/Library/Fonts/Apple Color Emoji.ttc",
+    "C:/Windows/Fonts/seguiemj.ttf",
+)
+STRIKES = (160, 136, 109, 96, 64)
+"""The sizes that bitmap fonts come in: Apple's 160, 96 and 64, Noto's 109 and 136."""
+
+# Unicode's emoji grammar (UTS 51): flags, keycaps, and pictures with variation, skin tone or tags, joined by U+200D.
+_PICTURE = (
+    "(?:[\xa9\xae\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u23ff\u24c2\u25a0-\u27bf\u2900-\u297f\u2b00-\u2bff"
+    "\u3030\u303d\u3297\u3299\U0001f000-\U0001f1e5\U0001f200-\U0001faff]"
+    "\ufe0f?[\U0001f3fb-\U0001f3ff]?(?:[\U000e0020-\U000e007e]+\U000e007f)?)"
+)
+_EMOJI = re.compile(
+    f"[\U0001f1e6-\U0001f1ff]{{2}}|[0-9#*]\ufe0f?\u20e3|{_PICTURE}(?:\u200d{_PICTURE})*",
+)
+
+
+def is_emoji(text: str) -> bool:
+    """Whether `text` is one emoji: a picture, a flag, a keycap, or a sequence that is drawn as one."""
+    return _EMOJI.fullmatch(text) is not None
+
+
+def spell(text: str) -> str:
+    """An emoji in words: its Unicode names, without the invisible signs that join and vary them."""
+    if all("\U0001f1e6" <= sign <= "\U0001f1ff" for sign in text):
+        return "flag " + "".join(chr(ord(sign) - 0x1F1E6 + ord("a")) for sign in text)
+    shown = (sign for sign in text if sign not in "\u200d\ufe0f" and sign < "\U000e0000")
+    return " ".join(unicodedata.name(sign, f"u{ord(sign):x}") for sign in shown)
+
+
+def render(text: str, pixels: int = 136) -> Image.Image:
+    """One emoji as RGBA with straight alpha, cropped tight: about `pixels` high, or the size that a bitmap font has.
+
+    The font is $PLANARIA_EMOJI_FONT, else the first colour font of this machine that has the emoji. Raises UserError
+    where `text` is not one emoji, no colour font is found, or none has this emoji.
+    """
+    if not is_emoji(text):
+        raise UserError(f"{text!r} is not one emoji; for words write text:{text}")
+    paths = fonts()
+    for path in paths:
+        image = _draw(text, _load(path, pixels))
+        if image is not None:
+            return image
+    if not paths:
+        raise UserError(
+            "emoji need a colour font and none was found: `apt install fonts-noto-color-emoji`,"
+            " or name a font file in PLANARIA_EMOJI_FONT"
+        )
+    raise UserError(f"{text!r} is not in the colour font {' or '.join(map(str, paths))}; try another emoji")
+
+
+def fonts() -> list[Path]:
+    """The colour font files of this machine, best first; only $PLANARIA_EMOJI_FONT where that is set."""
+    if chosen := os.environ.get("PLANARIA_EMOJI_FONT"):
+        return [Path(chosen).expanduser()]
+    found = [Path(name).expanduser() for name in FONTS]
+    if not any(path.is_file() for path in found) and (lister := shutil.which("fc-list")):
+        done = subprocess.run([lister, ":color=true", "file"], capture_output=True, text=True, timeout=20, check=False)
+        found = [Path(line.strip().removesuffix(":")) for line in done.stdout.splitlines()]
+    return [path for path in found if path.is_file()]
+
+
+def _load(path: Path, pixels: int) -> ImageFont.FreeTypeFont:
+    """A font at `pixels` where it is an outline font, else at the first size that it has bitmaps of."""
+    reason = ""
+    for size in (pixels, *STRIKES):
+        try:
+            return ImageFont.truetype(str(path), size)
+        except (OSError, ValueError) as error:
+            reason = str(error)
+    raise UserError(f"cannot use the emoji font {path}: {reason}")
+
+
+def _draw(text: str, font: ImageFont.FreeTypeFont) -> Image.Image | None:
+    """The emoji cropped tight; None where this font lacks it, leaving it blank or falling apart into several."""
+    left, top, right, bottom = (int(side) for side in font.getbbox(text))
+    size = right - left, bottom - top
+    if min(size) < 1 or font.getlength(text) > 1.5 * font.getlength("\U0001f600"):
+        return None
+    image = Image.new("RGBA", size)
+    ImageDraw.Draw(image).text((-left, -top), text, font=font, embedded_color=True)
+    box = image.getchannel("A").getbbox()
+    return image.crop(box) if box else None

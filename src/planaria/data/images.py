@@ -1,0 +1,295 @@
+"""Pictures to grow: whatever a person points at, as premultiplied RGBA on a small grid."""
+
+import base64
+import hashlib
+import io
+import re
+import stat
+import unicodedata
+import warnings
+from difflib import get_close_matches
+from pathlib import Path
+from urllib.parse import unquote, unquote_to_bytes
+from xml.etree import ElementTree
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
+
+from planaria.data import builtin, emoji, medmnist
+from planaria.data.fetch import fetch
+from planaria.errors import UserError, missing_extra
+from planaria.types import Picture
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
+SUFFIXES = (".png", ".apng", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".svg")
+LARGEST = 4096
+"""The most cells that a side, or its padding, may have."""
+MOST_PIXELS = 50_000_000
+MOST_BYTES = 200_000_000
+MOST_SVG_BYTES = 4_000_000
+MOST_WORDS = 200
+INK = (24, 24, 32, 255)
+
+_FRAME = re.compile(r"(.+\.(?:gif|png|apng|webp))#(\d{1,6})", re.IGNORECASE | re.DOTALL)
+_EMBEDDED = re.compile(r"data:image/(?:png|jpe?g|gif|webp);base64,(.+)", re.IGNORECASE | re.DOTALL)
+_SVG = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:svg|[?!][^\0]*?<svg)")
+_TURN = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def picture(source: str | Path, size: int = 40, padding: int = 0, *, cache: Path | None = None) -> Picture:
+    """A picture as (4, h, w) float32 premultiplied RGBA in 0..1, for what `open_image` takes.
+
+    Its longest side is `size` cells (1 to 4096), its shape kept, with `padding` empty cells (0 to 4096) on every
+    side; colours are premultiplied before they are resized (Lanczos), so that edges keep their colour. `cache` is the
+    folder of downloads. Raises UserError for a source that cannot be had, or with nothing to be seen in it.
+    """
+    if not 1 <= size <= LARGEST:
+        raise UserError(f"size is 1 to {LARGEST} cells, not {size}")
+    if not 0 <= padding <= LARGEST:
+        raise UserError(f"padding is 0 to {LARGEST} cells, not {padding}")
+    image = open_image(source, min(LARGEST, max(256, 4 * size)), cache=cache)
+    planes = _resized(image, size)
+    margin = (padding, padding)
+    return torch.from_numpy(np.pad(planes, ((0, 0), margin, margin)))
+
+
+def open_image(source: str | Path, pixels: int = 512, *, cache: Path | None = None) -> Image.Image:
+    r"""The picture that `source` names, upright: RGBA with straight alpha, or mode F in 0..1 for 16-bit grey.
+
+    The form of `source` decides, in this order; a Path is always a file:
+
+    - `text:PLANARIA`: words in bold, `\n` (two characters) begins a new line
+    - `emoji:🦎`, or the emoji alone: drawn with the colour font of the system
+    - `medmnist:FLAG/INDEX`, `medmnist:FLAG/SPLIT/INDEX`, `medmnist:FLAG@64/INDEX`: a sample, see `medmnist.sample`
+    - `https://...` or `http://...`: downloaded once
+    - a built-in name: `butterfly`, `lizard`, `planarian` (write `./lizard` for a file of that name)
+    - anything else is a file: PNG, JPEG, WebP, BMP, GIF or SVG; of moving ones the first frame, or `cat.gif#3` for
+      the fourth
+
+    `pixels` is the longest side of what has no pixels of its own: words, drawings, outlines. Files are not trusted:
+    size and format are checked before anything is decoded. Raises UserError.
+    """
+    if isinstance(source, Path):
+        return _open_file(source, str(source), 0, pixels)
+    form, _, rest = source.partition(":")
+    if form == "text":
+        return _write(rest, pixels)
+    if form == "emoji":
+        return emoji.render(rest, pixels)
+    if form == "medmnist":
+        flag, index, split, side = medmnist.parse(rest)
+        return Image.fromarray(medmnist.sample(flag, index, split=split, pixels=side, cache=cache)).convert("RGBA")
+    if "://" in source:
+        return _open_url(source, pixels, cache)
+    if source in builtin.PICTURES:
+        return builtin.draw(source, min(pixels, builtin.MOST))
+    if emoji.is_emoji(source):
+        return emoji.render(source, pixels)
+    path, frame = _split_frame(source)
+    return _open_file(Path(path), source, frame, pixels)
+
+
+def name_of(source: str | Path) -> str:
+    """A short name for a source that is safe in a file system: lower-case letters, digits and dashes.
+
+    `Cat.png` is cat, `text:HELLO` hello, `medmnist:chestmnist/17` chestmnist-17, `🦎` lizard, a web address the stem
+    of its file. Where nothing of that is left, it is `picture-` and six digits that stand for the source.
+    """
+    text = str(source)
+    form, _, words = text.partition(":")
+    if form in ("http", "https"):
+        words = Path(unquote(re.split("[?#]", text)[0])).stem
+    elif form not in ("text", "emoji", "medmnist"):
+        name, frame = _split_frame(text)
+        words = Path(name).stem + (f"-{frame}" if frame else "")
+    if emoji.is_emoji(words):
+        words = emoji.spell(words)
+    plain = unicodedata.normalize("NFKD", words.replace("\\n", " ")).encode("ascii", "ignore").decode().lower()
+    slug = re.sub("[^a-z0-9]+", "-", plain)[:60].strip("-")
+    return slug or f"picture-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+
+
+def _split_frame(source: str) -> tuple[str, int]:
+    """`cat.gif#3` as file name and frame; frame 0 where none is asked for."""
+    match = _FRAME.fullmatch(source)
+    return (match[1], int(match[2])) if match else (source, 0)
+
+
+def _resized(image: Image.Image, size: int) -> np.ndarray:
+    """Premultiplied RGBA planes (4, h, w) in 0..1 with a longest side of `size`, from RGBA or grey in mode F."""
+    scale = size / max(image.size)
+    shape = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+
+    def resize(plane: np.ndarray) -> np.ndarray:
+        small = Image.fromarray(plane.astype(np.float32, copy=False)).resize(shape, Image.Resampling.LANCZOS)
+        return np.asarray(small).clip(0, 1)  # Lanczos overshoots
+
+    if image.mode == "F":
+        grey = resize(np.asarray(image))
+        return np.stack([grey, grey, grey, np.ones_like(grey)])
+    cover = np.asarray(image.getchannel("A"), np.float32) / 255
+    if not cover.any():
+        raise UserError("nothing to grow: every pixel is transparent")
+    alpha = resize(cover) if cover.min() < 1 else np.ones(shape[::-1], np.float32)
+    colours = [resize(np.asarray(image.getchannel(c), np.float32) / 255 * cover) for c in "RGB"]
+    return np.stack([*(np.minimum(colour, alpha) for colour in colours), alpha])
+
+
+def _open_url(url: str, pixels: int, cache: Path | None) -> Image.Image:
+    """A picture from the web; what turns out to be none is not kept."""
+    address, frame = _split_frame(url)
+    path = fetch(address, cache=cache)
+    try:
+        return _open_file(path, url, frame, pixels)
+    except UserError:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _open_file(path: Path, shown: str, frame: int, pixels: int) -> Image.Image:
+    """A picture file, called `shown` in errors."""
+    try:
+        path = path.expanduser()
+        about = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise _missing(path, shown) from None
+    except (OSError, ValueError, RuntimeError) as error:
+        raise UserError(f"cannot read {shown!r}: {error}") from error
+    if not stat.S_ISREG(about.st_mode):
+        raise UserError(f"{shown!r} is {'a folder' if path.is_dir() else 'no ordinary file'}; name one picture file")
+    if about.st_size > MOST_BYTES:
+        raise UserError(f"{shown!r} is {about.st_size:,} bytes; the limit is {MOST_BYTES:,}")
+    try:
+        with path.open("rb") as file:
+            head = file.read(1024)
+            file.seek(0)
+            if path.suffix.lower() == ".svg" or _SVG.match(head):
+                return _draw_svg(file.read(MOST_SVG_BYTES + 1), shown, pixels)
+            return _decode(file, shown, frame)
+    except OSError as error:
+        raise UserError(f"cannot read {shown!r}: {error.strerror}") from error
+
+
+def _missing(path: Path, shown: str) -> UserError:
+    """The error for a file that is not there, with the nearest pictures that are."""
+    there = [file.name for file in path.parent.glob("*") if file.suffix.lower() in SUFFIXES]
+    names = get_close_matches(path.name, [*there, *builtin.PICTURES])
+    near = [name if name in builtin.PICTURES else str(path.parent / name) for name in names]
+    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    return UserError(
+        f"no picture {shown!r}; give a picture file, a web address, an emoji, text:WORDS, medmnist:FLAG/INDEX"
+        f" or a built-in: {', '.join(builtin.PICTURES)}.{hint}"
+    )
+
+
+def _decode(file: io.BytesIO | io.BufferedReader, shown: str, frame: int) -> Image.Image:
+    """Frame `frame` of a raster picture, after its declared size was found bearable."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's remarks on odd files: what matters is checked or raised below
+        try:
+            with Image.open(file, formats=FORMATS) as image:
+                if frame and frame >= (frames := getattr(image, "n_frames", 1)):
+                    raise UserError(f"{shown!r} asks for a frame that is not there; it has 0 to {frames - 1}")
+                for wanted in (0, frame):  # a later frame of a GIF may be larger than the first
+                    image.seek(wanted)
+                    if image.width * image.height > MOST_PIXELS:
+                        raise _too_large(image.width * image.height, shown)
+                return _straighten(image)
+        except UserError:
+            raise
+        except Image.DecompressionBombError as error:
+            raise _too_large(int(re.findall(r"\d+", str(error))[0]), shown) from error
+        except UnidentifiedImageError as error:
+            raise UserError(f"{shown!r} is no picture in a format known here: {', '.join(FORMATS)}, SVG") from error
+        except Exception as error:  # a decoder at work on a file that cannot be trusted may raise anything
+            raise UserError(f"{shown!r} is broken or cut short") from error
+
+
+def _too_large(pixels: int, shown: str) -> UserError:
+    """The error for a picture that declares more pixels than are safe to decode."""
+    limit = MOST_PIXELS // 1_000_000
+    return UserError(f"{shown!r} has {pixels / 1e6:,.1f} million pixels; the limit is {limit} million: make it smaller")
+
+
+def _straighten(image: Image.Image) -> Image.Image:
+    """A picture of any mode as upright RGBA, or mode F in 0..1 where it is 16-bit grey."""
+    image.load()
+    try:
+        turn = _TURN.get(image.getexif().get(0x0112, 1))
+    except Exception:  # broken EXIF says nothing about the picture, which then lies as it lies
+        turn = None
+    if image.mode.startswith("I"):
+        levels = np.asarray(image)
+        grey = (levels / 65535).clip(0, 1).astype(np.float32)
+        flat = Image.fromarray(grey)
+        if (clear := image.info.get("transparency")) is not None:
+            eight = Image.fromarray((grey * 255).round().astype(np.uint8))
+            flat = Image.merge("LA", (eight, Image.fromarray(np.uint8(255) * (levels != clear)))).convert("RGBA")
+    else:
+        flat = image.convert("RGBA")
+    return flat if turn is None else flat.transpose(turn)
+
+
+def _draw_svg(data: bytes, shown: str, pixels: int) -> Image.Image:
+    """An SVG drawing whose longest side is `pixels`; it may refer to nothing outside itself."""
+    try:
+        from resvg_py import svg_to_bytes
+    except ImportError:
+        raise missing_extra("reading SVG", "svg") from None
+    if len(data) > MOST_SVG_BYTES:
+        raise UserError(f"{shown!r} is an SVG of more than {MOST_SVG_BYTES:,} bytes; simplify it first")
+    try:
+        text = data.decode("utf-8-sig")
+        if "<!ENTITY" in text:
+            raise UserError(f"{shown!r} declares XML entities, which are not expanded here; save it as plain SVG")
+        for element in ElementTree.fromstring(text).iter():
+            for key, value in element.attrib.items():
+                # The renderer would read any file of this machine that an href names.
+                if key.rpartition("}")[2] == "href" and element.tag.rpartition("}")[2] != "a":
+                    _check_reference(value, shown)
+        png = svg_to_bytes(svg_string=text, width=pixels, height=pixels)
+    except UserError:
+        raise
+    except (ValueError, ElementTree.ParseError) as error:
+        raise UserError(f"{shown!r} is no SVG that can be drawn: {' '.join(str(error).split())}") from error
+    return _decode(io.BytesIO(bytes(png)), shown, 0)
+
+
+def _check_reference(value: str, shown: str) -> None:
+    """Raise UserError unless a reference in an SVG stays inside it: `#name`, or a sound embedded picture."""
+    if value.startswith("#"):
+        return
+    match = _EMBEDDED.fullmatch(value)
+    if match is None:
+        raise UserError(f"{shown!r} refers to {value[:60]!r}, outside itself: embed it, or remove it")
+    _decode(io.BytesIO(base64.b64decode(unquote_to_bytes(match[1]))), f"{shown}, the picture embedded in it", 0)
+
+
+def _write(words: str, pixels: int) -> Image.Image:
+    r"""Words in bold, dark on transparent, cropped tight: `pixels` on the longest side; `\n` begins a new line."""
+    import matplotlib  # for DejaVu, which it brings along: the same letters on every machine
+
+    lines = words.replace("\\n", "\n").strip("\n")
+    if not lines.strip() or len(lines) > MOST_WORDS:
+        raise UserError(f"text: takes 1 to {MOST_WORDS} letters, as in text:PLANARIA")
+    face = ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans-Bold.ttf")
+
+    def ink(text: str, size: float) -> Image.Image:
+        font = face.font_variant(size=size)
+        box = ImageDraw.Draw(Image.new("L", (1, 1))).multiline_textbbox((0, 0), text, font, align="center")
+        image = Image.new("RGBA", (round(box[2] - box[0]) + 4, round(box[3] - box[1]) + 4), (*INK[:3], 0))
+        ImageDraw.Draw(image).multiline_text((2 - box[0], 2 - box[1]), text, INK, font, align="center")
+        return image.crop(image.getchannel("A").getbbox())
+
+    if lacking := [c for c in sorted(set(lines) - {" ", "\n"}) if ink(c, 50) == ink("\U0010ffff", 50)]:
+        raise UserError(f"text: has no letter {' '.join(map(repr, lacking))} in its font; draw it and pass the file")
+    return ink(lines, 100 * pixels / max(ink(lines, 100).size))

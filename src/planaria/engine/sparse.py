@@ -1,0 +1,242 @@
+"""Pure torch: step only the cells that can change. The same life as the reference, for less work and memory.
+
+Cells are rows of a table `(b*h*w + 1, c)`; the last row is the nothing beyond a zero edge. A step gathers the rows
+that fire within reach of life, and a cell just outside life may still save a neighbour in the after-step test, so
+reach is the 3x3 dilation of the alive mask. A roll-out is one autograd node: it keeps the overwritten rows as an
+undo log, and the backward pass walks back through it, recomputing perception and hidden layers.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx, once_differentiable
+
+from planaria.core.noise import fire
+from planaria.core.rule import ACTIVATIONS, Rule, RuleConfig
+from planaria.types import Cond, State
+
+Taps = tuple[tuple[tuple[int, float], ...], ...]
+"""For each kernel, its non-zero taps: (place in the 3x3 block, row by row; weight)."""
+
+
+def declines(rule: nn.Module, x: State) -> str:
+    """Why this engine can't run `rule` on `x`; empty where it can."""
+    if type(rule) is not Rule:
+        return f"{type(rule).__name__} is not a plain Rule"
+    if x.device.type != "cpu":
+        return f"gathering single cells is slow on {x.device.type}"
+    if x.numel() >= 2**31:
+        return "the grid has more numbers than 32-bit places can name"
+    return ""
+
+
+def rollout(
+    rule: Rule, x: State, steps: int, *, t: int = 0, seed: int = 0, cond: Cond | None = None, dt: float | None = None
+) -> State:
+    """`steps` steps of `rule` from `x`; arguments as for `planaria.run`."""
+    job = _Job(rule.config, steps, t, seed, rule.config.dt if dt is None else dt, _taps(rule.kernels))
+    told = cond if cond is not None and rule.config.cond else None
+    return _Rollout.apply(job, x, told, len(rule.weights), *rule.weights, *rule.biases)
+
+
+@dataclass(frozen=True)
+class _Job:
+    config: RuleConfig
+    steps: int
+    t: int
+    seed: int
+    dt: float
+    taps: Taps
+
+
+@dataclass
+class _Change:
+    """What one step overwrote, enough to undo it."""
+
+    acted: Tensor
+    """Rows whose flow was added, `(n,)`."""
+    rows: Tensor
+    """Rows that changed, `(m,)`; the acting ones are among them."""
+    old: Tensor
+    """Their former content, `(m, c)`."""
+    life: Tensor | None
+    """Who lives after the step, `(b*h*w,)`; None where nobody dies."""
+
+
+def _taps(kernels: Tensor) -> Taps:
+    flat = kernels.detach().double().reshape(-1, 9).tolist()
+    return tuple(tuple((place, v) for place, v in enumerate(k) if v != 0) or ((4, 0.0),) for k in flat)
+
+
+@lru_cache(maxsize=16)
+def _neighbours(b: int, h: int, w: int, circular: bool) -> Tensor:
+    """Row numbers of every cell's 3x3 block, `(b*h*w + 1, 9)` int32."""
+    n = b * h * w
+    row, col = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
+    places = []
+    for di in (-1, 0, 1):
+        for dj in (-1, 0, 1):
+            i, j = row + di, col + dj
+            place = (i % h) * w + j % w
+            inside = (i >= 0) & (i < h) & (j >= 0) & (j < w)
+            places.append(torch.where(inside | circular, place, -1).flatten())
+    block = torch.stack(places, 1)
+    table = block + (torch.arange(b) * h * w)[:, None, None]
+    table = torch.where(block < 0, n, table).reshape(n, 9)
+    return torch.cat([table, torch.full((1, 9), n)]).to(torch.int32)
+
+
+class _Stencil:
+    """Gathers perception rows, and gives gradients back to the cells they came from."""
+
+    def __init__(self, b: int, h: int, w: int, taps: Taps, circular: bool, dtype: torch.dtype):
+        near = _neighbours(b, h, w, circular)
+        self.forward = [near[:, [place for place, _ in k]] for k in taps]
+        self.weights = [torch.tensor([v for _, v in k], dtype=dtype) for k in taps]
+        count = len(taps)
+        # cell i was seen by the cell at the mirrored place, through kernel f: row (cell, f) of the gradient
+        self.back = torch.cat([near[:, [8 - place for place, _ in k]] * count + f for f, k in enumerate(taps)], 1)
+        self.back_weights = torch.cat(self.weights)
+        self.centred = [len(k) == 1 and k[0] == (4, 1.0) for k in taps]
+
+    def perceive(self, x: Tensor, rows: Tensor) -> Tensor:
+        """Perception of `rows`, filter-major `(n, f*c)`."""
+        felt = []
+        for near, v, centred in zip(self.forward, self.weights, self.centred, strict=True):
+            if centred:
+                felt.append(x.index_select(0, rows))
+            else:
+                felt.append(_weighted(near.index_select(0, rows), x, v))
+        return torch.cat(felt, 1)
+
+    def spread(self, gradient: Tensor, rows: Tensor) -> Tensor:
+        """Gradient of the cells `rows`, from that of all perceptions, `((b*h*w + 1)*f, c)`."""
+        return _weighted(self.back.index_select(0, rows), gradient, self.back_weights)
+
+
+def _weighted(places: Tensor, x: Tensor, weights: Tensor) -> Tensor:
+    return F.embedding_bag(places, x, per_sample_weights=weights.expand(len(places), -1), mode="sum")
+
+
+@lru_cache(maxsize=16)
+def _stencil(b: int, h: int, w: int, taps: Taps, circular: bool, dtype: torch.dtype) -> _Stencil:
+    return _Stencil(b, h, w, taps, circular, dtype)
+
+
+def _dilate(m: Tensor, circular: bool) -> Tensor:
+    """3x3 dilation of `(b, h, w)` bool."""
+    if circular:
+        m = torch.cat([m[:, -1:], m, m[:, :1]], 1)
+        m = torch.cat([m[..., -1:], m, m[..., :1]], 2)
+    else:
+        m = F.pad(m, (1, 1, 1, 1))
+    m = m[:, :-2] | m[:, 1:-1] | m[:, 2:]
+    return m[..., :-2] | m[..., 1:-1] | m[..., 2:]
+
+
+def _update(job: _Job, p: Tensor, sample: Tensor, cond: Tensor | None, weights: list[Tensor], biases: list[Tensor]):
+    """The update network on perception rows `(n, f*c)`, filter-major; `sample` says whose condition each hears."""
+    config = job.config
+    bend = ACTIVATIONS[config.activation]
+    seen = p.shape[1]
+    for i, w in enumerate(weights):
+        bias = biases[i] if i < len(biases) else None
+        if i == 0:
+            first = w[:, :seen].reshape(len(w), config.channels, -1).transpose(1, 2).reshape(len(w), seen)
+            p = F.linear(p, first, bias)
+            if cond is not None:
+                p = p + F.linear(cond, w[:, seen:]).index_select(0, sample)
+        else:
+            p = F.linear(p, w, bias)
+        if i < len(config.hidden):
+            p = bend(p)
+    return p * job.dt if job.dt != 1 else p
+
+
+class _Rollout(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: FunctionCtx, job: _Job, x: Tensor, cond: Tensor | None, layers: int, *parameters: Tensor) -> Tensor:
+        config = job.config
+        b, c, h, w = x.shape
+        n, own = b * h * w, c - config.frozen
+        circular = config.edge == "circular"
+        stencil = _stencil(b, h, w, job.taps, circular, x.dtype)
+        weights, biases = list(parameters[:layers]), list(parameters[layers:])
+        cur = torch.cat([x.permute(0, 2, 3, 1).reshape(n, c), x.new_zeros(1, c)])
+        occupied = (cur[:n, :own] != 0).any(1)
+        keep = any(ctx.needs_input_grad)  # type: ignore[attr-defined]
+        log: list[_Change] = []
+
+        def living(a: Tensor) -> Tensor:
+            return _dilate((a > config.life_threshold).view(b, h, w), circular)
+
+        for t in range(job.t, job.t + job.steps):
+            act = fire(config.fire_rate, job.seed, t, (b, h, w))[:, 0]
+            life = None
+            if config.life != "none":
+                vigour = cur[:n, config.life_channel]
+                life = living(vigour) if config.life in ("before", "both") else torch.ones_like(act)
+                if config.life != "after":
+                    act = act & (_dilate(life, circular) if config.life == "both" else life)
+            rows = act.view(-1).nonzero()[:, 0]
+            dx = _update(job, stencil.perceive(cur, rows), rows // (h * w), cond, weights, biases)
+            if life is None:
+                if keep:
+                    log.append(_Change(rows, rows, cur.index_select(0, rows), None))
+                cur[:, :own].index_add_(0, rows, dx)
+                continue
+            if config.life in ("after", "both"):
+                tried = vigour.index_add(0, rows, dx[:, config.life_channel])
+                life = life & living(tried)
+            alive = life.view(-1)
+            if keep:
+                changed = ((act.view(-1) & alive) | (occupied & ~alive)).nonzero()[:, 0]
+                log.append(_Change(rows[alive[rows]], changed, cur.index_select(0, changed), alive))
+            cur[:, :own].index_add_(0, rows, dx)
+            cur[:n, :own].masked_fill_(~alive[:, None], 0.0)
+            occupied = alive
+        if keep:
+            ctx.save_for_backward(*(() if cond is None else (cond,)), *parameters)
+            ctx.rest = (job, cur, log, layers, cond is not None, tuple(x.shape))  # type: ignore[attr-defined]
+        return cur[:n].reshape(b, h, w, c).permute(0, 3, 1, 2).contiguous()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, *grads: Tensor):
+        job, cur, log, layers, has_cond, (b, c, h, w) = ctx.rest  # type: ignore[attr-defined]
+        saved = list(ctx.saved_tensors)  # type: ignore[attr-defined]
+        cur, log = cur.clone(), list(log)  # so that a graph kept by the caller can be walked again
+        config: RuleConfig = job.config
+        n, own, f = b * h * w, c - config.frozen, len(job.taps)
+        stencil = _stencil(b, h, w, job.taps, config.edge == "circular", cur.dtype)
+        leaves = [p.detach().requires_grad_() for p in saved]
+        cond = leaves[0] if has_cond else None
+        weights, biases = leaves[has_cond : has_cond + layers], leaves[has_cond + layers :]
+        total = [torch.zeros_like(p) for p in leaves]
+        g = grads[0].permute(0, 2, 3, 1).reshape(n, c).clone()
+        felt = g.new_zeros(n + 1, f * c)
+        everyone = torch.arange(n)
+        while log:
+            change = log.pop()
+            cur.index_copy_(0, change.rows, change.old)
+            if change.life is not None:
+                g[:, :own].masked_fill_(~change.life[:, None], 0.0)
+            rows = change.acted
+            with torch.enable_grad():
+                p = stencil.perceive(cur, rows).requires_grad_()
+                dx = _update(job, p, rows // (h * w), cond, weights, biases)
+                got = torch.autograd.grad(dx, [p, *leaves], g[:, :own].index_select(0, rows), allow_unused=True)
+            for sum_, part in zip(total, got[1:], strict=True):
+                if part is not None:
+                    sum_ += part
+            felt.index_copy_(0, rows, got[0])
+            # where life rules, a cell that was dead before this step passes nothing further back
+            before = log[-1].life if log and not config.frozen else None
+            back = everyone if before is None else before.nonzero()[:, 0]
+            g.index_add_(0, back, stencil.spread(felt.view(-1, c), back))
+            felt.index_fill_(0, rows, 0.0)
+        gx = g.reshape(b, h, w, c).permute(0, 3, 1, 2)
+        return None, gx, (total[0] if has_cond else None), None, *total[has_cond:]

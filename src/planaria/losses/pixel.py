@@ -1,0 +1,35 @@
+"""Pixel losses: `(b, v, h, w)` shown against `(v, h, w)` wanted, to one number for each sample, `(b,)`."""
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from planaria.errors import unknown
+
+HINGE_MARGIN = 0.5
+"""Differences up to this cost nothing under `hinge`."""
+
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "l2": lambda shown, wanted: (shown - wanted).square().mean((1, 2, 3)),
+    "l1": lambda shown, wanted: (shown - wanted).abs().mean((1, 2, 3)),
+    "manhattan": lambda shown, wanted: (shown - wanted).abs().sum((1, 2, 3)),
+    "hinge": lambda shown, wanted: ((shown - wanted).abs() - HINGE_MARGIN).clamp(min=0).mean((1, 2, 3)),
+}
+"""Name -> loss."""
+
+MEANINGS: dict[str, str] = {
+    "l2": "mean squared difference: large errors first; the published choice",
+    "l1": "mean absolute difference: every error pulls alike, so small blemishes fade slowly and colours stay crisp",
+    "manhattan": "summed absolute difference: l1 times the number of values. With train.normalise the same steps as "
+    "l1; without, a learning rate thousands of times higher",
+    "hinge": f"mean of what a difference exceeds {HINGE_MARGIN} by: nothing within the margin is taught, so the picture "
+    "stays a rough shape in wrong colours, by design of the loss",
+}
+"""Name -> what it does to learning."""
+
+
+def pixel_loss(name: str) -> Callable[[Tensor, Tensor], Tensor]:
+    """A loss by name. Raises `UserError` for an unknown one."""
+    if name not in LOSSES:
+        raise unknown("loss", name, LOSSES)
+    return LOSSES[name]

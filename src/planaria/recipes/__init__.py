@@ -1,0 +1,1 @@
+"""Short YAML diffs from a task's defaults."""

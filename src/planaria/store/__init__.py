@@ -1,0 +1,164 @@
+"""One model, one file: weights and the settings that shape them, in one `.safetensors`."""
+
+import contextlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from planaria.config import parse, to_dict
+from planaria.core.layout import Layout
+from planaria.core.rule import Rule, RuleConfig, shapes
+from planaria.errors import UserError
+
+FORMAT = 1
+"""Version of the header; newer ones are refused."""
+
+KEY = "planaria"
+HEADER_LIMIT = 10_000_000
+
+
+def save(path: str | Path, rule: Rule, layout: Layout, card: dict[str, Any] | None = None) -> None:
+    """Write one model file, atomically. `card` is what people should know of it: JSON values only."""
+    header = {
+        "format": FORMAT,
+        "rule": to_dict(rule.config),
+        "layout": to_dict(layout),
+        "card": card or {},
+    }
+    tensors = {name: p.detach().cpu().contiguous() for name, p in rule.named_parameters()}
+    write_tensors(path, tensors, header)
+
+
+def load(path: str | Path, *, device: torch.device | None = None) -> tuple[Rule, Layout]:
+    """Read a model file: the rule, in evaluation mode without gradients asked for, and its layout.
+
+    A run folder stands for its `model.safetensors`. Nothing in the file is executed, and its shapes are checked
+    before memory is taken. Raises `UserError` for anything but a whole planaria model.
+    """
+    path = model_path(path)
+    header = read_header(path)
+    source = str(path)
+    config = parse(RuleConfig, (_part(header, "rule", source), f"{source} [rule]"))
+    layout = parse(Layout, (_part(header, "layout", source), f"{source} [layout]"))
+    if layout.channels != config.channels:
+        raise UserError(f"{path}: damaged: the layout has {layout.channels} channels, the rule {config.channels}")
+    with _opened(path) as f:
+        found = {name: tuple(f.get_slice(name).get_shape()) for name in f.keys()}  # noqa: SIM118
+        wanted = shapes(config)
+        if found != wanted:
+            odd = sorted(set(found.items()) ^ set(wanted.items()))
+            raise UserError(f"{path}: damaged: weights don't fit the settings in its header, first at {odd[0][0]}")
+        rule = Rule(config)
+        rule.load_state_dict({name: f.get_tensor(name) for name in wanted})
+    if not all(bool(p.isfinite().all()) for p in rule.parameters()):
+        raise UserError(f"{path}: damaged: some weights are not numbers")
+    return rule.requires_grad_(False).eval().to(device), layout
+
+
+def card(path: str | Path) -> dict[str, Any]:
+    """What people should know of a model: its task, full settings and figures."""
+    path = model_path(path)
+    return _part(read_header(path), "card", str(path))
+
+
+def trained_size(path: str | Path) -> tuple[int, int]:
+    """Rows and columns of the grid that a model was trained on; 72x72 where its card doesn't say."""
+    size = card(path).get("grid")
+    if isinstance(size, list) and len(size) == 2 and all(isinstance(n, int) and 1 <= n <= 16384 for n in size):
+        return size[0], size[1]
+    return 72, 72
+
+
+def model_path(path: str | Path) -> Path:
+    """The model file that `path` names: itself, or the one in a run folder."""
+    path = Path(path)
+    if path.is_dir():
+        path = path / "model.safetensors"
+    if not path.exists():
+        raise UserError(f"no model {str(path)!r}")
+    return path
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """The JSON that a model or checkpoint carries in its header."""
+    with _opened(path) as f:
+        text = (f.metadata() or {}).get(KEY)
+    if text is None:
+        raise UserError(f"{path}: holds weights but no planaria settings, so it isn't a planaria model")
+    try:
+        header = json.loads(text)
+    except (ValueError, RecursionError):
+        raise UserError(f"{path}: damaged: its header can't be read") from None
+    if not isinstance(header, dict) or not isinstance(header.get("format"), int):
+        raise UserError(f"{path}: damaged: its header names no format")
+    if header["format"] > FORMAT:
+        raise UserError(f"{path}: written by a newer planaria (format {header['format']}); please update")
+    return header
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """All tensors of a file written by `write_tensors`."""
+    with _opened(path) as f:
+        return {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118
+
+
+def write_tensors(path: str | Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
+    """Write tensors and a JSON header as `.safetensors`, atomically and with the same bytes every time."""
+    metadata = {KEY: json.dumps(header, sort_keys=True, allow_nan=False)}
+    write_bytes(path, safetensors.torch.save(tensors, metadata))
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Replace a file in one step: whatever happens, either the old or the new content is there whole.
+
+    Raises `UserError` when the disk is full or the folder can't be written.
+    """
+    path = Path(path)
+    spare = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with spare.open("wb") as f:
+            f.write(data)
+            f.flush()
+            os.fsync(f.fileno())
+        spare.replace(path)
+        if hasattr(os, "O_DIRECTORY"):  # make the new name itself durable
+            folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+    except OSError as e:
+        with contextlib.suppress(OSError):
+            spare.unlink(missing_ok=True)
+        raise UserError(f"can't write {path}: {e.strerror or e}; what was there is untouched") from e
+
+
+def _opened(path: Path):
+    """Open a `.safetensors` file; `UserError` for a pickle, a truncated file, or something else."""
+    try:
+        with path.open("rb") as f:
+            start = f.read(16)
+        if start[:2] in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
+            raise UserError(f"{path}: a pickle could run code, so planaria never opens one; it reads .safetensors")
+        if len(start) < 8 or not 0 < int.from_bytes(start[:8], "little") <= HEADER_LIMIT:
+            raise UserError(f"{path}: not a .safetensors file")
+        return safetensors.safe_open(path, "pt")
+    except OSError as e:
+        raise UserError(f"can't read {path}: {e.strerror or e}") from e
+    except safetensors.SafetensorError as e:
+        raise UserError(f"{path}: truncated or damaged ({str(e).splitlines()[0]})") from None
+
+
+def _part(header: dict[str, Any], name: str, source: str) -> dict[str, Any]:
+    part = header.get(name)
+    if not isinstance(part, dict):
+        raise UserError(f"{source}: damaged: its header has no [{name}]")
+    return part
+

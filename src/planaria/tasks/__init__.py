@@ -1,0 +1,19 @@
+"""What there is to learn: one file a task. The folder is the list."""
+
+import importlib
+import pkgutil
+from types import ModuleType
+
+from planaria.errors import unknown
+
+
+def names() -> list[str]:
+    """The tasks there are, without importing them."""
+    return sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name != "base")
+
+
+def load(name: str) -> ModuleType:
+    """The module of a task: its `Config` and its `Task`. Raises `UserError` for an unknown one."""
+    if name not in names():
+        raise unknown("task", name, names())
+    return importlib.import_module(f"{__name__}.{name}")

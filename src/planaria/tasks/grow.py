@@ -1,0 +1,153 @@
+"""Grow, persist, regenerate: one cell becomes a picture (Mordvintsev et al., Distill, 2020)."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from planaria.config import TrainConfig
+from planaria.core.damage import Wound, cuts, discs
+from planaria.core.layout import Layout
+from planaria.core.rule import RuleConfig
+from planaria.data.images import picture
+from planaria.engine import run
+from planaria.errors import UserError
+from planaria.losses.pixel import pixel_loss
+from planaria.tasks import base
+from planaria.tasks.base import Batch
+from planaria.types import Mask, PerSample, Picture, State
+
+REGIMES: dict[str, tuple[bool, int]] = {"grow": (False, 0), "persist": (True, 0), "regenerate": (True, 3)}
+"""Regime -> whether samples live on in a pool, and how many of a batch are damaged."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Grow a picture from one cell, keep it, and heal it."""
+
+    picture: str = "planarian"
+    """A file, a URL, an emoji, text:WORD, medmnist:FLAG/INDEX, or a built-in picture by name."""
+    size: int = 40
+    """Longest side of the picture, in cells."""
+    padding: int = 16
+    """Empty cells around the picture, on every side."""
+    regime: Literal["grow", "persist", "regenerate"] = "regenerate"
+    """grow: every roll-out starts from the seed. persist: from a pool of grown ones too. regenerate: damaged as well."""
+    loss: Literal["l1", "l2", "manhattan", "hinge"] = "l2"
+    """How the picture is compared; `planaria list losses` tells what each does to learning."""
+    damage: int | None = None
+    """Samples of a batch that are damaged, the best ones; the regime's own number (3 or 0) if none."""
+    damage_from: float = 0.0
+    """Share of the training after which damage begins: first a body, then its wounds."""
+    wound: Literal["disc", "cut", "mixed"] = "mixed"
+    """What damage is: a disc as published, everything on one side of a random line, or either."""
+    rule: RuleConfig = RuleConfig()
+    """The rule that each cell runs."""
+    train: TrainConfig = TrainConfig()
+    """How it learns."""
+
+    def __post_init__(self) -> None:
+        if self.rule.channels - self.rule.frozen < 4:
+            raise UserError(
+                f"rule.channels={self.rule.channels}: a picture needs 4 channels (red, green, blue, alpha) "
+                "and works best with 16"
+            )
+        if not 1 <= self.size <= 4096 or not 0 <= self.padding <= 4096:
+            raise UserError(f"size must be in 1..4096 and padding in 0..4096, got {self.size} and {self.padding}")
+        if self.damage is not None and not 0 <= self.damage < self.train.batch:
+            raise UserError(f"damage={self.damage} must leave one sample of train.batch={self.train.batch} whole")
+
+        if not 0 <= self.damage_from <= 1:
+            raise UserError(f"damage_from must be in 0..1, got {self.damage_from}")
+
+
+def centred(target: Picture, reach: int) -> Picture:
+    """`target` `(4, h, w)`, shifted at most `reach` cells so that the seed in the middle of the grid lies on the picture.
+
+    A seed on an empty spot is taught to die before anything can grow from it.
+    """
+    _, h, w = target.shape
+    solid = F.max_pool2d(-target[None, 3:], 3, 1, 1)[0, 0] < -0.5  # the whole 3x3 block is opaque
+    if not bool(solid.any()):
+        solid = target[3] >= target[3].max()
+    row, col = solid.nonzero().unbind(1)
+    away = torch.maximum((row - h // 2).abs(), (col - w // 2).abs())
+    nearest = int(((row - h // 2) ** 2 + (col - w // 2) ** 2 + (away > reach) * 4 * (h + w) ** 2).argmin())
+    down, right = (int(d.clamp(-reach, reach)) for d in (h // 2 - row[nearest], w // 2 - col[nearest]))
+    return target.roll((down, right), (1, 2))
+
+
+class Task(base.Task):
+    """One picture, taught to one rule."""
+
+    def __init__(self, config: Config, device: torch.device, tensors: dict[str, Tensor] | None = None):
+        super().__init__(config, device, tensors)
+        if "target" not in self.tensors:
+            self.tensors = {"target": centred(picture(config.picture, config.size, config.padding), config.padding)}
+        self.target = self.tensors["target"].to(device)
+        rule = config.rule
+        self.layout = Layout(
+            visible=4,
+            alpha=rule.life_channel if rule.life != "none" else 3,
+            hidden=rule.channels - rule.frozen - 4,
+            frozen=rule.frozen,
+        )
+        pooled, hurt = REGIMES[config.regime]
+        self.pool = config.train.pool if pooled else 0
+        self.hurt = min(hurt, config.train.batch - 1) if config.damage is None else config.damage
+        self._loss = pixel_loss(config.loss)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns of the grid."""
+        return self.target.shape[1], self.target.shape[2]
+
+    def fresh(self, n: int, rng: torch.Generator) -> Batch:  # noqa: ARG002
+        """`n` seeds."""
+        return Batch(self.layout.seed(n, self.size, device=self.device))
+
+    def loss(self, x: State, batch: Batch) -> dict[str, PerSample]:  # noqa: ARG002
+        """How far the visible channels are from the picture."""
+        return {"picture": self._loss(self.layout.picture(x), self.target)}
+
+    def damage(self, x: State, rng: torch.Generator, progress: float) -> State:
+        """Wound the last, best samples, once it is time."""
+        if not self.hurt or progress < self.config.damage_from:
+            return x
+        gone = self._wounds(min(self.hurt, len(x)), rng).to(x.device)
+        alpha = x[-len(gone) :, self.layout.alpha or 3, None]
+        left = (torch.where(gone, 0.0, alpha) > self.config.rule.life_threshold).any((1, 2, 3), keepdim=True)
+        gone = gone & left  # a wound that would kill teaches nothing
+        own = x.shape[1] - self.layout.frozen
+        hurt = x[-len(gone) :].clone()
+        hurt[:, :own] = torch.where(gone, 0.0, hurt[:, :own])
+        return torch.cat([x[: -len(gone)], hurt])
+
+    def _wounds(self, n: int, rng: torch.Generator) -> Mask:
+        if self.config.wound == "disc":
+            return discs(n, self.size, rng)
+        if self.config.wound == "cut":
+            return cuts(n, self.size, rng)
+        either = torch.rand(n, generator=rng)[:, None, None, None] < 0.5
+        return torch.where(either, discs(n, self.size, rng), cuts(n, self.size, rng))
+
+    def measure(self, rule: nn.Module) -> dict[str, float]:
+        """Squared error (mean over 4 runs) as it grows, and 200 steps after each standard wound at step 200."""
+        figures = {}
+        x, t = self.fresh(4, torch.Generator()).x, 0
+        with torch.no_grad():
+            for until in (100, 200, 400):
+                x, t = run(rule, x, until - t, t=t, seed=1, engine=self.config.train.engine), until
+                figures[f"mse at step {until}"] = self._mse(x)
+                if until == 200:
+                    grown = x
+            for wound in ("left", "right", "top", "bottom", "centre"):
+                hurt = Wound.parse(wound).apply(grown, frozen=self.layout.frozen)
+                healed = run(rule, hurt, 200, t=200, seed=1, engine=self.config.train.engine)
+                figures[f"mse healed {wound}"] = self._mse(healed)
+        return figures
+
+    def _mse(self, x: State) -> float:
+        return (self.layout.picture(x) - self.target).square().mean().item()

@@ -1,0 +1,246 @@
+"""The loop: draw, damage, run, score, learn, put back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from planaria.config import TrainConfig
+from planaria.core.noise import derive
+from planaria.core.rule import Rule
+from planaria.engine import run
+from planaria.errors import UserError
+from planaria.tasks.base import Batch, Task, TaskConfig
+from planaria.training import guardian
+from planaria.training.dist import Ranks
+from planaria.training.pool import Pool, pack, unpack
+from planaria.types import State
+
+GOOD_EVERY = 25
+"""Healthy iterations between the guardian's own safe points."""
+LEAST_CAUTION = 1 / 16
+"""The lowest that rescues bring the learning rate down to, as a share of what it would be; safe points raise it again."""
+MOST_RESCUES = 12
+"""Rescues without a healthy stretch after which training gives up."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one iteration did."""
+
+    step: int
+    """Iterations done, this one included."""
+    loss: float
+    """Sum of the terms, mean over the batch."""
+    terms: dict[str, float]
+    """Each named term, mean over the batch."""
+    lr: float
+    rollout: int
+    """Cell steps run."""
+    event: str = ""
+    """What the guardian did, in one line; empty in a healthy iteration."""
+
+
+class Trainer:
+    """Everything that must survive a restart, and the one step that changes it.
+
+    All chance is derived from (`train.seed`, rank, iteration), so no generator's state is part of it.
+    """
+
+    def __init__(self, task: Task, config: TaskConfig, ranks: Ranks):
+        self.task, self.ranks = task, ranks
+        self.settings: TrainConfig = config.train
+        self.rule = Rule(config.rule, seed=derive(self.settings.seed, 0)).to(ranks.device)
+        self.model: nn.Module = task.wrap(self.rule)
+        self.learned = [p for p in self.model.parameters() if p.requires_grad]
+        self.adam = torch.optim.Adam(self.learned, self.settings.lr, betas=self.settings.betas)
+        self.step_count = 0
+        self.recent: list[float] = []
+        self.caution = 1.0
+        self.rescues = 0
+        self.best_loss = float("inf")
+        self.best = self._weights()
+        self.good = self._safe_point()
+        self.pool = Pool(task.fresh(task.pool, self._rng(0)).x) if task.pool else None
+        self.shown: State | None = None
+
+    def step(self) -> Report:
+        """One iteration."""
+        k, settings = self.step_count, self.settings
+        rng = self._rng(1)
+        batch, places = self._draw(rng)
+        n = self._rollout()
+        y = run(
+            self.model, batch.x, n, seed=derive(settings.seed, 2, self.ranks.rank, k), cond=batch.cond,
+            engine=settings.engine,
+        )  # fmt: skip
+        terms = self.task.loss(y, batch)
+        each = torch.stack(list(terms.values())).sum(0)
+        told = torch.stack([each.detach().mean(), *(v.detach().mean() for v in terms.values())])
+        self.ranks.mean([told])
+        loss, *means = told.tolist()
+        self.step_count = k + 1
+        self.shown = y.detach()
+        wrong = guardian.trouble(self.shown, loss, self.recent, self.task.layout) if settings.guardian else ""
+        codes = ["", "jump of the loss", "extinction", "explosion"]
+        wrong = codes[self.ranks.any(codes.index(wrong))]
+        lr = self._lr()
+        if wrong:
+            event = self._rescue(wrong, places)
+        else:
+            event = ""
+            self._learn(each.mean(), lr)
+            self._remember(loss, y, places)
+        return Report(k + 1, loss, dict(zip(terms, means, strict=True)), lr, n, event)
+
+    def _draw(self, rng: torch.Generator) -> tuple[Batch, Tensor | None]:
+        """The next batch: the worst drawn sample is a fresh seed, the best ones are damaged."""
+        batch = self.task.fresh(self.settings.batch, rng)
+        if self.pool is None:
+            return batch, None
+        places = self.pool.draw(self.settings.batch, rng)
+        drawn = Batch(self.pool.x[places.to(self.pool.x.device)], batch.cond, batch.target)
+        with torch.no_grad():
+            each = torch.stack(list(self.task.loss(drawn.x, drawn).values())).sum(0)
+        order = each.nan_to_num(torch.inf).argsort(descending=True, stable=True)
+        x = drawn.x[order]
+        drawn.x = torch.cat([batch.x[:1], self.task.damage(x[1:], rng, self.step_count / self.settings.steps)])
+        return drawn, places[order.cpu()]
+
+    def _rollout(self) -> int:
+        """How many cell steps this iteration runs, the same on every rank."""
+        low, high = self.settings.rollout
+        if self.step_count < self.settings.warmup:
+            share = 0.25 + 0.75 * self.step_count / self.settings.warmup
+            low, high = max(1, round(low * share)), max(1, round(high * share))
+        rng = torch.Generator().manual_seed(derive(self.settings.seed, 3, self.step_count))
+        return int(torch.randint(low, high + 1, (), generator=rng))
+
+    def _learn(self, loss: Tensor, lr: float) -> None:
+        self.adam.zero_grad()
+        loss.backward()
+        grads = [p.grad for p in self.learned if p.grad is not None]
+        self.ranks.mean(grads)
+        if self.settings.normalise:
+            for g in grads:
+                g /= g.norm() + 1e-8
+        for group in self.adam.param_groups:
+            group["lr"] = lr
+        self.adam.step()
+
+    def _remember(self, loss: float, y: State, places: Tensor | None) -> None:
+        if self.pool is not None and places is not None:
+            self.pool.put(places, self._revived(y.detach()))
+        self.recent = [*self.recent, loss][-guardian.MEMORY :]
+        smooth = sum(self.recent) / len(self.recent)
+        if len(self.recent) == guardian.MEMORY and smooth < self.best_loss:
+            self.best_loss, self.best = smooth, self._weights()
+        if self.step_count % GOOD_EVERY == 0:
+            self.good, self.rescues = self._safe_point(), 0
+            self.caution = min(1.0, 2 * self.caution)
+
+    def _revived(self, y: State) -> State:
+        """`y` with a seed in place of every sample that has died out."""
+        alpha = self.task.layout.alpha
+        if alpha is None:
+            return y
+        lives = (y[:, alpha, None] > 0).any((1, 2, 3), keepdim=True)
+        return torch.where(lives, y, self.task.fresh(len(y), self._rng(5)).x)
+
+    def _rescue(self, wrong: str, places: Tensor | None) -> str:
+        """Back to the last safe point with half the rate; the samples at fault become seeds."""
+        self.rescues += 1
+        if self.rescues > MOST_RESCUES:
+            raise UserError(
+                f"iteration {self.step_count}: {wrong} again and again, though the learning rate was lowered to "
+                f"{self._lr():.2g}; try another loss or filter, a lower train.lr, or a smaller rule.dt"
+            )
+        self._go_back(self.good)
+        self.caution = max(LEAST_CAUTION, self.caution / 2)
+        self.recent = []
+        if self.pool is not None and places is not None:
+            self.pool.put(places, self.task.fresh(len(places), self._rng(4)).x)
+        return f"iteration {self.step_count}: {wrong}; went back to the last good weights, learning rate halved"
+
+    def _lr(self) -> float:
+        s = self.settings
+        falls = sum(self.step_count > drop * s.steps for drop in s.lr_drops)
+        return s.lr * s.lr_factor**falls * self.caution
+
+    def _rng(self, purpose: int) -> torch.Generator:
+        seed = derive(self.settings.seed, purpose + 10, self.ranks.rank, self.step_count)
+        return torch.Generator().manual_seed(seed)
+
+    def _weights(self) -> list[Tensor]:
+        return [p.detach().clone() for p in self.learned]
+
+    def _safe_point(self) -> list[Tensor]:
+        """Weights, then Adam's three tensors for each (zeros before its first step)."""
+        flat = self._weights()
+        for p in self.learned:
+            state = self.adam.state.get(p) or {
+                "step": torch.zeros(()), "exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)
+            }  # fmt: skip
+            flat += [state[name].detach().clone() for name in ("step", "exp_avg", "exp_avg_sq")]
+        return flat
+
+    @torch.no_grad()
+    def _go_back(self, point: Sequence[Tensor]) -> None:
+        count = len(self.learned)
+        for i, p in enumerate(self.learned):
+            p.copy_(point[i])
+            step, mean, square = (v.clone() for v in point[count + 3 * i : count + 3 * i + 3])
+            self.adam.state[p] = {"step": step.cpu(), "exp_avg": mean.to(p.device), "exp_avg_sq": square.to(p.device)}
+
+    def best_rule(self) -> Rule:
+        """The rule with the weights of the lowest smoothed loss so far (the newest before there is one)."""
+        kept = self._weights()
+        best = self.best if self.best_loss < float("inf") else kept
+        with torch.no_grad():
+            for p, w in zip(self.learned, best, strict=True):
+                p.copy_(w)
+            rule = Rule(self.rule.config)
+            rule.load_state_dict({name: p.cpu().clone() for name, p in self.rule.state_dict().items()})
+            for p, w in zip(self.learned, kept, strict=True):
+                p.copy_(w)
+        return rule
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Everything, as tensors and JSON; on ranks that don't write, nothing. All ranks must call it together."""
+        pools = [] if self.pool is None else self.ranks.gather(self.pool.x)
+        if not self.ranks.writes:
+            return {}, {}
+        tensors = {f"task.{name}": t.cpu() for name, t in self.task.tensors.items()}
+        for kind, point in (("now", self._safe_point()), ("good", self.good), ("best", self.best)):
+            tensors |= {f"{kind}.{i}": t.cpu().contiguous() for i, t in enumerate(point)}
+        for rank, pool in enumerate(pools):
+            tensors |= {f"pool.{rank}.{name}": t for name, t in pack(pool).items()}
+        numbers = {
+            "step": self.step_count,
+            "recent": self.recent,
+            "caution": self.caution,
+            "rescues": self.rescues,
+            "best_loss": None if self.best_loss == float("inf") else self.best_loss,
+            "ranks": self.ranks.size,
+        }
+        return tensors, numbers
+
+    def restore(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
+        """Take up where `state` was taken."""
+        if numbers["ranks"] != self.ranks.size:
+            raise UserError(f"the run has {numbers['ranks']} processes, so it can't go on with {self.ranks.size}")
+
+        def point(kind: str) -> list[Tensor]:
+            count = sum(name.startswith(f"{kind}.") for name in tensors)
+            return [tensors[f"{kind}.{i}"].to(self.ranks.device) for i in range(count)]
+
+        self._go_back(point("now"))
+        self.good, self.best = point("good"), point("best")
+        self.step_count, self.recent = numbers["step"], list(numbers["recent"])
+        self.caution, self.rescues = numbers["caution"], numbers["rescues"]
+        self.best_loss = float("inf") if numbers["best_loss"] is None else numbers["best_loss"]
+        if self.pool is not None:
+            packed = {name: tensors[f"pool.{self.ranks.rank}.{name}"] for name in ("full", "cells", "shape")}
+            self.pool = Pool(unpack(packed).to(self.ranks.device))

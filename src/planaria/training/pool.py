@@ -1,0 +1,36 @@
+"""The pool: samples that live on between iterations, so that a pattern learns to persist."""
+
+import torch
+from torch import Tensor
+
+from planaria.types import State
+
+
+class Pool:
+    """`n` living samples. Drawn ones come back ordered worst first, as the tasks expect them."""
+
+    def __init__(self, x: State):
+        self.x = x
+
+    def draw(self, n: int, rng: torch.Generator) -> Tensor:
+        """Places of `n` different samples, `(n,)`."""
+        return torch.randperm(len(self.x), generator=rng)[:n]
+
+    def put(self, places: Tensor, x: State) -> None:
+        """Store what became of them."""
+        self.x[places.to(self.x.device)] = x.detach().to(self.x)
+
+
+def pack(x: State) -> dict[str, Tensor]:
+    """A pool as only its non-empty cells, to the bit: most of a pool is empty space."""
+    bits = x.cpu().permute(0, 2, 3, 1).contiguous().view(torch.int32)
+    full = (bits != 0).any(-1)
+    return {"full": full, "cells": bits[full].view(torch.float32), "shape": torch.tensor(x.shape)}
+
+
+def unpack(packed: dict[str, Tensor]) -> State:
+    """The pool that `pack` packed."""
+    b, c, h, w = packed["shape"].tolist()
+    x = torch.zeros(b, h, w, c)
+    x[packed["full"]] = packed["cells"]
+    return x.permute(0, 3, 1, 2).contiguous()

@@ -1,0 +1,156 @@
+"""What a run leaves for people: loss plot, film, strip, target, and a card that says what it is and how to use it."""
+
+import io
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from planaria.config import write_yaml
+from planaria.core.rule import Rule
+from planaria.errors import UserError
+from planaria.export.movie import film
+from planaria.store import write_bytes
+from planaria.tasks.base import Task
+
+FILM_STEPS, WOUND_AT, WOUND = 300, 160, "left"
+
+
+def write(folder: Path, rule: Rule, task: Task, card: dict[str, Any]) -> None:
+    """Write `loss.png`, `film.webp`, `strip.png`, `target.png` and `README.md` into a run folder."""
+    loss_plot(folder)
+    target = task.tensors.get("target")
+    heals = card["config"].get("regime") == "regenerate"
+    shown = film(
+        rule, task.layout, steps=FILM_STEPS, size=task.size, every=3, erase={WOUND_AT: WOUND} if heals else {}, seed=1
+    )  # fmt: skip
+    shown.save(folder / "film.webp")
+    shown.save(folder / "strip.png")
+    if target is not None:
+        write_bytes(folder / "target.png", _png(target))
+    write_bytes(folder / "README.md", card_text(card).encode())
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The lines of a `metrics.jsonl`, without one torn by a crash. Raises `UserError` where there is none."""
+    metrics = []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as e:
+        raise UserError(f"can't read {path}: {e.strerror}") from e
+    for line in lines:
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            break
+        if not isinstance(entry, dict) or not isinstance(entry.get("step"), int):
+            break
+        metrics.append(entry)
+    return metrics
+
+
+def loss_plot(folder: Path) -> None:
+    """Draw `loss.png` from `metrics.jsonl`: every iteration, its running median, and the guardian's deeds."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    metrics = [m for m in read_metrics(folder / "metrics.jsonl") if m["loss"]]
+    step, loss = np.array([m["step"] for m in metrics]), np.array([m["loss"] for m in metrics])
+    figure = Figure(figsize=(8, 4), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    if len(loss):
+        axes.plot(step, np.log10(loss), color="#b9a7d8", linewidth=0.7, label="each iteration")
+        width = max(1, len(loss) // 60)
+        smooth = [np.median(loss[max(0, i - width) : i + width + 1]) for i in range(len(loss))]
+        axes.plot(step, np.log10(smooth), color="#5b2a86", linewidth=2, label="running median")
+    for m in metrics:
+        if "event" in m:
+            axes.axvline(m["step"], color="#d1495b", linewidth=1, linestyle=":")
+    axes.set_xlabel("iteration")
+    axes.set_ylabel("log10 loss")
+    axes.set_title(folder.name)
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    if len(loss):
+        axes.legend(frameon=False)
+    out = io.BytesIO()
+    figure.savefig(out, format="png", metadata={"Software": None})
+    write_bytes(folder / "loss.png", out.getvalue())
+
+
+def card_text(card: dict[str, Any]) -> str:
+    """The run's `README.md`."""
+    name, config = card["name"], card["config"]
+    rule = config["rule"]
+    what = f"grows {config['picture']}" if "picture" in config else f"was trained for {card['task']}"
+    lines = [
+        f"# {name}",
+        "",
+        f"A neural cellular automaton that {what}, trained with planaria for {card['trained']} iterations"
+        + (f" in the regime `{config['regime']}`." if "regime" in config else "."),
+        "",
+        "![strip](strip.png)",
+        "",
+        f"- Cells: {rule['channels']} channels, filters {', '.join(rule['filters'])}, hidden {rule['hidden']}, "
+        f"{parameters(rule):,} parameters.",
+        f"- Edge {rule['edge']}, life {rule['life']}, fire rate {rule['fire_rate']}.",
+        "",
+        "## Figures",
+        "",
+        *figure_table(card["figures"]),
+        "",
+        "## Use it",
+        "",
+        "```",
+        f"planaria show runs/{name}",
+        f"planaria run runs/{name}/model.safetensors -o {name}.gif --steps 300 --erase left@150",
+        "```",
+        "```python",
+        "import planaria as pl",
+        f'rule, layout = pl.load("runs/{name}/model.safetensors")',
+        f"x = pl.run(rule, layout.seed(1, {config.get('size', 40) + 2 * config.get('padding', 16)}), steps=200, seed=7)",
+        "```",
+        "",
+        "## Files",
+        "",
+        "`model.safetensors` weights and settings; `config.yaml` all settings; `checkpoint.safetensors` everything "
+        "needed to resume; `metrics.jsonl` one line an iteration; `loss.png`, `strip.png`, `film.webp`, `target.png`.",
+        "",
+        "## Settings",
+        "",
+        "```yaml",
+        write_yaml({"task": card["task"], **config}).rstrip(),
+        "```",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def figure_table(figures: dict[str, float]) -> list[str]:
+    """Figures as a Markdown table; squared errors also as log10."""
+    if not figures:
+        return ["None were taken."]
+    rows = [f"| {k} | {v:.6f} | {math.log10(v) if v > 0 else -99:.2f} |" for k, v in figures.items()]
+    return ["| figure | value | log10 |", "|---|---|---|", *rows]
+
+
+def parameters(rule: dict[str, Any]) -> int:
+    """How many weights a rule of these settings has."""
+    from planaria.config import parse
+    from planaria.core.rule import RuleConfig, shapes
+
+    return sum(math.prod(s) for s in shapes(parse(RuleConfig, (rule, "rule"))).values())
+
+
+def _png(target: Tensor) -> bytes:
+    """A premultiplied picture `(4, h, w)` as a straight-alpha PNG."""
+    from PIL import Image
+
+    a = target[3:].clamp(min=1e-6)
+    straight = np.concatenate([(target[:3] / a).clamp(0, 1).numpy(), target[3:].numpy()])
+    out = io.BytesIO()
+    Image.fromarray((straight.transpose(1, 2, 0) * 255).round().astype(np.uint8)).save(out, "PNG")
+    return out.getvalue()

@@ -1,0 +1,198 @@
+"""A session: one run folder and the training in it, from the first iteration to the card, through any interruption."""
+
+import json
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from planaria import store, tasks
+from planaria.config import read_yaml, to_dict, write_yaml
+from planaria.core.filters import caveats
+from planaria.core.rule import Rule
+from planaria.errors import UserError
+from planaria.tasks.base import Task, TaskConfig
+from planaria.training import results
+from planaria.training.dist import Ranks, ranks
+from planaria.training.loop import Report, Trainer
+from planaria.training.recipe import Recipe, find, run_name
+
+FREE = ("train.steps", "train.checkpoint", "train.device", "train.engine")
+"""Settings that may differ when a run is resumed."""
+
+
+class Session:
+    """Training in `folder`. Iterate for reports, then `finish`.
+
+    Raises `UserError` when the folder holds a run and `resume` is not asked for, or holds a different one.
+    """
+
+    def __init__(self, folder: Path, task_name: str, config: TaskConfig, ranks: Ranks, *, resume: bool = False):
+        self.folder, self.task_name, self.config, self.ranks = folder, task_name, config, ranks
+        settings = {"task": task_name, **to_dict(config)}
+        found = (folder / "config.yaml").exists() or (folder / "checkpoint.safetensors").exists()
+        if found and not resume:
+            raise UserError(f"{folder} holds a run already; go on with it: --resume, or choose another: --name NAME")
+        if folder.exists() and not folder.is_dir():
+            raise UserError(f"{folder} is a file, so no run can be written there")
+        if found:
+            self._same(read_yaml(folder / "config.yaml"), settings)
+        for caveat in caveats(config.rule.filters):
+            if ranks.writes:
+                warnings.warn(caveat, stacklevel=2)
+        checkpoint = folder / "checkpoint.safetensors"
+        saved = store.read_tensors(checkpoint) if checkpoint.exists() else {}
+        kept = {name.removeprefix("task."): v for name, v in saved.items() if name.startswith("task.")}
+        self.task: Task = tasks.load(task_name).Task(config, ranks.device, kept or None)
+        self.trainer = Trainer(self.task, config, ranks)
+        if saved:
+            self.trainer.restore(saved, store.read_header(checkpoint)["state"])
+        if ranks.writes:
+            store.write_bytes(folder / "config.yaml", write_yaml(settings).encode())
+            self._cut_metrics()
+        ranks.barrier()
+
+    @property
+    def step(self) -> int:
+        """Iterations done."""
+        return self.trainer.step_count
+
+    @property
+    def done(self) -> bool:
+        """Whether every iteration is done."""
+        return self.step >= self.config.train.steps
+
+    def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Report]:
+        """Train until done or `stop()` is true, a checkpoint behind; yields each iteration's report."""
+        start = time.monotonic()
+        try:
+            metrics = (self.folder / "metrics.jsonl").open("a", encoding="utf-8") if self.ranks.writes else None
+        except OSError as e:
+            raise UserError(f"can't write {self.folder / 'metrics.jsonl'}: {e.strerror}") from e
+        try:
+            while not self.done:
+                report = self.trainer.step()
+                if metrics is not None:
+                    print(json.dumps(_line(report, time.monotonic() - start)), file=metrics, flush=True)
+                if self.step % self.config.train.checkpoint == 0 or self.done:
+                    self.checkpoint()
+                yield report
+                if self.ranks.any(int(stop())):
+                    break
+        except OSError as e:
+            raise UserError(f"can't write {self.folder / 'metrics.jsonl'}: {e.strerror}") from e
+        finally:
+            if metrics is not None:
+                metrics.close()
+        self.checkpoint()
+
+    def checkpoint(self) -> None:
+        """Save everything, atomically; then the model as it is now."""
+        tensors, numbers = self.trainer.state()
+        if not self.ranks.writes:
+            return
+        header = {"format": store.FORMAT, "state": numbers, "task": self.task_name}
+        store.write_tensors(self.folder / "checkpoint.safetensors", tensors, header)
+        self._save_model(self.trainer.best_rule(), {})
+
+    def finish(self) -> dict[str, float]:
+        """Measure the model and write what people look at; gives the figures."""
+        if not self.ranks.writes:
+            return {}
+        rule = self.trainer.best_rule()
+        figures = self.task.measure(rule)
+        self._save_model(rule, figures)
+        results.write(self.folder, rule, self.task, self.card(figures))
+        return figures
+
+    def card(self, figures: dict[str, float]) -> dict[str, Any]:
+        """What the model file says of itself."""
+        return {
+            "name": self.folder.name,
+            "task": self.task_name,
+            "trained": self.step,
+            "grid": list(self.task.size),
+            "config": to_dict(self.config),
+            "figures": figures,
+        }
+
+    def picture(self) -> np.ndarray | None:
+        """The newest samples side by side, `(h, w, 3)` uint8; None before the first iteration."""
+        if self.trainer.shown is None:
+            return None
+        rgb = self.task.layout.rgb(self.trainer.shown[-2:]).mul(255).round().byte().cpu().numpy()
+        return np.concatenate(list(rgb.transpose(0, 2, 3, 1)), 1)
+
+    def _save_model(self, rule: Rule, figures: dict[str, float]) -> None:
+        store.save(self.folder / "model.safetensors", rule, self.task.layout, self.card(figures))
+
+    def _same(self, there: dict[str, Any], here: dict[str, Any]) -> None:
+        old, new = _flat(there), _flat(here)
+        for key in new:
+            if key not in FREE and old.get(key) != new[key]:
+                raise UserError(
+                    f"{self.folder} was trained with {key}={old.get(key)}, not {new[key]}; "
+                    "resume it with its own settings, or start another: --name NAME"
+                )
+
+    def _cut_metrics(self) -> None:
+        """Forget the lines of iterations after the checkpoint; they will be done again."""
+        path = self.folder / "metrics.jsonl"
+        if not path.exists():
+            return
+        kept = [m for m in results.read_metrics(path) if m["step"] <= self.step]
+        store.write_bytes(path, "".join(json.dumps(m) + "\n" for m in kept).encode())
+
+
+def _line(report: Report, seconds: float) -> dict[str, Any]:
+    loss = report.loss if math.isfinite(report.loss) else None
+    line: dict[str, Any] = {"step": report.step, "loss": loss, "lr": report.lr, "rollout": report.rollout}
+    if len(report.terms) > 1:
+        line["terms"] = report.terms
+    if report.event:
+        line["event"] = report.event
+    return {**line, "seconds": round(seconds, 3)}
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat = {}
+    for key, value in tree.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
+def train(
+    what: str | Path,
+    *,
+    name: str | None = None,
+    runs: str | Path = "runs",
+    resume: bool = False,
+    **settings: Any,
+) -> Path:
+    """Train as `planaria train` does, without a screen; gives the run folder.
+
+    `what` is a task, a recipe file, a shipped recipe or a run folder; `settings` are the task's fields, nested ones as
+    dictionaries: `train("grow", picture="cat.png", train={"steps": 400})`.
+    """
+    recipe = find(str(what))
+    config = recipe.config(settings)
+    with ranks(config.train.device) as place:
+        session = Session(folder_of(recipe, config, name, Path(runs)), recipe.task, config, place, resume=resume)
+        for _ in session.run():
+            pass
+        session.finish()
+    return session.folder
+
+
+def folder_of(recipe: Recipe, config: TaskConfig, name: str | None, runs: Path) -> Path:
+    """Where a run of `recipe` lives: its own folder if it is a run already, else `runs/NAME`."""
+    if name is None and recipe.folder is not None:
+        return recipe.folder
+    name = name or recipe.name or run_name(config)
+    if Path(name).name != name or name in (".", ".."):
+        raise UserError(f"--name is the name of a folder in {runs}, so {name!r} won't do")
+    return runs / name

@@ -1,0 +1,76 @@
+"""The terminal while something trains: a bar, the figures, and a small living picture."""
+
+import math
+import time
+from types import TracebackType
+
+import numpy as np
+from rich.console import Console, Group
+from rich.live import Live
+from rich.padding import Padding
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from planaria.view.terminal import HalfBlocks
+
+PLAIN_SECONDS = 10.0
+"""How often a line is printed where the output is no terminal."""
+
+
+class TrainingScreen:
+    """Shows a training run; a context manager. Without a terminal it prints a line every ten seconds."""
+
+    def __init__(self, title: str, steps: int, done: int = 0, console: Console | None = None):
+        self.console = console or Console(stderr=True)
+        self.steps, self.first, self.started = steps, done, time.monotonic()
+        self.lively = self.console.is_terminal
+        self.progress = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("loss {task.fields[loss]}  log10 {task.fields[log10]}  {task.fields[speed]} it/s"),
+            TimeRemainingColumn(),
+            console=self.console,
+        )
+        self.task: TaskID = self.progress.add_task(title, total=steps, completed=done, loss="-", log10="-", speed="-")
+        self.live = Live(self.progress, console=self.console, refresh_per_second=4, transient=False)
+        self.smooth = math.nan
+        self.spoke = self.started
+        self.painted = 0.0
+
+    def __enter__(self) -> "TrainingScreen":
+        if self.lively:
+            self.live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.lively:
+            self.live.stop()
+
+    @property
+    def wants_picture(self) -> bool:
+        """Whether the next update should bring a picture: at most two a second."""
+        return self.lively and time.monotonic() - self.painted > 0.5
+
+    def update(self, step: int, loss: float, event: str = "", picture: np.ndarray | None = None) -> None:
+        """Show iteration `step` with its loss, what the guardian did, and maybe a picture `(h, w, 3)` uint8."""
+        now = time.monotonic()
+        self.smooth = loss if math.isnan(self.smooth) else 0.9 * self.smooth + 0.1 * loss
+        speed = (step - self.first) / max(now - self.started, 1e-9)
+        log10 = f"{math.log10(self.smooth):.2f}" if self.smooth > 0 else "-"
+        if event:
+            self.console.print(f"[yellow]{event}[/]")
+        if self.lively:
+            self.progress.update(self.task, completed=step, loss=f"{self.smooth:.5f}", log10=log10, speed=f"{speed:.1f}")
+            if picture is not None:
+                self.painted = now
+                block = HalfBlocks(picture, min(72, self.console.width - 4))
+                self.live.update(Group(Padding(block, (1, 2)), self.progress))
+        elif now - self.spoke > PLAIN_SECONDS or step == self.steps:
+            self.spoke = now
+            left = (self.steps - step) / max(speed, 1e-9)
+            self.console.print(
+                f"{step}/{self.steps}  loss {self.smooth:.5f}  log10 {log10}  {speed:.1f} it/s  {left:.0f} s left",
+                highlight=False,
+            )

@@ -1,0 +1,48 @@
+import pytest
+import torch
+
+from planaria.core.layout import Layout
+from planaria.errors import UserError
+
+
+def test_the_seed_is_one_living_cell():
+    x = Layout(4, 3, 12, frozen=2).seed(3, (5, 8))
+    assert x.shape == (3, 18, 5, 8)
+    assert x.sum() == 3 * 13
+    assert (x[:, 3:16, 2, 4] == 1).all()
+    assert Layout(3, None, 9).seed(1, 6).abs().sum() == 0
+
+
+def test_a_picture_goes_in_and_comes_out():
+    p = torch.rand(4, 5, 6)
+    layout = Layout(4, 3, 2, offset=0.5)
+    x = layout.embed(p, 2)
+    assert x.shape == (2, 6, 5, 6)
+    torch.testing.assert_close(layout.picture(x)[1], p)
+    assert x[:, 4:].abs().sum() == 0
+    with pytest.raises(UserError, match="3 channels, the layout shows 4"):
+        layout.embed(p[:3])
+
+
+def test_what_a_person_sees():
+    rgba = Layout(4, 3, 0)
+    half_red = torch.tensor([0.5, 0.0, 0.0, 0.5])[None, :, None, None]
+    assert rgba.rgb(half_red).flatten().tolist() == [1.0, 0.5, 0.5]
+    assert rgba.rgb(half_red, background=0.0).flatten().tolist() == [0.5, 0.0, 0.0]
+    assert Layout(3, None, 0, offset=0.5).rgb(torch.zeros(1, 3, 1, 1)).flatten().tolist() == [0.5] * 3
+    assert Layout(1, None, 0).rgb(torch.full((1, 1, 1, 1), 7.0)).flatten().tolist() == [1.0] * 3
+    assert rgba.rgb(torch.full((1, 4, 1, 1), torch.nan)).isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [({"visible": 2}, "visible must be"), ({"alpha": 16}, "outside 0..15"), ({"hidden": -1}, "negative")],
+)
+def test_impossible_layouts(settings, says):
+    with pytest.raises(UserError, match=says):
+        Layout(**settings)
+
+
+def test_a_world_has_a_cell():
+    with pytest.raises(UserError, match="at least one sample and one cell"):
+        Layout().seed(1, (0, 4))

@@ -1,0 +1,140 @@
+import itertools
+
+import oracle
+import pytest
+import torch
+from rules import brink, rule
+
+from planaria.core.filters import FILTERS
+from planaria.core.layout import Layout
+from planaria.core.noise import fire
+from planaria.core.rule import ACTIVATIONS, Rule, RuleConfig, shapes
+from planaria.errors import UserError
+
+EDGES = ("zero", "circular")
+LIVES = ("none", "before", "after", "both")
+
+
+def against_oracle(r: Rule, x: torch.Tensor, t: int, seed: int, cond: torch.Tensor | None = None) -> None:
+    c = r.config
+    b, _, h, w = x.shape
+    fires = fire(c.fire_rate, seed, t, (b, h, w))
+    for k in range(b):
+        want = oracle.step(
+            x[k].tolist(), r.kernels.tolist(), [v.tolist() for v in r.weights], [v.tolist() for v in r.biases],
+            fires[k, 0].tolist(), edge=c.edge, life=c.life, channel=c.life_channel, threshold=c.life_threshold,
+            activation=c.activation, frozen=c.frozen, told=[] if cond is None else cond[k].tolist(), dt=c.dt,
+        )  # fmt: skip
+        got = r(x, t, seed=seed, cond=cond)[k]
+        torch.testing.assert_close(got, torch.tensor(want, dtype=torch.double), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("edge", "life", "name"), list(itertools.product(EDGES, LIVES, FILTERS)))
+def test_rule_is_the_paper(edge, life, name):
+    against_oracle(rule(edge=edge, life=life, filters=("identity", name)), brink(), 5, 3)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("bias", ["none", "hidden", "all"])
+def test_layers_biases_activations_frozen_cond_and_dt(activation, bias):
+    r = rule(hidden=(5, 4), activation=activation, bias=bias, frozen=2, cond=3, dt=0.7, fire_rate=1.0)
+    cond = torch.randn(2, 3, generator=torch.Generator().manual_seed(2), dtype=torch.double)
+    against_oracle(r, brink(), 0, 0, cond)
+
+
+def test_no_hidden_layer_and_one_cell_worlds():
+    for edge in EDGES:
+        against_oracle(rule(hidden=(), edge=edge), brink(1, 6, 1, 1), 1, 1)
+        against_oracle(rule(edge=edge, life_channel=0, life_threshold=0.05), brink(1, 6, 2, 9), 1, 1)
+
+
+def test_life_decides_in_these_states():
+    """The oracle tests mean little unless cells die: before, after, and only by one of the two."""
+    x = brink(h=14, w=14) - 0.02
+    dead = {life: rule(0.05, life=life)(x, 5, seed=3)[:, 3] == 0 for life in LIVES}
+    assert not dead["none"].any()
+    assert (dead["before"] & ~dead["after"]).any()
+    x[:, 3] = 0.0
+    x[:, 3, ::3, ::3] = 0.105  # every cell alive, by little
+    r = rule(0.05, fire_rate=1.0)
+    dead = {life: rule(0.05, fire_rate=1.0, life=life)(x)[:, 3] == 0 for life in LIVES}
+    assert r.alive(x).all()
+    assert (dead["after"] & ~dead["before"]).any()
+    assert torch.equal(dead["both"], dead["before"] | dead["after"])
+
+
+def test_frozen_channels_stay_and_do_not_die():
+    r, x = rule(frozen=2, fire_rate=1.0), brink()
+    y = r(x)
+    assert torch.equal(y[:, 4:], x[:, 4:])
+    assert (y[:, :4] == 0).all(1).any()
+
+
+def test_a_change_travels_one_cell_a_step():
+    r = rule(life="none", fire_rate=1.0)
+    x = torch.zeros(1, 6, 15, 15, dtype=torch.double)
+    y = x.clone()
+    y[..., 7, 7] = 1.0
+    for t in range(3):
+        x, y = r(x, t), r(y, t)
+    reached = (x != y).any(1)[0].nonzero()
+    assert reached.min() == 4
+    assert reached.max() == 10
+
+
+def test_the_torus_has_no_edge():
+    r, x = rule(fire_rate=1.0, edge="circular"), brink()
+    torch.testing.assert_close(r(x.roll((2, 3), (2, 3))), r(x).roll((2, 3), (2, 3)))
+
+
+def test_the_zero_edge_is_empty_cells():
+    r, x = rule(fire_rate=1.0), brink()
+    wide = torch.nn.functional.pad(x, (3, 3, 3, 3))
+    torch.testing.assert_close(r(wide)[..., 3:-3, 3:-3], r(x))
+
+
+def test_dead_stays_dead_and_a_fresh_rule_is_still():
+    assert rule(life="both")(torch.zeros(1, 6, 8, 8, dtype=torch.double)).abs().sum() == 0
+    x = Layout().seed(2, (9, 8))
+    assert torch.equal(Rule()(x), x)
+
+
+def test_not_a_number_dies_rather_than_spreads_where_no_life_is():
+    x = brink()
+    x[:, :, 5, 6] = torch.nan
+    x[:, 3, 4:, 5:] = torch.nan
+    y = rule(life="before", fire_rate=0.0)(x)
+    assert (y[:, :, 5, 6] == 0).all()
+
+
+def test_same_seed_same_weights():
+    a, b, c = Rule(seed=4), Rule(seed=4), Rule(seed=5)
+    assert torch.equal(a.weights[0], b.weights[0])
+    assert not torch.equal(a.weights[0], c.weights[0])
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"hidden": ()}, {"hidden": (3, 4, 5), "bias": "all"}, {"bias": "none", "frozen": 3, "cond": 7}]
+)
+def test_shapes_are_those_of_the_rule(settings):
+    config = RuleConfig(filters=("learned", "mean"), **settings)
+    assert shapes(config) == {name: tuple(p.shape) for name, p in Rule(config).named_parameters()}
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"channels": 3}, "rule.channels=3 has no channel 3 for life"),
+        ({"filters": ("sobelx",)}, "unknown filter 'sobelx'; have: .*identity.* Did you mean 'sobel'"),
+        ({"filters": ()}, "at least one filter"),
+        ({"fire_rate": 1.5}, r"rule.fire_rate must be in 0..1, got 1.5"),
+        ({"frozen": 16}, "leaves no channel to write"),
+        ({"hidden": (0,)}, "1 to 65536 wide"),
+        ({"hidden": (10**9,)}, "1 to 65536 wide"),
+        ({"cond": -1}, "rule.cond"),
+        ({"frozen": 13}, "that is not frozen"),
+    ],
+)
+def test_impossible_rules_say_why(settings, says):
+    with pytest.raises(UserError, match=says):
+        RuleConfig(**settings)

@@ -1,0 +1,154 @@
+import itertools
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rules import brink, rule
+
+from planaria.core.rule import Rule, RuleConfig
+from planaria.engine import ENGINES, choose, device_of, run, unroll
+from planaria.errors import UserError
+
+OTHERS = [e for e in ENGINES if e != "reference"]
+
+
+def outcome(r, x, steps, engine, cond=None, **kw):
+    """The end of a roll-out and the gradient of a random projection of it, to everything that has one."""
+    x = x.clone().requires_grad_()
+    cond = cond.clone().requires_grad_() if cond is not None else None
+    y = run(r, x, steps, cond=cond, engine=engine, **kw)
+    direction = torch.randn(y.shape, generator=torch.Generator().manual_seed(9), dtype=y.dtype)
+    leaves = [x, *r.parameters(), *([] if cond is None else [cond])]
+    grads = torch.autograd.grad((y * direction).sum(), leaves, allow_unused=True)
+    return y, [torch.zeros_like(v) if g is None else g for v, g in zip(leaves, grads, strict=True)]
+
+
+def agree(r, x, steps, engine, **kw):
+    y, grads = outcome(r, x, steps, "reference", **kw)
+    z, others = outcome(r, x, steps, engine, **kw)
+    torch.testing.assert_close(z, y, rtol=1e-10, atol=1e-10)
+    for g, o in zip(grads, others, strict=True):
+        scale = 1 + g.abs().max()
+        torch.testing.assert_close(o / scale, g / scale, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("engine", OTHERS)
+@settings(deadline=None, max_examples=120)
+@given(
+    edge=st.sampled_from(["zero", "circular"]),
+    life=st.sampled_from(["none", "before", "after", "both"]),
+    rate=st.sampled_from([0.0, 0.5, 1.0]),
+    names=st.sampled_from([("identity", "sobel"), ("learned",), ("mean", "identity", "laplacian"), ("scharr",)]),
+    hidden=st.sampled_from([(), (7,), (5, 6)]),
+    activation=st.sampled_from(["relu", "gelu", "tanh"]),
+    bias=st.sampled_from(["none", "hidden", "all"]),
+    frozen=st.integers(0, 2),
+    told=st.integers(0, 3),
+    shape=st.tuples(st.sampled_from([1, 2, 5]), st.integers(1, 9), st.integers(1, 9)),
+    steps=st.integers(0, 5),
+    seed=st.integers(0, 2**32 - 1),
+    t=st.integers(0, 1000),
+)
+def test_engines_agree(
+    engine, edge, life, rate, names, hidden, activation, bias, frozen, told, shape, steps, seed, t
+):
+    r = rule(
+        edge=edge, life=life, fire_rate=rate, filters=names, hidden=hidden, activation=activation, bias=bias,
+        frozen=frozen, cond=told, dt=0.8,
+    )  # fmt: skip
+    b, h, w = shape
+    cond = torch.randn(b, told, generator=torch.Generator().manual_seed(4), dtype=torch.double) if told else None
+    agree(r, brink(b, 6, h, w, seed=seed), steps, engine, cond=cond, seed=seed, t=t)
+
+
+@pytest.mark.parametrize("engine", OTHERS)
+@pytest.mark.parametrize("fill", [0.0, 1.0])
+def test_empty_and_full_worlds_and_many_samples(engine, fill):
+    agree(rule(), torch.full((33, 6, 5, 5), fill, dtype=torch.double), 3, engine)
+
+
+@pytest.mark.parametrize("engine", OTHERS)
+def test_a_trajectory_of_16_steps(engine):
+    agree(rule(0.08), brink(2, 6, 12, 13), 16, engine, seed=5)
+
+
+@pytest.mark.parametrize("engine", OTHERS)
+@pytest.mark.parametrize("edge", ["zero", "circular"])
+def test_a_cell_beyond_the_living_can_save_one(engine, edge):
+    """The ring: every firing cell is born, except that a living one dies; so only births outside life save it."""
+    r = rule(fire_rate=0.3, edge=edge)
+    with torch.no_grad():
+        for p in r.parameters():
+            p.zero_()
+        r.biases[0][0], r.weights[0][0, 3 * 3], r.weights[1][3, 0] = 1.0, -10.0, 0.5
+        r.weights[0][1, 3 * 3], r.weights[1][3, 1] = 1.0, -1.0
+    x = torch.zeros(200, 6, 9, 9, dtype=torch.double)
+    x[:, 3, 4, 4], x[:, 5] = 0.2, 1.0
+    want = r(x)
+    assert 0 < int((want[:, 5].flatten(1) != 0).any(1).sum()) < 200
+    torch.testing.assert_close(run(r, x, 1, engine=engine), want)
+
+
+@pytest.mark.parametrize("engine", OTHERS)
+def test_not_a_number_is_treated_alike(engine):
+    for life, channel in itertools.product(("none", "before", "after", "both"), (1, 3)):
+        x = brink()
+        x[0, channel, 3, 3] = torch.nan
+        r = rule(life=life)
+        want, got = run(r, x, 3, engine="reference"), run(r, x, 3, engine=engine)
+        torch.testing.assert_close(got, want, equal_nan=True)
+
+
+@pytest.mark.parametrize("engine", list(ENGINES))
+def test_a_run_can_be_cut_anywhere_and_unrolled(engine):
+    r, x = rule(0.08).float(), brink(2, 6, 12, 13).float()
+    whole = run(r, x, 10, t=3, seed=5, engine=engine)
+    parts = run(r, run(r, x, 4, t=3, seed=5, engine=engine), 6, t=7, seed=5, engine=engine)
+    assert torch.equal(whole, parts)
+    assert torch.equal(whole, run(r, x, 10, t=3, seed=5, engine=engine))
+    states = list(unroll(r, x, 10, every=5, t=3, seed=5, engine=engine))
+    assert len(states) == 2
+    assert torch.equal(states[-1], whole)
+
+
+@pytest.mark.parametrize("engine", OTHERS)
+def test_losses_on_states_along_the_way(engine):
+    r = rule(0.08)
+    grads = []
+    for name in ("reference", engine):
+        x = brink().requires_grad_()
+        loss = sum(y.square().sum() for y in unroll(r, x, 4, seed=2, engine=name))
+        grads.append(torch.autograd.grad(loss, [x, *r.parameters()]))
+    for g, o in zip(*grads, strict=True):
+        torch.testing.assert_close(o, g, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("engine", OTHERS)
+def test_a_graph_can_be_walked_twice(engine):
+    r, x = rule(0.08), brink().requires_grad_()
+    y = run(r, x, 3, engine=engine).square().sum()
+    first = torch.autograd.grad(y, x, retain_graph=True)[0]
+    assert torch.equal(first, torch.autograd.grad(y, x)[0])
+
+
+def test_auto_chooses_by_rule_and_device():
+    x = torch.zeros(1, 16, 8, 8)
+    assert choose(Rule(), x)[0] == "sparse"
+    dense = Rule(RuleConfig(life="none", fire_rate=1.0))
+    assert choose(dense, x)[0] == "reference"
+    name, why = choose(torch.nn.Identity(), x)
+    assert name == "reference"
+    assert "Identity is not a plain Rule" in why
+    assert choose(Rule(), x, "reference")[0] == "reference"
+
+
+def test_what_an_engine_cannot_do_is_said():
+    with pytest.raises(UserError, match="unknown engine 'spares'; have: .*Did you mean 'sparse'"):
+        run(Rule(), torch.zeros(1, 16, 8, 8), 1, engine="spares")
+    with pytest.raises(UserError, match="engine sparse can't run this: Identity"):
+        run(torch.nn.Identity(), torch.zeros(1, 16, 8, 8), 1, engine="sparse")
+    with pytest.raises(UserError, match="negative"):
+        run(Rule(), torch.zeros(1, 16, 8, 8), -1)
+    with pytest.raises(UserError, match="device 'cudaa' can't be used here"):
+        device_of("cudaa")

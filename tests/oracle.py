@@ -1,0 +1,61 @@
+"""The paper, cell by cell, in float64 Python. Slow on purpose; read it, then trust it."""
+
+import math
+
+ACTIVATIONS = {
+    "relu": lambda v: max(0.0, v),
+    "leaky_relu": lambda v: v if v > 0 else 0.01 * v,
+    "elu": lambda v: v if v > 0 else math.expm1(v),
+    "gelu": lambda v: v * 0.5 * (1 + math.erf(v / math.sqrt(2))),
+    "silu": lambda v: v / (1 + math.exp(-v)),
+    "tanh": math.tanh,
+}
+
+
+def step(x, kernels, weights, biases, fires, *, edge, life, channel, threshold, activation, frozen, told, dt):
+    """One step of one sample: x[c][i][j] -> x'[c][i][j].
+
+    kernels[f][3][3]; weights[layer][out][in], the first reading channel by channel all filters, then `told`;
+    biases[layer][out] for the first layers that have one; fires[i][j] says who acts.
+    """
+    channels, height, width = len(x), len(x[0]), len(x[0][0])
+
+    def place(i, n):
+        return i % n if edge == "circular" else i if 0 <= i < n else None
+
+    def at(s, c, i, j):
+        i, j = place(i, height), place(j, width)
+        return 0.0 if i is None or j is None else s[c][i][j]
+
+    def alive(s, i, j):
+        block = [(place(i + a, height), place(j + b, width)) for a in (-1, 0, 1) for b in (-1, 0, 1)]
+        return any(s[channel][m][n] > threshold for m, n in block if m is not None and n is not None)
+
+    y = [[list(row) for row in plane] for plane in x]
+    for i in range(height):
+        for j in range(width):
+            if not fires[i][j]:
+                continue
+            p = [
+                math.fsum(k[a][b] * at(x, c, i + a - 1, j + b - 1) for a in range(3) for b in range(3))
+                for c in range(channels)
+                for k in kernels
+            ] + list(told)
+            for layer, w in enumerate(weights):
+                bias = biases[layer] if layer < len(biases) else [0.0] * len(w)
+                p = [b + math.fsum(a * v for a, v in zip(row, p, strict=True)) for row, b in zip(w, bias, strict=True)]
+                if layer < len(weights) - 1:
+                    p = [ACTIVATIONS[activation](v) for v in p]
+            for c, dx in enumerate(p):
+                y[c][i][j] += dt * dx
+    fate = [
+        [
+            (life in ("none", "after") or alive(x, i, j)) and (life in ("none", "before") or alive(y, i, j))
+            for j in range(width)
+        ]
+        for i in range(height)
+    ]
+    return [
+        [[y[c][i][j] if c >= channels - frozen or fate[i][j] else 0.0 for j in range(width)] for i in range(height)]
+        for c in range(channels)
+    ]
