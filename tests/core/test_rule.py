@@ -48,19 +48,21 @@ def test_no_hidden_layer_and_one_cell_worlds():
         against_oracle(rule(edge=edge, life_channel=0, life_threshold=0.05), brink(1, 6, 2, 9), 1, 1)
 
 
-def test_life_decides_in_these_states():
-    """The oracle tests mean little unless cells die: before, after, and only by one of the two."""
-    x = brink(h=14, w=14) - 0.02
-    dead = {life: rule(0.05, life=life)(x, 5, seed=3)[:, 3] == 0 for life in LIVES}
-    assert not dead["none"].any()
-    assert (dead["before"] & ~dead["after"]).any()
-    x[:, 3] = 0.0
-    x[:, 3, ::3, ::3] = 0.105  # every cell alive, by little
-    r = rule(0.05, fire_rate=1.0)
-    dead = {life: rule(0.05, fire_rate=1.0, life=life)(x)[:, 3] == 0 for life in LIVES}
-    assert r.alive(x).all()
-    assert (dead["after"] & ~dead["before"]).any()
-    assert torch.equal(dead["both"], dead["before"] | dead["after"])
+@pytest.mark.parametrize(("push", "killer"), [(0.3, "before"), (-0.3, "after")])
+def test_life_is_judged_before_and_after(push, killer):
+    """Every cell is pushed over the brink: upwards, so that only the old state kills, or downwards, only the new."""
+    x = torch.zeros(1, 6, 9, 9, dtype=torch.double)
+    x[:, 3, 4, 4] = 0.2
+    dead = {}
+    for life in LIVES:
+        r = rule(0.0, life=life, fire_rate=1.0, bias="all")
+        torch.nn.init.constant_(r.biases[1], push)
+        dead[life] = int((r(x)[:, 3] == 0).sum())
+    far = 81 - 9
+    assert dead["none"] == 0
+    assert dead[killer] == (far if killer == "before" else 81)
+    assert dead["both"] == dead[killer]
+    assert dead["after" if killer == "before" else "before"] == (0 if killer == "before" else far)
 
 
 def test_frozen_channels_stay_and_do_not_die():
