@@ -4,7 +4,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from planaria.training.session import train as train
     from planaria.core.damage import Wound as Wound
     from planaria.core.layout import Layout as Layout
     from planaria.core.rule import Rule as Rule
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from planaria.export.movie import film as film
     from planaria.store import load as load
     from planaria.store import save as save
+    from planaria.training.session import train as train
     from planaria.world import World as World
 
 __version__ = "0.1.0"
@@ -38,7 +38,10 @@ _HOMES = {
     "unroll": "planaria.engine",
 }
 
-__all__ = sorted(_HOMES)  # noqa: PLE0605
+__all__ = [
+    "Film", "Layout", "Rule", "RuleConfig", "UserError", "World", "Wound",
+    "film", "load", "picture", "run", "save", "train", "unroll",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -50,10 +50,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as e:
         if verbose:
             traceback.print_exc()
-        print(f"planaria: {e}", file=sys.stderr)
+        _say(f"planaria: {e}")
         return 2
     except KeyboardInterrupt:
-        print("planaria: interrupted", file=sys.stderr)
+        _say("planaria: interrupted")
         return 130
 
 
@@ -67,6 +67,10 @@ def _app() -> cyclopts.App:
     app.command(show)
     app.command(list_, name="list")
     return app
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")
 
 
 def _call(app: cyclopts.App, words: Sequence[str]) -> int:
@@ -99,7 +103,14 @@ def _train_in_general(
     resume
         Go on with a run that was stopped; start it where there is none.
     """
-    raise UserError(f"say what to train first: planaria train {what} ...")
+    from planaria.config import pairs
+    from planaria.training.recipe import find
+
+    recipe = find(what)
+    typed, rest = pairs(recipe.config_class, settings)
+    if rest:
+        raise UserError(f"{rest[0]!r} is no setting; write key=value")
+    return _train(recipe, recipe.config(typed, "the command line"), name, runs, resume)
 
 
 def _train_app(what: str, words: Sequence[str]) -> int:
@@ -116,9 +127,7 @@ def _train_app(what: str, words: Sequence[str]) -> int:
     )  # fmt: skip
     app.config = layered(cls, (typed, "the command line"), (recipe.settings, recipe.source))
 
-    def train(
-        *, name: str | None = None, runs: Path = Path("runs"), resume: bool = False, config: Any = None
-    ) -> int:
+    def train(*, name: str | None = None, runs: Path = Path("runs"), resume: bool = False, config: Any = None) -> int:
         return _train(recipe, config or cls(), name, runs, resume)
 
     train.__annotations__ |= {
@@ -364,5 +373,5 @@ def _stop_on_signal() -> Iterator[list[int]]:
 def _plain_warnings() -> Iterator[None]:
     """Warnings as one plain line on standard error, without a file and line of ours."""
     with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
+        warnings.showwarning = lambda message, *_, **__: _say(f"warning: {message}")
         yield

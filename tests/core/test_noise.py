@@ -32,9 +32,7 @@ def test_the_mixer_is_the_published_one():
 
 def test_every_cell_is_the_specification():
     for seed, t in ((0, 0), (7, 3), (2**32 - 1, 2**31)):
-        want = [
-            [[slow_cell(seed, t, b, i, j) < 0.3 * 2**32 for j in range(5)] for i in range(4)] for b in range(2)
-        ]
+        want = [[[slow_cell(seed, t, b, i, j) < 0.3 * 2**32 for j in range(5)] for i in range(4)] for b in range(2)]
         assert fire(0.3, seed, t, (2, 4, 5))[:, 0].tolist() == want
 
 

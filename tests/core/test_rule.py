@@ -1,15 +1,16 @@
 import itertools
 
-import oracle
 import pytest
 import torch
-from rules import brink, rule
 
 from planaria.core.filters import FILTERS
 from planaria.core.layout import Layout
 from planaria.core.noise import fire
 from planaria.core.rule import ACTIVATIONS, Rule, RuleConfig, shapes
 from planaria.errors import UserError
+
+import oracle
+from rules import brink, rule
 
 EDGES = ("zero", "circular")
 LIVES = ("none", "before", "after", "both")

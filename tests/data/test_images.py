@@ -1,54 +1,21 @@
-"""Every kind of picture, good and bad, as a target."""
+"""Every kind of picture as a target."""
 
-import os
-import random
 import struct
-import subprocess
-import sys
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageFile
+from PIL import Image
 
-from planaria.data import builtin, emoji
+from planaria.data import builtin
 from planaria.data.images import SUFFIXES, name_of, open_image, picture
 from planaria.errors import UserError
 
+from pictures import RED, corners, pixel, save
+
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "targets"
-needs_font = pytest.mark.skipif(not emoji.fonts(), reason="no colour font: apt install fonts-noto-color-emoji")
-
-# Four different corners, so that a turned or mirrored picture shows: red, green / blue, white.
-CORNERS = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 255]]], np.uint8)
-RED = 1.0, 0.0, 0.0, 1.0
-
-
-def save(path: Path, image: Image.Image, **options: object) -> str:
-    """Write a picture and return its path as a person would type it."""
-    image.save(path, **options)
-    return str(path)
-
-
-def corners(size: int = 16) -> Image.Image:
-    return Image.fromarray(CORNERS).resize((size, size), Image.Resampling.NEAREST)
-
-
-def pixel(x: torch.Tensor, row: int = 0, column: int = 0) -> tuple[float, ...]:
-    return tuple(round(v, 4) for v in x[:, row, column].tolist())
-
-
-def header(width: int, height: int) -> bytes:
-    """A PNG that declares a size and holds the beginning of nothing."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-    ihdr = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", ihdr) + chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + chunk(b"IEND", b"")
-    )
 
 
 def test_premultiplied(tmp_path):
@@ -204,13 +171,6 @@ def test_exif_orientation(tmp_path, orientation):
     assert pixel(x, 10, 2) == pytest.approx((0, 0, 1, 1), abs=0.04)
 
 
-@pytest.mark.parametrize("exif", [b"MM\0\x2a\xff\xff\xff\xff", b"MM\0\x2a", b"no exif"])
-@pytest.mark.parametrize("suffix", ["jpg", "png"])
-def test_broken_exif_is_no_reason_to_refuse(tmp_path, exif, suffix):
-    source = save(tmp_path / f"a.{suffix}", corners(), exif=b"Exif\0\0" + exif, quality=95)
-    assert pixel(picture(source, 16), 3, 3) == pytest.approx(RED, abs=0.03)
-
-
 @pytest.mark.parametrize("suffix", ["gif", "webp", "png"])
 def test_frames(tmp_path, suffix):
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "lime", "blue")]
@@ -221,167 +181,6 @@ def test_frames(tmp_path, suffix):
     assert pixel(picture(source + "#2", 8)) == (0, 0, 1, 1)
     with pytest.raises(UserError, match=r"asks for a frame that is not there; it has 0 to 2"):
         picture(source + "#3", 8)
-
-
-SVG = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="0 0 20 10">{}</svg>'
-
-
-def test_svg(tmp_path):
-    pytest.importorskip("resvg_py")
-    for name in ("a.svg", "no suffix"):
-        path = tmp_path / name
-        path.write_text(SVG.format('<rect width="20" height="10" fill="red" fill-opacity="0.4"/>'))
-        x = picture(path, 40)
-        assert x.shape == (4, 20, 40)
-        assert pixel(x, 10, 20) == (0.4, 0, 0, 0.4)
-
-
-@pytest.mark.parametrize("attribute", ["href", "xlink:href"])
-@pytest.mark.parametrize("form", ["{}", "file://{}", "http://127.0.0.1/a.png", "data:image/svg+xml,<svg/>", "./{}"])
-def test_svg_reads_no_other_file(tmp_path, attribute, form):
-    pytest.importorskip("resvg_py")
-    secret = save(tmp_path / "secret.png", corners())
-    path = tmp_path / "a.svg"
-    address = form.format(secret).replace("<", "&lt;")
-    path.write_text(SVG.format(f'<image {attribute}="{address}" width="20" height="10"/>'))
-    with pytest.raises(UserError, match=r"refers to .*, outside itself"):
-        picture(path)
-
-
-def test_svg_may_embed_a_sound_picture(tmp_path):
-    import base64
-
-    pytest.importorskip("resvg_py")
-    path = tmp_path / "a.svg"
-    inner = Path(save(tmp_path / "inner.png", Image.new("RGB", (20, 10), "red"))).read_bytes()
-    markup = '<image href="data:image/png;base64,{}" width="20" height="10"/><a href="https://a.org"/>'
-    path.write_text(SVG.format(markup.format(base64.b64encode(inner).decode())))
-    assert pixel(picture(path, 20), 5, 10) == RED
-    path.write_text(SVG.format(markup.format(base64.b64encode(header(40_000, 40_000)).decode())))
-    with pytest.raises(UserError, match=r"embedded in it' has 1,600.0 million pixels"):
-        picture(path, 20)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ('<!DOCTYPE svg [<!ENTITY x "/etc/passwd">]>' + SVG.format('<image href="&x;"/>'), "declares XML entities"),
-        ("<svg", "is no SVG that can be drawn"),
-        ("", "is no SVG that can be drawn"),
-        (SVG.format(" " * 4_000_000), "is an SVG of more than 4,000,000 bytes"),
-        (SVG.format(""), "nothing to grow"),
-    ],
-)
-def test_bad_svg(tmp_path, text, message):
-    pytest.importorskip("resvg_py")
-    path = tmp_path / "a.svg"
-    path.write_text(text)
-    with pytest.raises(UserError, match=message):
-        picture(path)
-
-
-def test_svg_without_its_extra(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "resvg_py", None)
-    path = tmp_path / "a.svg"
-    path.write_text(SVG.format(""))
-    with pytest.raises(UserError, match=r"pip install 'planaria\[svg\]'"):
-        picture(path)
-
-
-@pytest.mark.parametrize(("side", "found"), [(8_000, "64.0"), (10_000, "100.0"), (40_000, "1,600.0")])
-def test_a_bomb_is_not_decoded(tmp_path, monkeypatch, side, found):
-    """From Pillow's three ranges: unremarked, warned of, refused."""
-    path = tmp_path / "bomb.png"
-    path.write_bytes(header(side, side))
-
-    def load(self: ImageFile.ImageFile) -> None:
-        pytest.fail("decoded")
-
-    monkeypatch.setattr(ImageFile.ImageFile, "load", load)
-    with pytest.raises(UserError, match=rf"bomb.png' has {found} million pixels; the limit is 50 million"):
-        picture(path)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
-def test_a_bomb_takes_no_memory(tmp_path):
-    """A WebP's decoder is made before its size can be asked; that must not cost its canvas."""
-    source = tmp_path / "bomb.webp"
-    corners().save(source, save_all=True, append_images=[corners().rotate(90)])
-    data = bytearray(source.read_bytes())
-    assert data[12:16] == b"VP8X"
-    data[24:30] = (15_999).to_bytes(3, "little") * 2  # the canvas, of which a frame may be a small part
-    source.write_bytes(data)
-    code = (
-        "import resource, sys\nfrom planaria.data.images import picture\n"
-        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "try:\n    picture(sys.argv[1])\nexcept ValueError as error:\n    print(error)\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
-    )
-    env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(source)], env=env, capture_output=True, text=True, check=True
-    )
-    message, kilobytes = done.stdout.splitlines()
-    assert "has 256.0 million pixels" in message
-    assert int(kilobytes) < 50_000
-
-
-def test_a_large_file_is_refused_unread(tmp_path):
-    path = tmp_path / "a.png"
-    with path.open("wb") as file:
-        file.truncate(200_000_001)
-    with pytest.raises(UserError, match=r"200,000,001 bytes; the limit is 200,000,000"):
-        picture(path)
-
-
-def test_cut_short(tmp_path):
-    for suffix in ("png", "jpg", "webp", "bmp"):
-        path = tmp_path / f"a.{suffix}"
-        noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
-        Image.fromarray(noise).save(path)
-        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-        with pytest.raises(UserError, match=rf"a.{suffix}' is (broken or cut short|no picture in a format)"):
-            picture(path)
-
-
-def test_no_picture_inside(tmp_path):
-    path = tmp_path / "a.png"
-    for text in ("just words\n", "", "<html><svg></svg></html>"):
-        path.write_text(text)
-        with pytest.raises(UserError, match=r"a.png' is no picture in a format known here: PNG, JPEG"):
-            picture(path)
-
-
-def test_a_format_that_is_not_offered(tmp_path):
-    with pytest.raises(UserError, match="no picture in a format known here"):
-        picture(save(tmp_path / "a.png", corners(), format="TIFF"))
-
-
-def test_any_broken_file_is_a_user_error(tmp_path):
-    """Bytes changed at random: a picture or one clear line, never a decoder's own error or a warning."""
-    luck = random.Random(0)
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    frames = {"save_all": True, "append_images": [corners().rotate(90)]}
-    kinds = {"png": frames, "jpg": {"exif": exif}, "webp": frames, "bmp": {}, "gif": frames}
-    outcomes, lines = {True: 0, False: 0}, set()
-    for suffix, options in kinds.items():
-        path = tmp_path / f"a.{suffix}"
-        corners().save(path, **options)
-        good = path.read_bytes()
-        for _ in range(40):
-            bad = bytearray(good)
-            for _ in range(luck.choice((1, 3, 9))):
-                bad[luck.randrange(len(bad))] = luck.randrange(256)
-            path.write_bytes(bad[: luck.choice((len(bad), luck.randrange(1, len(bad))))])
-            try:
-                x = picture(str(path) + luck.choice(("", "#1")) if suffix not in ("jpg", "bmp") else path, 8)
-                outcomes[bool(torch.isfinite(x).all())] += 1
-            except UserError as error:
-                outcomes[False] += 1
-                lines.update(str(error).splitlines())
-    assert all(line.startswith("'") for line in lines)
-    assert min(outcomes.values()) > 20
 
 
 def test_all_transparent(tmp_path):
@@ -409,30 +208,6 @@ def test_missing_with_a_suggestion(tmp_path, monkeypatch):
         picture("nowhere/zzz.png")
     with pytest.raises(UserError, match="no picture"):
         picture("cat.png/cat.png")
-
-
-def test_not_a_file(tmp_path):
-    with pytest.raises(UserError, match="is a folder; name one picture file"):
-        picture(tmp_path)
-    with pytest.raises(UserError, match="is no ordinary file"):
-        picture(os.devnull)
-    for source in ("a\0b.png", "a" * 5000 + ".png", "~nobody-of-this-name/a.png"):
-        with pytest.raises(UserError, match="cannot read"):
-            picture(source)
-
-
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
-def test_not_allowed(tmp_path):
-    path = Path(save(tmp_path / "a.png", corners()))
-    path.chmod(0)
-    with pytest.raises(UserError, match="cannot read"):
-        picture(path)
-
-
-def test_only_the_web():
-    for source in ("ftp://a.org/a.png", "file:///etc/a.png", "http://", "https://[/a.png"):
-        with pytest.raises(UserError, match="http:// or https://"):
-            picture(source)
 
 
 @pytest.mark.parametrize("name", builtin.PICTURES)
@@ -471,65 +246,6 @@ def test_words():
 def test_words_that_cannot_be_written(words):
     with pytest.raises(UserError, match=r"^text: (takes 1 to 200 letters|has no letter)"):
         picture(f"text:{words}")
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["🦎", "👩‍🚀", "🇳🇿", "👍🏽", "5️⃣", "♥️", "☀", "🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f"],
-)
-def test_one_emoji(text):
-    assert emoji.is_emoji(text)
-
-
-@pytest.mark.parametrize("text", ["", "a", "5", "#", "cat.png", "🦎🦋", "🦎 ", "🇳", "\u200d", "é", "漢", "🦎.png"])
-def test_not_one_emoji(text):
-    assert not emoji.is_emoji(text)
-
-
-@needs_font
-@pytest.mark.parametrize("source", ["🦎", "emoji:🦎", "👩‍🚀", "🇳🇿"])
-def test_emoji_are_drawn(source):
-    x = picture(source, 40)
-    assert max(x.shape) == 40
-    assert x[3].max() > 0.95
-    assert (x[:3].amax(0) - x[:3].amin(0)).max() > 0.3  # in colour
-    image = open_image(source)
-    assert image.getchannel("A").getbbox() == (0, 0, *image.size)
-
-
-@needs_font
-def test_a_lizard_is_green():
-    x = picture("🦎", 40)
-    assert x[1].sum() > 1.5 * x[0].sum()
-
-
-@needs_font
-@pytest.mark.parametrize("text", ["→", "\U0001faff", "🦎\u200d🚀"])
-def test_emoji_that_the_font_lacks(text):
-    with pytest.raises(UserError, match="is not in the colour font"):
-        picture(text)
-
-
-def test_emoji_without_a_font(monkeypatch):
-    monkeypatch.delenv("PLANARIA_EMOJI_FONT", raising=False)
-    monkeypatch.setattr(emoji, "FONTS", ())
-    monkeypatch.setenv("PATH", "")
-    with pytest.raises(UserError, match="apt install fonts-noto-color-emoji"):
-        picture("🦎")
-
-
-def test_emoji_with_a_font_that_is_none(monkeypatch, tmp_path):
-    path = tmp_path / "font.ttf"
-    path.write_text("no font")
-    for name in (path, tmp_path / "none.ttf"):
-        monkeypatch.setenv("PLANARIA_EMOJI_FONT", str(name))
-        with pytest.raises(UserError, match="cannot use the emoji font"):
-            picture("🦎")
-
-
-def test_several_emoji_are_words_at_most():
-    with pytest.raises(UserError, match="is not one emoji"):
-        picture("emoji:🦎🦋")
 
 
 def test_medmnist(tmp_path, monkeypatch):

@@ -4,12 +4,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rules import brink, rule
 
 from planaria.core.noise import fire
 from planaria.core.rule import Rule, RuleConfig
 from planaria.engine import ENGINES, choose, device_of, run, unroll
 from planaria.errors import UserError
+
+from rules import brink, rule
 
 OTHERS = [e for e in ENGINES if e != "reference"]
 
@@ -51,9 +52,7 @@ def agree(r, x, steps, engine, **kw):
     seed=st.integers(0, 2**32 - 1),
     t=st.integers(0, 1000),
 )
-def test_engines_agree(
-    engine, edge, life, rate, names, hidden, activation, bias, frozen, told, shape, steps, seed, t
-):
+def test_engines_agree(engine, edge, life, rate, names, hidden, activation, bias, frozen, told, shape, steps, seed, t):
     r = rule(
         edge=edge, life=life, fire_rate=rate, filters=names, hidden=hidden, activation=activation, bias=bias,
         frozen=frozen, cond=told, dt=0.8,

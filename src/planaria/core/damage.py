@@ -82,9 +82,9 @@ class Wound:
 
 
 def discs(n: int, size: tuple[int, int], rng: torch.Generator, radius: tuple[float, float] = (0.1, 0.4)) -> Mask:
-    """`n` random discs, as training damage: centre in the middle half of the grid, radius in half-grids. `(n, 1, h, w)`.
+    """`n` random discs, as training damage, `(n, 1, h, w)`; after the regenerating regime of Mordvintsev et al., 2020.
 
-    The regenerating regime of Mordvintsev et al., 2020.
+    The centre lies in the middle half of the grid; `radius` is in half-grids.
     """
     h, w = size
     centre = torch.rand(n, 2, generator=rng) - 0.5

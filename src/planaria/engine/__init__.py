@@ -28,7 +28,7 @@ def choose(rule: nn.Module, x: State, engine: str = "auto") -> tuple[str, str]:
         if why_not:
             raise UserError(f"engine sparse can't run this: {why_not}")
         return engine, "asked for"
-    if why_not:
+    if why_not or not isinstance(rule, Rule):
         return "reference", why_not
     if rule.config.fire_rate > 0.75 and rule.config.life in ("none", "after"):
         return "reference", "nearly every cell changes in every step"

@@ -158,7 +158,9 @@ def _update(job: _Job, p: Tensor, sample: Tensor, cond: Tensor | None, weights: 
 
 class _Rollout(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: FunctionCtx, job: _Job, x: Tensor, cond: Tensor | None, layers: int, *parameters: Tensor) -> Tensor:
+    def forward(
+        ctx: FunctionCtx, job: _Job, x: Tensor, cond: Tensor | None, layers: int, *parameters: Tensor
+    ) -> Tensor:
         config = job.config
         b, c, h, w = x.shape
         n, own = b * h * w, c - config.frozen
@@ -176,8 +178,8 @@ class _Rollout(torch.autograd.Function):
         for t in range(job.t, job.t + job.steps):
             act = fire(config.fire_rate, job.seed, t, (b, h, w))[:, 0]
             life = None
+            vigour = cur[:n, config.life_channel]
             if config.life != "none":
-                vigour = cur[:n, config.life_channel]
                 life = living(vigour) if config.life in ("before", "both") else torch.ones_like(act)
                 if config.life != "after":
                     act = act & (_dilate(life, circular) if config.life == "both" else life)
@@ -205,7 +207,7 @@ class _Rollout(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, *grads: Tensor):
+    def backward(ctx: FunctionCtx, *grads: Tensor):  # type: ignore[override]
         job, cur, log, layers, has_cond, (b, c, h, w) = ctx.rest  # type: ignore[attr-defined]
         saved = list(ctx.saved_tensors)  # type: ignore[attr-defined]
         cur, log = cur.clone(), list(log)  # so that a graph kept by the caller can be walked again

@@ -5,6 +5,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -84,7 +85,7 @@ class Film:
         chosen = {0, n - 1, *wounds[: columns - 2]}
         while len(chosen) < min(columns, n):
             ordered = sorted(chosen)
-            gap, start = max((b - a, -a) for a, b in zip(ordered, ordered[1:], strict=False))
+            gap, start = max((b - a, -a) for a, b in pairwise(ordered))
             chosen.add(-start + gap // 2)
         return sorted(chosen)
 
@@ -161,11 +162,15 @@ def film(
             raise UserError(f"erase {wound!r} at step {step}: the film has steps 0 to {steps}")
     if every < 1 or fps < 1 or steps < 0:
         raise UserError("a film needs every >= 1, fps >= 1 and steps >= 0")
-    world = World(rule, layout, size if start is None else tuple(start.shape[2:]), seed=seed, engine=engine)
+    if start is not None:
+        size = (start.shape[2], start.shape[3])
+    world = World(rule, layout, size, seed=seed, engine=engine)
     if start is not None:
         world.x = start
     if (steps // every + 2) * world.size[0] * world.size[1] * 3 > MOST_BYTES:
-        raise UserError(f"a film of {steps} steps at {world.size} needs too much memory; film fewer: every={every * 10}")
+        raise UserError(
+            f"a film of {steps} steps at {world.size} needs too much memory; film fewer: every={every * 10}"
+        )
     frames, at = [], []
 
     def shoot() -> None:

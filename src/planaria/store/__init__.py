@@ -161,4 +161,3 @@ def _part(header: dict[str, Any], name: str, source: str) -> dict[str, Any]:
     if not isinstance(part, dict):
         raise UserError(f"{source}: damaged: its header has no [{name}]")
     return part
-

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from planaria.core.rule import Rule, RuleConfig
 from planaria.types import Cond, PerSample, State
 
 
+@runtime_checkable
 class TaskConfig(Protocol):
     """Every task's `Config` is a frozen dataclass with these two and its own fields, each with its sentence."""
 

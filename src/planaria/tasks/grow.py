@@ -34,7 +34,7 @@ class Config:
     padding: int = 16
     """Empty cells around the picture, on every side."""
     regime: Literal["grow", "persist", "regenerate"] = "regenerate"
-    """grow: every roll-out starts from the seed. persist: from a pool of grown ones too. regenerate: damaged as well."""
+    """grow: roll-outs start from the seed. persist: from a pool of grown ones too. regenerate: damaged as well."""
     loss: Literal["l1", "l2", "manhattan", "hinge"] = "l2"
     """How the picture is compared; `planaria list losses` tells what each does to learning."""
     damage: int | None = None
@@ -64,7 +64,7 @@ class Config:
 
 
 def centred(target: Picture, reach: int) -> Picture:
-    """`target` `(4, h, w)`, shifted at most `reach` cells so that the seed in the middle of the grid lies on the picture.
+    """`target` `(4, h, w)`, shifted at most `reach` cells so that the seed in the grid's middle lies on the picture.
 
     A seed on an empty spot is taught to die before anything can grow from it.
     """
@@ -136,13 +136,12 @@ class Task(base.Task):
     def measure(self, rule: nn.Module) -> dict[str, float]:
         """Squared error (mean over 4 runs) as it grows, and 200 steps after each standard wound at step 200."""
         figures = {}
-        x, t = self.fresh(4, torch.Generator()).x, 0
         with torch.no_grad():
-            for until in (100, 200, 400):
-                x, t = run(rule, x, until - t, t=t, seed=1, engine=self.config.train.engine), until
-                figures[f"mse at step {until}"] = self._mse(x)
-                if until == 200:
-                    grown = x
+            young = run(rule, self.fresh(4, torch.Generator()).x, 100, seed=1, engine=self.config.train.engine)
+            grown = run(rule, young, 100, t=100, seed=1, engine=self.config.train.engine)
+            old = run(rule, grown, 200, t=200, seed=1, engine=self.config.train.engine)
+            for step, x in ((100, young), (200, grown), (400, old)):
+                figures[f"mse at step {step}"] = self._mse(x)
             for wound in ("left", "right", "top", "bottom", "centre"):
                 hurt = Wound.parse(wound).apply(grown, frozen=self.layout.frozen)
                 healed = run(rule, hurt, 200, t=200, seed=1, engine=self.config.train.engine)

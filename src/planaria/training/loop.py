@@ -21,9 +21,9 @@ from planaria.types import State
 GOOD_EVERY = 25
 """Healthy iterations between the guardian's own safe points."""
 LEAST_CAUTION = 1 / 16
-"""The lowest that rescues bring the learning rate down to, as a share of what it would be; safe points raise it again."""
+"""The lowest share of its learning rate that rescues leave; every safe point doubles it again."""
 MOST_RESCUES = 12
-"""Rescues without a healthy stretch after which training gives up."""
+"""Rescues without a safe point between them after which training gives up."""
 
 
 @dataclass(frozen=True)

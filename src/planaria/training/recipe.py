@@ -31,9 +31,9 @@ class Recipe:
         """The task's dataclass of settings."""
         return tasks.load(self.task).Config
 
-    def config(self, given: Mapping[str, Any]) -> Any:
-        """The full config: `given` settings over this recipe over the task's defaults."""
-        return parse(self.config_class, (given, "the arguments"), (self.settings, self.source))
+    def config(self, given: Mapping[str, Any], source: str = "the arguments") -> Any:
+        """The full config: `given` settings, from `source`, over this recipe over the task's defaults."""
+        return parse(self.config_class, (given, source), (self.settings, self.source))
 
 
 def shipped() -> dict[str, Path]:

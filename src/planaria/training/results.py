@@ -112,7 +112,7 @@ def card_text(card: dict[str, Any]) -> str:
         "```python",
         "import planaria as pl",
         f'rule, layout = pl.load("runs/{name}/model.safetensors")',
-        f"x = pl.run(rule, layout.seed(1, {config.get('size', 40) + 2 * config.get('padding', 16)}), steps=200, seed=7)",
+        f"x = pl.run(rule, layout.seed(1, {tuple(card['grid'])}), steps=200, seed=7)",
         "```",
         "",
         "## Files",

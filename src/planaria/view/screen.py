@@ -62,7 +62,9 @@ class TrainingScreen:
         if event:
             self.console.print(f"[yellow]{event}[/]")
         if self.lively:
-            self.progress.update(self.task, completed=step, loss=f"{self.smooth:.5f}", log10=log10, speed=f"{speed:.1f}")
+            self.progress.update(
+                self.task, completed=step, loss=f"{self.smooth:.5f}", log10=log10, speed=f"{speed:.1f}"
+            )
             if picture is not None:
                 self.painted = now
                 block = HalfBlocks(picture, min(72, self.console.width - 4))
