@@ -149,7 +149,7 @@ def _train(recipe: "Recipe", config: Any, name: str | None, runs: Path, resume: 
         session = Session(folder, recipe.task, config, place, resume=resume)
         if place.writes and session.step:
             at = "is finished" if session.done else f"goes on at iteration {session.step} of {config.train.steps}"
-            console.print(f"{folder} {at}", highlight=False)
+            console.print(f"{folder} {at}", highlight=False, soft_wrap=True)
         with _stop_on_signal() as stopped:
             _watch(session, stopped)
         if not session.done:
@@ -239,7 +239,7 @@ def run(
         console.print(HalfBlocks(shot.frames[-1], console.width))
     else:
         shot.save(output, scale=scale)
-        console.print(f"{output}: {len(shot.frames)} frames", highlight=False)
+        console.print(f"{output}: {len(shot.frames)} frames", highlight=False, soft_wrap=True)
     return 0
 
 
@@ -373,5 +373,6 @@ def _stop_on_signal() -> Iterator[list[int]]:
 def _plain_warnings() -> Iterator[None]:
     """Warnings as one plain line on standard error, without a file and line of ours."""
     with warnings.catch_warnings():
+        warnings.simplefilter("default", UserWarning)
         warnings.showwarning = lambda message, *_, **__: _say(f"warning: {message}")
         yield

@@ -23,6 +23,9 @@ SPELLING = cyclopts.Parameter(name_transform=str, negative_iterable=())
 YAML_LIMIT = 1_000_000
 """Largest settings file that is read, in bytes."""
 
+MOST_VALUES = 256
+"""Values that a tuple among the settings holds at most."""
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -131,6 +134,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
         data = yaml.safe_load(text)
     except UnicodeDecodeError:
         raise UserError(f"{path}: not a text file, so not a recipe") from None
+    except UserError:
+        raise
+    except RecursionError:
+        raise UserError(f"{path}: not settings: too deeply nested") from None
+    except ValueError as e:  # a date that there never was, an endless number
+        raise UserError(f"{path}: not YAML: {e}") from None
     except OSError as e:
         raise UserError(f"{path}: {e.strerror or e}") from None
     except yaml.YAMLError as e:
@@ -141,7 +150,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         return {}
     if not isinstance(data, dict):
         raise UserError(f"{path}: expected settings like 'picture: cat.png', found {type(data).__name__}")
-    return data
+    return {str(key): value for key, value in data.items()}
 
 
 def write_yaml(data: Mapping[str, Any]) -> str:
@@ -192,8 +201,23 @@ def _check(cls: type, given: Mapping[Any, Any], source: str, path: tuple[str, ..
                 raise UserError(f"{source}: {where} holds settings of its own, not {value!r}; write {where}.NAME")
             _check(typing.cast(type, hint), value, source, (*path, str(key)))
             continue
-        many = typing.get_origin(hint) is tuple
         kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-        for v in value if many and isinstance(value, list | tuple) else (value,):
-            if isinstance(v, Mapping | list | tuple) or (isinstance(v, float) and v != int(v) and kinds == (int,)):
+        values: Sequence[Any] = (value,)
+        if typing.get_origin(hint) is tuple:
+            kinds, values = typing.get_args(hint), value if isinstance(value, list | tuple) else values
+            if ... not in kinds and len(values) != len(kinds):
+                raise UserError(f"{source}: {where} takes {len(kinds)} values, got {len(values)}")
+        if len(values) > MOST_VALUES:
+            raise UserError(f"{source}: {where} takes at most {MOST_VALUES} values, got {len(values)}")
+        whole = int in kinds and float not in kinds
+        for v in values:
+            if isinstance(v, Mapping | list | tuple) or (whole and _broken(v)):
                 raise UserError(f"{source}: {where} can't be {v!r}")
+
+
+def _broken(value: Any) -> bool:
+    """Whether `value` is a number or spells one, but not a whole one."""
+    try:
+        return not float(value).is_integer()
+    except (TypeError, ValueError, OverflowError):
+        return False

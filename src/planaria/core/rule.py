@@ -3,6 +3,7 @@
 Mordvintsev, Randazzo, Niklasson and Levin, "Growing Neural Cellular Automata", Distill, 2020.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -67,6 +68,8 @@ class RuleConfig:
             raise unknown("activation", self.activation, ACTIVATIONS)
         if not 0 <= self.fire_rate <= 1:
             raise UserError(f"rule.fire_rate must be in 0..1, got {self.fire_rate}")
+        if not (math.isfinite(self.dt) and math.isfinite(self.life_threshold)):
+            raise UserError(f"rule.dt={self.dt} and rule.life_threshold={self.life_threshold} must be finite")
         if self.life != "none" and not 0 <= self.life_channel < self.channels - self.frozen:
             raise UserError(
                 f"rule.channels={self.channels} has no channel {self.life_channel} for life (rule.life_channel) that "

@@ -172,6 +172,10 @@ def _open_file(path: Path, shown: str, frame: int, pixels: int) -> Image.Image:
         with path.open("rb") as file:
             head = file.read(1024)
             file.seek(0)
+            if head.startswith(b"\x89PNG") and head[12:16] == b"IHDR":  # Pillow looks on past a header that is all
+                declared = int.from_bytes(head[16:20], "big") * int.from_bytes(head[20:24], "big")
+                if declared > MOST_PIXELS:
+                    raise _too_large(declared, shown)
             if path.suffix.lower() == ".svg" or _SVG.match(head):
                 return _draw_svg(file.read(MOST_SVG_BYTES + 1), shown, pixels)
             return _decode(file, shown, frame)

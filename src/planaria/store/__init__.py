@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ FORMAT = 1
 
 KEY = "planaria"
 HEADER_LIMIT = 10_000_000
+DTYPES = ("F64", "F32", "F16", "BF16")
 
 
 def save(path: str | Path, rule: Rule, layout: Layout, card: dict[str, Any] | None = None) -> None:
@@ -49,11 +51,14 @@ def load(path: str | Path, *, device: torch.device | None = None) -> tuple[Rule,
     if layout.channels != config.channels:
         raise UserError(f"{path}: damaged: the layout has {layout.channels} channels, the rule {config.channels}")
     with _opened(path) as f:
-        found = {name: tuple(f.get_slice(name).get_shape()) for name in f.keys()}  # noqa: SIM118
+        slices = {name: f.get_slice(name) for name in f.keys()}  # noqa: SIM118
+        found = {name: tuple(s.get_shape()) for name, s in slices.items()}
         wanted = shapes(config)
         if found != wanted:
             odd = sorted(set(found.items()) ^ set(wanted.items()))
             raise UserError(f"{path}: damaged: weights don't fit the settings in its header, first at {odd[0][0]}")
+        if odd := [name for name, s in slices.items() if s.get_dtype() not in DTYPES]:
+            raise UserError(f"{path}: damaged: {odd[0]} holds no real numbers in floating point")
         rule = Rule(config)
         rule.load_state_dict({name: f.get_tensor(name) for name in wanted})
     if not all(bool(p.isfinite().all()) for p in rule.parameters()):
@@ -78,9 +83,13 @@ def trained_size(path: str | Path) -> tuple[int, int]:
 def model_path(path: str | Path) -> Path:
     """The model file that `path` names: itself, or the one in a run folder."""
     path = Path(path)
-    if path.is_dir():
-        path = path / "model.safetensors"
-    if not path.exists():
+    try:
+        if path.is_dir():
+            path = path / "model.safetensors"
+        there = path.exists()
+    except OSError as e:
+        raise UserError(f"can't read {path}: {e.strerror or e}") from e
+    if not there:
         raise UserError(f"no model {str(path)!r}")
     return path
 
@@ -128,28 +137,31 @@ def write_bytes(path: str | Path, data: bytes) -> None:
             f.flush()
             os.fsync(f.fileno())
         spare.replace(path)
-        if hasattr(os, "O_DIRECTORY"):  # make the new name itself durable
+    except OSError as e:
+        with contextlib.suppress(OSError):
+            spare.unlink(missing_ok=True)
+        raise UserError(f"can't write {path}: {e.strerror or e}; what was there is untouched") from e
+    if hasattr(os, "O_DIRECTORY"):  # make the new name itself durable, where the file system can
+        with contextlib.suppress(OSError):
             folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
             try:
                 os.fsync(folder)
             finally:
                 os.close(folder)
-    except OSError as e:
-        with contextlib.suppress(OSError):
-            spare.unlink(missing_ok=True)
-        raise UserError(f"can't write {path}: {e.strerror or e}; what was there is untouched") from e
 
 
-def _opened(path: Path):
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     """Open a `.safetensors` file; `UserError` for a pickle, a truncated file, or something else."""
     try:
         with path.open("rb") as f:
-            start = f.read(16)
-        if start[:2] in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
-            raise UserError(f"{path}: a pickle could run code, so planaria never opens one; it reads .safetensors")
-        if len(start) < 8 or not 0 < int.from_bytes(start[:8], "little") <= HEADER_LIMIT:
+            start = f.read(8)
+        if len(start) < 8 or not 0 < int.from_bytes(start, "little") <= HEADER_LIMIT:
+            if start[:2] in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
+                raise UserError(f"{path}: a pickle could run code, so planaria never opens one; it reads .safetensors")
             raise UserError(f"{path}: not a .safetensors file")
-        return safetensors.safe_open(path, "pt")
+        with safetensors.safe_open(path, "pt") as f:
+            yield f
     except OSError as e:
         raise UserError(f"can't read {path}: {e.strerror or e}") from e
     except safetensors.SafetensorError as e:

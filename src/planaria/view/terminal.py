@@ -6,7 +6,7 @@ from itertools import groupby
 import numpy as np
 from PIL import Image
 from rich.color import Color
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleOptions
 from rich.measure import Measurement
 from rich.segment import Segment
 from rich.style import Style
@@ -22,7 +22,7 @@ class HalfBlocks:
             image = np.asarray(picture)
         self.image = np.pad(image, ((0, image.shape[0] % 2), (0, 0), (0, 0)), "edge")
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
         """One line of characters for two rows of pixels; runs of one colour are one segment."""
         for upper, lower in zip(self.image[::2], self.image[1::2], strict=True):
             yield from self._line(np.concatenate([upper, lower], 1))
