@@ -58,8 +58,8 @@ class World:
         own = self.x.shape[1] - self.layout.frozen
         if values is None:
             values = dict.fromkeys(range(self.layout.alpha or 0, own), 1.0)
-        if any(not 0 <= c < own for c in values):
-            raise UserError(f"can't paint channel {max(values)}; this pattern's channels are 0..{own - 1}")
+        if odd := [c for c in values if not 0 <= c < own]:
+            raise UserError(f"can't paint channel {odd[0]}; this pattern's channels are 0..{own - 1}")
         painted = self.x.clone()
         for channel, value in values.items():
             painted[:, channel] = torch.where(disc, value, painted[:, channel])

@@ -43,6 +43,11 @@ def test_impossible_layouts(settings, says):
         Layout(**settings)
 
 
+def test_what_memory_cannot_hold_is_refused_before_it_is_taken():
+    with pytest.raises(UserError, match=r"1000000 worlds of 9999x9999 cells .* take 6,398,720 GB.*train.pool"):
+        Layout().seed(1_000_000, 9999)
+
+
 def test_a_world_has_a_cell():
     with pytest.raises(UserError, match="at least one sample and one cell"):
         Layout().seed(1, (0, 4))

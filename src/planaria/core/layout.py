@@ -1,5 +1,6 @@
 """Layout: which channel means what to a person."""
 
+import os
 from dataclasses import dataclass
 
 import torch
@@ -50,10 +51,21 @@ class Layout:
         h, w = (size, size) if isinstance(size, int) else size
         if n < 1 or h < 1 or w < 1:
             raise UserError(f"a world needs at least one sample and one cell, got {n} of {h}x{w}")
+        self._check_memory(n, h, w)
         x = torch.zeros(n, self.channels, h, w, device=device)
         if self.alpha is not None:
             x[:, self.alpha : self.channels - self.frozen, h // 2, w // 2] = 1.0
         return x
+
+    def _check_memory(self, n: int, h: int, w: int) -> None:
+        """Refuse what this machine's memory can't hold, before any is taken."""
+        need = 4 * n * self.channels * h * w
+        have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 2**40
+        if need > have:
+            raise UserError(
+                f"{n} worlds of {h}x{w} cells with {self.channels} channels take {need / 1e9:,.0f} GB, and this machine "
+                f"has {have / 1e9:,.0f}; make them fewer (train.pool) or smaller (size)"
+            )
 
     def embed(self, picture: Picture, n: int = 1) -> State:
         """`n` states that show `picture` `(visible, h, w)`, with every other channel zero."""

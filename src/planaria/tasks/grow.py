@@ -41,7 +41,7 @@ class Config:
     """Samples of a batch that are damaged, the best ones; the regime's own number (3 or 0) if none."""
     damage_from: float = 0.0
     """Share of the training after which damage begins: first a body, then its wounds."""
-    wound: Literal["disc", "cut", "mixed"] = "mixed"
+    wound: Literal["disc", "cut", "mixed"] = "disc"
     """What damage is: a disc as published, everything on one side of a random line, or either."""
     rule: RuleConfig = RuleConfig()
     """The rule that each cell runs."""

@@ -7,6 +7,7 @@ from types import TracebackType
 import numpy as np
 from rich.console import Console, Group
 from rich.live import Live
+from rich.markup import escape
 from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
@@ -31,7 +32,9 @@ class TrainingScreen:
             TimeRemainingColumn(),
             console=self.console,
         )
-        self.task: TaskID = self.progress.add_task(title, total=steps, completed=done, loss="-", log10="-", speed="-")
+        self.task: TaskID = self.progress.add_task(
+            escape(title), total=steps, completed=done, loss="-", log10="-", speed="-"
+        )
         self.live = Live(self.progress, console=self.console, refresh_per_second=4, transient=False)
         self.smooth = math.nan
         self.spoke = self.started
@@ -56,11 +59,11 @@ class TrainingScreen:
     def update(self, step: int, loss: float, event: str = "", picture: np.ndarray | None = None) -> None:
         """Show iteration `step` with its loss, what the guardian did, and maybe a picture `(h, w, 3)` uint8."""
         now = time.monotonic()
-        self.smooth = loss if math.isnan(self.smooth) else 0.9 * self.smooth + 0.1 * loss
+        self.smooth = 0.9 * self.smooth + 0.1 * loss if math.isfinite(self.smooth) else loss
         speed = (step - self.first) / max(now - self.started, 1e-9)
         log10 = f"{math.log10(self.smooth):.2f}" if self.smooth > 0 else "-"
         if event:
-            self.console.print(f"[yellow]{event}[/]")
+            self.console.print(event, style="yellow", markup=False, highlight=False)
         if self.lively:
             self.progress.update(
                 self.task, completed=step, loss=f"{self.smooth:.5f}", log10=log10, speed=f"{speed:.1f}"

@@ -17,6 +17,7 @@ class HalfBlocks:
 
     def __init__(self, image: np.ndarray, columns: int = 72):
         h, w = image.shape[:2]
+        columns = max(1, columns)
         if w > columns:
             picture = Image.fromarray(image).resize((columns, max(1, h * columns // w)), Image.Resampling.BOX)
             image = np.asarray(picture)

@@ -1,0 +1,280 @@
+"""The growing task: where the picture lies, what a batch starts from, how it is hurt and judged."""
+
+import math
+
+import pytest
+import torch
+
+from planaria import tasks
+from planaria.config import TrainConfig
+from planaria.core.rule import Rule, RuleConfig
+from planaria.data.images import picture
+from planaria.errors import UserError
+from planaria.losses.pixel import pixel_loss
+from planaria.tasks.grow import REGIMES, Config, Task, centred
+
+CPU = torch.device("cpu")
+SMALL = {"size": 12, "padding": 4, "rule": RuleConfig(channels=8, hidden=(4,))}
+
+
+def task(**settings) -> Task:
+    return Task(Config(**{**SMALL, **settings}), CPU)
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def ring(size: int = 24, padding: int = 8) -> torch.Tensor:
+    """A ring with an empty middle, five cells thick."""
+    n = size + 2 * padding
+    y, x = torch.meshgrid(torch.arange(n), torch.arange(n), indexing="ij")
+    away = ((y - n / 2 + 0.5) ** 2 + (x - n / 2 + 0.5) ** 2).sqrt()
+    band = (away < size / 2) & (away > size / 2 - 5)
+    return band.float() * torch.tensor([0.2, 0.4, 0.6, 1.0])[:, None, None]
+
+
+def test_what_there_is():
+    assert "grow" in tasks.names()
+    assert "base" not in tasks.names()
+    assert tasks.load("grow").Task is Task
+    with pytest.raises(UserError, match=r"unknown task 'gorw'; have: .*grow.*Did you mean 'grow'\?"):
+        tasks.load("gorw")
+    with pytest.raises(UserError, match="unknown task 'base'"):
+        tasks.load("base")
+
+
+@pytest.mark.parametrize("name", tasks.names())
+def test_every_setting_of_every_task_has_its_sentence(name):
+    import ast
+    import dataclasses
+    import inspect
+
+    cls = tasks.load(name).Config
+    body = ast.parse(inspect.getsource(cls)).body[0].body
+    for field in dataclasses.fields(cls):
+        at = next(i for i, n in enumerate(body) if isinstance(n, ast.AnnAssign) and n.target.id == field.name)
+        assert isinstance(body[at + 1], ast.Expr), f"{field.name} has no sentence"
+    assert cls.__doc__
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"rule": RuleConfig(channels=3, life="none")}, "rule.channels=3: a picture needs 4 channels"),
+        ({"rule": RuleConfig(channels=8, frozen=5, life="none")}, "a picture needs 4 channels"),
+        ({"size": 0}, "size must be in 1..4096 and padding in 0..4096, got 0 and 16"),
+        ({"size": 4097}, "size must be"),
+        ({"padding": -1}, "got 40 and -1"),
+        ({"padding": 4097}, "got 40 and 4097"),
+        ({"damage": -1}, "damage=-1 must leave one sample of train.batch=8 whole"),
+        ({"damage": 8}, "damage=8 must leave one"),
+        ({"damage_from": 1.5}, "damage_from must be in 0..1, got 1.5"),
+        ({"damage_from": -0.5}, "damage_from"),
+        ({"damage_from": math.nan}, "damage_from"),
+    ],
+)
+def test_settings_out_of_range(settings, says):
+    with pytest.raises(UserError, match=says):
+        Config(**settings)
+
+
+def test_settings_on_the_edge_of_their_range():
+    Config(size=1, padding=0, damage=0, damage_from=0.0)
+    Config(size=4096, padding=4096, damage=7, damage_from=1.0)
+    Config(rule=RuleConfig(channels=4))
+    with pytest.raises(UserError, match="unknown loss"):
+        task(loss="l3")
+    with pytest.raises(UserError, match="no picture 'lizrad'"):
+        task(picture="lizrad")
+
+
+@pytest.mark.parametrize("name", ["planarian", "lizard", "butterfly"])
+def test_the_seed_lies_in_the_picture(name):
+    x = picture(name, 40, 16)
+    moved = centred(x, 16)
+    _, h, w = moved.shape
+    assert (moved[3, h // 2 - 1 : h // 2 + 2, w // 2 - 1 : w // 2 + 2] > 0.5).all()
+    torch.testing.assert_close(moved.sum((1, 2)), x.sum((1, 2)))
+
+
+def test_a_picture_that_covers_the_seed_stays():
+    x = picture("planarian", 40, 16)
+    once = centred(x, 16)
+    assert torch.equal(centred(once, 16), once)
+    full = torch.ones(4, 9, 9)
+    full[0, 2, 3] = 0.5
+    assert torch.equal(centred(full, 3), full)
+
+
+def test_a_ring_is_moved_until_the_seed_lies_on_it():
+    x = ring()
+    assert x[3, 20, 20] == 0
+    moved = centred(x, 8)
+    assert (moved[3, 19:22, 19:22] == 1).all()
+    far = [(d, r) for d in range(-8, 9) for r in range(-8, 9) if torch.equal(moved, x.roll((d, r), (1, 2)))]
+    assert len(far) == 1
+    assert math.hypot(*far[0]) == pytest.approx(8.5, abs=1)  # no further than needed
+
+
+@pytest.mark.parametrize("reach", [0, 1, 3, 8])
+def test_no_cell_of_a_picture_leaves_the_grid(reach):
+    """Wherever it is moved, its rows and columns stay next to each other, and within the padding."""
+    x = ring(24, reach)
+    x[0, reach, :] = 0.9  # so that the upper edge differs
+    moved = centred(x, reach)
+    assert torch.equal(moved.sum((1, 2)), x.sum((1, 2)))
+    rows, cols = (moved[3] > 0).any(1).nonzero()[:, 0], (moved[3] > 0).any(0).nonzero()[:, 0]
+    for place in (rows, cols):
+        assert place.max() - place.min() == 23
+    assert moved.shape == x.shape
+
+
+def test_a_picture_without_a_solid_spot_is_moved_to_its_strongest():
+    x = torch.zeros(4, 15, 15)
+    x[3, 7, 4:11] = 0.3
+    x[3, 7, 5] = 0.4
+    moved = centred(x, 4)
+    assert moved[3, 7, 7] == 0.4
+    assert torch.equal(moved, x.roll(2, 2))
+
+
+@pytest.mark.parametrize(("regime", "pool", "hurt"), [("grow", 0, 0), ("persist", 64, 0), ("regenerate", 64, 3)])
+def test_regimes(regime, pool, hurt):
+    assert regime in REGIMES
+    made = task(regime=regime, train=TrainConfig(pool=64))
+    assert (made.pool, made.hurt) == (pool, hurt)
+    assert task(regime=regime, damage=5, train=TrainConfig(pool=64)).hurt == 5
+    assert task(regime=regime, damage=0, train=TrainConfig(pool=64)).hurt == 0
+
+
+def test_a_small_batch_keeps_a_sample_whole():
+    assert task(train=TrainConfig(batch=2)).hurt == 1
+    assert task(train=TrainConfig(batch=1)).hurt == 0
+
+
+def test_a_fresh_batch_is_seeds():
+    made = task()
+    assert made.size == (20, 20)
+    batch = made.fresh(3, rng())
+    assert torch.equal(batch.x, made.layout.seed(3, (20, 20)))
+    assert made.layout.channels == 8
+    assert made.layout.alpha == 3
+
+
+def test_the_layout_follows_the_rule():
+    made = task(rule=RuleConfig(channels=9, frozen=2, life_channel=4))
+    assert (made.layout.hidden, made.layout.frozen, made.layout.alpha) == (3, 2, 4)
+    assert task(rule=RuleConfig(channels=9, life="none", life_channel=7)).layout.alpha == 3
+
+
+def test_a_target_that_is_given_needs_no_picture():
+    target = torch.rand(4, 10, 14)
+    made = Task(Config(**{**SMALL, "picture": "nowhere.png"}), CPU, {"target": target})
+    assert made.size == (10, 14)
+    assert torch.equal(made.tensors["target"], target)
+
+
+@pytest.mark.parametrize("loss", ["l1", "l2", "manhattan", "hinge"])
+def test_a_loss_for_every_sample(loss):
+    made = task(loss=loss)
+    x = torch.rand(3, 8, 20, 20, generator=rng()) * 3
+    x[1, :4] = made.target
+    found = made.loss(x, made.fresh(3, rng()))
+    assert found.keys() == {"picture"}
+    torch.testing.assert_close(found["picture"], pixel_loss(loss)(x[:, :4], made.target))
+    assert found["picture"][1] == 0
+    assert (found["picture"][[0, 2]] > 0).all()
+
+
+@pytest.mark.parametrize("wound", ["disc", "cut", "mixed"])
+def test_the_best_samples_are_hurt(wound):
+    made = task(wound=wound, damage=3, rule=RuleConfig(channels=8, frozen=1))
+    x = torch.rand(8, 8, 20, 20, generator=rng()) + 0.2
+    hurt = made.damage(x, rng(5), 0.5)
+    assert torch.equal(hurt[:5], x[:5])
+    assert torch.equal(hurt[:, 7], x[:, 7])  # frozen
+    gone = (hurt != x)[5:, :7]
+    assert (gone.flatten(1).sum(1) > 0).all()
+    assert (gone == gone[:, :1]).all()  # a cell whole
+    assert (hurt[5:, :7][gone] == 0).all()
+    assert (x > 0).all()  # its own copy
+    assert torch.equal(hurt, made.damage(x, rng(5), 0.5))
+    assert not torch.equal(hurt, made.damage(x, rng(6), 0.5))
+
+
+def test_wounds_are_of_the_kind_asked_for():
+    x = torch.ones(8, 8, 20, 20)
+
+    def corners(wound: str) -> list[int]:
+        """How many corners of the grid each wound reaches: a disc none, a cut some."""
+        made = task(wound=wound, damage=7)
+        lost = torch.cat([(made.damage(x, rng(s), 1.0) == 0)[1:, 0] for s in range(5)])
+        return lost[:, [0, 0, -1, -1], [0, -1, 0, -1]].sum(1).tolist()
+
+    assert set(corners("disc")) == {0}
+    assert min(corners("cut")) > 0
+    both = [c > 0 for c in corners("mixed")]
+    assert 5 < sum(both) < 30
+
+
+def test_damage_waits_for_its_time():
+    made = task(damage_from=0.5)
+    x = torch.ones(8, 8, 20, 20)
+    assert made.damage(x, rng(), 0.49) is x
+    assert not torch.equal(made.damage(x, rng(), 0.5), x)
+    assert task(damage=0).damage(x, rng(), 1.0) is x
+    assert task(regime="persist").damage(x, rng(), 1.0) is x
+
+
+@pytest.mark.parametrize("wound", ["disc", "cut", "mixed"])
+def test_no_wound_kills(wound):
+    made = task(wound=wound, damage=7)
+    x = made.fresh(8, rng()).x  # one living cell: a wound over it leaves nothing
+    spared = hurt = 0
+    for seed in range(10):
+        after = made.damage(x, rng(seed), 1.0)
+        assert torch.equal(after, x)
+        y = x.clone()
+        y[:, 3, 10, 13] = 0.3  # a second one: now one of the two may go
+        after = made.damage(y, rng(seed), 1.0)
+        assert (after[:, 3] > made.config.rule.life_threshold).any((1, 2)).all()
+        spared += int((after == y).all((1, 2, 3)).sum())
+        hurt += int((after != y).any((1, 2, 3)).sum())
+    assert min(spared, hurt) > 3
+
+
+def test_what_is_hardly_alive_does_not_count_as_left():
+    made = task(damage=7)
+    x = made.fresh(8, rng()).x
+    x[:, 3] += 0.05  # below the threshold everywhere but in the seed
+    for seed in range(10):
+        after = made.damage(x, rng(seed), 1.0)
+        assert (after[:, 3] > 0.1).any((1, 2)).all()
+
+
+def test_more_wounds_than_samples():
+    made = task(damage=7)
+    x = torch.ones(2, 8, 20, 20)
+    assert (made.damage(x, rng(), 1.0) != x).flatten(1).any(1).all()
+
+
+def test_figures():
+    made = task()
+    rule = Rule(made.config.rule)
+    figures = made.measure(rule)  # a fresh rule is still: the seed is all there is
+    steps = ["mse at step 100", "mse at step 200", "mse at step 400"]
+    healed = [f"mse healed {w}" for w in ("left", "right", "top", "bottom", "centre")]
+    assert list(figures) == steps + healed
+    seed = (made.layout.picture(made.fresh(1, rng()).x) - made.target).square().mean().item()
+    gone = made.target.square().mean().item()
+    want = dict.fromkeys(steps, seed) | dict.fromkeys(healed, gone)
+    want |= {"mse healed left": seed, "mse healed top": seed}  # the seed lies right of and below the middle
+    assert figures == pytest.approx(want)
+    assert seed != pytest.approx(gone, rel=1e-5)
+
+
+def test_the_rest_of_a_task_does_nothing_by_default():
+    made = task()
+    rule = Rule(made.config.rule)
+    assert made.wrap(rule) is rule

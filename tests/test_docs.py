@@ -1,0 +1,83 @@
+"""The documentation is run: every Python block, every planaria command, every recipe in it."""
+
+import re
+import runpy
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+from tiny import WORDS
+
+import planaria
+from planaria.cli import main
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
+SMALL = [*WORDS[1:], "train.steps=2"]
+
+
+def blocks(page: Path, *languages: str) -> list[str]:
+    return [code for kind, code in re.findall(r"```(\w*)\n(.*?)```", page.read_text(), re.DOTALL) if kind in languages]
+
+
+def commands(page: Path) -> list[list[str]]:
+    lines = [line for code in blocks(page, "sh", "") for line in code.splitlines()]
+    words = [shlex.split(line, comments=True) for line in lines if line.startswith("planaria ")]
+    return [w for w in words if not any("://" in part or "medmnist:" in part or part.endswith("NAME") for part in w)]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder where the documentation's names exist: cat.png, recipe.yaml, runs/cat."""
+    folder = tmp_path_factory.mktemp("docs")
+    Image.new("RGB", (20, 20), (200, 120, 40)).save(folder / "cat.png")
+    (folder / "recipe.yaml").write_text("task: grow\npicture: cat.png\n")
+    planaria.train(
+        "grow", name="cat", runs=folder / "runs", picture=str(folder / "cat.png"), size=8, padding=32,
+        train={"steps": 2, "pool": 8, "rollout": [4, 6]},
+    )  # fmt: skip
+    return folder
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_python_blocks_run(page, place, monkeypatch):
+    monkeypatch.chdir(place)
+    for code in blocks(page, "python"):
+        exec(compile(code, page.name, "exec"), {"__name__": page.stem})
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if commands(p)], ids=lambda p: p.name)
+def test_commands_run(page, place, monkeypatch):
+    monkeypatch.chdir(place)
+    for number, words in enumerate(commands(page)):
+        if words[1] == "train" and "--help" not in words and "--resume" not in words:
+            words = [*words, *SMALL, "--name", f"{page.stem}-{number}"]
+        assert main(words[1:]) == 0, words
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "yaml")], ids=lambda p: p.name)
+def test_recipes_train(page, place, monkeypatch):
+    monkeypatch.chdir(place)
+    for number, text in enumerate(blocks(page, "yaml")):
+        assert yaml.safe_load(text)["task"]
+        recipe = place / f"{page.stem}-{number}.yaml"
+        recipe.write_text(text)
+        assert main(["train", str(recipe), *SMALL]) == 0
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+def test_examples_run(place, monkeypatch):
+    monkeypatch.chdir(place)
+    growing = runpy.run_path(str(ROOT / "examples" / "grow_a_picture.py"))
+    assert growing["main"](place / "runs", steps=2).stat().st_size > 500
+    live = runpy.run_path(str(ROOT / "examples" / "live_world.py"))
+    assert 0 <= live["main"](str(place / "runs" / "cat")) <= 1
+    assert {p.name for p in (ROOT / "examples").glob("*.py")} == {"grow_a_picture.py", "live_world.py"}
