@@ -92,12 +92,13 @@ def test_erasing_cuts_out_and_spares_the_frozen(wound):
     assert w.t == 0
 
 
-def test_erasing_by_chance_differs_from_step_to_step():
-    first, later = alive(), alive()
+def test_erasing_by_chance_differs_from_step_to_step_and_seed_to_seed():
+    first, later, other = alive(seed=1), alive(seed=1), alive(seed=2)
     later.t = 1
-    first.erase("speckle(0.5)")
-    later.erase("speckle(0.5)")
+    for w in (first, later, other):
+        w.erase("speckle(0.5)")
     assert not torch.equal(first.x == 0, later.x == 0)
+    assert not torch.equal(first.x == 0, other.x == 0)
 
 
 def test_noise_falls_on_the_living_only():

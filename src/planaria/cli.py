@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import cyclopts
 from cyclopts import Parameter
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from planaria import __version__
@@ -149,14 +150,14 @@ def _train(recipe: "Recipe", config: Any, name: str | None, runs: Path, resume: 
         session = Session(folder, recipe.task, config, place, resume=resume)
         if place.writes and session.step:
             at = "is finished" if session.done else f"goes on at iteration {session.step} of {config.train.steps}"
-            console.print(f"{folder} {at}", highlight=False, soft_wrap=True)
+            console.print(f"{folder} {at}", markup=False, highlight=False, soft_wrap=True)
         with _stop_on_signal() as stopped:
             _watch(session, stopped)
         if not session.done:
             if place.writes:
                 console.print(
                     f"stopped and saved at iteration {session.step}; go on with: planaria train {folder} --resume",
-                    highlight=False, soft_wrap=True,
+                    markup=False, highlight=False, soft_wrap=True,
                 )  # fmt: skip
             return 130
         if place.writes:
@@ -239,7 +240,7 @@ def run(
         console.print(HalfBlocks(shot.frames[-1], console.width))
     else:
         shot.save(output, scale=scale)
-        console.print(f"{output}: {len(shot.frames)} frames", highlight=False, soft_wrap=True)
+        console.print(f"{output}: {len(shot.frames)} frames", markup=False, highlight=False, soft_wrap=True)
     return 0
 
 
@@ -271,9 +272,9 @@ def show(what: Path, /) -> int:
         f"{sum(p.numel() for p in rule.parameters()):,} parameters",
     }
     for key, value in rows.items():
-        table.add_row(f"[bold]{key}[/]", value)
+        table.add_row(f"[bold]{key}[/]", escape(value))
     for key, value in card.get("figures", {}).items():
-        table.add_row(key, f"{value:.6f}  (log10 {math.log10(value):.2f})" if value > 0 else str(value))
+        table.add_row(escape(key), f"{value:.6f}  (log10 {math.log10(value):.2f})" if value > 0 else str(value))
     console.print(table, highlight=False)
     wounds = {160: "left"} if config.get("regime") == "regenerate" else {}
     shot = film(rule, layout, steps=260, size=_size(None, what), every=20, erase=wounds, seed=1)
@@ -293,7 +294,7 @@ def list_(what: Literal["tasks", "recipes", "filters", "losses", "wounds", "pict
     """
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, meaning in _kinds(what).items():
-        table.add_row(f"[bold]{name}[/]", meaning)
+        table.add_row(f"[bold]{name}[/]", escape(meaning))
     console.print(table, highlight=False)
     return 0
 

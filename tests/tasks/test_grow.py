@@ -1,6 +1,7 @@
 """The growing task: where the picture lies, what a batch starts from, how it is hurt and judged."""
 
 import math
+from functools import cache
 
 import pytest
 import torch
@@ -17,8 +18,14 @@ CPU = torch.device("cpu")
 SMALL = {"size": 12, "padding": 4, "rule": RuleConfig(channels=8, hidden=(4,))}
 
 
+@cache
+def target() -> torch.Tensor:
+    """What `task` grows, drawn once."""
+    return Task(Config(**SMALL), CPU).tensors["target"]
+
+
 def task(**settings) -> Task:
-    return Task(Config(**{**SMALL, **settings}), CPU)
+    return Task(Config(**{**SMALL, **settings}), CPU, {"target": target()})
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -83,10 +90,8 @@ def test_settings_on_the_edge_of_their_range():
     Config(size=1, padding=0, damage=0, damage_from=0.0)
     Config(size=4096, padding=4096, damage=7, damage_from=1.0)
     Config(rule=RuleConfig(channels=4))
-    with pytest.raises(UserError, match="unknown loss"):
-        task(loss="l3")
     with pytest.raises(UserError, match="no picture 'lizrad'"):
-        task(picture="lizrad")
+        Task(Config(picture="lizrad"), CPU)
 
 
 @pytest.mark.parametrize("name", ["planarian", "lizard", "butterfly"])
@@ -123,11 +128,19 @@ def test_no_cell_of_a_picture_leaves_the_grid(reach):
     x = ring(24, reach)
     x[0, reach, :] = 0.9  # so that the upper edge differs
     moved = centred(x, reach)
-    assert torch.equal(moved.sum((1, 2)), x.sum((1, 2)))
+    torch.testing.assert_close(moved.sum((1, 2)), x.sum((1, 2)))
     rows, cols = (moved[3] > 0).any(1).nonzero()[:, 0], (moved[3] > 0).any(0).nonzero()[:, 0]
     for place in (rows, cols):
         assert place.max() - place.min() == 23
     assert moved.shape == x.shape
+
+
+def test_a_spot_within_reach_is_better_than_a_nearer_one_beyond_it():
+    x = torch.zeros(4, 21, 21)
+    x[3, 13:16, 9:12] = 1.0  # four cells down
+    x[3, 6:9, 6:9] = 1.0  # three up and three left: further as the crow flies
+    assert torch.equal(centred(x, 3), x.roll((3, 3), (1, 2)))
+    assert torch.equal(centred(x, 4), x.roll((-4, 0), (1, 2)))
 
 
 def test_a_picture_without_a_solid_spot_is_moved_to_its_strongest():
@@ -169,10 +182,17 @@ def test_the_layout_follows_the_rule():
 
 
 def test_a_target_that_is_given_needs_no_picture():
-    target = torch.rand(4, 10, 14)
-    made = Task(Config(**{**SMALL, "picture": "nowhere.png"}), CPU, {"target": target})
+    given = torch.rand(4, 10, 14)
+    made = Task(Config(**{**SMALL, "picture": "nowhere.png"}), CPU, {"target": given})
     assert made.size == (10, 14)
-    assert torch.equal(made.tensors["target"], target)
+    assert torch.equal(made.tensors["target"], given)
+
+
+def test_the_target_is_the_picture_under_the_seed():
+    made = Task(Config(**{**SMALL, "picture": "lizard"}), CPU)
+    assert torch.equal(made.target, centred(picture("lizard", 12, 4), 4))
+    assert not torch.equal(made.target, picture("lizard", 12, 4))
+    assert made.size == (20, 20)
 
 
 @pytest.mark.parametrize("loss", ["l1", "l2", "manhattan", "hinge"])
@@ -251,6 +271,15 @@ def test_what_is_hardly_alive_does_not_count_as_left():
     for seed in range(10):
         after = made.damage(x, rng(seed), 1.0)
         assert (after[:, 3] > 0.1).any((1, 2)).all()
+
+
+def test_life_may_be_in_the_first_channel():
+    made = task(damage=7, rule=RuleConfig(channels=8, life_channel=0))
+    x = torch.zeros(8, 8, 20, 20)
+    x[:, 3] = 1.0  # opaque everywhere, alive in the seed alone
+    x[:, 0, 10, 10] = 1.0
+    for seed in range(10):
+        assert (made.damage(x, rng(seed), 1.0)[:, 0].amax((1, 2)) == 1).all()
 
 
 def test_more_wounds_than_samples():

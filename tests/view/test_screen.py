@@ -98,11 +98,11 @@ def test_one_bad_loss_is_soon_forgotten(clock, bad):
 
 def test_a_terminal_shows_a_bar_and_figures(clock):
     console = lively()
-    with TrainingScreen("lizard[1]", 100, 0, console) as shown:
+    with TrainingScreen("lizard[bold]", 100, 0, console) as shown:
         clock.now += 2
         shown.update(10, 0.001)
     text = said(console)
-    for part in ("lizard[1]", "10/100", "loss 0.00100", "log10 -3.00", "5.0 it/s"):
+    for part in ("lizard[bold]", "10/100", "loss 0.00100", "log10 -3.00", "5.0 it/s"):
         assert part in text
 
 

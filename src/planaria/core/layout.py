@@ -63,8 +63,8 @@ class Layout:
         have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 2**40
         if need > have:
             raise UserError(
-                f"{n} worlds of {h}x{w} cells with {self.channels} channels take {need / 1e9:,.0f} GB, and this machine "
-                f"has {have / 1e9:,.0f}; make them fewer (train.pool) or smaller (size)"
+                f"{n} worlds of {h}x{w} cells with {self.channels} channels take {need / 1e9:,.0f} GB, and this "
+                f"machine has {have / 1e9:,.0f}; make them fewer (train.pool) or smaller (size)"
             )
 
     def embed(self, picture: Picture, n: int = 1) -> State:

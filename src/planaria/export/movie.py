@@ -60,7 +60,7 @@ class Film:
         """Moments of the film side by side, each with its step; every wound is among them."""
         picks = self.moments(columns)
         _, h, w, _ = self.frames.shape
-        scale = scale or max(1, round(144 / max(h, w)))
+        scale = self._pixels(max(1, round(144 / max(h, w))) if scale is None else scale, len(picks))
         gap, label = 8, 24
         sheet = Image.new("RGB", (gap + len(picks) * (w * scale + gap), h * scale + label + 2 * gap), "white")
         ink, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
@@ -91,10 +91,15 @@ class Film:
 
     def _enlarged(self, scale: int | None) -> np.ndarray:
         _, h, w, _ = self.frames.shape
-        scale = scale or max(1, -(-SIDE // max(h, w)))
-        if scale < 1 or self.frames.size * scale**2 > MOST_BYTES:
-            raise UserError(f"a film of {len(self.frames)} frames, {w}x{h} cells, can't be enlarged {scale} times")
+        scale = self._pixels(max(1, -(-SIDE // max(h, w))) if scale is None else scale, len(self.frames))
         return self.frames.repeat(scale, 1).repeat(scale, 2)
+
+    def _pixels(self, scale: int, count: int) -> int:
+        """`scale`, if `count` frames enlarged by it are something to see and fit in memory."""
+        _, h, w, _ = self.frames.shape
+        if scale < 1 or count * h * w * 3 * scale**2 > MOST_BYTES:
+            raise UserError(f"a film of {len(self.frames)} frames, {w}x{h} cells, can't be enlarged {scale} times")
+        return scale
 
     def _pillow(self, frames: np.ndarray, suffix: str) -> bytes:
         images = [Image.fromarray(f) for f in frames]

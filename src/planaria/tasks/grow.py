@@ -117,7 +117,7 @@ class Task(base.Task):
         if not self.hurt or progress < self.config.damage_from:
             return x
         gone = self._wounds(min(self.hurt, len(x)), rng).to(x.device)
-        alpha = x[-len(gone) :, self.layout.alpha or 3, None]
+        alpha = x[-len(gone) :, self.layout.alpha or 0, None]
         left = (torch.where(gone, 0.0, alpha) > self.config.rule.life_threshold).any((1, 2, 3), keepdim=True)
         gone = gone & left  # a wound that would kill teaches nothing
         own = x.shape[1] - self.layout.frozen

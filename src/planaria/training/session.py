@@ -78,7 +78,7 @@ class Session:
                 report = self.trainer.step()
                 if metrics is not None:
                     print(json.dumps(_line(report, time.monotonic() - start)), file=metrics, flush=True)
-                if self.step % self.config.train.checkpoint == 0 or self.done:
+                if self.step % self.config.train.checkpoint == 0 and not self.done:
                     self.checkpoint()
                 yield report
                 if self.ranks.any(int(stop())):

@@ -63,7 +63,7 @@ class TrainingScreen:
         speed = (step - self.first) / max(now - self.started, 1e-9)
         log10 = f"{math.log10(self.smooth):.2f}" if self.smooth > 0 else "-"
         if event:
-            self.console.print(event, style="yellow", markup=False, highlight=False)
+            self.console.print(event, style="yellow", markup=False, highlight=False, soft_wrap=True)
         if self.lively:
             self.progress.update(
                 self.task, completed=step, loss=f"{self.smooth:.5f}", log10=log10, speed=f"{speed:.1f}"
