@@ -19,6 +19,8 @@ from planaria import __version__
 from planaria.errors import UserError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from planaria.training.recipe import Recipe
     from planaria.training.session import Session
 
@@ -279,9 +281,22 @@ def show(what: Path, /) -> int:
     wounds = {160: "left"} if config.get("regime") == "regenerate" else {}
     shot = film(rule, layout, steps=260, size=_size(None, what), every=20, erase=wounds, seed=1)
     picks = shot.moments(6)
-    console.print(HalfBlocks(np.concatenate(list(shot.frames[picks]), 1), console.width))
+    tiles = _cropped(shot.frames[picks])
+    across = 6 if console.width >= 150 else 3
+    for row in range(0, 6, across):
+        console.print(HalfBlocks(np.concatenate(list(tiles[row : row + across]), 1), console.width))
     console.print("steps " + ", ".join(str(shot.at[k]) for k in picks), style="dim", highlight=False)
     return 0
+
+
+def _cropped(frames: "np.ndarray") -> "np.ndarray":
+    """Frames `(n, h, w, 3)` without the rows and columns that are background in all of them, but for one."""
+    drawn = (frames != frames[0, 0, 0]).any((0, 3))
+    if not drawn.any():
+        return frames
+    rows, columns = drawn.any(1).nonzero()[0], drawn.any(0).nonzero()[0]
+    top, left = max(rows[0] - 1, 0), max(columns[0] - 1, 0)
+    return frames[:, top : rows[-1] + 2, left : columns[-1] + 2]
 
 
 def list_(what: Literal["tasks", "recipes", "filters", "losses", "wounds", "pictures", "engines"], /) -> int:
