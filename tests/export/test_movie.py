@@ -225,6 +225,8 @@ def test_moments_are_spread_and_hold_every_wound():
     assert (picks[0], picks[-1]) == (0, len(shown.frames) - 1)
     for step in (10, 12):
         assert len(shown.frames) - 1 - shown.at[::-1].index(step) in picks  # after the wound, not before
+    assert [shown.at[k] for k in shown.moments(4)] == [0, 10, 12, 40]
+    assert shown.moments(4)[1:3] == [6, 8]  # the second frames of their steps
     many = shot(steps=40, every=2, erase=dict.fromkeys(range(5, 35), "left"))
     assert len(many.moments(8)) == 8
 
@@ -291,4 +293,6 @@ def test_a_notebook_shows_it():
     bundle = shown._repr_mimebundle_()
     assert bundle["text/plain"] == "Film of 5 frames, 12x9 cells, steps 0 to 10"
     data = re.search(r'<img alt="Film of 5 frames.*" src="data:image/webp;base64,(.*)">', bundle["text/html"])[1]
+    with Image.open(io.BytesIO(base64.b64decode(data))) as image:
+        assert image.format == "WEBP"
     assert np.array_equal(seen(io.BytesIO(base64.b64decode(data))), shown.frames.repeat(24, 1).repeat(24, 2))

@@ -136,7 +136,10 @@ def test_a_terminal_shows_pictures_two_a_second(clock):
 def test_a_picture_fits_the_terminal(clock, width, columns):
     console = lively(width)
     with TrainingScreen("lizard", 100, 0, console) as shown:
-        shown.update(1, 0.5, picture=np.zeros((20, 300, 3), np.uint8))
+        image = np.zeros((20, 300, 3), np.uint8)
+        image[:, 270:] = (0, 0, 254)  # shrunk, not cut off
+        shown.update(1, 0.5, picture=image)
+    assert "38;2;0;0;254" in console.file.getvalue()
     assert max(line.count("▀") for line in said(console).splitlines()) == columns
 
 
