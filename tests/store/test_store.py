@@ -119,7 +119,7 @@ def test_no_model_there(tmp_path):
     for name in ("none.safetensors", "a\0b", "a.txt/b"):
         assert refused(tmp_path / name).startswith("no model '")
     assert refused(tmp_path / ("a" * 5000)).endswith("File name too long")
-    assert refused(Path(os.devnull)).endswith("not a .safetensors file")
+    assert refused(Path(os.devnull)).startswith("no model '")  # reading what is no file might never end
 
 
 @pytest.mark.parametrize("start", [b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK"])

@@ -86,7 +86,7 @@ def model_path(path: str | Path) -> Path:
     try:
         if path.is_dir():
             path = path / "model.safetensors"
-        there = path.exists()
+        there = path.is_file()
     except OSError as e:
         raise UserError(f"can't read {path}: {e.strerror or e}") from e
     if not there:
