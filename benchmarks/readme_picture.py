@@ -19,7 +19,7 @@ def main(out: Path, *folders: Path) -> None:
         rule, layout = pl.load(folder)
         size = store.trained_size(folder)
         shot = pl.film(rule, layout, steps=400, size=size, every=20, erase={160: "left"}, seed=5)
-        strips.append(shot.strip(8, scale=2))
+        strips.append(shot.strip(8))
     sheet = Image.new("RGB", (max(s.width for s in strips), sum(s.height for s in strips)), "white")
     top = 0
     for strip in strips:
