@@ -102,6 +102,12 @@ def test_a_truncated_checkpoint(refused, tmp_path, model):
     assert "checkpoint.safetensors: truncated or damaged" in refused("train", "runs/m", "--resume")
 
 
+def test_a_model_offered_as_a_checkpoint(refused, tmp_path, model):
+    shutil.copytree(model, tmp_path / "runs" / "m")
+    shutil.copy(model / "model.safetensors", tmp_path / "runs" / "m" / "checkpoint.safetensors")
+    assert "not a checkpoint of this run, or damaged" in refused("train", "runs/m", "--resume")
+
+
 def test_a_truncated_model(refused, tmp_path, model):
     whole = (model / "model.safetensors").read_bytes()
     (tmp_path / "m.safetensors").write_bytes(whole[: len(whole) // 2])
@@ -190,6 +196,21 @@ def test_it_runs_and_films(model, tmp_path, suffix, capsys):
     first = out.read_bytes()
     assert main(words) == 0
     assert out.read_bytes() == first or suffix == "mp4"  # the codec's bytes vary, its pictures don't
+
+
+def test_a_hostile_card_is_shown_without_harm(tmp_path, capsys):
+    """A model file may say anything of itself: wrong types, markup, codes that a terminal obeys."""
+    for card in (
+        {"figures": {"mse": "x", "other": [1], "fine\x1b[2J": 0.1}, "task": "\x1b]0;owned\x07[red]", "config": 7},
+        {"figures": 3, "config": {"picture": ["a"], "regime": {}}},
+    ):
+        planaria.save(tmp_path / "m.safetensors", planaria.Rule(), planaria.Layout(), {"grid": [8, 8], **card})
+        assert main(["show", str(tmp_path / "m.safetensors")]) == 0
+    said = capsys.readouterr().out
+    assert "\x07" not in said
+    assert "\x1b[2J" not in said
+    assert "\x1b]0;" not in said
+    assert "0.100000" in said
 
 
 def test_it_runs_into_the_terminal(model, capsys):

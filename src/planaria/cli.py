@@ -19,8 +19,6 @@ from planaria import __version__
 from planaria.errors import UserError
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from planaria.training.recipe import Recipe
     from planaria.training.session import Session
 
@@ -260,11 +258,12 @@ def show(what: Path, /) -> int:
 
     from planaria import store
     from planaria.export.movie import film
-    from planaria.view.terminal import HalfBlocks
+    from planaria.view.terminal import HalfBlocks, cropped
 
     rule, layout = store.load(what)
     card = store.card(what)
-    config = card.get("config", {})
+    config = card["config"] if isinstance(card.get("config"), dict) else {}
+    figures = card["figures"] if isinstance(card.get("figures"), dict) else {}
     table = Table(box=None, show_header=False, pad_edge=False)
     rows = {
         "model": str(store.model_path(what)),
@@ -274,14 +273,15 @@ def show(what: Path, /) -> int:
         f"{sum(p.numel() for p in rule.parameters()):,} parameters",
     }
     for key, value in rows.items():
-        table.add_row(f"[bold]{key}[/]", escape(value))
-    for key, value in card.get("figures", {}).items():
-        table.add_row(escape(key), f"{value:.6f}  (log10 {math.log10(value):.2f})" if value > 0 else str(value))
+        table.add_row(f"[bold]{key}[/]", _printable(value))
+    for key, value in figures.items():
+        if isinstance(value, float) and value > 0:
+            table.add_row(_printable(key), f"{value:.6f}  (log10 {math.log10(value):.2f})")
     console.print(table, highlight=False)
     wounds = {160: "left"} if config.get("regime") == "regenerate" else {}
     shot = film(rule, layout, steps=260, size=_size(None, what), every=20, erase=wounds, seed=1)
     picks = shot.moments(6)
-    tiles = _cropped(shot.frames[picks])
+    tiles = cropped(shot.frames[picks])
     across = 6 if console.width >= 150 else 3
     for row in range(0, 6, across):
         console.print(HalfBlocks(np.concatenate(list(tiles[row : row + across]), 1), console.width))
@@ -289,14 +289,9 @@ def show(what: Path, /) -> int:
     return 0
 
 
-def _cropped(frames: "np.ndarray") -> "np.ndarray":
-    """Frames `(n, h, w, 3)` without the rows and columns that are background in all of them, but for one."""
-    drawn = (frames != frames[0, 0, 0]).any((0, 3))
-    if not drawn.any():
-        return frames
-    rows, columns = drawn.any(1).nonzero()[0], drawn.any(0).nonzero()[0]
-    top, left = max(rows[0] - 1, 0), max(columns[0] - 1, 0)
-    return frames[:, top : rows[-1] + 2, left : columns[-1] + 2]
+def _printable(text: str) -> str:
+    """What a model file says of itself, without markup and without codes that a terminal would obey."""
+    return escape("".join(c for c in text if c.isprintable()))
 
 
 def list_(what: Literal["tasks", "recipes", "filters", "losses", "wounds", "pictures", "engines"], /) -> int:

@@ -5,7 +5,7 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.segment import Segment
 
-from planaria.view.terminal import HalfBlocks
+from planaria.view.terminal import HalfBlocks, cropped
 
 
 def cells(block: HalfBlocks, width: int = 200) -> list[list[tuple[tuple, tuple]]]:
@@ -88,3 +88,12 @@ def test_a_picture_that_fits_is_left_alone():
 def test_it_says_how_wide_it_is():
     console = Console(file=io.StringIO(), width=200)
     assert Measurement.get(console, console.options, HalfBlocks(picture(4, 30), 20)) == Measurement(20, 20)
+
+
+def test_frames_are_cropped_to_what_is_drawn_in_any_of_them_but_for_one():
+    frames = np.full((2, 9, 8, 3), 255, np.uint8)
+    assert cropped(frames).shape == frames.shape
+    frames[0, 3, 4], frames[1, 5, 2] = 0, 0
+    assert np.array_equal(cropped(frames), frames[:, 2:7, 1:6])
+    frames[1, 8, 7] = 0
+    assert np.array_equal(cropped(frames), frames[:, 2:9, 1:8])

@@ -19,7 +19,7 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 MEANINGS: dict[str, str] = {
     "l2": "mean squared difference: large errors first; the published choice",
-    "l1": "mean absolute difference: every error pulls alike, so small blemishes fade slowly and colours stay crisp",
+    "l1": "mean absolute difference: every error pulls alike, large or small",
     "manhattan": "summed absolute difference: l1 times the number of values. With train.normalise the same steps as "
     "l1; without, a learning rate thousands of times higher",
     "hinge": f"mean of what a difference exceeds {HINGE_MARGIN} by: nothing within the margin is taught, so the "

@@ -38,7 +38,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     """The lines of a `metrics.jsonl`, without one torn by a crash. Raises `UserError` where there is none."""
     metrics = []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError as e:
         raise UserError(f"can't read {path}: {e.strerror}") from e
     for line in lines:
@@ -57,7 +57,7 @@ def loss_plot(folder: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    metrics = [m for m in read_metrics(folder / "metrics.jsonl") if m["loss"]]
+    metrics = [m for m in read_metrics(folder / "metrics.jsonl") if m.get("loss")]
     step, loss = np.array([m["step"] for m in metrics]), np.array([m["loss"] for m in metrics])
     figure = Figure(figsize=(8, 4), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from planaria import store, tasks
 from planaria.config import read_yaml, to_dict, write_yaml
@@ -50,11 +51,19 @@ class Session:
         self.task: Task = tasks.load(task_name).Task(config, ranks.device, kept or None)
         self.trainer = Trainer(self.task, config, ranks)
         if saved:
-            self.trainer.restore(saved, store.read_header(checkpoint)["state"])
+            self._restore(checkpoint, saved)
         if ranks.writes:
             store.write_bytes(folder / "config.yaml", write_yaml(settings).encode())
             self._cut_metrics()
         ranks.barrier()
+
+    def _restore(self, checkpoint: Path, saved: dict[str, Tensor]) -> None:
+        try:
+            self.trainer.restore(saved, store.read_header(checkpoint)["state"])
+        except UserError:
+            raise
+        except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as e:
+            raise UserError(f"{checkpoint}: not a checkpoint of this run, or damaged") from e
 
     @property
     def step(self) -> int:

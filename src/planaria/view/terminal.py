@@ -38,3 +38,13 @@ class HalfBlocks:
         for colours, run in groupby(map(tuple, pairs.tolist())):
             style = Style(color=Color.from_rgb(*colours[:3]), bgcolor=Color.from_rgb(*colours[3:]))
             yield Segment("▀" * len(list(run)), style)
+
+
+def cropped(frames: np.ndarray) -> np.ndarray:
+    """Frames `(n, h, w, 3)` without the rows and columns that are background in all of them, but for one."""
+    drawn = (frames != frames[0, 0, 0]).any((0, 3))
+    if not drawn.any():
+        return frames
+    rows, columns = drawn.any(1).nonzero()[0], drawn.any(0).nonzero()[0]
+    top, left = max(rows[0] - 1, 0), max(columns[0] - 1, 0)
+    return frames[:, top : rows[-1] + 2, left : columns[-1] + 2]
