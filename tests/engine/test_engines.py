@@ -2,12 +2,12 @@ import itertools
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from planaria.core.noise import fire
 from planaria.core.rule import Rule, RuleConfig
-from planaria.engine import ENGINES, choose, device_of, run, unroll
+from planaria.engine import _FAST, ENGINES, choose, device_of, native, run, unroll
 from planaria.errors import UserError
 
 from rules import brink, rule
@@ -43,7 +43,7 @@ def agree(r, x, steps, engine, **kw):
     rate=st.sampled_from([0.0, 0.5, 1.0]),
     names=st.sampled_from([("identity", "sobel"), ("learned",), ("mean", "identity", "laplacian"), ("scharr",)]),
     hidden=st.sampled_from([(), (7,), (5, 6)]),
-    activation=st.sampled_from(["relu", "gelu", "tanh"]),
+    activation=st.sampled_from(["relu", "leaky_relu", "relu", "gelu", "tanh"]),
     bias=st.sampled_from(["none", "hidden", "all"]),
     frozen=st.integers(0, 2),
     told=st.integers(0, 3),
@@ -58,6 +58,7 @@ def test_engines_agree(engine, edge, life, rate, names, hidden, activation, bias
         frozen=frozen, cond=told, dt=0.8,
     )  # fmt: skip
     b, h, w = shape
+    assume("it has no" not in _FAST[engine].declines(r, brink()))
     cond = torch.randn(b, told, generator=torch.Generator().manual_seed(4), dtype=torch.double) if told else None
     agree(r, brink(b, 6, h, w, seed=seed), steps, engine, cond=cond, seed=seed, t=t)
 
@@ -135,9 +136,9 @@ def test_a_graph_can_be_walked_twice(engine):
 
 def test_auto_chooses_by_rule_and_device():
     x = torch.zeros(1, 16, 8, 8)
-    assert choose(Rule(), x)[0] == "sparse"
+    assert choose(Rule(), x)[0] == ("sparse" if native.kernel is None else "native")
     dense = Rule(RuleConfig(life="none", fire_rate=1.0))
-    assert choose(dense, x)[0] == "reference"
+    assert choose(dense, x.double())[0] == "reference"
     name, why = choose(torch.nn.Identity(), x)
     assert name == "reference"
     assert "Identity is not a plain Rule" in why

@@ -1,20 +1,36 @@
 """One step, several machines. `run` and `unroll` are the only doors; the choice changes the time, not the life."""
 
 from collections.abc import Iterator
+from typing import Protocol
 
 import torch
 from torch import nn
 
 from planaria.core.rule import Rule
-from planaria.engine import sparse
+from planaria.engine import native, sparse
 from planaria.errors import UserError, unknown
 from planaria.types import Cond, State
 
 ENGINES: dict[str, str] = {
     "reference": "every cell, step by step: the specification",
+    "native": "only cells that can change, in C++, compiled when planaria is installed",
     "sparse": "only cells that can change, in pure torch; hidden layers are recomputed in the backward pass",
 }
 """Name -> what it does."""
+
+
+class _Engine(Protocol):
+    """A module that runs whole roll-outs."""
+
+    def declines(self, rule: nn.Module, x: State) -> str: ...
+    def slower(self, rule: nn.Module, x: State) -> str: ...
+    def rollout(
+        self, rule: Rule, x: State, steps: int, *, t: int, seed: int, cond: Cond | None, dt: float | None
+    ) -> State: ...
+
+
+_FAST: dict[str, _Engine] = {"native": native, "sparse": sparse}
+"""Best first; the first that does not decline runs."""
 
 
 def choose(rule: nn.Module, x: State, engine: str = "auto") -> tuple[str, str]:
@@ -23,16 +39,18 @@ def choose(rule: nn.Module, x: State, engine: str = "auto") -> tuple[str, str]:
         raise unknown("engine", engine, [*ENGINES, "auto"])
     if engine == "reference":
         return engine, "asked for"
-    why_not = sparse.declines(rule, x)
-    if engine == "sparse":
+    if engine != "auto":
+        why_not = _FAST[engine].declines(rule, x)
         if why_not:
-            raise UserError(f"engine sparse can't run this: {why_not}")
+            raise UserError(f"engine {engine} can't run this: {why_not}")
         return engine, "asked for"
-    if why_not or not isinstance(rule, Rule):
-        return "reference", why_not
-    if rule.config.fire_rate > 0.75 and rule.config.life in ("none", "after"):
-        return "reference", "nearly every cell changes in every step"
-    return "sparse", "cells that rest or can't be reached by life need no work"
+    refusals = []
+    for name, fast in _FAST.items():
+        why_not = fast.declines(rule, x) or fast.slower(rule, x)
+        if not why_not:
+            return name, ENGINES[name]
+        refusals.append(f"{name}: {why_not}")
+    return "reference", "; ".join(refusals)
 
 
 def run(
@@ -54,8 +72,8 @@ def run(
     if steps < 0:
         raise UserError(f"steps can't be negative, got {steps}")
     name, _ = choose(rule, x, engine)
-    if name == "sparse" and isinstance(rule, Rule):
-        return sparse.rollout(rule, x, steps, t=t, seed=seed, cond=cond, dt=dt)
+    if name in _FAST and isinstance(rule, Rule):
+        return _FAST[name].rollout(rule, x, steps, t=t, seed=seed, cond=cond, dt=dt)
     for k in range(steps):
         x = rule(x, t + k, seed=seed, cond=cond, dt=dt)
     return x

@@ -33,6 +33,13 @@ def declines(rule: nn.Module, x: State) -> str:
     return ""
 
 
+def slower(rule: nn.Module, x: State) -> str:  # noqa: ARG001
+    """Why the reference would be faster; empty where it would not."""
+    if isinstance(rule, Rule) and rule.config.fire_rate > 0.75 and rule.config.life in ("none", "after"):
+        return "nearly every cell changes in every step"
+    return ""
+
+
 def rollout(
     rule: Rule, x: State, steps: int, *, t: int = 0, seed: int = 0, cond: Cond | None = None, dt: float | None = None
 ) -> State:

@@ -1,0 +1,57 @@
+// The way back; part of rollout.cpp.
+
+void backward(const Job& job, int sample, void* room, const void* log, const real* gy, real* gx,
+              const Gradients<real>& sums) {
+    Stage& stage = *static_cast<Stage*>(room);
+    const Trace& trace = *static_cast<const Trace*>(log);
+    const int h = job.height, w = job.width, wide = w + 2, out = job.layer[job.layers - 1].out_pad;
+    const std::ptrdiff_t row = static_cast<std::ptrdiff_t>(wide) * job.stride;
+    const std::size_t size = static_cast<std::size_t>(h + 2) * row;
+    const real* first_bias = job.layer[0].bias + static_cast<std::size_t>(sample) * job.layer[0].out_pad;
+    Block block(job, stage.net);
+    stage.x.resize(size);
+    std::memcpy(stage.x.data(), trace.last.data(), sizeof(real) * size);
+    stage.vigour.zero(size);  // the gradient of the state
+    real *x = stage.x.data(), *g = stage.vigour.data();
+    enter(job, gy, g);
+    Box region = {1, h, 1, w};  // outside, the gradient of what is written is zero
+    Buffer<real>& passed = stage.blank;
+    for (int t = trace.steps - 1; t >= 0; t--) {
+        const Step& step = trace.step[t];
+        const int n = static_cast<int>(step.acted.size()), dead = static_cast<int>(step.died.size());
+        const real* old = step.rows.data();
+        for (int i = 0; i < n; i++, old += job.own)
+            std::memcpy(x + static_cast<std::size_t>(step.acted[i]) * job.stride, old, sizeof(real) * job.own);
+        for (int i = 0; i < dead; i++, old += job.own)
+            std::memcpy(x + static_cast<std::size_t>(step.died[i]) * job.stride, old, sizeof(real) * job.own);
+        if (step.wrapped) wrap(x, job.stride, h, w);
+        if (job.life) {
+            const Box& reach = step.reach;
+            for (int r = region.top; r <= region.bottom; r++)
+                for (int q = region.left; q <= region.right; q++) {
+                    const bool in = r >= reach.top && r <= reach.bottom && q >= reach.left && q <= reach.right;
+                    if (!in || !step.life[static_cast<std::size_t>(r - reach.top) * (reach.right - reach.left + 1) + q -
+                                          reach.left])
+                        std::memset(g + (static_cast<std::size_t>(r) * wide + q) * job.stride, 0,
+                                    sizeof(real) * job.own);
+                }
+            region = step.wrapped ? Box{1, h, 1, w} : reach.grown(1, 1, h, w);
+        }
+        passed.zero(static_cast<std::size_t>(n) * out);  // of the flows: gathered before neighbours add to it
+        for (int i = 0; i < n; i++) {
+            const real* from = g + static_cast<std::size_t>(step.acted[i]) * job.stride;
+            real* to = passed.data() + static_cast<std::size_t>(i) * out;
+            for (int c = 0; c < job.own; c++) to[c] = job.dt * from[c];
+        }
+        for (int i = 0; i < n; i += NB) {
+            const int m = n - i < NB ? n - i : NB;
+            block.hidden(x, row, step.acted.data() + i, m, first_bias);
+            const real* felt = block.learn(passed.data() + static_cast<std::size_t>(i) * out, m, sums);
+            for (int k = 0; k < m; k++)
+                block.spread(felt + static_cast<std::size_t>(k) * block.width(0),
+                             g + static_cast<std::size_t>(step.acted[i + k]) * job.stride, row);
+        }
+        if (step.wrapped) unwrap(g, job.stride, h, w);
+    }
+    leave(job, g, gx);
+}

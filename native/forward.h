@@ -1,0 +1,296 @@
+// The way forward; part of rollout.cpp.
+
+// Where a sample's walk stands. Every member of a crew holds its own copy, in step with the others.
+class Walk {
+  public:
+    Walk(const Job& job, int sample, Stage& stage, Trace* trace, const Crew& crew, int rank)
+        : job_(job),
+          stage_(stage),
+          trace_(trace),
+          crew_(crew),
+          rank_(rank),
+          sample_(sample),
+          wide_(job.width + 2),
+          row_(static_cast<std::ptrdiff_t>(wide_) * job.stride),
+          block_(job, stage.dx[rank]),
+          first_bias_(job.layer[0].bias + static_cast<std::size_t>(sample) * job.layer[0].out_pad),
+          local_((job.life & before) != 0),
+          box_{1, job.height, 1, job.width} {}
+
+    void start() {
+        if (!job_.life) return;
+        Box found = nowhere;
+        for (int r = 1; r <= job_.height; r++)
+            for (int q = 1; q <= job_.width; q++) {
+                const std::size_t i = cell(r, q);
+                const real* p = stage_.x.data() + i * job_.stride;
+                bool any = false;
+                for (int c = 0; c < job_.own; c++) any |= p[c] != 0;
+                stage_.occupied[i] = any;
+                stage_.vigour[i] = p[job_.life_channel];
+                if (any) found.hold(r, q, q);
+            }
+        stage_.boxes[0] = found;
+    }
+
+    void step(int t);
+    void begin() {
+        if (local_) box_ = stage_.boxes[0];
+    }
+
+  private:
+    enum { before = planaria::before, after = planaria::after };
+    std::size_t cell(int row, int column) const { return static_cast<std::size_t>(row) * wide_ + column; }
+    // this rank's share of the rows of a box
+    void share(const Box& box, int& first, int& last) const {
+        const int n = box.empty() ? 0 : box.bottom - box.top + 1;
+        first = box.top + static_cast<int>(static_cast<long long>(n) * rank_ / crew_.size);
+        last = box.top + static_cast<int>(static_cast<long long>(n) * (rank_ + 1) / crew_.size) - 1;
+    }
+    void fires(int row, const Box& box, std::uint32_t key);
+    void save_ring(const Box& reach, int first, int last);
+    void keep(Step& log, std::size_t i, Buffer<std::int32_t>& list) {
+        list.push(static_cast<std::int32_t>(i));
+        const std::size_t n = log.rows.size();
+        if (n + job_.own > log.rows.bytes() / sizeof(real))
+            log.rows.reserve(n + 64 * static_cast<std::size_t>(job_.own));
+        log.rows.resize(n + job_.own);
+        std::memcpy(log.rows.data() + n, stage_.x.data() + i * job_.stride, sizeof(real) * job_.own);
+    }
+
+    const Job& job_;
+    Stage& stage_;
+    Trace* trace_;
+    const Crew& crew_;
+    const int rank_, sample_, wide_;
+    const std::ptrdiff_t row_;
+    Block block_;
+    const real* first_bias_;
+    const bool local_;  // whether only cells near life can act
+    Box box_;           // holds every cell that may be other than zero
+};
+
+void Walk::fires(int row, const Box& box, std::uint32_t key) {
+    std::uint8_t* f = stage_.fires.data() + cell(row, 0);
+    const std::size_t n = box.right - box.left + 1;
+    if (job_.fire == 0 || job_.fire >= (1ull << 32)) {
+        std::memset(f + box.left, job_.fire != 0, n);
+        return;
+    }
+    const std::uint32_t below = static_cast<std::uint32_t>(job_.fire),
+                        line = fold(key, static_cast<std::uint32_t>(row - 1));
+    for (int q = box.left; q <= box.right; q++) f[q] = fold(line, static_cast<std::uint32_t>(q - 1)) < below;
+}
+
+// A firing cell beyond the living can carry a neighbour over the test after the step.
+void Walk::save_ring(const Box& reach, int first, int last) {
+    Buffer<std::int32_t>& ring = stage_.ring[rank_];
+    ring.clear();
+    const int h = job_.height, w = job_.width;
+    const auto beyond = [&](int& r,
+                            int& q) {  // whether a neighbour is such a cell; its place is brought onto the torus
+        if (job_.circular)
+            r = r < 1 ? h : r > h ? 1 : r, q = q < 1 ? w : q > w ? 1 : q;
+        else if (r < 1 || r > h || q < 1 || q > w)
+            return false;
+        return stage_.fires[cell(r, q)] && !stage_.near[cell(r, q)];
+    };
+    const auto doomed = [&](int r, int q) { return stage_.near[cell(r, q)] && !stage_.life[cell(r, q)]; };
+    for (int r = first; r <= last; r++)
+        for (int q = reach.left; q <= reach.right; q++)
+            if (doomed(r, q))
+                for (int k = 0; k < 9; k++) {
+                    int i = r + k / 3 - 1, j = q + k % 3 - 1;
+                    if (beyond(i, j)) ring.push(static_cast<std::int32_t>(cell(i, j)));
+                }
+    const int n = static_cast<int>(ring.size()), out = job_.layer[job_.layers - 1].out_pad;
+    real* dx = block_.spare(0);
+    int kept = 0;  // cells that would come alive
+    for (int i = 0; i < n; i += NB) {
+        const int m = n - i < NB ? n - i : NB;
+        block_.flow(stage_.x.data(), row_, ring.data() + i, m, first_bias_, dx);
+        for (int k = 0; k < m; k++) {
+            const std::int32_t at = ring[i + k];
+            if (stage_.vigour[at] + dx[k * out + job_.life_channel] > job_.threshold) ring[kept++] = at;
+        }
+    }
+    for (int k = 0; k < kept; k++)
+        for (int r = first; r <= last; r++) {
+            int down = r - ring[k] / wide_;
+            if (job_.circular && (down == h - 1 || down == 1 - h)) down = down > 0 ? -1 : 1;
+            if (down < -1 || down > 1) continue;
+            for (int q = reach.left; q <= reach.right; q++) {
+                int right = q - ring[k] % wide_;
+                if (job_.circular && (right == w - 1 || right == 1 - w)) right = right > 0 ? -1 : 1;
+                if (right >= -1 && right <= 1 && doomed(r, q)) stage_.life[cell(r, q)] = 1;
+            }
+        }
+}
+
+void Walk::step(int t) {
+    const int h = job_.height, w = job_.width, life = job_.life, lc = job_.life_channel;
+    Step* log = trace_ ? &trace_->step[t] : nullptr;
+    Box reach = box_;
+    bool wrapped = false;
+    if (!box_.empty()) {
+        if (job_.circular && (box_.top <= 3 || box_.bottom >= h - 2 || box_.left <= 3 || box_.right >= w - 2)) {
+            reach = {1, h, 1, w};
+            wrapped = true;
+        } else {
+            reach = box_.grown(2, 1, h, w);
+        }
+    }
+    if (wrapped && rank_ == 0) {
+        wrap(stage_.x.data(), job_.stride, h, w);
+        if (life) wrap(stage_.vigour.data(), 1, h, w);
+    }
+    if (wrapped) crew_.meet();
+    int first, last;
+    share(reach, first, last);
+    const Box seen = reach.grown(1, 0, h + 1, w + 1);
+    if (life) {
+        int from, to;
+        share(seen, from, to);
+        for (int r = from; r <= to; r++)
+            for (int q = seen.left; q <= seen.right; q++)
+                stage_.living[cell(r, q)] = stage_.tried[cell(r, q)] = stage_.vigour[cell(r, q)] > job_.threshold;
+        crew_.meet();
+    }
+    const std::uint32_t key =
+        fold(fold(fold(0, job_.seed), job_.t + static_cast<std::uint32_t>(t)), static_cast<std::uint32_t>(sample_));
+    Buffer<std::int32_t>& acting = stage_.acting[rank_];
+    acting.clear();
+    acting.reserve(static_cast<std::size_t>(last >= first ? last - first + 1 : 0) *
+                   (reach.empty() ? 0 : reach.right - reach.left + 1));
+    for (int r = first; r <= last; r++) {
+        fires(r, reach, key);
+        const std::uint8_t* f = stage_.fires.data() + cell(r, 0);
+        if (life & before) dilate(stage_.living.data(), stage_.near.data(), r, reach.left, reach.right, wide_);
+        const std::uint8_t* near = life & before ? stage_.near.data() + cell(r, 0) : f;
+        std::int32_t* to = acting.data();
+        std::size_t n = acting.size();
+        for (int q = reach.left; q <= reach.right; q++) {
+            to[n] = static_cast<std::int32_t>(cell(r, q));
+            n += f[q] & near[q];
+        }
+        acting.resize(n);
+    }
+    const int n = static_cast<int>(acting.size()), out = job_.layer[job_.layers - 1].out_pad;
+    Buffer<real>& flow = stage_.dx[crew_.size + rank_];
+    flow.resize(static_cast<std::size_t>(n) * out);
+    real* x = stage_.x.data();
+    for (int i = 0; i < n; i += NB)
+        block_.flow(x, row_, acting.data() + i, n - i < NB ? n - i : NB, first_bias_,
+                    flow.data() + static_cast<std::size_t>(i) * out);
+    if (life & after)
+        for (int i = 0; i < n; i++)
+            stage_.tried[acting[i]] =
+                stage_.vigour[acting[i]] + flow[static_cast<std::size_t>(i) * out + lc] > job_.threshold;
+    crew_.meet();
+    if (life) {
+        if (wrapped && (life & after)) {
+            if (rank_ == 0) wrap(stage_.tried.data(), 1, h, w);
+            crew_.meet();
+        }
+        bool doomed = false;
+        for (int r = first; r <= last; r++) {
+            std::uint8_t* alive = stage_.life.data() + cell(r, 0);
+            const std::uint8_t* near = stage_.near.data() + cell(r, 0);
+            if (!(life & after)) {
+                std::memcpy(alive + reach.left, near + reach.left, reach.right - reach.left + 1);
+                continue;
+            }
+            dilate(stage_.tried.data(), stage_.life.data(), r, reach.left, reach.right, wide_);
+            if (!(life & before)) continue;
+            std::uint8_t lost = 0;
+            for (int q = reach.left; q <= reach.right; q++) lost |= near[q] & (alive[q] ^ 1), alive[q] &= near[q];
+            doomed |= lost != 0;
+        }
+        if (doomed) save_ring(reach, first, last);
+        crew_.meet();
+    }
+    Box held = nowhere;
+    if (log) log->acted.reserve(n), log->rows.reserve(static_cast<std::size_t>(n) * job_.own);
+    for (int i = 0; i < n; i++) {
+        const std::int32_t at = acting[i];
+        if (life && !stage_.life[at]) continue;
+        if (log) keep(*log, at, log->acted);
+        real* p = x + static_cast<std::size_t>(at) * job_.stride;
+        const real* d = flow.data() + static_cast<std::size_t>(i) * out;
+        for (int c = 0; c < out; c += VL) store(p + c, load(p + c) + load(d + c));
+        if (life) stage_.vigour[at] = p[lc];
+    }
+    if (life)
+        for (int r = first; r <= last; r++) {
+            std::uint8_t *alive = stage_.life.data() + cell(r, 0), *was = stage_.occupied.data() + cell(r, 0);
+            int left = 1 << 30, right = -1;
+            for (int q = reach.left; q <= reach.right; q++) {
+                if (was[q] && !alive[q]) {
+                    if (log) keep(*log, cell(r, q), log->died);
+                    std::memset(x + cell(r, q) * job_.stride, 0, sizeof(real) * job_.own);
+                    stage_.vigour[cell(r, q)] = 0;
+                }
+                was[q] = alive[q];
+                if (alive[q]) left = q < left ? q : left, right = q;
+            }
+            if (right >= 0) held.hold(r, left, right);
+        }
+    if (log) {
+        log->reach = reach, log->wrapped = wrapped;
+        if (life && !reach.empty()) {
+            const std::size_t wide = reach.right - reach.left + 1;
+            log->life.resize(wide * (reach.bottom - reach.top + 1));
+            for (int r = reach.top; r <= reach.bottom; r++)
+                std::memcpy(log->life.data() + (r - reach.top) * wide, stage_.life.data() + cell(r, reach.left), wide);
+        }
+    }
+    if (local_) {
+        stage_.boxes[1 + rank_] = held;
+        crew_.meet();
+        box_ = nowhere;
+        for (int k = 0; k < crew_.size; k++) {
+            const Box& b = stage_.boxes[1 + k];
+            if (!b.empty()) box_.hold(b.top, b.left, b.right), box_.hold(b.bottom, b.left, b.right);
+        }
+    }
+    crew_.meet();
+}
+
+void forward(const Job& job, int sample, void* room, const real* x, real* y, void* log, const Crew& crew, int rank) {
+    Stage& stage = *static_cast<Stage*>(room);
+    Trace* trace = static_cast<Trace*>(log);
+    const std::size_t cells = static_cast<std::size_t>(job.height + 2) * (job.width + 2);
+    if (rank == 0) {
+        if (stage.ranks != crew.size) {
+            delete[] stage.dx, delete[] stage.acting, delete[] stage.ring, delete[] stage.boxes;
+            stage.dx = nullptr, stage.acting = stage.ring = nullptr, stage.boxes = nullptr, stage.ranks = 0;
+            stage.dx = new Buffer<real>[2 * crew.size];
+            stage.acting = new Buffer<std::int32_t>[crew.size], stage.ring = new Buffer<std::int32_t>[crew.size];
+            stage.boxes = new Box[1 + crew.size];
+            stage.ranks = crew.size;
+        }
+        stage.x.zero(cells * job.stride);
+        if (job.life) {
+            stage.vigour.zero(cells);
+            Buffer<std::uint8_t>* masks[] = {&stage.living, &stage.tried, &stage.near, &stage.life, &stage.occupied};
+            for (Buffer<std::uint8_t>* m : masks) m->zero(cells);
+        }
+        stage.fires.zero(cells);
+        enter(job, x, stage.x.data());
+        if (trace) trace->step = new Step[job.steps], trace->steps = job.steps;
+    }
+    crew.meet();
+    Walk walk(job, sample, stage, trace, crew, rank);
+    if (rank == 0) walk.start();
+    crew.meet();
+    walk.begin();
+    for (int t = 0; t < job.steps; t++) walk.step(t);
+    if (rank == 0) {
+        leave(job, stage.x.data(), y);
+        if (trace) {
+            trace->last.resize(cells * job.stride);
+            std::memcpy(trace->last.data(), stage.x.data(), sizeof(real) * cells * job.stride);
+        }
+    }
+    crew.meet();
+}

@@ -1,0 +1,285 @@
+// A roll-out of one sample, forward and backward, on the cells that can change.
+//
+// Cells are rows of `stride` numbers on a grid with a border of one. A step gathers the perception of the cells that
+// fire within reach of life, block by block, and runs the network on each block while it is in cache. The trace keeps
+// the overwritten rows; the way back undoes them, step by step, and computes the hidden layers again.
+#include "rollout.h"
+
+#include "tile.h"
+
+namespace {
+
+using planaria::Crew;
+using planaria::Gradients;
+using planaria::Layer;
+typedef planaria::Job<real> Job;
+
+struct Box {  // rows and columns, both ends included; the grid's first cell is 1, 1
+    int top, bottom, left, right;
+    bool empty() const { return top > bottom; }
+    void hold(int row, int first, int last) {
+        if (row < top) top = row;
+        if (row > bottom) bottom = row;
+        if (first < left) left = first;
+        if (last > right) right = last;
+    }
+    Box grown(int by, int least, int height, int width) const {
+        if (empty()) return *this;
+        return {top - by < least ? least : top - by, bottom + by > height ? height : bottom + by,
+                left - by < least ? least : left - by, right + by > width ? width : right + by};
+    }
+};
+const Box nowhere = {1 << 30, -1, 1 << 30, -1};
+
+struct Step {  // what one step overwrote
+    Buffer<std::int32_t> acted, died;
+    Buffer<real> rows;          // their former content, `own` numbers each
+    Buffer<std::uint8_t> life;  // of the cells in `reach`
+    Box reach = nowhere;
+    bool wrapped = false;
+};
+
+struct Trace {
+    Step* step = nullptr;
+    int steps = 0;
+    Buffer<real> last;  // the final state
+    ~Trace() { delete[] step; }
+};
+
+struct Stage {  // room for one sample at work
+    Buffer<real> x, vigour, net, blank;
+    Buffer<std::uint8_t> living, tried, near, life, occupied, fires;
+    Buffer<real>* dx = nullptr;
+    Buffer<std::int32_t>*acting = nullptr, *ring = nullptr;
+    Box* boxes = nullptr;
+    int ranks = 0;
+    ~Stage() { delete[] dx, delete[] acting, delete[] ring, delete[] boxes; }
+};
+
+inline std::uint32_t mix(std::uint32_t v) {  // lowbias32
+    v = (v ^ (v >> 16)) * 0x7feb352du;
+    v = (v ^ (v >> 15)) * 0x846ca68bu;
+    return v ^ (v >> 16);
+}
+inline std::uint32_t fold(std::uint32_t key, std::uint32_t v) {
+    return mix((key + 0x9e3779b9u) ^ v);
+}
+
+// The network at work on one block of at most NB cells.
+class Block {
+  public:
+    Block(const Job& job, Buffer<real>& room) : job_(job), depth_(job.layers) {
+        std::size_t n = 0;
+        for (int l = 0; l < depth_; l++) at_[l] = n, n += static_cast<std::size_t>(NB) * width(l);
+        widest_ = 0;
+        for (int l = 0; l <= depth_; l++) widest_ = width(l) > widest_ ? width(l) : widest_;
+        room.resize(n + 2 * static_cast<std::size_t>(NB) * widest_ + VL);
+        room_ = room.data();
+        spare_ = n;
+    }
+    // numbers in a row of what enters layer l; perception has room for a last vector that overruns
+    int width(int l) const {
+        if (l == depth_) return job_.layer[l - 1].out_pad;
+        return l ? job_.layer[l - 1].out_pad : (job_.filters * job_.channels + VL - 1) / VL * VL + VL;
+    }
+    real* entering(int l) { return room_ + at_[l]; }
+    real* spare(int i) { return room_ + spare_ + static_cast<std::size_t>(i) * NB * widest_; }
+
+    void perceive(const real* x, std::ptrdiff_t row, real* out) const {
+        const int c = job_.channels;
+        for (int v = job_.stride / VL - 1; v >= 0; v--) {  // last first: its overrun is overwritten by the others
+            const real* p = x + v * VL;
+            const vec n[9] = {load(p - row - job_.stride), load(p - row), load(p - row + job_.stride),
+                              load(p - job_.stride),       load(p),       load(p + job_.stride),
+                              load(p + row - job_.stride), load(p + row), load(p + row + job_.stride)};
+            for (int f = 0; f < job_.filters; f++) {
+                const real* w = job_.taps + 9 * f;
+                vec sum = n[0] * w[0];
+#pragma GCC unroll 8
+                for (int k = 1; k < 9; k++) sum += n[k] * w[k];
+                store(out + f * c + v * VL, sum);
+            }
+        }
+    }
+    // the transpose: what a perception's gradient gives to the nine cells
+    void spread(const real* felt, real* g, std::ptrdiff_t row) const {
+        const int c = job_.channels;
+        const std::ptrdiff_t to[9] = {-row - job_.stride, -row, -row + job_.stride, -job_.stride, 0, job_.stride,
+                                      row - job_.stride,  row,  row + job_.stride};
+        for (int v = 0; v < job_.stride / VL; v++) {
+            vec sum[9] = {};
+            for (int f = 0; f < job_.filters; f++) {
+                const vec d = load(felt + f * c + v * VL);
+                const real* w = job_.taps + 9 * f;
+#pragma GCC unroll 9
+                for (int k = 0; k < 9; k++) sum[k] += d * w[k];
+            }
+#pragma GCC unroll 9
+            for (int k = 0; k < 9; k++) store(g + to[k] + v * VL, load(g + to[k] + v * VL) + sum[k]);
+        }
+    }
+    // perception and every hidden layer of cells `at`; returns what enters the last layer
+    void hidden(const real* x, std::ptrdiff_t row, const std::int32_t* at, int n, const real* first_bias) {
+        for (int i = 0; i < n; i++)
+            perceive(x + static_cast<std::size_t>(at[i]) * job_.stride, row,
+                     entering(0) + static_cast<std::size_t>(i) * width(0));
+        for (int l = 0; l + 1 < depth_; l++) {
+            const Layer<real>& layer = job_.layer[l];
+            real* h = entering(l + 1);
+            product<bias>(n, layer.out_pad, layer.in, entering(l), width(l), 1, layer.across, layer.out_pad, h,
+                          layer.out_pad, l ? layer.bias : first_bias);
+            const std::size_t size = static_cast<std::size_t>(n) * layer.out_pad;
+            bend(h, h, size);
+        }
+    }
+    // what the cells add in this step, (n, out_pad of the last layer)
+    void flow(const real* x, std::ptrdiff_t row, const std::int32_t* at, int n, const real* first_bias, real* dx) {
+        hidden(x, row, at, n, first_bias);
+        const int l = depth_ - 1;
+        const Layer<real>& layer = job_.layer[l];
+        product<bias>(n, layer.out_pad, layer.in, entering(l), width(l), 1, layer.across, layer.out_pad, dx,
+                      layer.out_pad, l ? layer.bias : first_bias);
+        for (int i = 0; i < n; i++) {
+            real* d = dx + static_cast<std::size_t>(i) * layer.out_pad;
+            if (job_.dt != 1)
+                for (int c = 0; c < layer.out_pad; c++) d[c] *= job_.dt;
+            for (int c = job_.own; c < layer.out_pad; c++) d[c] = 0;  // where not a number met the padding
+        }
+    }
+    // after `hidden`: from the gradient `g` (n, out_pad of the last) of the flow to that of the perception, returned;
+    // gradients of weights and biases are added to `sums`
+    const real* learn(const real* g, int n, const Gradients<real>& sums) {
+        int turn = 0;
+        for (int l = depth_ - 1; l >= 0; l--, turn ^= 1) {
+            const Layer<real>& layer = job_.layer[l];
+            const int in = width(l);
+            if (l == depth_ - 1)
+                product<more>(layer.out, layer.in_pad, n, g, 1, layer.out_pad, entering(l), in, sums.layer[l],
+                              layer.in_pad);
+            else
+                product<more>(layer.in, layer.out_pad, n, entering(l), 1, in, g, layer.out_pad, sums.layer[l],
+                              layer.out_pad);
+            for (int i = 0; i < n; i++)
+                for (int c = 0; c < layer.out_pad; c += VL)
+                    store(sums.bias[l] + c,
+                          load(sums.bias[l] + c) + load(g + static_cast<std::size_t>(i) * layer.out_pad + c));
+            real* down = spare(turn);
+            product<zero>(n, layer.in_pad, layer.out, g, layer.out_pad, 1, layer.back, layer.in_pad, down,
+                          l ? layer.in_pad : in);
+            if (l) {
+                const real* h = entering(l);
+                bend(h, down, static_cast<std::size_t>(n) * layer.in_pad);
+            }
+            g = down;
+        }
+        return g;
+    }
+
+  private:
+    // scales `to` by the slope where `h` is not positive; not a number stays what it is
+    void bend(const real* h, real* to, std::size_t size) const {
+        const vec nil = {};
+        if (job_.slope == 0)
+            for (std::size_t i = 0; i < size; i += VL) store(to + i, load(h + i) <= nil ? nil : load(to + i));
+        else
+            for (std::size_t i = 0; i < size; i += VL)
+                store(to + i, load(h + i) <= nil ? load(to + i) * job_.slope : load(to + i));
+    }
+
+    const Job& job_;
+    int depth_, widest_;
+    real* room_;
+    std::size_t at_[17], spare_;
+};
+
+template <class T>
+void wrap(T* x, int stride, int height, int width) {  // the border becomes the other side of the torus
+    const std::size_t row = static_cast<std::size_t>(width + 2) * stride, cell = sizeof(T) * stride;
+    for (int i = 1; i <= height; i++) {
+        std::memcpy(x + i * row, x + i * row + static_cast<std::size_t>(width) * stride, cell);
+        std::memcpy(x + i * row + static_cast<std::size_t>(width + 1) * stride, x + i * row + stride, cell);
+    }
+    std::memcpy(x, x + height * row, sizeof(T) * row);
+    std::memcpy(x + (height + 1) * row, x + row, sizeof(T) * row);
+}
+
+void unwrap(real* g, int stride, int height, int width) {  // its transpose; leaves an empty border
+    const std::size_t row = static_cast<std::size_t>(width + 2) * stride;
+    for (std::size_t i = 0; i < row; i++) {
+        g[height * row + i] += g[i], g[i] = 0;
+        g[row + i] += g[(height + 1) * row + i], g[(height + 1) * row + i] = 0;
+    }
+    for (int i = 1; i <= height; i++) {
+        real* p = g + i * row;
+        for (int c = 0; c < stride; c++) {
+            p[static_cast<std::size_t>(width) * stride + c] += p[c], p[c] = 0;
+            p[stride + c] += p[static_cast<std::size_t>(width + 1) * stride + c],
+                p[static_cast<std::size_t>(width + 1) * stride + c] = 0;
+        }
+    }
+}
+
+// near[i] = whether one of the 3x3 block of cell i is marked, for the columns of one row
+void dilate(const std::uint8_t* marked, std::uint8_t* near, int row, int first, int last, int width) {
+    const std::uint8_t* m = marked + static_cast<std::size_t>(row) * width;
+    std::uint8_t* o = near + static_cast<std::size_t>(row) * width;
+    for (int q = first; q <= last; q++)
+        o[q] = m[q - 1] | m[q] | m[q + 1] | m[q - width - 1] | m[q - width] | m[q - width + 1] | m[q + width - 1] |
+               m[q + width] | m[q + width + 1];
+}
+
+// (channels, height, width) <-> rows of `stride` on a bordered grid
+void enter(const Job& job, const real* x, real* rows) {
+    const std::size_t cells = static_cast<std::size_t>(job.height) * job.width;
+    for (int i = 0; i < job.height; i++)
+        for (int q = 0; q < job.width; q++) {
+            real* p = rows + (static_cast<std::size_t>(i + 1) * (job.width + 2) + q + 1) * job.stride;
+            const real* s = x + static_cast<std::size_t>(i) * job.width + q;
+            for (int c = 0; c < job.channels; c++) p[c] = s[c * cells];
+        }
+}
+void leave(const Job& job, const real* rows, real* x) {
+    for (int c = 0; c < job.channels; c++)
+        for (int i = 0; i < job.height; i++) {
+            const real* p = rows + (static_cast<std::size_t>(i + 1) * (job.width + 2) + 1) * job.stride + c;
+            real* o = x + (static_cast<std::size_t>(c) * job.height + i) * job.width;
+            for (int q = 0; q < job.width; q++) o[q] = p[static_cast<std::size_t>(q) * job.stride];
+        }
+}
+
+#include "backward.h"
+#include "forward.h"
+
+void* new_stage(const Job&) {
+    return new Stage;
+}
+void drop_stage(void* s) {
+    delete static_cast<Stage*>(s);
+}
+void* new_trace() {
+    return new Trace;
+}
+void drop_trace(void* t) {
+    delete static_cast<Trace*>(t);
+}
+std::size_t trace_bytes(const void* p) {
+    const Trace& trace = *static_cast<const Trace*>(p);
+    std::size_t n = trace.last.bytes();
+    for (int t = 0; t < trace.steps; t++) {
+        const Step& s = trace.step[t];
+        n += sizeof(Step) + s.acted.bytes() + s.died.bytes() + s.rows.bytes() + s.life.bytes();
+    }
+    return n;
+}
+
+}  // namespace
+
+#define JOIN_(a, b, c) a##b##_##c
+#define JOIN(a, b, c) JOIN_(a, b, c)
+#define TEXT_(a) #a
+#define TEXT(a) TEXT_(a)
+namespace planaria {
+extern const Kernel<REAL> JOIN(kernel_, ISA, REAL);
+const Kernel<REAL> JOIN(kernel_, ISA, REAL) = {TEXT(ISA),  VL,          new_stage, drop_stage, new_trace,
+                                               drop_trace, trace_bytes, forward,   backward};
+}  // namespace planaria

@@ -1,0 +1,71 @@
+// What the module and the kernels agree on: a job, the prepared network, and one table of functions per instruction
+// set.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace planaria {
+
+enum Life { never = 0, before = 1, after = 2 };  // bits: when the living are judged
+
+// One linear layer, twice: `across` (in, out_pad) for the way forward, `back` (out, in_pad) for the way back.
+// Both are padded with zeros to whole vectors.
+template <class real>
+struct Layer {
+    int in, out, in_pad, out_pad;
+    const real *across, *back, *bias;  // bias (out_pad); that of the first layer is per sample, (batch, out_pad)
+};
+
+template <class real>
+struct Job {
+    int batch, channels, height, width;
+    int own;     // channels that are written; the frozen ones follow
+    int stride;  // channels, padded to whole vectors
+    int filters;
+    const real* taps;  // (filters, 9), row by row
+    int layers;
+    const Layer<real>* layer;
+    real slope;  // of the activation below zero: 0 for relu
+    int life, life_channel;
+    real threshold;
+    bool circular;
+    real dt;
+    std::uint32_t seed, t;
+    int steps;
+    std::uint64_t fire;  // a cell acts where its hash is below this, of 2^32
+};
+
+// Threads that walk through one sample together, a band of rows each.
+struct Crew {
+    int size;
+    void (*wait)(void*);  // returns once all have called it
+    void* state;
+    void meet() const {
+        if (size > 1) wait(state);
+    }
+};
+
+// Gradients of one sample: `layer[i]` is (out, in_pad) for the last layer, (in, out_pad) for the others.
+template <class real>
+struct Gradients {
+    real* const* layer;
+    real* const* bias;  // (out_pad)
+};
+
+template <class real>
+struct Kernel {
+    const char* name;
+    int lanes;                         // numbers in a vector
+    void* (*stage)(const Job<real>&);  // room for one sample at work
+    void (*strike)(void* stage);
+    void* (*trace)();  // a log of what a roll-out overwrote
+    void (*forget)(void* trace);
+    std::size_t (*bytes)(const void* trace);
+    // (channels, height, width) in and out; `trace` may be null, and must be where the crew has several members
+    void (*forward)(const Job<real>&, int sample, void* stage, const real* x, real* y, void* trace, const Crew&,
+                    int rank);
+    void (*backward)(const Job<real>&, int sample, void* stage, const void* trace, const real* gy, real* gx,
+                     const Gradients<real>&);
+};
+
+}  // namespace planaria

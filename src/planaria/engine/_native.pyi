@@ -1,0 +1,36 @@
+from collections.abc import Sequence
+from typing import Any
+
+class RolloutFloat:
+    @property
+    def bytes(self) -> int: ...
+    def backward(
+        self, gy: Any, gx: Any, gfirst: Any, gweights: Sequence[Any], gbiases: Sequence[Any], threads: int
+    ) -> None: ...
+
+class RolloutDouble(RolloutFloat): ...
+
+def forward(
+    x: Any,
+    y: Any,
+    taps: Any,
+    first_bias: Any,
+    weights: Sequence[Any],
+    biases: Sequence[Any],
+    *,
+    own: int,
+    slope: float,
+    life: int,
+    life_channel: int,
+    threshold: float,
+    circular: bool,
+    dt: float,
+    seed: int,
+    t: int,
+    steps: int,
+    fire: int,
+    keep: bool,
+    threads: int,
+    isa: str = "",
+) -> RolloutFloat | RolloutDouble | None: ...
+def isas() -> list[str]: ...

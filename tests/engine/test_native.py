@@ -1,0 +1,195 @@
+"""The compiled kernel alone; tests/engine/test_engines.py compares it with the reference together with the others."""
+
+import os
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from planaria.core.rule import Rule, RuleConfig
+from planaria.engine import choose, native, run
+from planaria.errors import UserError
+
+from rules import brink, rule
+
+pytestmark = pytest.mark.skipif("PLANARIA_PURE" in os.environ, reason="the kernel was left out on purpose")
+ISAS = native.kernel.isas() if native.kernel is not None else []
+
+
+@pytest.fixture
+def threads():
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+def small(**settings) -> Rule:
+    """A float32 rule of the classic shape with weights large enough to grow and die."""
+    r = Rule(RuleConfig(**settings))
+    rng = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for p in r.parameters():
+            p.add_(torch.randn(p.shape, generator=rng) * 0.03)
+    return r
+
+
+def test_the_kernel_was_built():
+    assert native.kernel is not None
+    assert ISAS[-1] == "plain"
+    assert native.status().startswith(f"native kernel, {ISAS[0]}")
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"channels": 20, "filters": ("learned",), "hidden": (33, 17), "edge": "circular", "activation": "leaky_relu"},
+        {"channels": 12, "filters": ("identity", "sobel", "laplacian"), "hidden": (96,), "life": "none", "frozen": 3},
+        {"channels": 5, "life": "after", "hidden": (), "bias": "all"},
+        {"channels": 37, "life": "before", "hidden": (130,), "edge": "circular", "fire_rate": 1.0},
+    ],
+)
+def test_every_instruction_set_agrees_with_the_reference(isa, settings):
+    r = rule(0.05, **settings)
+    x = brink(3, r.config.channels, 11, 9).requires_grad_()
+    direction = torch.randn(x.shape, generator=torch.Generator().manual_seed(9), dtype=x.dtype)
+    leaves = [x, *r.parameters()]
+    want = run(r, x, 6, seed=4, engine="reference")
+    got = native.rollout(r, x, 6, seed=4, isa=isa)
+    torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-10)
+    for a, b in zip(*(torch.autograd.grad((y * direction).sum(), leaves) for y in (got, want)), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_one_float32_step_is_close_and_the_same_cells_fire(isa):
+    r, x = small(), brink(2, 16, 30, 30).float()
+    want, got = run(r, x, 1, seed=3, engine="reference"), native.rollout(r, x, 1, seed=3, isa=isa)
+    torch.testing.assert_close(got, want, rtol=1e-5, atol=1e-5)
+    assert torch.equal(got != x, want != x)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("edge", ["zero", "circular"])
+@pytest.mark.parametrize("life", ["both", "after", "none"])
+def test_the_bytes_do_not_depend_on_the_number_of_threads(threads, batch, edge, life):
+    r, x = small(edge=edge, life=life), brink(batch, 16, 40, 40).float().requires_grad_()
+    found = []
+    for n in (1, 2, 5):
+        threads(n)
+        with torch.no_grad():
+            calm = native.rollout(r, x, 12, seed=8)
+        y = native.rollout(r, x, 12, seed=8)
+        assert torch.equal(calm, y)
+        found.append([y, *torch.autograd.grad(y.square().sum(), [x, *r.parameters()])])
+    for other in found[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(found[0], other, strict=True))
+
+
+def test_two_callers_do_not_disturb_each_other():
+    r, x = small(), brink(1, 16, 50, 50).float()
+    want = [native.rollout(r, x, 40, seed=s).detach() for s in range(4)]
+    got: list[torch.Tensor] = [x] * 4
+
+    def work(s: int) -> None:
+        got[s] = native.rollout(r, x, 40, seed=s).detach()
+
+    workers = [threading.Thread(target=work, args=(s,)) for s in range(4)]
+    for w in workers:
+        w.start()
+    for w in workers:
+        w.join()
+    assert all(torch.equal(a, b) for a, b in zip(want, got, strict=True))
+
+
+def test_any_layout_of_memory_is_taken():
+    r, x = small(), brink(2, 16, 12, 10).float()
+    want = native.rollout(r, x, 3)
+    assert torch.equal(native.rollout(r, x.to(memory_format=torch.channels_last), 3), want)
+    assert torch.equal(native.rollout(r, torch.cat([x, x], 3)[..., :10], 3), want)
+
+
+def test_life_reaches_every_border(threads):
+    """A pattern that grows from a corner over a torus, and one that dies away, against the reference."""
+    threads(2)
+    for edge in ("zero", "circular"):
+        r = rule(0.12, edge=edge)
+        with torch.no_grad():
+            r.biases[0].fill_(0.3)
+            r.weights[1][3].fill_(0.4)
+        x = torch.zeros(1, 6, 14, 17, dtype=torch.double)
+        x[0, :, 0, 0] = 1
+        for k in range(30):
+            y = run(r, x, 1, t=k, engine="reference")
+            torch.testing.assert_close(native.rollout(r, x, 1, t=k), y, rtol=1e-10, atol=1e-10)
+            x = y.detach()
+        assert r.alive(x).any(2).all(), "the pattern should have filled the grid"
+        with torch.no_grad():
+            r.weights[1][3].fill_(-0.6)
+        torch.testing.assert_close(native.rollout(r, x, 9), run(r, x, 9, engine="reference"), rtol=1e-10, atol=1e-10)
+
+
+def test_a_roll_out_keeps_only_what_it_changed():
+    def kept(x: torch.Tensor) -> int:
+        r = small()
+        weights = [w.detach().numpy() for w in r.weights]
+        settings = native._Job(r.config, 50, 0, 0, 1.0, r.kernels, "").settings()
+        y, taps, heard = torch.empty_like(x), r.kernels.reshape(-1, 9).numpy(), np.zeros((len(x), 128), np.float32)
+        log = native.kernel.forward(x.numpy(), y.numpy(), taps, heard, weights, [], keep=True, **settings)
+        return log.bytes
+
+    empty = torch.zeros(1, 16, 64, 64)
+    some = empty.clone()
+    some[:, 3, 30:34, 30:34] = 1
+    state = empty.numel() * 4
+    assert kept(empty) < 1.3 * state
+    assert kept(empty) < kept(some) < 12 * state, "50 dense states would be 50 times the state"
+
+
+def test_what_it_cannot_run_goes_to_the_next_engine():
+    x = torch.zeros(1, 16, 8, 8)
+    cases = [
+        (Rule(RuleConfig(activation="gelu")), x, "no gelu"),
+        (Rule(RuleConfig(hidden=(8192,))), x, "wider than 4096"),
+        (Rule(RuleConfig(life_threshold=-1.0)), x, "below zero"),
+        (Rule(), x.double(), "the same for state and weights"),
+        (Rule().half(), x.half(), "float32 or float64"),
+        (torch.nn.Identity(), x, "Identity is not a plain Rule"),
+    ]
+    for r, state, why in cases:
+        assert why in native.declines(r, state)
+        with pytest.raises(UserError, match="engine native can't run this"):
+            choose(r, state, "native")
+        name, reason = choose(r, state)
+        assert name != "native"
+        assert name == "sparse" or why in reason
+
+
+def test_a_missing_kernel_is_said(monkeypatch):
+    monkeypatch.setattr(native, "kernel", None)
+    assert "not built" in native.declines(Rule(), torch.zeros(1, 16, 8, 8))
+    assert "the sparse engine takes its place" in native.status()
+    assert choose(Rule(), torch.zeros(1, 16, 8, 8))[0] == "sparse"
+
+
+def test_the_module_checks_what_it_is_given():
+    r, x = Rule(), torch.zeros(1, 16, 8, 8).numpy()
+    weights, taps = [w.detach().numpy() for w in r.weights], r.kernels.reshape(-1, 9).numpy()
+    settings = native._Job(r.config, 1, 0, 0, 1.0, r.kernels, "").settings()
+    heard = np.zeros((1, 128), np.float32)
+
+    def call(x=x, taps=taps, heard=heard, weights=weights, **more):
+        return native.kernel.forward(x, np.empty_like(x), taps, heard, weights, [], keep=False, **(settings | more))
+
+    assert call() is None
+    for wrong in (
+        {"x": x[0]}, {"taps": taps[:1]}, {"heard": heard[:, :3]}, {"heard": np.zeros((2, 128), np.float32)},
+        {"weights": weights[:1]}, {"weights": []}, {"own": 17}, {"steps": -1}, {"threads": 0}, {"life_channel": 16},
+        {"isa": "avx1024"},
+    ):  # fmt: skip
+        with pytest.raises(ValueError):
+            call(**wrong)
+    with pytest.raises(TypeError):
+        call(x=x.astype(np.float64))
