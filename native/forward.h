@@ -87,22 +87,19 @@ void Walk::save_ring(const Box& reach, int first, int last) {
     Buffer<std::int32_t>& ring = stage_.ring[rank_];
     ring.clear();
     const int h = job_.height, w = job_.width;
-    const auto beyond = [&](int& r,
-                            int& q) {  // whether a neighbour is such a cell; its place is brought onto the torus
-        if (job_.circular)
-            r = r < 1 ? h : r > h ? 1 : r, q = q < 1 ? w : q > w ? 1 : q;
-        else if (r < 1 || r > h || q < 1 || q > w)
-            return false;
-        return stage_.fires[cell(r, q)] && !stage_.near[cell(r, q)];
+    // the k-th of the 3x3 block around a cell, on the torus; false beyond a zero edge
+    const auto around = [&](std::size_t at, int k, int& r, int& q) {
+        r = static_cast<int>(at / wide_) + k / 3 - 1, q = static_cast<int>(at % wide_) + k % 3 - 1;
+        if (job_.circular) r = r < 1 ? h : r > h ? 1 : r, q = q < 1 ? w : q > w ? 1 : q;
+        return r >= 1 && r <= h && q >= 1 && q <= w;
     };
     const auto doomed = [&](int r, int q) { return stage_.near[cell(r, q)] && !stage_.life[cell(r, q)]; };
     for (int r = first; r <= last; r++)
         for (int q = reach.left; q <= reach.right; q++)
             if (doomed(r, q))
-                for (int k = 0; k < 9; k++) {
-                    int i = r + k / 3 - 1, j = q + k % 3 - 1;
-                    if (beyond(i, j)) ring.push(static_cast<std::int32_t>(cell(i, j)));
-                }
+                for (int k = 0, i, j; k < 9; k++)
+                    if (around(cell(r, q), k, i, j) && stage_.fires[cell(i, j)] && !stage_.near[cell(i, j)])
+                        ring.push(static_cast<std::int32_t>(cell(i, j)));
     const int n = static_cast<int>(ring.size()), out = job_.layer[job_.layers - 1].out_pad;
     real* dx = block_.spare(0);
     int kept = 0;  // cells that would come alive
@@ -114,17 +111,9 @@ void Walk::save_ring(const Box& reach, int first, int last) {
             if (stage_.vigour[at] + dx[k * out + job_.life_channel] > job_.threshold) ring[kept++] = at;
         }
     }
-    for (int k = 0; k < kept; k++)
-        for (int r = first; r <= last; r++) {
-            int down = r - ring[k] / wide_;
-            if (job_.circular && (down == h - 1 || down == 1 - h)) down = down > 0 ? -1 : 1;
-            if (down < -1 || down > 1) continue;
-            for (int q = reach.left; q <= reach.right; q++) {
-                int right = q - ring[k] % wide_;
-                if (job_.circular && (right == w - 1 || right == 1 - w)) right = right > 0 ? -1 : 1;
-                if (right >= -1 && right <= 1 && doomed(r, q)) stage_.life[cell(r, q)] = 1;
-            }
-        }
+    for (int i = 0; i < kept; i++)
+        for (int k = 0, r, q; k < 9; k++)
+            if (around(ring[i], k, r, q) && r >= first && r <= last && doomed(r, q)) stage_.life[cell(r, q)] = 1;
 }
 
 void Walk::step(int t) {

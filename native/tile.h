@@ -126,8 +126,9 @@ __attribute__((noinline)) void product(int rows, int columns, int depth, const r
                                        const real* row = nullptr) {
     int j = 0;
     for (; j + 2 * VL <= columns; j += 2 * VL)
-        column<2, START>(rows, depth, a, a_row, a_col, b + j, b_row, target + j, target_row, row + j);
-    if (j < columns) column<1, START>(rows, depth, a, a_row, a_col, b + j, b_row, target + j, target_row, row + j);
+        column<2, START>(rows, depth, a, a_row, a_col, b + j, b_row, target + j, target_row, row ? row + j : nullptr);
+    if (j < columns)
+        column<1, START>(rows, depth, a, a_row, a_col, b + j, b_row, target + j, target_row, row ? row + j : nullptr);
 }
 
 }  // namespace

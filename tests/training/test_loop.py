@@ -114,9 +114,10 @@ def test_a_sample_that_died_comes_back_as_a_seed():
         (1e5, 0.1, [], "explosion"),
         (1.0, math.inf, [], "explosion"),
         (0.0, 0.1, [], "extinction"),
-        (1.0, 1.1, [0.1] * 32, "jump of the loss"),
-        (1.0, 0.9, [0.1] * 32, ""),
-        (1.0, 9.9, [0.1] * 31, ""),
+        (1.0, 1.1, [0.1] * 30 + [1.1] * 2, "jump of the loss"),
+        (1.0, 0.9, [0.1] * 30 + [1.1] * 2, ""),
+        (1.0, 9.9, [0.1] * 31 + [1.1], ""),
+        (1.0, 9.9, [0.1] * 29 + [9.9] * 2, ""),
     ],
 )
 def test_the_guardian_knows_trouble(x, loss, recent, says):

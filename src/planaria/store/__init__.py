@@ -4,6 +4,8 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator
+from difflib import get_close_matches
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -80,18 +82,29 @@ def trained_size(path: str | Path) -> tuple[int, int]:
     return 72, 72
 
 
+def gallery() -> dict[str, Path]:
+    """Models that come with planaria, by name."""
+    found = (Path(str(f)) for f in files("planaria.gallery").iterdir())
+    return {f.stem: f for f in sorted(found) if f.suffix == ".safetensors"}
+
+
 def model_path(path: str | Path) -> Path:
-    """The model file that `path` names: itself, or the one in a run folder."""
-    path = Path(path)
+    """The model file that `path` names: itself, the one in a run folder, or one of the gallery."""
+    named, path = str(path), Path(path)
     try:
         if path.is_dir():
             path = path / "model.safetensors"
         there = path.is_file()
     except OSError as e:
         raise UserError(f"can't read {path}: {e.strerror or e}") from e
-    if not there:
-        raise UserError(f"no model {str(path)!r}")
-    return path
+    if there:
+        return path
+    shipped = gallery()
+    if named in shipped:
+        return shipped[named]
+    near = get_close_matches(named, shipped, 1)
+    hint = f"; the gallery has {near[0]!r}" if near else ""
+    raise UserError(f"no model {str(path)!r}{hint}")
 
 
 def read_header(path: Path) -> dict[str, Any]:

@@ -11,7 +11,9 @@ from planaria.types import State
 MEMORY = 32
 """Losses that are remembered."""
 JUMP = 10.0
-"""A loss this many times the remembered median is a jump."""
+"""A loss this many times the remembered median is no usual one."""
+PATIENCE = 3
+"""Unusual losses in a row that make a jump. One alone is a hard sample, a wound that hardly heals: the best teacher."""
 BOUND = 1e4
 """A state beyond this has exploded."""
 
@@ -25,7 +27,8 @@ def trouble(x: State, loss: float, recent: Sequence[float], layout: Layout) -> s
         return "explosion"
     if layout.alpha is not None and not bool((x[:, layout.alpha] > 0).any()):
         return "extinction"
-    if len(recent) >= MEMORY and loss > JUMP * sorted(recent)[len(recent) // 2]:
+    usual = sorted(recent)[len(recent) // 2] if len(recent) >= MEMORY else math.inf
+    if min([*recent[1 - PATIENCE :], loss]) > JUMP * usual:
         return "jump of the loss"
     return ""
 

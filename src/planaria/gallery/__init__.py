@@ -1,0 +1,1 @@
+"""Models that come with planaria, by name: `planaria run lizard`, `pl.load("lizard")`. Trained here; see docs/gallery.md."""
