@@ -2,9 +2,9 @@
 
     python benchmarks/curves.py --steps 200
 
-Trains the same recipe with the same seed on the reference and on the other engines, in float32 and in float64, and prints
-the iteration at which the losses first differ by more than each share. Training is chaotic: whatever the last bit
-is, it grows; nine more digits only delay it.
+Trains the same recipe with the same seed on the reference and on the other engines, in float32 and in float64, and
+prints the iteration at which the losses first differ by more than each share. Training is chaotic: whatever the last
+bit is, it grows; nine more digits only delay it.
 """
 
 import argparse

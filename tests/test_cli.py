@@ -243,7 +243,7 @@ def test_lists_have_a_meaning_for_every_name(what, capsys):
 def test_help_names_the_verbs_and_every_setting(capsys):
     assert main(["--help"]) == 0
     said = capsys.readouterr().out
-    assert all(verb in said for verb in ("train", "run", "show", "list"))
+    assert all(verb in said for verb in ("train", "run", "show", "list", "bench"))
     assert main(["train", "grow", "--help"]) == 0
     said = capsys.readouterr().out
     for setting in ("--picture", "--rule.fire_rate", "--train.lr", "--resume", "--damage_from"):

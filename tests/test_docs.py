@@ -54,6 +54,8 @@ def test_commands_run(page, place, monkeypatch):
     for number, words in enumerate(commands(page)):
         if words[1] == "train" and "--help" not in words and "--resume" not in words:
             words = [*words, *SMALL, "--name", f"{page.stem}-{number}"]
+        if words[1] == "bench":
+            words = [*words, "--engines", "sparse", "--scale", "0.1", "--repeats", "1", "--threads", "1"]
         assert main(words[1:]) == 0, words
 
 

@@ -13,12 +13,12 @@ import planaria
 
 ROOT = Path(planaria.__file__).parent
 FLOORS = [
-    "types errors recipes",
+    "types errors recipes gallery",
     "config core",
     "engine data losses store",
     "world tasks",
     "export",
-    "view training",
+    "view training bench",
     "cli",
     "__main__",
 ]

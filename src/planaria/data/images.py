@@ -71,7 +71,7 @@ def open_image(source: str | Path, pixels: int = 512, *, cache: Path | None = No
     - `emoji:🦎`, or the emoji alone: drawn with the colour font of the system
     - `medmnist:FLAG/INDEX`, `medmnist:FLAG/SPLIT/INDEX`, `medmnist:FLAG@64/INDEX`: a sample, see `medmnist.sample`
     - `https://...` or `http://...`: downloaded once
-    - a built-in name: `butterfly`, `lizard`, `planarian` (write `./lizard` for a file of that name)
+    - a built-in name, see `planaria list pictures` (write `./lizard` for a file of that name)
     - anything else is a file: PNG, JPEG, WebP, BMP, GIF or SVG; of moving ones the first frame, or `cat.gif#3` for
       the fourth
 

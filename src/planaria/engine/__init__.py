@@ -7,14 +7,16 @@ import torch
 from torch import nn
 
 from planaria.core.rule import Rule
-from planaria.engine import native, sparse
+from planaria.engine import compiled, fused, native, sparse
 from planaria.errors import UserError, unknown
 from planaria.types import Cond, State
 
 ENGINES: dict[str, str] = {
     "reference": "every cell, step by step: the specification",
-    "native": "only cells that can change, in C++, compiled when planaria is installed",
-    "sparse": "only cells that can change, in pure torch; hidden layers are recomputed in the backward pass",
+    "native": "CPU: only cells that can change, in C++, compiled when planaria is installed",
+    "fused": "GPU: one Triton kernel a step, tiles without life skipped",
+    "sparse": "CPU: only cells that can change, in pure torch; hidden layers are recomputed in the backward pass",
+    "compiled": "GPU: the reference step under torch.compile",
 }
 """Name -> what it does."""
 
@@ -29,7 +31,7 @@ class _Engine(Protocol):
     ) -> State: ...
 
 
-_FAST: dict[str, _Engine] = {"native": native, "sparse": sparse}
+_FAST: dict[str, _Engine] = {"native": native, "fused": fused, "sparse": sparse, "compiled": compiled}
 """Best first; the first that does not decline runs."""
 
 

@@ -8,7 +8,7 @@ instruction set, and picks the best that the processor has.
 
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, cast
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -18,13 +18,12 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 from planaria.core.rule import Rule, RuleConfig
 from planaria.types import Cond, State
 
-try:
-    from planaria.engine import _native
-except ImportError:
-    _native = None
-
-kernel = cast("ModuleType | None", _native)
+kernel: ModuleType | None
 """The compiled module; None where it was not built."""
+try:
+    import planaria.engine._native as kernel
+except ImportError:
+    kernel = None
 
 SLOPES: dict[str, float] = {"relu": 0.0, "leaky_relu": 0.01}
 """Activation -> its slope below zero."""
@@ -50,6 +49,8 @@ def declines(rule: nn.Module, x: State) -> str:
     if x.dtype not in (torch.float32, torch.float64) or any(p.dtype != x.dtype for p in rule.parameters()):
         return "it takes float32 or float64, the same for state and weights"
     config = rule.config
+    if x.shape[1] != config.channels:
+        return f"the state has {x.shape[1]} channels, the rule {config.channels}"
     if config.activation not in SLOPES:
         return f"it has no {config.activation}, only {', '.join(SLOPES)}"
     if max(*config.hidden, config.channels * len(rule.kernels), 1) > WIDEST:

@@ -1,1 +1,1 @@
-"""Models that come with planaria, by name: `planaria run lizard`, `pl.load("lizard")`. Trained here; see docs/gallery.md."""
+"""Models that come with planaria: `planaria run lizard`, `pl.load("lizard")`. docs/gallery.md tells of each."""

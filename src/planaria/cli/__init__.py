@@ -1,4 +1,4 @@
-"""The command line: `train`, `run`, `show`, `list`."""
+"""The command line: `train`, `run`, `show`, `list`, `bench`."""
 
 import signal
 import sys
@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import cyclopts
 from cyclopts import Parameter
@@ -16,6 +16,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from planaria import __version__
+from planaria.cli.bench import bench
+from planaria.cli.listing import list_
 from planaria.errors import UserError
 
 if TYPE_CHECKING:
@@ -67,6 +69,7 @@ def _app() -> cyclopts.App:
     app.command(run)
     app.command(show)
     app.command(list_, name="list")
+    app.command(bench)
     return app
 
 
@@ -292,52 +295,6 @@ def show(what: Path, /) -> int:
 def _printable(text: str) -> str:
     """What a model file says of itself, without markup and without codes that a terminal would obey."""
     return escape("".join(c for c in text if c.isprintable()))
-
-
-def list_(what: Literal["tasks", "recipes", "filters", "losses", "wounds", "pictures", "engines"], /) -> int:
-    """List what there is, with a line on each.
-
-    Parameters
-    ----------
-    what
-        Kind of thing.
-    """
-    table = Table(box=None, show_header=False, pad_edge=False)
-    for name, meaning in _kinds(what).items():
-        table.add_row(f"[bold]{name}[/]", escape(meaning))
-    console.print(table, highlight=False)
-    return 0
-
-
-def _kinds(what: str) -> dict[str, str]:
-    """Name -> meaning of every thing of a kind."""
-    if what == "tasks":
-        from planaria import tasks
-
-        return {name: tasks.load(name).Config.__doc__ or "" for name in tasks.names()}
-    if what == "recipes":
-        from planaria.training.recipe import about, shipped
-
-        return {name: about(path) for name, path in sorted(shipped().items())}
-    if what == "filters":
-        from planaria.core.filters import MEANINGS as filters
-
-        return filters
-    if what == "losses":
-        from planaria.losses.pixel import MEANINGS as losses
-
-        return losses
-    if what == "wounds":
-        from planaria.core.damage import WOUNDS
-
-        return WOUNDS
-    if what == "engines":
-        from planaria.engine import ENGINES
-
-        return ENGINES
-    from planaria.data.builtin import PICTURES
-
-    return dict.fromkeys(PICTURES, "drawn by planaria")
 
 
 def _wound(text: str) -> tuple[int, str]:

@@ -1,0 +1,149 @@
+"""What engines are measured against: plain eager PyTorch, and anybody's own module."""
+
+import importlib.util
+import inspect
+import sys
+from pathlib import Path
+from typing import Any, final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from planaria.core.rule import ACTIVATIONS, Rule, RuleConfig
+from planaria.errors import UserError, unknown
+
+
+@final
+class Eager(nn.Module):
+    """A rule the way it is usually written: every cell, every step, autograd over the whole loop."""
+
+    kernels: Tensor
+
+    def __init__(self, rule: Rule) -> None:
+        super().__init__()
+        self.config = config = rule.config
+        self.register_buffer("kernels", rule.kernels[:, None].repeat(config.channels, 1, 1, 1).clone())
+        self.bend = ACTIVATIONS[config.activation]
+        self.layers = nn.ModuleList()
+        felt = len(self.kernels)
+        for i, weight in enumerate(rule.weights):
+            weight = weight.detach()[:, :felt] if i == 0 else weight.detach()  # nothing is told to the cells here
+            layer = nn.Conv2d(weight.shape[1], weight.shape[0], 1, bias=i < len(rule.biases), dtype=weight.dtype)
+            with torch.no_grad():
+                layer.weight.copy_(weight[:, :, None, None])
+                if layer.bias is not None:
+                    layer.bias.copy_(rule.biases[i])
+            self.layers.append(layer)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """One step of `(b, c, h, w)`."""
+        config = self.config
+        padded = F.pad(x, (1, 1, 1, 1), mode="constant" if config.edge == "zero" else "circular")
+        dx = F.conv2d(padded, self.kernels, groups=config.channels)
+        for i, layer in enumerate(self.layers):
+            dx = layer(dx)
+            if i < len(config.hidden):
+                dx = self.bend(dx)
+        dx = F.pad(dx, (0, 0, 0, 0, 0, config.frozen))
+        acts = torch.rand(len(x), 1, *x.shape[2:], device=x.device) <= config.fire_rate
+        y = x + config.dt * dx * acts
+        if config.life == "none":
+            return y
+        lives = [self.alive(state) for state, when in ((x, "before"), (y, "after")) if config.life in (when, "both")]
+        life = lives[0] & lives[-1]
+        own = config.channels - config.frozen
+        return torch.cat([y[:, :own] * life, y[:, own:]], 1) if config.frozen else y * life
+
+    def alive(self, x: Tensor) -> Tensor:
+        """Cells with a living cell around them."""
+        k = self.config.life_channel
+        if self.config.edge == "circular":
+            x = F.pad(x[:, k : k + 1], (1, 1, 1, 1), mode="circular")
+            return F.max_pool2d(x, 3, 1) > self.config.life_threshold
+        return F.max_pool2d(x[:, k : k + 1], 3, 1, 1) > self.config.life_threshold
+
+
+@final
+class Rival:
+    """Somebody's module, called once a step, or once for all steps where its `forward` takes `steps`.
+
+    The file is the user's own and is run. Raises UserError for whatever is wrong with it.
+    """
+
+    def __init__(self, given: str, config: RuleConfig, device: torch.device) -> None:
+        self.given = given
+        cls = _class(given)
+        offered = {"channels": config.channels, "hidden": config.hidden[0] if config.hidden else 0}
+        try:
+            taken = inspect.signature(cls).parameters
+            self.module = cls(**{name: value for name, value in offered.items() if name in taken}).to(device)
+        except Exception as e:
+            raise UserError(
+                f"--against {given}: can't be made with no more than channels and hidden: {_line(e)}"
+            ) from e
+        self.all_at_once = "steps" in inspect.signature(self.module.forward).parameters
+
+    def __call__(self, x: Tensor, steps: int) -> Tensor:
+        """The state after `steps` steps."""
+        if self.all_at_once:
+            return self._call(x, steps=steps)
+        for _ in range(steps):
+            x = self._call(x)
+        return x
+
+    def _call(self, x: Tensor, **more: int) -> Tensor:
+        try:
+            y = self.module(x, **more)
+        except Exception as e:
+            raise UserError(f"--against {self.given}: fails on a state {tuple(x.shape)}: {_line(e)}") from e
+        if not isinstance(y, Tensor) or y.shape != x.shape:
+            got = tuple(y.shape) if isinstance(y, Tensor) else type(y).__name__
+            raise UserError(f"--against {self.given}: makes {got} of a state {tuple(x.shape)}; a step keeps the shape")
+        return y
+
+    def check(self, x: Tensor, trains: bool) -> None:
+        """Two steps, with a backward pass where it is going to be trained."""
+        y = self(x, 2)
+        if not trains:
+            return
+        if not y.requires_grad:
+            raise UserError(f"--against {self.given}: nothing in it can be trained; try --works inference,tick")
+        try:
+            y.square().mean().backward()
+        except Exception as e:
+            raise UserError(f"--against {self.given}: its backward pass fails: {_line(e)}") from e
+
+
+def parts(given: str) -> tuple[Path, str]:
+    """File and class of `FILE.py:Class`."""
+    file, _, name = given.rpartition(":")
+    if not file or not name.isidentifier():
+        raise UserError(f"--against {given!r}: write FILE.py:Class")
+    path = Path(file)
+    if not path.is_file():
+        raise UserError(f"--against: no file {file!r}")
+    return path, name
+
+
+def _class(given: str) -> type[nn.Module]:
+    path, name = parts(given)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise UserError(f"--against: {path} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(path.resolve().parent))
+    try:
+        spec.loader.exec_module(module)
+    except Exception as e:
+        raise UserError(f"--against: {path} fails: {_line(e)}") from e
+    classes: dict[str, Any] = {
+        key: value for key, value in vars(module).items() if isinstance(value, type) and issubclass(value, nn.Module)
+    }
+    if name not in classes:
+        raise unknown(f"nn.Module in {path}:", name, classes)
+    return classes[name]
+
+
+def _line(e: Exception) -> str:
+    return " ".join(f"{type(e).__name__}: {e}".split())[:300]

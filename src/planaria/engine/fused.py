@@ -1,0 +1,255 @@
+"""GPU: one Triton kernel a step perceives, thinks, draws chance and adds; a second, light one empties the dead.
+
+Both skip tiles of cells that rest. The backward pass recomputes perception and hidden layer from the saved states and
+adds up weight gradients in a fixed order, so the same input gives the same bytes. The kernels live in `kernels`.
+"""
+
+import os
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx, once_differentiable
+
+from planaria.core.noise import derive
+from planaria.core.rule import Rule, RuleConfig
+from planaria.types import Cond, State
+
+Precision = Literal["float32", "tf32", "bf16"]
+"""How products are taken: exactly, with 10 bits, or with 7; sums and states are float32 in all."""
+
+WIDEST = {"channels": 64, "hidden": 1024, "perception": 512}
+"""What fits a multiprocessor: channels, neurons, and filters times channels (rounded up to a power of two)."""
+
+
+def declines(rule: nn.Module, x: State) -> str:
+    """Why this engine can't run `rule` on `x`; empty where it can."""
+    if type(rule) is not Rule:
+        return f"{type(rule).__name__} is not a plain Rule"
+    if not _interpreted() and x.device.type != "cuda":
+        return f"it runs on NVIDIA and AMD GPUs, not on {x.device.type}"
+    if find_spec("triton") is None:
+        return "Triton is not installed"
+    if x.dtype != torch.float32 and not (_interpreted() and x.dtype == torch.float64):
+        return f"it runs in float32, not in {str(x.dtype).removeprefix('torch.')}"
+    config = rule.config
+    if len(config.hidden) != 1:
+        return f"it runs one hidden layer, not {len(config.hidden)}"
+    if config.activation != "relu":
+        return f"its hidden layer bends by relu, not {config.activation}"
+    if config.life != "none" and config.life_threshold < 0:
+        return "empty cells are alive below a negative life threshold"
+    if any(p.dtype != x.dtype or p.device != x.device for p in rule.parameters()):
+        return "the weights are of another type or on another device than the state"
+    if x.numel() == 0:
+        return "the state is empty"
+    if x.shape[1] != config.channels:
+        return f"the state has {x.shape[1]} channels, the rule {config.channels}"
+    wide = {
+        "channels": config.channels,
+        "hidden": config.hidden[0],
+        "perception": len(rule.kernels) * _padded(config.channels),
+    }
+    for name, n in wide.items():
+        if n > WIDEST[name]:
+            return f"{name} {n} wide does not fit a multiprocessor; at most {WIDEST[name]}"
+    b, _, h, w = x.shape
+    smallest_tiles = b * -(-h // 2) * -(-w // 8)
+    if max(x.numel() * len(rule.kernels), smallest_tiles * config.hidden[0]) >= 2**31:
+        return "the grid has more numbers than 32-bit places can name"
+    return ""
+
+
+def slower(rule: nn.Module, x: State) -> str:  # noqa: ARG001
+    """Why another engine would be faster; empty where none would."""
+    return "" if x.device.type == "cuda" else "Triton's interpreter is for tests"
+
+
+def rollout(
+    rule: Rule,
+    x: State,
+    steps: int,
+    *,
+    t: int = 0,
+    seed: int = 0,
+    cond: Cond | None = None,
+    dt: float | None = None,
+    precision: Precision = "float32",
+) -> State:
+    """`steps` steps of `rule` from `x`; arguments as for `planaria.run`."""
+    config = rule.config
+    c, count, width = config.channels, len(rule.kernels), config.hidden[0]
+    weights, biases = list(rule.weights), list(rule.biases)
+    first = x.new_zeros(len(x), width)
+    if biases:
+        first = first + biases[0]
+    if cond is not None and config.cond:
+        first = first + cond @ weights[0][:, c * count :].T
+    w1 = weights[0][:, : c * count].reshape(width, c, count).permute(2, 1, 0)
+    w2, b2 = weights[1].T, biases[1] if len(biases) > 1 else x.new_zeros(0)
+    pace = config.dt if dt is None else dt
+    if pace != 1:
+        w2, b2 = w2 * pace, b2 * pace
+    keys = [derive(seed, t + k) for k in range(steps)]
+    signed = torch.tensor([k - 2**32 if k >= 2**31 else k for k in keys], dtype=torch.int32).to(x.device)
+    taps = tuple(rule.kernels.detach().double().flatten().tolist())
+    job = _Job(config, steps, taps, signed, precision)
+    return _Rollout.apply(job, x, *(v.contiguous() for v in (first, w1, w2, b2)))
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A roll-out, but for the numbers that have gradients."""
+
+    config: RuleConfig
+    steps: int
+    taps: tuple[float, ...]
+    """Nine for each filter, row by row."""
+    keys: Tensor
+    """The seed folded with each step, `(steps,)` int32."""
+    precision: Precision
+
+    @property
+    def filters(self) -> int:
+        return len(self.taps) // 9
+
+    def tiles(self, b: int, h: int, w: int) -> int:
+        side = self.grid["TH"], self.grid["TW"]
+        return b * -(-h // side[0]) * -(-w // side[1])
+
+    @property
+    def grid(self) -> dict[str, Any]:
+        """What every kernel is told: 64 cells make a tile, or fewer where each is large."""
+        circular, high = self.config.edge == "circular", 8 if self.felt <= 64 else 4 if self.felt <= 256 else 2
+        padded = _padded(self.config.channels)
+        return {"C": self.config.channels, "CP": padded, "CIRCULAR": circular, "TH": high, "TW": 8}
+
+    @property
+    def felt(self) -> int:
+        """Numbers that a cell feels, with those that pad its channels."""
+        return self.filters * _padded(self.config.channels)
+
+    @property
+    def own(self) -> int:
+        return self.config.channels - self.config.frozen
+
+    @property
+    def net(self) -> dict[str, Any]:
+        """What kernels are told that run the update network: 32 neurons at a time, or 16 where cells are large."""
+        width = self.config.hidden[0]
+        chunk, stages = (32, 3) if self.felt <= 64 else (16, 1)
+        return {
+            "TAPS": self.taps,
+            "F": self.filters,
+            "RATE": round(self.config.fire_rate * 2**32),
+            "LIFE": self.config.life != "none",
+            "OWN": self.own,
+            "HIDDEN": width,
+            "HC": min(chunk, _padded(width)),
+            "num_stages": stages,
+            "PRECISION": self.precision,
+        }
+
+
+class _Rollout(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: FunctionCtx, job: _Job, x: Tensor, first: Tensor, w1: Tensor, w2: Tensor, b2: Tensor) -> Tensor:
+        keep = any(ctx.needs_input_grad)  # type: ignore[attr-defined]
+        with torch.cuda.device_of(x):
+            states, lives = _walk(job, x, first, w1, w2, b2, job.steps + 1 if keep else 2)
+        if keep:
+            ctx.save_for_backward(states, lives, first, w1, w2, b2)
+            ctx.job = job  # type: ignore[attr-defined]
+        return states[job.steps % len(states)].permute(0, 3, 1, 2).clone(memory_format=torch.contiguous_format)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, *grads: Tensor):  # type: ignore[override]
+        with torch.cuda.device_of(grads[0]):
+            learns = any(ctx.needs_input_grad[2:])  # type: ignore[attr-defined]
+            return None, *_walk_back(ctx.job, grads[0], learns, *ctx.saved_tensors)  # type: ignore[attr-defined]
+
+
+def _walk(job: _Job, x: Tensor, first: Tensor, w1: Tensor, w2: Tensor, b2: Tensor, room: int) -> tuple[Tensor, Tensor]:
+    """The last `room` states, `(room, b, h, w, c)`, in turn; and who lived through the steps between."""
+    kernels, config = _kernels(), job.config
+    b, c, h, w = x.shape
+    states = x.new_empty(room, b, h, w, c)
+    states[0] = x.permute(0, 2, 3, 1)
+    lives = x.new_empty(max(room - 1, 1), b, h, w, dtype=torch.uint8)
+    mature, tried, left = x.new_empty(3, b, h, w, dtype=torch.uint8)
+    before, after = config.life in ("before", "both"), config.life in ("after", "both")
+    if config.life != "none":
+        mature.copy_(x[:, config.life_channel] > config.life_threshold)
+    grid, net = (job.tiles(b, h, w),), job.grid | job.net | {"num_warps": 8}
+    life = {"REACH": before + (before and after), "LIFE_CHANNEL": config.life_channel, "BIAS": len(b2) > 0}
+    for t in range(job.steps):
+        a, z = states[t % room], states[(t + 1) % room]
+        alive = lives[t % len(lives)]
+        kernels.step[grid](
+            a, z, mature, tried, w1, first, w2, b2, job.keys, t, h, w, **net, **life, THRESHOLD=config.life_threshold
+        )
+        if config.life != "none":
+            kernels.death[grid](
+                z, mature, tried, left, alive, h, w, **job.grid, OWN=job.own, BEFORE=before, AFTER=after
+            )
+            mature, left = left, mature
+    return states, lives
+
+
+def _walk_back(
+    job: _Job,
+    gradient: Tensor,
+    learns: bool,
+    states: Tensor,
+    lives: Tensor,
+    first: Tensor,
+    w1: Tensor,
+    w2: Tensor,
+    b2: Tensor,
+) -> tuple[Tensor | None, ...]:
+    """Gradients of the first state and of the four tensors of weights; only the first unless it `learns`."""
+    kernels = _kernels()
+    b, c, h, w = gradient.shape
+    g = gradient.permute(0, 2, 3, 1).clone(memory_format=torch.contiguous_format)
+    kept, felt = torch.empty_like(g), g.new_empty(b, h, w, job.filters, c)
+    tiles, net = job.tiles(b, h, w), job.grid | job.net
+    chunks = -(-w2.shape[0] // net["HC"])
+    n = min(tiles, _programs(g.device, chunks))
+    d1, d2, db2 = w1.new_zeros(n, *w1.shape), w2.new_zeros(n, *w2.shape), w2.new_zeros(n, job.own)
+    dfirst = first.new_zeros(tiles, first.shape[1])
+    taps = {"TAPS": job.taps, "F": job.filters}
+    for t in reversed(range(job.steps)):
+        x, life = states[t], lives[t]
+        kernels.back[(tiles,)](x, g, life, kept, felt, w1, first, w2, job.keys, t, h, w, **net, num_warps=8)
+        if learns:
+            kernels.learn[(n, chunks)](x, g, life, d1, dfirst, d2, db2, w1, first, w2, job.keys, t, tiles, h, w, **net)
+        kernels.spread[(tiles,)](kept, felt, g, h, w, **job.grid, **taps)
+    dx = g.permute(0, 3, 1, 2)
+    if not learns:
+        return dx, None, None, None, None
+    told = dfirst.view(b, tiles // b, -1).sum(1)
+    return dx, told, d1.sum(0), d2.sum(0), db2.sum(0)[: len(b2)]
+
+
+def _programs(device: torch.device, chunks: int) -> int:
+    """How many programs share the cells when weights learn, for each chunk of neurons."""
+    if device.type != "cuda":
+        return 3
+    return max(1, 2 * torch.cuda.get_device_properties(device).multi_processor_count // chunks)
+
+
+def _padded(n: int) -> int:
+    return max(16, 1 << (n - 1).bit_length())
+
+
+def _interpreted() -> bool:
+    return os.environ.get("TRITON_INTERPRET") == "1"
+
+
+def _kernels() -> Any:
+    from planaria.engine import kernels
+
+    return kernels
