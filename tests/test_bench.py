@@ -115,7 +115,13 @@ def test_the_table_has_a_row_for_every_result_and_hides_none(measured):
     assert said.count("classic") == 1
     refused = [measured["results"][0] | {"engine": "abacus", "declined": "too few beads"}]
     assert figures.table(refused).row_count == 0
-    assert figures.declined(refused) == ["classic: not on abacus: too few beads"]
+    assert figures.declined(refused) == ["not here: abacus: too few beads"]
+    other = [
+        refused[0] | {"engine": "fingers"},
+        refused[0] | {"engine": "head", "declined": "engine head can't run this: no"},
+    ]
+    mixed = [*refused, *other, other[1] | {"work": "tick"}]
+    assert figures.declined(mixed) == ["not for classic: abacus, fingers: too few beads", "not here: head: no"]
     assert measured["machine"]["cpu"] in figures.facts(measured["machine"])[0]
 
 

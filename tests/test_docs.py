@@ -55,7 +55,8 @@ def test_commands_run(page, place, monkeypatch):
         if words[1] == "train" and "--help" not in words and "--resume" not in words:
             words = [*words, *SMALL, "--name", f"{page.stem}-{number}"]
         if words[1] == "bench":
-            words = [*words, "--engines", "sparse", "--scale", "0.1", "--repeats", "1", "--threads", "1"]
+            works = [] if len(words) > 2 and not words[2].startswith("-") else ["--works", "tick"]
+            words = [*words, *works, "--engines", "sparse", "--scale", "0.1", "--repeats", "1", "--threads", "1"]
         assert main(words[1:]) == 0, words
 
 

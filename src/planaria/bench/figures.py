@@ -56,8 +56,17 @@ def table(results: list[dict[str, Any]]) -> Table:
 
 
 def declined(results: list[dict[str, Any]]) -> list[str]:
-    """A line for every engine that can't do a work."""
-    return [f"{r['work']}: not on {r['engine']}: {r['declined']}" for r in results if "declined" in r]
+    """A line for every reason that kept engines from works."""
+    works = list(dict.fromkeys(r["work"] for r in results))
+    kept: dict[tuple[str, str], list[str]] = {}
+    for r in results:
+        if "declined" in r:
+            kept.setdefault((r["engine"], r["declined"].rpartition("can't run this: ")[2]), []).append(r["work"])
+    lines: dict[tuple[str, str], list[str]] = {}
+    for (engine, why), which in kept.items():
+        where = "here" if which == works else f"for {', '.join(which)}"
+        lines.setdefault((where, why), []).append(engine)
+    return [f"not {where}: {', '.join(engines)}: {why}" for (where, why), engines in lines.items()]
 
 
 def _time(seconds: float) -> str:

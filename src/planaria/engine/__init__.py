@@ -15,6 +15,8 @@ ENGINES: dict[str, str] = {
     "reference": "every cell, step by step: the specification",
     "native": "CPU: only cells that can change, in C++, compiled when planaria is installed",
     "fused": "GPU: one Triton kernel a step, tiles without life skipped",
+    "fused-tf32": "GPU: the same with products of 10 bits and sums in float32; never chosen by itself",
+    "fused-bf16": "GPU: the same with products of 7 bits and sums in float32; never chosen by itself",
     "sparse": "CPU: only cells that can change, in pure torch; hidden layers are recomputed in the backward pass",
     "compiled": "GPU: the reference step under torch.compile",
 }
@@ -31,7 +33,14 @@ class _Engine(Protocol):
     ) -> State: ...
 
 
-_FAST: dict[str, _Engine] = {"native": native, "fused": fused, "sparse": sparse, "compiled": compiled}
+_FAST: dict[str, _Engine] = {
+    "native": native,
+    "fused": fused,
+    "fused-tf32": fused.Rounded("tf32"),
+    "fused-bf16": fused.Rounded("bf16"),
+    "sparse": sparse,
+    "compiled": compiled,
+}
 """Best first; the first that does not decline runs."""
 
 

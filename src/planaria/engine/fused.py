@@ -100,6 +100,27 @@ def rollout(
 
 
 @dataclass(frozen=True)
+class Rounded:
+    """This engine with rounded products: not exact, so only where asked for."""
+
+    precision: Precision
+
+    def declines(self, rule: nn.Module, x: State) -> str:
+        """As for the exact engine."""
+        return declines(rule, x)
+
+    def slower(self, rule: nn.Module, x: State) -> str:  # noqa: ARG002
+        """Why it is never chosen by itself."""
+        return f"its products are rounded to {self.precision}, so it runs only where asked for"
+
+    def rollout(
+        self, rule: Rule, x: State, steps: int, *, t: int = 0, seed: int = 0, cond: Cond | None, dt: float | None
+    ) -> State:
+        """As for the exact engine."""
+        return rollout(rule, x, steps, t=t, seed=seed, cond=cond, dt=dt, precision=self.precision)
+
+
+@dataclass(frozen=True)
 class _Job:
     """A roll-out, but for the numbers that have gradients."""
 
