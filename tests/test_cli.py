@@ -233,7 +233,7 @@ def test_a_finished_run_can_be_asked_to_go_on(model, capsys):
     assert "is finished" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("what", ["tasks", "recipes", "filters", "losses", "wounds", "pictures", "engines"])
+@pytest.mark.parametrize("what", ["tasks", "recipes", "filters", "losses", "wounds", "pictures", "engines", "gallery"])
 def test_lists_have_a_meaning_for_every_name(what, capsys):
     assert main(["list", what]) == 0
     for line in capsys.readouterr().out.splitlines():

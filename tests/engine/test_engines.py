@@ -115,6 +115,14 @@ def test_a_run_can_be_cut_anywhere_and_unrolled(engine):
 
 
 @pytest.mark.parametrize("engine", OTHERS)
+def test_one_float32_step_is_close_and_the_same_cells_fire(engine):
+    r, x = rule(0.08).float(), brink(2, 6, 30, 30).float()
+    want, got = run(r, x, 1, seed=3, engine="reference"), run(r, x, 1, seed=3, engine=engine)
+    torch.testing.assert_close(got, want, rtol=1e-5, atol=1e-5)
+    assert torch.equal(got != x, want != x)
+
+
+@pytest.mark.parametrize("engine", OTHERS)
 def test_losses_on_states_along_the_way(engine):
     r = rule(0.08)
     grads = []

@@ -1,13 +1,16 @@
 """`planaria list`: what there is, with a line on each."""
 
-from typing import Literal
+from math import log10
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 
-def list_(what: Literal["tasks", "recipes", "filters", "losses", "wounds", "pictures", "engines"], /) -> int:
+def list_(
+    what: Literal["tasks", "recipes", "filters", "losses", "wounds", "pictures", "engines", "gallery"], /
+) -> int:
     """List what there is, with a line on each.
 
     Parameters
@@ -48,6 +51,20 @@ def _kinds(what: str) -> dict[str, str]:
         from planaria.engine import ENGINES
 
         return ENGINES
+    if what == "gallery":
+        from planaria import store
+
+        return {name: _trained(store.card(path)) for name, path in store.gallery().items()}
     from planaria.data.builtin import PICTURES
 
     return dict.fromkeys(PICTURES, "drawn by planaria")
+
+
+def _trained(card: dict[str, Any]) -> str:
+    """A line on how a model was trained."""
+    config, (rows, columns) = card["config"], card["grid"]
+    error = log10(card["figures"]["mse at step 400"])
+    return (
+        f"{config['picture']}, {config['size']} cells in {rows}x{columns}, {card['trained']:,} iterations; "
+        f"log10 MSE {error:.2f} at step 400"
+    )
