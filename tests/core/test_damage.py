@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from planaria.core.damage import WOUNDS, Wound, cuts, discs
+from planaria.core.damage import WOUNDS, Wound, cuts, discs, holes
 from planaria.errors import UserError
 
 
@@ -74,7 +74,7 @@ def test_every_listed_wound_works():
 
 def test_training_wounds_vary_in_place_and_size():
     rng = torch.Generator().manual_seed(0)
-    for make, least, most in ((discs, 0.003, 0.14), (cuts, 0.2, 0.8)):
+    for make, least, most in ((discs, 0.003, 0.14), (cuts, 0.2, 0.8), (holes, 0.006, 0.13)):
         share = make(200, (72, 72), rng).float().mean((1, 2, 3))
         assert least <= share.min()
         assert share.max() <= most

@@ -207,7 +207,7 @@ def test_a_loss_for_every_sample(loss):
     assert (found["picture"][[0, 2]] > 0).all()
 
 
-@pytest.mark.parametrize("wound", ["disc", "cut", "mixed"])
+@pytest.mark.parametrize("wound", ["disc", "cut", "hole", "mixed", "any"])
 def test_the_best_samples_are_hurt(wound):
     made = task(wound=wound, damage=3, rule=RuleConfig(channels=8, frozen=1))
     x = torch.rand(8, 8, 20, 20, generator=rng()) + 0.2
@@ -234,8 +234,9 @@ def test_wounds_are_of_the_kind_asked_for():
 
     assert set(corners("disc")) == {0}
     assert min(corners("cut")) > 0
-    both = [c > 0 for c in corners("mixed")]
-    assert 5 < sum(both) < 30
+    assert set(corners("hole")) == {0}
+    for either in ("mixed", "any"):
+        assert 5 < sum(c > 0 for c in corners(either)) < 30
 
 
 def test_damage_waits_for_its_time():
@@ -247,7 +248,7 @@ def test_damage_waits_for_its_time():
     assert task(regime="persist").damage(x, rng(), 1.0) is x
 
 
-@pytest.mark.parametrize("wound", ["disc", "cut", "mixed"])
+@pytest.mark.parametrize("wound", ["disc", "cut", "hole", "mixed", "any"])
 def test_no_wound_kills(wound):
     made = task(wound=wound, damage=7)
     x = made.fresh(8, rng()).x  # one living cell: a wound over it leaves nothing

@@ -105,3 +105,13 @@ def cuts(n: int, size: tuple[int, int], rng: torch.Generator, offset: float = 0.
     y = torch.linspace(-1, 1, h)[None, :, None]
     x = torch.linspace(-1, 1, w)[None, None, :]
     return (x * torch.cos(angle) + y * torch.sin(angle) > shift)[:, None]
+
+
+def holes(n: int, size: tuple[int, int], rng: torch.Generator, side: tuple[float, float] = (0.2, 0.7)) -> Mask:
+    """`n` random rectangles, `(n, 1, h, w)`; `side` is in half-grids, the centre within 0.3 of the grid's."""
+    h, w = size
+    half = (side[0] + (side[1] - side[0]) * torch.rand(n, 2, generator=rng))[..., None, None] / 2
+    centre = 0.3 * (2 * torch.rand(n, 2, generator=rng) - 1)[..., None, None]
+    y = torch.linspace(-1, 1, h)[None, :, None] - centre[:, 0]
+    x = torch.linspace(-1, 1, w)[None, None, :] - centre[:, 1]
+    return ((y.abs() < half[:, 0]) & (x.abs() < half[:, 1]))[:, None]

@@ -1,5 +1,6 @@
 """Grow, persist, regenerate: one cell becomes a picture (Mordvintsev et al., Distill, 2020)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from planaria.config import TrainConfig
-from planaria.core.damage import Wound, cuts, discs
+from planaria.core.damage import Wound, cuts, discs, holes
 from planaria.core.layout import Layout
 from planaria.core.rule import RuleConfig
 from planaria.data.images import picture
@@ -21,6 +22,15 @@ from planaria.types import Mask, PerSample, Picture, State
 
 REGIMES: dict[str, tuple[bool, int]] = {"grow": (False, 0), "persist": (True, 0), "regenerate": (True, 3)}
 """Regime -> whether samples live on in a pool, and how many of a batch are damaged."""
+
+CUTTERS: dict[str, tuple[Callable[[int, tuple[int, int], torch.Generator], Mask], ...]] = {
+    "disc": (discs,),
+    "cut": (cuts,),
+    "hole": (holes,),
+    "mixed": (discs, cuts),
+    "any": (discs, cuts, holes),
+}
+"""Kind of training damage -> what makes it, drawn alike."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +51,8 @@ class Config:
     """Samples of a batch that are damaged, the best ones; the regime's own number (3 or 0) if none."""
     damage_from: float = 0.0
     """Share of the training after which damage begins: first a body, then its wounds."""
-    wound: Literal["disc", "cut", "mixed"] = "disc"
-    """What damage is: a disc as published, everything on one side of a random line, or either."""
+    wound: Literal["disc", "cut", "hole", "mixed", "any"] = "disc"
+    """What damage is: a disc as published, everything on one side of a line, a rectangle; mixed: the first two."""
     rule: RuleConfig = RuleConfig()
     """The rule that each cell runs."""
     train: TrainConfig = TrainConfig()
@@ -126,12 +136,9 @@ class Task(base.Task):
         return torch.cat([x[: -len(gone)], hurt])
 
     def _wounds(self, n: int, rng: torch.Generator) -> Mask:
-        if self.config.wound == "disc":
-            return discs(n, self.size, rng)
-        if self.config.wound == "cut":
-            return cuts(n, self.size, rng)
-        either = torch.rand(n, generator=rng)[:, None, None, None] < 0.5
-        return torch.where(either, discs(n, self.size, rng), cuts(n, self.size, rng))
+        kinds = torch.stack([make(n, self.size, rng) for make in CUTTERS[self.config.wound]])
+        pick = torch.rand(n, generator=rng) * len(kinds)
+        return kinds[pick.long(), torch.arange(n)]
 
     def measure(self, rule: nn.Module) -> dict[str, float]:
         """Squared error (mean over 4 runs) as it grows, and 200 steps after each standard wound at step 200."""
