@@ -35,7 +35,7 @@ void backward(const Job& job, int sample, void* room, const void* log, const rea
                         std::memset(g + (static_cast<std::size_t>(r) * wide + q) * job.stride, 0,
                                     sizeof(real) * job.own);
                 }
-            region = step.wrapped ? Box{1, h, 1, w} : reach.grown(1, 1, h, w);
+            region = reach;  // acting cells lie a cell within, so what they pass back stays inside
         }
         passed.zero(static_cast<std::size_t>(n) * out);  // of the flows: gathered before neighbours add to it
         for (int i = 0; i < n; i++) {
