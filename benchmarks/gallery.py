@@ -18,16 +18,22 @@ import planaria as pl
 from planaria import store
 from planaria.export.movie import Film
 
-SMALL = ["size=32", "padding=12", "damage_from=0.15", "train.steps=2400", "train.pool=512", "train.rollout=56,88"]
-MODELS: dict[str, list[str]] = {"lizard": ["picture=lizard.png"]} | {
-    name: [f"picture={name}", *SMALL]
-    for name in ("butterfly", "fish", "flower", "heart", "ladybird", "mushroom", "octopus", "planarian", "snail")
-}
+SMALL = ["size=32", "padding=12", "damage=2", "damage_from=0.3", "train.pool=512", "train.rollout=56,88"]
+SMALL += ["train.lr_drops=0.5,0.7,0.82,0.92"]
+SHORT, LONG = [*SMALL, "wound=mixed", "train.steps=2600"], [*SMALL, "train.steps=4500"]
+MODELS: dict[str, list[str]] = (
+    {"lizard": ["picture=lizard.png"]}
+    | {
+        n: [f"picture={n}", *SHORT]
+        for n in ("butterfly", "fish", "flower", "heart", "ladybird", "mushroom", "planarian")
+    }
+    | {n: [f"picture={n}", *LONG] for n in ("octopus", "snail")}
+)
 """Name -> what it changes in the recipe `healer`."""
 SHIPPED = Path(pl.__file__).parent / "gallery"
 CUTS = ("left", "right", "top", "bottom")
 MOMENTS = (0, 30, 60, 200, 200, 230, 400)
-TILE = 96
+TILE = 104
 
 
 def train(runs: Path, names: list[str]) -> None:
@@ -48,7 +54,7 @@ def ship(runs: Path, names: list[str]) -> None:
 def strip(name: str, wound: str) -> Image.Image:
     """One model's life: grown, cut at step 200, healed."""
     rule, layout = pl.load(SHIPPED / f"{name}.safetensors")
-    shot: Film = pl.film(rule, layout, steps=400, size=(72, 72), every=10, erase={200: wound}, seed=3)
+    shot: Film = pl.film(rule, layout, steps=400, size=(52, 52), every=10, erase={200: wound}, seed=3)
     tiles = Image.new("RGB", (TILE * len(MOMENTS), TILE), "white")
     seen: set[int] = set()
     for column, step in enumerate(MOMENTS):

@@ -1,6 +1,6 @@
 """The picture in the README: several models growing, wounded, healing.
 
-python benchmarks/readme_picture.py docs/images/healing.png runs/lizard runs/butterfly runs/planarian
+python benchmarks/readme_picture.py docs/images/healing.png lizard planarian ladybird heart
 """
 
 import sys
@@ -9,7 +9,6 @@ from pathlib import Path
 from PIL import Image
 
 import planaria as pl
-from planaria import store
 
 
 def main(out: Path, *folders: Path) -> None:
@@ -17,8 +16,7 @@ def main(out: Path, *folders: Path) -> None:
     strips = []
     for folder in folders:
         rule, layout = pl.load(folder)
-        size = store.trained_size(folder)
-        shot = pl.film(rule, layout, steps=400, size=size, every=20, erase={160: "left"}, seed=5)
+        shot = pl.film(rule, layout, steps=400, size=64, every=20, erase={160: "left"}, seed=5)
         strips.append(shot.strip(8))
     sheet = Image.new("RGB", (max(s.width for s in strips), sum(s.height for s in strips)), "white")
     top = 0

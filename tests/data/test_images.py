@@ -204,7 +204,7 @@ def test_missing_with_a_suggestion(tmp_path, monkeypatch):
         picture("cta.png")
     with pytest.raises(UserError, match=r"no picture 'lizrad'; .* Did you mean 'lizard'\?$"):
         picture("lizrad")
-    with pytest.raises(UserError, match=r"planarian\.$"):
+    with pytest.raises(UserError, match=r"snail\.$"):
         picture("nowhere/zzz.png")
     with pytest.raises(UserError, match="no picture"):
         picture("cat.png/cat.png")

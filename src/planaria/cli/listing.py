@@ -8,9 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 
-def list_(
-    what: Literal["tasks", "recipes", "filters", "losses", "wounds", "pictures", "engines", "gallery"], /
-) -> int:
+def list_(what: Literal["tasks", "recipes", "filters", "losses", "wounds", "pictures", "engines", "gallery"], /) -> int:
     """List what there is, with a line on each.
 
     Parameters
