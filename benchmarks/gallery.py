@@ -25,9 +25,9 @@ MODELS: dict[str, list[str]] = (
     {"lizard": ["picture=lizard.png"]}
     | {
         n: [f"picture={n}", *SHORT]
-        for n in ("butterfly", "fish", "flower", "heart", "ladybird", "mushroom", "planarian")
+        for n in ("butterfly", "fish", "heart", "ladybird", "mushroom", "planarian")
     }
-    | {n: [f"picture={n}", *LONG] for n in ("octopus", "snail")}
+    | {n: [f"picture={n}", *LONG] for n in ("flower", "octopus", "snail")}
 )
 """Name -> what it changes in the recipe `healer`."""
 SHIPPED = Path(pl.__file__).parent / "gallery"

@@ -13,8 +13,8 @@ void backward(const Job& job, int sample, void* room, const void* log, const rea
     std::memcpy(stage.x.data(), trace.last.data(), sizeof(real) * size);
     stage.vigour.zero(size);  // the gradient of the state
     real *x = stage.x.data(), *g = stage.vigour.data();
-    enter(job, gy, g);
     Box region = {1, h, 1, w};  // outside, the gradient of what is written is zero
+    enter(job, gy, g, region);
     Buffer<real>& passed = stage.blank;
     for (int t = trace.steps - 1; t >= 0; t--) {
         const Step& step = trace.step[t];
@@ -37,11 +37,12 @@ void backward(const Job& job, int sample, void* room, const void* log, const rea
                 }
             region = reach;  // acting cells lie a cell within, so what they pass back stays inside
         }
-        passed.zero(static_cast<std::size_t>(n) * out);  // of the flows: gathered before neighbours add to it
+        passed.resize(static_cast<std::size_t>(n) * out);  // of the flows: gathered before neighbours add to it
         for (int i = 0; i < n; i++) {
             const real* from = g + static_cast<std::size_t>(step.acted[i]) * job.stride;
             real* to = passed.data() + static_cast<std::size_t>(i) * out;
             for (int c = 0; c < job.own; c++) to[c] = job.dt * from[c];
+            for (int c = job.own; c < out; c++) to[c] = 0;
         }
         for (int i = 0; i < n; i += NB) {
             const int m = n - i < NB ? n - i : NB;
@@ -53,5 +54,5 @@ void backward(const Job& job, int sample, void* room, const void* log, const rea
         }
         if (step.wrapped) unwrap(g, job.stride, h, w);
     }
-    leave(job, g, gx);
+    leave(job, g, gx, {1, h, 1, w});
 }

@@ -17,28 +17,35 @@ class Walk {
           local_((job.life & before) != 0),
           box_{1, job.height, 1, job.width} {}
 
-    void start() {
-        if (!job_.life) return;
+    // where the state is other than zero, and how alive; called by one member
+    void survey(const real* x) {
+        const int w = job_.width;
+        const std::size_t cells = static_cast<std::size_t>(job_.height) * w;
         Box found = nowhere;
-        for (int r = 1; r <= job_.height; r++)
-            for (int q = 1; q <= job_.width; q++) {
-                const std::size_t i = cell(r, q);
-                const real* p = stage_.x.data() + i * job_.stride;
-                bool any = false;
-                for (int c = 0; c < job_.own; c++) any |= p[c] != 0;
-                stage_.occupied[i] = any;
-                stage_.vigour[i] = p[job_.life_channel];
-                if (any) found.hold(r, q, q);
+        for (int r = 1; r <= job_.height; r++) {
+            std::uint8_t* any = stage_.occupied.data() + cell(r, 1);
+            for (int c = 0; c < job_.own; c++) {
+                const real* from = x + c * cells + static_cast<std::size_t>(r - 1) * w;
+                for (int q = 0; q < w; q++) any[q] |= from[q] != 0;
+                if (c == job_.life_channel) std::memcpy(stage_.vigour.data() + cell(r, 1), from, sizeof(real) * w);
             }
-        stage_.boxes[0] = found;
+            const void* first = std::memchr(any, 1, w);
+            if (!first) continue;
+            int last = w - 1;
+            while (!any[last]) last--;
+            found.hold(r, static_cast<int>(static_cast<const std::uint8_t*>(first) - any) + 1, last + 1);
+        }
+        stage_.boxes[0] = local_ ? found : whole();
     }
-
+    // the part of the state that can be other than zero; frozen channels are everywhere
+    Box held() const { return job_.own == job_.channels ? box_ : whole(); }
     void step(int t);
     void begin() {
-        if (local_) box_ = stage_.boxes[0];
+        if (job_.life) box_ = stage_.boxes[0];
     }
 
   private:
+    Box whole() const { return {1, job_.height, 1, job_.width}; }
     enum { before = planaria::before, after = planaria::after };
     std::size_t cell(int row, int column) const { return static_cast<std::size_t>(row) * wide_ + column; }
     // this rank's share of the rows of a box
@@ -265,17 +272,18 @@ void forward(const Job& job, int sample, void* room, const real* x, real* y, voi
             for (Buffer<std::uint8_t>* m : masks) m->zero(cells);
         }
         stage.fires.zero(cells);
-        enter(job, x, stage.x.data());
         if (trace) trace->step = new Step[job.steps], trace->steps = job.steps;
     }
     crew.meet();
     Walk walk(job, sample, stage, trace, crew, rank);
-    if (rank == 0) walk.start();
+    if (rank == 0 && job.life) walk.survey(x);
     crew.meet();
     walk.begin();
+    if (rank == 0) enter(job, x, stage.x.data(), walk.held());
+    crew.meet();
     for (int t = 0; t < job.steps; t++) walk.step(t);
     if (rank == 0) {
-        leave(job, stage.x.data(), y);
+        leave(job, stage.x.data(), y, walk.held());
         if (trace) {
             trace->last.resize(cells * job.stride);
             std::memcpy(trace->last.data(), stage.x.data(), sizeof(real) * cells * job.stride);

@@ -187,7 +187,7 @@ class Rollout {
         if (keep)
             for (int b = 0; b < job_.batch; b++) traces_.push_back(kernel_.trace());
         const auto trace = [&](int b) { return keep ? traces_[b] : nullptr; };
-        if (keep || job_.batch >= threads) {  // a sample to a thread
+        if (keep || job_.batch >= threads || !long_enough()) {  // a sample to a thread
             std::atomic<int> next{0};
             together(std::min(threads, job_.batch), [&](int) {
                 const Crew alone{1, nullptr, nullptr};
@@ -269,6 +269,11 @@ class Rollout {
     }
 
   private:
+    // whether one sample's walk is worth the start of threads: many steps, or many cells in each
+    bool long_enough() const {
+        const long long cells = static_cast<long long>(job_.height) * job_.width;
+        return job_.steps >= 8 || (!(job_.life & before) && job_.steps * cells >= 1 << 14);
+    }
     std::size_t rows(std::size_t l) const {
         return l + 1 == network_.layers().size() ? network_.layers()[l].out : network_.layers()[l].in;
     }

@@ -228,22 +228,27 @@ void dilate(const std::uint8_t* marked, std::uint8_t* near, int row, int first, 
                m[q + width] | m[q + width + 1];
 }
 
-// (channels, height, width) <-> rows of `stride` on a bordered grid
-void enter(const Job& job, const real* x, real* rows) {
+// (channels, height, width) <-> rows of `stride` on a bordered grid, within a box; a row at a time, to stay in cache
+void enter(const Job& job, const real* x, real* rows, const Box& box) {
     const std::size_t cells = static_cast<std::size_t>(job.height) * job.width;
-    for (int i = 0; i < job.height; i++)
-        for (int q = 0; q < job.width; q++) {
-            real* p = rows + (static_cast<std::size_t>(i + 1) * (job.width + 2) + q + 1) * job.stride;
-            const real* s = x + static_cast<std::size_t>(i) * job.width + q;
-            for (int c = 0; c < job.channels; c++) p[c] = s[c * cells];
+    for (int r = box.top; r <= box.bottom; r++)
+        for (int c = 0; c < job.channels; c++) {
+            real* to = rows + (static_cast<std::size_t>(r) * (job.width + 2)) * job.stride + c;
+            const real* from = x + c * cells + static_cast<std::size_t>(r - 1) * job.width - 1;
+            for (int q = box.left; q <= box.right; q++) to[static_cast<std::size_t>(q) * job.stride] = from[q];
         }
 }
-void leave(const Job& job, const real* rows, real* x) {
-    for (int c = 0; c < job.channels; c++)
-        for (int i = 0; i < job.height; i++) {
-            const real* p = rows + (static_cast<std::size_t>(i + 1) * (job.width + 2) + 1) * job.stride + c;
-            real* o = x + (static_cast<std::size_t>(c) * job.height + i) * job.width;
-            for (int q = 0; q < job.width; q++) o[q] = p[static_cast<std::size_t>(q) * job.stride];
+void leave(const Job& job, const real* rows, real* x, const Box& box) {  // zero outside the box
+    const std::size_t cells = static_cast<std::size_t>(job.height) * job.width;
+    for (int r = 1; r <= job.height; r++)
+        for (int c = 0; c < job.channels; c++) {
+            const real* from = rows + (static_cast<std::size_t>(r) * (job.width + 2)) * job.stride + c;
+            real* to = x + c * cells + static_cast<std::size_t>(r - 1) * job.width - 1;
+            const bool inside = r >= box.top && r <= box.bottom;
+            const int left = inside ? box.left : job.width + 1, right = inside ? box.right : job.width;
+            for (int q = 1; q < left; q++) to[q] = 0;
+            for (int q = left; q <= right; q++) to[q] = from[static_cast<std::size_t>(q) * job.stride];
+            for (int q = right + 1; q <= job.width; q++) to[q] = 0;
         }
 }
 

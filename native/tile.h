@@ -56,9 +56,11 @@ class Buffer {
         room_ = n;
     }
     void resize(std::size_t n) { reserve(n), size_ = n; }
-    void zero(std::size_t n) {
-        resize(n);
-        std::memset(static_cast<void*>(data_), 0, n * sizeof(T));
+    void zero(std::size_t n) {  // untouched parts of a large one cost nothing
+        std::free(data_);
+        data_ = static_cast<T*>(std::calloc(n ? n : 1, sizeof(T)));
+        size_ = room_ = data_ ? n : 0;
+        if (!data_) throw std::bad_alloc();
     }
     void push(T v) {
         if (size_ == room_) reserve(room_ ? room_ * 2 : 64);

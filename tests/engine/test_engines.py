@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from torch.autograd.function import FunctionCtx
 
 from planaria.core.noise import fire
 from planaria.core.rule import Rule, RuleConfig
@@ -132,6 +133,22 @@ def test_losses_on_states_along_the_way(engine):
         grads.append(torch.autograd.grad(loss, [x, *r.parameters()]))
     for g, o in zip(*grads, strict=True):
         torch.testing.assert_close(o, g, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("engine", OTHERS)
+def test_without_gradients_nothing_is_kept(engine, monkeypatch):
+    kept = []
+
+    def note(self, name, value):
+        kept.append(name)
+        object.__setattr__(self, name, value)
+
+    monkeypatch.setattr(FunctionCtx, "__setattr__", note, raising=False)
+    with torch.no_grad():
+        run(rule(0.08), brink(), 3, engine=engine)
+    assert "rest" not in kept
+    run(rule(0.08), brink(), 3, engine=engine)
+    assert "rest" in kept
 
 
 @pytest.mark.parametrize("engine", OTHERS)

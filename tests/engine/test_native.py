@@ -135,7 +135,7 @@ def test_a_roll_out_keeps_only_what_it_changed():
     def kept(x: torch.Tensor) -> int:
         r = small()
         weights = [w.detach().numpy() for w in r.weights]
-        settings = native._Job(r.config, 50, 0, 0, 1.0, r.kernels, "").settings()
+        settings = native._Job(r.config, 50, 0, 0, 1.0, r.kernels, "", True).settings()
         y, taps, heard = torch.empty_like(x), r.kernels.reshape(-1, 9).numpy(), np.zeros((len(x), 128), np.float32)
         log = native.kernel.forward(x.numpy(), y.numpy(), taps, heard, weights, [], keep=True, **settings)
         return log.bytes
@@ -177,7 +177,7 @@ def test_a_missing_kernel_is_said(monkeypatch):
 def test_the_module_checks_what_it_is_given():
     r, x = Rule(), torch.zeros(1, 16, 8, 8).numpy()
     weights, taps = [w.detach().numpy() for w in r.weights], r.kernels.reshape(-1, 9).numpy()
-    settings = native._Job(r.config, 1, 0, 0, 1.0, r.kernels, "").settings()
+    settings = native._Job(r.config, 1, 0, 0, 1.0, r.kernels, "", True).settings()
     heard = np.zeros((1, 128), np.float32)
 
     def call(x=x, taps=taps, heard=heard, weights=weights, **more):

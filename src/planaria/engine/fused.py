@@ -95,7 +95,7 @@ def rollout(
     keys = [derive(seed, t + k) for k in range(steps)]
     signed = torch.tensor([k - 2**32 if k >= 2**31 else k for k in keys], dtype=torch.int32).to(x.device)
     taps = tuple(rule.kernels.detach().double().flatten().tolist())
-    job = _Job(config, steps, taps, signed, precision)
+    job = _Job(config, steps, taps, signed, precision, torch.is_grad_enabled())
     return _Rollout.apply(job, x, *(v.contiguous() for v in (first, w1, w2, b2)))
 
 
@@ -131,6 +131,7 @@ class _Job:
     keys: Tensor
     """The seed folded with each step, `(steps,)` int32."""
     precision: Precision
+    learns: bool
 
     @property
     def filters(self) -> int:
@@ -177,7 +178,7 @@ class _Job:
 class _Rollout(torch.autograd.Function):
     @staticmethod
     def forward(ctx: FunctionCtx, job: _Job, x: Tensor, first: Tensor, w1: Tensor, w2: Tensor, b2: Tensor) -> Tensor:
-        keep = any(ctx.needs_input_grad)  # type: ignore[attr-defined]
+        keep = job.learns and any(ctx.needs_input_grad)  # type: ignore[attr-defined]
         with torch.cuda.device_of(x):
             states, lives = _walk(job, x, first, w1, w2, b2, job.steps + 1 if keep else 2)
         if keep:

@@ -86,7 +86,8 @@ def rollout(
     heard = x.new_zeros(len(x), width) if not len(rule.biases) else rule.biases[0].expand(len(x), width)
     if cond is not None and config.cond:
         heard = heard + F.linear(cond, first[:, felt:])
-    job = _Job(config, steps, t, seed, config.dt if dt is None else dt, rule.kernels, isa)
+    learns = torch.is_grad_enabled()
+    job = _Job(config, steps, t, seed, config.dt if dt is None else dt, rule.kernels, isa, learns)
     return _Rollout.apply(job, x, heard, 1 + len(rest), first[:, :felt], *rest, *list(rule.biases)[1:])
 
 
@@ -99,6 +100,7 @@ class _Job:
     dt: float
     kernels: Tensor
     isa: str
+    learns: bool
 
     def settings(self) -> dict[str, Any]:
         """What the kernel is told besides numbers."""
@@ -129,7 +131,7 @@ class _Rollout(torch.autograd.Function):
     def forward(ctx: FunctionCtx, job: _Job, x: Tensor, heard: Tensor, layers: int, *parameters: Tensor) -> Tensor:
         assert kernel is not None
         y = torch.empty(x.shape, dtype=x.dtype)
-        keep = any(ctx.needs_input_grad)  # type: ignore[attr-defined]
+        keep = job.learns and any(ctx.needs_input_grad)  # type: ignore[attr-defined]
         weights, biases = parameters[:layers], parameters[layers:]
         log = kernel.forward(
             _array(x),

@@ -44,7 +44,9 @@ def rollout(
     rule: Rule, x: State, steps: int, *, t: int = 0, seed: int = 0, cond: Cond | None = None, dt: float | None = None
 ) -> State:
     """`steps` steps of `rule` from `x`; arguments as for `planaria.run`."""
-    job = _Job(rule.config, steps, t, seed, rule.config.dt if dt is None else dt, _taps(rule.kernels))
+    job = _Job(
+        rule.config, steps, t, seed, rule.config.dt if dt is None else dt, _taps(rule.kernels), torch.is_grad_enabled()
+    )
     told = cond if cond is not None and rule.config.cond else None
     return _Rollout.apply(job, x, told, len(rule.weights), *rule.weights, *rule.biases)
 
@@ -57,6 +59,7 @@ class _Job:
     seed: int
     dt: float
     taps: Taps
+    learns: bool
 
 
 @dataclass
@@ -176,7 +179,7 @@ class _Rollout(torch.autograd.Function):
         weights, biases = list(parameters[:layers]), list(parameters[layers:])
         cur = torch.cat([x.permute(0, 2, 3, 1).reshape(n, c), x.new_zeros(1, c)])
         occupied = (cur[:n, :own] != 0).any(1)
-        keep = any(ctx.needs_input_grad)  # type: ignore[attr-defined]
+        keep = job.learns and any(ctx.needs_input_grad)  # type: ignore[attr-defined]
         log: list[_Change] = []
 
         def living(a: Tensor) -> Tensor:
