@@ -23,10 +23,7 @@ SMALL += ["train.lr_drops=0.5,0.7,0.82,0.92"]
 SHORT, LONG = [*SMALL, "wound=mixed", "train.steps=2600"], [*SMALL, "train.steps=4500"]
 MODELS: dict[str, list[str]] = (
     {"lizard": ["picture=lizard.png"]}
-    | {
-        n: [f"picture={n}", *SHORT]
-        for n in ("butterfly", "fish", "heart", "ladybird", "mushroom", "planarian")
-    }
+    | {n: [f"picture={n}", *SHORT] for n in ("butterfly", "fish", "heart", "ladybird", "mushroom", "planarian")}
     | {n: [f"picture={n}", *LONG] for n in ("flower", "octopus", "snail")}
 )
 """Name -> what it changes in the recipe `healer`."""
