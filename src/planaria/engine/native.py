@@ -28,7 +28,9 @@ except ImportError:
 SLOPES: dict[str, float] = {"relu": 0.0, "leaky_relu": 0.01}
 """Activation -> its slope below zero."""
 LIVES: dict[str, int] = {"none": 0, "before": 1, "after": 2, "both": 3}
+"""When life is judged -> the kernel's bits for it."""
 WIDEST = 4096
+"""Numbers in a layer at most: a block of 48 cells should stay in cache."""
 
 
 def status() -> str:
