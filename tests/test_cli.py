@@ -17,7 +17,7 @@ from tiny import WORDS
 
 import planaria
 from planaria.cli import main
-from planaria.training.recipe import shipped
+from planaria.recipes import shipped
 
 
 @pytest.fixture(scope="session")

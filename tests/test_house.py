@@ -13,10 +13,11 @@ import planaria
 
 ROOT = Path(planaria.__file__).parent
 FLOORS = [
-    "types errors recipes gallery",
+    "types errors gallery web",
     "config core",
     "engine data losses store",
     "world tasks",
+    "recipes",
     "export",
     "view training bench",
     "cli",

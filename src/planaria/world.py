@@ -1,20 +1,28 @@
 """World: a live run with a brush. No window, no clock; every viewer is a thin shell around it."""
 
+from collections import deque
+
 import torch
 from torch import Tensor, nn
 
 from planaria.core.damage import Wound
 from planaria.core.layout import Layout
-from planaria.core.noise import derive
+from planaria.core.noise import derive, uniform
 from planaria.engine import run
 from planaria.errors import UserError
-from planaria.types import State
+from planaria.types import Cond, Picture, State
+
+UNDO_DEPTH = 64
+"""Edits that can be taken back at most."""
+UNDO_BYTES = 256_000_000
+"""Memory that former states may take, over the newest one."""
 
 
 class World:
     """One living sample `x` `(1, c, h, w)` at step `t`, and the calls that change it.
 
-    `size` is one number for a square or `(rows, columns)`. The same calls from the same `seed` give the same life.
+    `size` is one number for a square or `(rows, columns)`; `start` `(1, c, h, w)` is where it begins, the seed where
+    None; `cond` `(1, k)` is told to every cell. The same calls from the same `seed` give the same life.
     """
 
     def __init__(
@@ -24,34 +32,78 @@ class World:
         size: int | tuple[int, int],
         *,
         seed: int = 0,
+        start: State | None = None,
+        cond: Cond | None = None,
         device: torch.device | None = None,
         engine: str = "auto",
     ):
-        self.rule, self.layout, self.seed, self.engine = rule, layout, seed, engine
+        self.rule, self.layout, self.seed, self.engine, self.cond = rule, layout, seed, engine, cond
         self.size = (size, size) if isinstance(size, int) else size
         self.device = device
+        if start is not None and start.shape != (1, layout.channels, *self.size):
+            raise UserError(
+                f"a start of {tuple(start.shape)} is not one sample of {layout.channels} channels, {self.size}"
+            )
+        self.start = start
         self.x: State
         self.t: int
-        self.reset()
+        self._past: deque[tuple[State, int]] = deque(maxlen=UNDO_DEPTH)
+        self._pressed = False
+        self._begin()
 
-    def reset(self) -> None:
-        """Back to the seed, at step 0."""
-        self.x, self.t = self.layout.seed(1, self.size, device=self.device), 0
+    def _begin(self) -> None:
+        self.x = self.layout.seed(1, self.size, device=self.device) if self.start is None else self.start
+        self.t = 0
 
     @torch.no_grad()
     def tick(self, n: int = 1) -> None:
         """Live `n` steps on."""
-        self.x = run(self.rule, self.x, n, t=self.t, seed=self.seed, engine=self.engine)
+        self.x = run(self.rule, self.x, n, t=self.t, seed=self.seed, cond=self.cond, engine=self.engine)
         self.t += n
 
-    def erase(self, wound: str) -> None:
+    def reset(self) -> None:
+        """Back to where it began, at step 0."""
+        self._remember()
+        self._begin()
+
+    def clear(self) -> None:
+        """No cell holds anything, but for what is frozen."""
+        self._edit(0.0)
+
+    def randomise(self) -> None:
+        """A number by chance in every channel: visible ones show 0..1, hidden ones hold -0.5..0.5.
+
+        The same seed and step give the same numbers, here and in the browser's player.
+        """
+        own = self.layout.channels - self.layout.frozen
+        u = uniform(derive(self.seed, 1), self.t, (own, *self.size), self.x.device)
+        u[: self.layout.visible] -= self.layout.offset
+        u[self.layout.visible :] -= 0.5
+        self._edit(u)
+
+    def expose(self, picture: Picture) -> None:
+        """Lay `picture` `(frozen, h, w)`, in 0..1, under the cells: what the frozen channels read from now on."""
+        frozen = self.layout.frozen
+        if picture.shape != (frozen, *self.size) or not frozen:
+            raise UserError(f"a picture of {tuple(picture.shape)} doesn't fit {frozen} frozen channels, {self.size}")
+        self._remember()
+        x = self.x.clone()
+        x[0, -frozen:] = picture.to(x) - self.layout.offset
+        self.x = x
+
+    def erase(self, wound: str | Wound) -> None:
         """Cut out a shape of `planaria.core.damage`: `left`, `circle(36,36,10)`, `centre(16)`, `noise(0.3)`, ..."""
+        wound = Wound.parse(wound) if isinstance(wound, str) else wound
         alive = self.x[:, self.layout.alpha, None] > 0 if self.layout.alpha is not None else None
-        seed = derive(self.seed, self.t)
-        self.x = Wound.parse(wound).apply(self.x, seed=seed, frozen=self.layout.frozen, alive=alive)
+        hurt = wound.apply(self.x, seed=derive(self.seed, self.t), frozen=self.layout.frozen, alive=alive)
+        self._remember()
+        self.x = hurt
 
     def paint(self, row: float, column: float, radius: float, values: dict[int, float] | None = None) -> None:
-        """Set channels of a disc of cells to `values` (channel -> value); plant living seed cells where None."""
+        """Set channels of a disc of cells to `values` (channel -> value); plant living seed cells where None.
+
+        `layout.colour(rgb)` gives the values of a colour. Cells lie at whole rows and columns.
+        """
         h, w = self.size
         y, x = torch.arange(h, device=self.x.device), torch.arange(w, device=self.x.device)
         disc = (y[:, None] - row) ** 2 + (x - column) ** 2 <= radius**2
@@ -63,9 +115,63 @@ class World:
         painted = self.x.clone()
         for channel, value in values.items():
             painted[:, channel] = torch.where(disc, value, painted[:, channel])
+        self._remember()
         self.x = painted
 
-    def image(self, background: float = 1.0) -> Tensor:
-        """What a person sees, `(h, w, 3)` uint8."""
-        rgb = self.layout.rgb(self.x, background)[0].permute(1, 2, 0)
-        return (rgb * 255).round().to(torch.uint8).cpu()
+    def plant(self, row: float, column: float) -> None:
+        """One living seed cell, as the world began with."""
+        self.paint(round(row), round(column), 0)
+
+    def press(self) -> None:
+        """Put the brush down: all edits from here to `lift` are one to `undo`."""
+        self._remember()
+        self._pressed = True
+
+    def lift(self) -> None:
+        """Take the brush up again."""
+        self._pressed = False
+
+    def undo(self) -> bool:
+        """Back to the moment before the newest edit, its step too; false where there is none."""
+        self.lift()
+        if not self._past:
+            return False
+        self.x, self.t = self._past.pop()
+        return True
+
+    def _remember(self) -> None:
+        """Keep this moment for `undo`. States are never changed in place, so none is copied."""
+        if self._pressed:
+            return
+        room = max(1, UNDO_BYTES // self.x.nbytes)
+        while len(self._past) >= room:
+            self._past.popleft()
+        self._past.append((self.x, self.t))
+
+    def _edit(self, values: Tensor | float) -> None:
+        self._remember()
+        x = self.x.clone()
+        x[0, : self.layout.channels - self.layout.frozen] = values
+        self.x = x
+
+    def pick(self, row: int, column: int, background: float = 1.0) -> tuple[int, int, int]:
+        """The colour that a person sees at a cell, 0..255 each."""
+        h, w = self.size
+        if not (0 <= row < h and 0 <= column < w):
+            raise UserError(f"no cell at row {row}, column {column}; the grid has {h} rows and {w} columns")
+        r, g, b = self.image(background)[row, column].tolist()
+        return r, g, b
+
+    def image(self, background: float = 1.0, channel: int | None = None) -> Tensor:
+        """What a person sees, `(h, w, 3)` uint8.
+
+        With `channel`, that channel alone: white is 0, red towards 1, blue towards -1.
+        """
+        if channel is None:
+            rgb = self.layout.rgb(self.x, background)[0]
+        else:
+            if not 0 <= channel < self.x.shape[1]:
+                raise UserError(f"no channel {channel}; have 0..{self.x.shape[1] - 1}")
+            v = self.x[0, channel].nan_to_num().clamp(-1, 1)
+            rgb = torch.stack([1 + v.clamp(max=0), 1 - v.abs(), 1 - v.clamp(min=0)])
+        return (rgb.permute(1, 2, 0) * 255).round().to(torch.uint8).cpu()

@@ -10,7 +10,7 @@ from planaria import store, tasks
 from planaria.cli import main
 from planaria.data.builtin import PICTURES
 from planaria.errors import UserError
-from planaria.training.recipe import find
+from planaria.recipes import find
 
 NAMES = list(store.gallery())
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "targets"

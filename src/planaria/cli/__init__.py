@@ -21,7 +21,7 @@ from planaria.cli.listing import list_
 from planaria.errors import UserError
 
 if TYPE_CHECKING:
-    from planaria.training.recipe import Recipe
+    from planaria.recipes import Recipe
     from planaria.training.session import Session
 
 HELP = """Neural cellular automata that grow, persist and heal.
@@ -108,7 +108,7 @@ def _train_in_general(
         Go on with a run that was stopped; start it where there is none.
     """
     from planaria.config import pairs
-    from planaria.training.recipe import find
+    from planaria.recipes import find
 
     recipe = find(what)
     typed, rest = pairs(recipe.config_class, settings)
@@ -120,7 +120,7 @@ def _train_in_general(
 def _train_app(what: str, words: Sequence[str]) -> int:
     """`planaria train WHAT ...`: a command whose options are the settings of what is trained."""
     from planaria.config import SPELLING, layered, pairs
-    from planaria.training.recipe import find
+    from planaria.recipes import find
 
     recipe = find(what)
     cls = recipe.config_class

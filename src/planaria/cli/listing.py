@@ -30,7 +30,7 @@ def _kinds(what: str) -> dict[str, str]:
 
         return {name: tasks.load(name).Config.__doc__ or "" for name in tasks.names()}
     if what == "recipes":
-        from planaria.training.recipe import about, shipped
+        from planaria.recipes import about, shipped
 
         return {name: about(path) for name, path in sorted(shipped().items())}
     if what == "filters":

@@ -79,6 +79,13 @@ class Layout:
         """What the cells show, unclamped: `(b, visible, h, w)`."""
         return x[:, : self.visible] + self.offset
 
+    def colour(self, rgb: tuple[int, int, int]) -> dict[int, float]:
+        """What a cell of this opaque colour (0..255 each) holds: channel -> value. Grey is its luminance (Rec. 601)."""
+        r, g, b = (v / 255 - self.offset for v in rgb)
+        if self.visible == 1:
+            return {0: 0.299 * r + 0.587 * g + 0.114 * b}
+        return {0: r, 1: g, 2: b} | ({3: 1.0 - self.offset} if self.visible == 4 else {})
+
     def rgb(self, x: State, background: float = 1.0) -> Tensor:
         """What a person sees: `(b, 3, h, w)` in 0..1, over `background` (0 black, 1 white)."""
         p = self.picture(x).nan_to_num().clamp(0, 1)

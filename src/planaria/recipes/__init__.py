@@ -1,1 +1,79 @@
-"""Short YAML diffs from a task's defaults."""
+"""Recipes: what to train, from a task's name, a YAML file, a shipped recipe or a former run."""
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from planaria import tasks
+from planaria.config import parse, read_yaml
+from planaria.errors import UserError, unknown
+from planaria.tasks.base import TaskConfig
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A task, its settings so far, and where they came from."""
+
+    task: str
+    settings: Mapping[str, Any]
+    source: str
+    name: str
+    """What a run of it is called where nobody says otherwise; empty where its inputs should say."""
+    folder: Path | None = None
+    """The run folder that it came from, if it did."""
+
+    @property
+    def config_class(self) -> Any:
+        """The task's dataclass of settings."""
+        return tasks.load(self.task).Config
+
+    def config(self, given: Mapping[str, Any], source: str = "the arguments") -> Any:
+        """The full config: `given` settings, from `source`, over this recipe over the task's defaults."""
+        return parse(self.config_class, (given, source), (self.settings, self.source))
+
+
+def shipped() -> dict[str, Path]:
+    """Recipes that come with planaria, by name."""
+    return {Path(f.name).stem: Path(str(f)) for f in files("planaria.recipes").iterdir() if f.name.endswith(".yaml")}
+
+
+def find(what: str) -> Recipe:
+    """The recipe that `what` names. Raises `UserError` for anything else."""
+    path = Path(what)
+    if what in tasks.names():
+        return Recipe(what, {}, "the task's defaults", "")
+    if path.is_dir() and (path / "config.yaml").exists():
+        return dataclasses.replace(_read(path / "config.yaml", path.name), folder=path)
+    if path.suffix in (".yaml", ".yml"):
+        return _read(path, path.stem)
+    if what in shipped():
+        return _read(shipped()[what], what)
+    raise unknown("task or recipe", what, [*tasks.names(), *shipped(), "FILE.yaml", "runs/NAME"])
+
+
+def about(path: Path) -> str:
+    """The first comment line of a recipe file."""
+    found = re.match(r"#\s*(.+)", path.read_text(encoding="utf-8"))
+    return found[1] if found else ""
+
+
+def run_name(config: TaskConfig) -> str:
+    """What a run is called after its inputs: the picture's name, where the task has one."""
+    from planaria.data.images import name_of
+
+    picture = getattr(config, "picture", None)
+    return name_of(picture) if picture else "run"
+
+
+def _read(path: Path, name: str) -> Recipe:
+    settings = read_yaml(path)
+    task = settings.pop("task", None)
+    if task is None:
+        raise UserError(f"{path}: says no task; add a line like 'task: grow' (have: {', '.join(tasks.names())})")
+    if task not in tasks.names():
+        raise unknown(f"task in {path}:", task, tasks.names())
+    return Recipe(task, settings, str(path), name)

@@ -16,11 +16,11 @@ from planaria.config import read_yaml, to_dict, write_yaml
 from planaria.core.filters import caveats
 from planaria.core.rule import Rule
 from planaria.errors import UserError
+from planaria.recipes import Recipe, find, run_name
 from planaria.tasks.base import Task, TaskConfig
 from planaria.training import results
 from planaria.training.dist import Ranks, ranks
 from planaria.training.loop import Report, Trainer
-from planaria.training.recipe import Recipe, find, run_name
 
 FREE = ("train.steps", "train.checkpoint", "train.device", "train.engine")
 """Settings that may differ when a run is resumed."""
