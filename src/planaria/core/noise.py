@@ -52,7 +52,7 @@ def words(seed: int, t: int, shape: tuple[int, int, int], device: torch.device |
 
 
 def uniform(seed: int, t: int, shape: tuple[int, int, int], device: torch.device | None = None) -> Tensor:
-    """A number in [0, 1) for every cell, float32 `(b, h, w)`: the upper 24 bits of its word, which float32 holds exactly."""
+    """A number in [0, 1) for every cell, float32 `(b, h, w)`: the upper 24 bits of its word, exact in float32."""
     return ((words(seed, t, shape, device) >> 8) & 0xFFFFFF).float() / 2**24
 
 
