@@ -1,6 +1,10 @@
 """World: a live run with a brush. No window, no clock; every viewer is a thin shell around it."""
 
+import base64
+import io
+import math
 from collections import deque
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +20,8 @@ UNDO_DEPTH = 64
 """Edits that can be taken back at most."""
 UNDO_BYTES = 256_000_000
 """Memory that former states may take, over the newest one."""
+SIDE = 288
+"""Pixels that the longer side of a still in a notebook has at least."""
 
 
 class World:
@@ -40,20 +46,26 @@ class World:
         self.rule, self.layout, self.seed, self.engine, self.cond = rule, layout, seed, engine, cond
         self.size = (size, size) if isinstance(size, int) else size
         self.device = device
-        if start is not None and start.shape != (1, layout.channels, *self.size):
-            raise UserError(
-                f"a start of {tuple(start.shape)} is not one sample of {layout.channels} channels, {self.size}"
-            )
-        self.start = start
+        self.start = self._checked(start) if start is not None else None
+        self.photo: Picture | None = None
         self.x: State
         self.t: int
         self._past: deque[tuple[State, int]] = deque(maxlen=UNDO_DEPTH)
         self._pressed = False
-        self._begin()
+        self.restart()
 
-    def _begin(self) -> None:
+    def restart(self) -> None:
+        """Back to where it began, at step 0, as a loop does: no edit, so `undo` knows nothing of it."""
         self.x = self.layout.seed(1, self.size, device=self.device) if self.start is None else self.start
         self.t = 0
+        if self.photo is not None:
+            self.x = torch.cat([self.x[:, : -self.layout.frozen], self.photo[None]], 1)
+
+    def _checked(self, start: State) -> State:
+        shape = (1, self.layout.channels, *self.size)
+        if start.shape != shape:
+            raise UserError(f"a start has the shape {shape}, not {tuple(start.shape)}")
+        return start
 
     @torch.no_grad()
     def tick(self, n: int = 1) -> None:
@@ -64,7 +76,12 @@ class World:
     def reset(self) -> None:
         """Back to where it began, at step 0."""
         self._remember()
-        self._begin()
+        self.restart()
+
+    def begin_from(self, start: State) -> None:
+        """Begin anew from `start` `(1, c, h, w)`, now and at every `reset`."""
+        self.start = self._checked(start)
+        self.reset()
 
     def clear(self) -> None:
         """No cell holds anything, but for what is frozen."""
@@ -87,9 +104,8 @@ class World:
         if picture.shape != (frozen, *self.size) or not frozen:
             raise UserError(f"a picture of {tuple(picture.shape)} doesn't fit {frozen} frozen channels, {self.size}")
         self._remember()
-        x = self.x.clone()
-        x[0, -frozen:] = picture.to(x) - self.layout.offset
-        self.x = x
+        self.photo = picture.to(self.x) - self.layout.offset
+        self.x = torch.cat([self.x[:, :-frozen], self.photo[None]], 1)
 
     def erase(self, wound: str | Wound) -> None:
         """Cut out a shape of `planaria.core.damage`: `left`, `circle(36,36,10)`, `centre(16)`, `noise(0.3)`, ..."""
@@ -105,7 +121,10 @@ class World:
         `layout.colour(rgb)` gives the values of a colour. Cells lie at whole rows and columns.
         """
         h, w = self.size
-        y, x = torch.arange(h, device=self.x.device), torch.arange(w, device=self.x.device)
+        reach = min(abs(radius), h + w + abs(row) + abs(column))  # only the disc's own square is computed
+        top, left = max(0, math.floor(row - reach)), max(0, math.floor(column - reach))
+        y = torch.arange(top, max(top, min(h, math.ceil(row + reach) + 1)), device=self.x.device)
+        x = torch.arange(left, max(left, min(w, math.ceil(column + reach) + 1)), device=self.x.device)
         disc = (y[:, None] - row) ** 2 + (x - column) ** 2 <= radius**2
         own = self.x.shape[1] - self.layout.frozen
         if values is None:
@@ -114,7 +133,8 @@ class World:
             raise UserError(f"can't paint channel {odd[0]}; this pattern's channels are 0..{own - 1}")
         painted = self.x.clone()
         for channel, value in values.items():
-            painted[:, channel] = torch.where(disc, value, painted[:, channel])
+            square = painted[:, channel, top : top + len(y), left : left + len(x)]
+            square.masked_fill_(disc, value)
         self._remember()
         self.x = painted
 
@@ -175,3 +195,14 @@ class World:
             v = self.x[0, channel].nan_to_num().clamp(-1, 1)
             rgb = torch.stack([1 + v.clamp(max=0), 1 - v.abs(), 1 - v.clamp(min=0)])
         return (rgb.permute(1, 2, 0) * 255).round().to(torch.uint8).cpu()
+
+    def _repr_mimebundle_(self, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> dict[str, str]:  # noqa: ARG002
+        from PIL import Image
+
+        h, w = self.size
+        text = f"World of {w}x{h} cells at step {self.t}"
+        scale, out = max(1, -(-SIDE // max(h, w))), io.BytesIO()
+        still = Image.fromarray(self.image().numpy()).resize((w * scale, h * scale), Image.Resampling.NEAREST)
+        still.save(out, "PNG", optimize=True)
+        data = base64.b64encode(out.getvalue()).decode()
+        return {"text/html": f'<img alt="{text}" src="data:image/png;base64,{data}">', "text/plain": text}

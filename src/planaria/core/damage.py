@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from planaria.core.noise import derive
+from planaria.core.noise import derive, uniform
 from planaria.errors import UserError, unknown
 from planaria.types import Mask, State
 
@@ -62,18 +62,20 @@ class Wound:
             x, y, r = self.numbers
             return (col - x) ** 2 + (row - y) ** 2 <= r * r
         if self.kind == "speckle":
-            return torch.rand(h, w, generator=torch.Generator().manual_seed(seed)) < self.numbers[0]
+            return uniform(seed, 0, (1, h, w))[0] < self.numbers[0]
         return torch.zeros(h, w, dtype=torch.bool)
 
     def apply(self, x: State, *, seed: int = 0, frozen: int = 0, alive: Mask | None = None) -> State:
         """A damaged copy of `x`; `frozen` trailing channels stay. Noise falls on cells of `alive`, everywhere if None.
 
-        A pure function: the same `seed` gives the same damage.
+        A pure function: the same `seed` gives the same damage, here and in the browser's player.
         """
         own = x.shape[1] - frozen
         if self.kind == "noise":
-            rng = torch.Generator().manual_seed(derive(seed, 1))
-            added = torch.randn(x[:, :own].shape, generator=rng).to(x) * self.numbers[0]
+            shape = (2 * own, x.shape[2], x.shape[3])
+            u = torch.stack([uniform(derive(seed, 1), sample, shape) for sample in range(len(x))])
+            normal = (-2 * (1 - u[:, ::2]).log()).sqrt() * (2 * torch.pi * u[:, 1::2]).cos()  # Box and Muller, 1958
+            added = normal.to(x) * self.numbers[0]
             hurt = x[:, :own] + (added if alive is None else torch.where(alive, added, 0.0))
         else:
             gone = self.mask((x.shape[2], x.shape[3]), seed=seed).to(x.device)

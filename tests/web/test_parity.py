@@ -1,0 +1,174 @@
+"""The browser's engines against PyTorch: the same seed, the same cells, the same life."""
+
+import base64
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from planaria import store
+from planaria.core.layout import Layout
+from planaria.core.rule import Rule
+from planaria.engine import unroll
+from planaria.export.html import payload
+from planaria.world import World
+
+from rules import rule as random_rule
+
+pytest_plugins = ("web.browser",)
+
+STEPS = 100
+SIZE = (20, 23)
+ENGINES = ("webgl2", "plain")
+MANY = {"channels": 35, "hidden": (12,), "spread": 0.03}
+SHAPES = {
+    "classic": {"channels": 16, "hidden": (32,)},
+    "two layers": {"hidden": (9, 7)},
+    "three layers": {"hidden": (5, 8, 6), "bias": "all", "spread": 0.3, "life": "none"},
+    "no hidden layer": {"hidden": ()},
+    "no bias": {"bias": "none"},
+    "torus": {"edge": "circular"},
+    "torus without life": {"edge": "circular", "life": "none", "filters": ("identity", "sobel", "laplacian")},
+    "life before": {"life": "before"},
+    "life after": {"life": "after", "edge": "circular"},
+    "life elsewhere": {"life_channel": 5, "life_threshold": 0.2},
+    "every cell acts": {"fire_rate": 1.0, "dt": 0.25},
+    "few act": {"fire_rate": 0.1},
+    "learned filters": {"filters": ("learned",), "hidden": (12,)},
+    "scharr, gaussian, mean": {"filters": ("scharr", "gaussian", "mean", "identity")},
+    "frozen": {"frozen": 3, "channels": 11},
+    "told": {"cond": 3},
+    "a frozen group": {"frozen": 5, "channels": 9, "life": "none"},
+    "more weights than a uniform block holds": {"channels": 8, "hidden": (800,), "spread": 0.02},
+    "more channels than are drawn at once": MANY,
+    **{name: {"activation": name} for name in ("leaky_relu", "elu", "gelu", "silu", "tanh")},
+}
+"""One of every kind of rule that the player runs."""
+
+RUN = """async ({payload, size, steps, prefer, start, cond}) => {
+  const { World } = await import("./world.js");
+  const floats = (text) => new Float32Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
+  const text = (x) => {
+    let s = "";
+    const bytes = new Uint8Array(x.buffer);
+    for (let i = 0; i < bytes.length; i += 32768) s += String.fromCharCode(...bytes.subarray(i, i + 32768));
+    return btoa(s);
+  };
+  const world = new World(payload, { size, seed: 7, prefer });
+  if (cond) world.setCond(cond);
+  const states = [];
+  for (const x of start) { // from each state that PyTorch was in, as far as the next one
+    world.engine.write(floats(x), world.whole);
+    world.t = states.length;
+    for (let k = 0; k < steps; k++) {
+      world.tick();
+      states.push(text(world.read()));
+    }
+  }
+  const told = { states, kind: world.kind, why: world.why };
+  world.dispose();
+  return told;
+}"""
+
+
+def shaped(name: str) -> tuple[Rule, Layout]:
+    settings = SHAPES[name]
+    rule = random_rule(**{"spread": 0.1, **settings}).float().requires_grad_(False)
+    frozen, channels = rule.config.frozen, rule.config.channels
+    return rule, Layout(4, 3, hidden=channels - 4 - frozen, frozen=frozen)
+
+
+def first(layout: Layout) -> torch.Tensor:
+    """A state with life in its middle, and something in every frozen channel."""
+    rng = torch.Generator().manual_seed(5)
+    x = layout.seed(1, SIZE)
+    x[:, :, 6:14, 8:17] = torch.rand(1, layout.channels, 8, 9, generator=rng)
+    if layout.frozen:
+        x[:, -layout.frozen :] = torch.rand(1, layout.frozen, *SIZE, generator=rng)
+    return x
+
+
+def in_browser(page, told: dict, prefer: str, starts: list[torch.Tensor], steps: int, cond=None) -> torch.Tensor:
+    """States `(n, c, h, w)` after each of `steps` steps from each start."""
+    _, c, h, w = starts[0].shape
+    order = {
+        "payload": told, "size": [h, w], "steps": steps, "prefer": prefer, "cond": cond,
+        "start": [base64.b64encode(x.numpy().tobytes()).decode() for x in starts],
+    }  # fmt: skip
+    answer = page.evaluate(RUN, order)
+    assert answer["kind"] == prefer, answer["why"]
+    arrays = [np.frombuffer(base64.b64decode(s), np.float32) for s in answer["states"]]
+    return torch.from_numpy(np.stack(arrays)).reshape(-1, c, h, w)
+
+
+@pytest.fixture(scope="module")
+def blank(chromium, site):
+    context = chromium.new_context()
+    page = context.new_page()
+    page.goto(site.put("blank.html", "<!doctype html><title>blank</title>"))
+    yield page
+    context.close()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_hundred_steps_are_those_of_pytorch(blank, tmp_path, name, engine, record_property):
+    rule, layout = shaped(name)
+    store.save(tmp_path / "m.safetensors", rule, layout)
+    told = payload(tmp_path / "m.safetensors")
+    x = first(layout)
+    cond = torch.tensor([[0.5, -1.0, 0.25]]) if rule.config.cond else None
+    ours = torch.cat([x, *unroll(rule, x, STEPS, seed=7, cond=cond, engine="reference")])
+    assert ours[-1].isfinite().all()
+    assert rule.config.life == "none" or rule.alive(ours[-1:]).sum() > 5
+
+    theirs = in_browser(blank, told, engine, [x], STEPS, cond[0].tolist() if cond is not None else None)
+    apart = [distance(a, b) for a, b in zip(ours[1:], theirs, strict=True)]
+    flips = [k + 1 for k in range(STEPS) if not torch.equal(masks(rule, ours[k + 1]), masks(rule, theirs[k]))]
+    record_property("apart", json.dumps({"max": max(apart), "median": float(np.median(apart)), "flip": flips[:1]}))
+    until = flips[0] - 1 if flips else STEPS
+    assert max(apart[:until], default=0) < 1e-4
+    assert np.median(apart[:until] or [0]) < 1e-6
+    if flips:  # rounding made one cell live or die: from there, step by step from PyTorch's own states
+        onwards = in_browser(blank, told, engine, [s[None] for s in ours[:-1]], 1, None)
+        assert sum(distance(a, b) > 1e-4 for a, b in zip(ours[1:], onwards, strict=True)) <= 2
+
+
+def distance(a: torch.Tensor, b: torch.Tensor) -> float:
+    """The largest difference of two states, in units of the largest number where that is above 1: a rule drawn at
+    random grows without bound."""
+    return ((a - b).abs().max() / max(1.0, a.abs().max().item())).item()
+
+
+def masks(rule: Rule, x: torch.Tensor) -> torch.Tensor:
+    return rule.alive(x[None])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_trained_model_grows_and_heals_alike(blank, engine):
+    """A heart of the gallery, 40 steps from its seed, then half of it cut away, 60 more: to 1e-4, not in proportion."""
+    told = payload("heart")
+    rule, layout = store.load("heart")
+    world = World(rule, layout, (36, 36), seed=7)
+    ours = []
+    for k in range(100):
+        if k == 40:
+            world.erase("left")
+        world.tick()
+        ours.append(world.x[0])
+    deed = """async ({payload, prefer}) => {
+      const { World } = await import("./world.js");
+      const world = new World(payload, { size: [36, 36], seed: 7, prefer });
+      world.tick(40);
+      world.erase("left");
+      const at = [];
+      for (let k = 0; k < 6; k++) {
+        world.tick(10);
+        at.push([...world.read()]);
+      }
+      return at;
+    }"""
+    theirs = [torch.tensor(x).view_as(ours[0]) for x in blank.evaluate(deed, {"payload": told, "prefer": engine})]
+    for a, b in zip(ours[49::10], theirs, strict=True):
+        assert (a - b).abs().max() < 1e-4

@@ -1,0 +1,203 @@
+"""The player as a guest: on a phone, with a photo, on the graphics card, beside another one, in a file of its own."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from web.players import ERROR, MODEL, at, drag, grow, show
+
+from planaria import store
+from planaria.core.layout import Layout
+from planaria.core.rule import Rule, RuleConfig
+from planaria.export.html import page as exported
+from planaria.export.html import payload
+
+pytest_plugins = ("web.browser",)
+
+
+@pytest.fixture
+def shown(page, site):
+    return show(page, site)
+
+
+def touch(session, kind: str, *points: list[float]) -> None:
+    """Fingers on a screen, as the browser's own protocol tells of them."""
+    told = [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(points)]
+    session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": told})
+
+
+@pytest.fixture
+def phone(open_page, site):
+    page = open_page(viewport={"width": 360, "height": 700}, device_scale_factor=2, has_touch=True, is_mobile=True)
+    return show(page, site)
+
+
+def test_one_finger_wounds_and_two_zoom(phone):
+    grow(phone, 100)
+    fingers = phone.context.new_cdp_session(phone)
+    middle = phone.evaluate("player.world.size[0] / 2")
+    touch(fingers, "touchStart", at(phone, middle, middle - 8))
+    touch(fingers, "touchMove", at(phone, middle, middle + 8))
+    touch(fingers, "touchEnd")
+    assert phone.evaluate(ERROR) > 0.001
+    past, scale = phone.evaluate("[player.world.past.length, player.camera.scale]")
+    x, y = at(phone, middle, middle)
+    held = phone.evaluate("player.world.read()")
+    touch(fingers, "touchStart", [x - 30, y])
+    touch(fingers, "touchStart", [x - 30, y], [x + 30, y])
+    touch(fingers, "touchMove", [x - 60, y], [x + 60, y])
+    touch(fingers, "touchEnd")
+    assert phone.evaluate("player.camera.scale") / scale == pytest.approx(2, rel=0.05)
+    assert at(phone, middle, middle) == pytest.approx([x, y], abs=2)
+    assert phone.evaluate("player.world.past.length") == past
+    assert phone.evaluate("player.world.read()") == held, "a pinch leaves no wound"
+
+
+def test_a_phone_has_room_for_thumbs(phone):
+    assert phone.evaluate("document.documentElement.scrollWidth") == 360
+    for deed in ("paint", "more", "wound"):
+        phone.evaluate("(deed) => player.act(deed)", deed)
+        boxes = phone.evaluate(
+            """[...document.querySelectorAll("button, select, input:not([type=color]), label")]
+              .filter((e) => e.checkVisibility()).map((e) => [e.ariaLabel ?? e.textContent, e.getBoundingClientRect()])
+              .map(([name, b]) => [name, b.width, b.height, b.left, b.right])"""
+        )
+        assert len(boxes) > 15
+        for name, width, height, left, right in boxes:
+            assert min(width, height) >= 40, name
+            assert left >= 0, name
+            assert right <= 360, name
+        assert phone.evaluate("document.documentElement.scrollWidth") == 360
+
+
+def frozen(folder: Path) -> dict[str, Any]:
+    """A model without life that reads a photo in three frozen channels."""
+    layout = Layout(3, alpha=None, hidden=4, frozen=3)
+    rule = Rule(RuleConfig(channels=10, hidden=(8,), life="none", frozen=3))
+    with torch.no_grad():
+        rule.weights[-1].normal_(0, 0.02, generator=torch.Generator().manual_seed(1))
+    store.save(folder / "photo.safetensors", rule, layout, {"grid": [24, 24]})
+    return payload(folder / "photo.safetensors")
+
+
+DROP = """async ([kind, bytes]) => {
+  const canvas = Object.assign(document.createElement("canvas"), { width: 90, height: 30 });
+  const context = canvas.getContext("2d");
+  ["#ff0000", "#00ff00", "#0000ff"].forEach((colour, i) => {
+    context.fillStyle = colour;
+    context.fillRect(30 * i, 0, 30, 30);
+  });
+  const blob = bytes ? new Uint8Array(bytes) : await new Promise((done) => canvas.toBlob(done, "image/png"));
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File([blob], "cat.png", { type: kind }));
+  const event = new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true });
+  player.element.firstChild.dispatchEvent(event);
+}"""
+
+
+def test_a_photo_dropped_anywhere_lies_under_the_cells(page, site, tmp_path):
+    show(page, site, frozen(tmp_path))
+    assert "Drop a photo" in page.locator(".pl-hint").inner_text()
+    page.evaluate(DROP, ["image/png", 0])
+    page.wait_for_function("player.world.photo")
+    planes = page.evaluate("[0, 1, 2].map((k) => [...player.world.read().slice((7 + k) * 576, (8 + k) * 576)])")
+    assert max(planes[0]) == max(planes[2]) == 0, "cropped to its middle third"
+    assert min(planes[1]) == 1
+    page.evaluate("player.world.tick(3)")
+    assert page.evaluate("player.world.read().every(Number.isFinite)")
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "words"),
+    [("text/plain", 10, "is no picture"), ("image/png", 10, "can't be read"), ("image/png", 40_000_001, "40 MB")],
+)
+def test_what_is_no_photo_is_refused_in_words(shown, kind, size, words):
+    shown.evaluate(DROP, [kind, size])
+    shown.wait_for_function("(words) => player.bar.toast.textContent.includes(words)", arg=words)
+    assert shown.evaluate("player.world.photo") is None
+
+
+def test_on_the_graphics_card(page, site):
+    show(page, site, prefer="webgl2", size=[40, 40])
+    if page.evaluate("player.world.kind") != "webgl2":
+        pytest.skip(f"no WebGL2 here: {page.evaluate('player.world.why')}")
+    assert "WebGL2" in page.locator(".pl-about").text_content()
+    grow(page, 40)
+    drag(page, (20, 12), (20, 28))
+    hurt = page.evaluate(ERROR)
+    assert hurt > 0.003
+    page.evaluate("player.play()")
+    page.wait_for_function("player.world.t > 70")
+    page.get_by_role("button", name="Pause").click()
+    body = "player.world.read().slice(4800, 6400).reduce((n, alive) => n + (alive > 0.1), 0)"
+    after = page.evaluate(body)
+    page.evaluate("player.world.undo()")
+    assert after > 0.8 * page.evaluate(body)
+
+
+def test_two_players_live_on_one_page(shown, site):
+    show(shown, site, payload("heart"), host="second", name="other", compact=True)
+    shown.evaluate("other.play()")
+    shown.wait_for_timeout(150)
+    assert shown.evaluate("[player.world.t, other.world.t <= 3]") == [0, True], "out of sight it rests"
+    shown.locator("#second").scroll_into_view_if_needed()
+    shown.wait_for_function("other.world.t > 3")
+    assert shown.evaluate("player.world.t") == 0
+    shown.locator("#host .pl-stage").focus()
+    shown.keyboard.press(".")
+    assert shown.evaluate("player.world.t") == 1
+    shown.evaluate("other.destroy()")
+    assert shown.locator(".pl-player").count() == 1
+
+
+def test_destroyed_it_leaves_nothing_running(shown):
+    shown.evaluate("player.play()")
+    shown.wait_for_function("player.world.t > 3")
+    t = shown.evaluate("player.destroy() ?? player.world.t")
+    shown.keyboard.press(".")
+    shown.keyboard.press("Space")
+    shown.mouse.click(300, 300)
+    shown.wait_for_timeout(150)
+    assert shown.evaluate("[player.world.t, document.querySelectorAll('.pl-player').length]") == [t, 0]
+
+
+def test_another_model_and_newer_weights(shown):
+    grow(shown, 10)
+    shown.evaluate("(model) => player.setModel(model)", payload("heart"))
+    assert shown.locator(".pl-title strong").text_content() == "heart"
+    count = 8320
+    shown.evaluate("(n) => player.setWeights(new Float32Array(n))", count)
+    before = shown.evaluate("player.world.read()")
+    shown.evaluate("player.world.tick(2)")
+    assert shown.evaluate("player.world.read()") == before, "a rule of zeros is still"
+
+
+def test_a_model_that_does_not_fit_is_told_in_words(page, site):
+    show(page, site, {**MODEL, "weights": MODEL["weights"][:1]})
+    assert "can't be shown" in page.get_by_role("alert").inner_text()
+    assert page.evaluate("player.world") is None
+
+
+def test_the_picture_is_saved(shown):
+    grow(shown, 5)
+    shown.locator(".pl-stage").focus()
+    with shown.expect_download() as download:
+        shown.keyboard.press("s")
+    assert download.value.suggested_filename == "ladybird-5.png"
+    assert Path(download.value.path()).read_bytes()[:4] == b"\x89PNG"
+
+
+def test_the_exported_page_asks_for_nothing(open_page, tmp_path):
+    page = open_page()
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    file = tmp_path / "organism.html"
+    file.write_text(exported("ladybird"))
+    page.goto(file.as_uri())
+    page.locator(".pl-status", has_text=re.compile("step [1-9]")).wait_for()
+    assert asked == [file.as_uri()]
+    assert "grown with planaria" in page.locator("footer").inner_text()
+    page.keyboard.press("Space")
+    assert "paused" in page.locator(".pl-status").inner_text()
