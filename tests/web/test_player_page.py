@@ -159,7 +159,10 @@ def test_destroyed_it_leaves_nothing_running(shown):
     shown.keyboard.press(".")
     shown.keyboard.press("Space")
     shown.mouse.click(300, 300)
+    shown.evaluate("player.request = 0; player.draw = () => (window.drawn = true); null")
+    shown.emulate_media(color_scheme="dark")
     shown.wait_for_timeout(150)
+    assert not shown.evaluate("window.drawn")
     assert shown.evaluate("[player.world.t, document.querySelectorAll('.pl-player').length]") == [t, 0]
 
 

@@ -20,7 +20,7 @@ pytest.importorskip("websockets", reason="the studio's libraries are not install
 
 TINY = {
     "padding": "2", "rule.channels": "8", "rule.hidden": "16", "train.batch": "4", "train.pool": "12",
-    "train.rollout": "6,10", "train.checkpoint": "20",
+    "train.rollout": "6,10", "train.checkpoint": "500",
 }  # fmt: skip
 PATIENCE = 40.0
 PLAIN = """const whole = HTMLCanvasElement.prototype.getContext;
@@ -140,7 +140,7 @@ def test_a_newcomer_grows_wounds_and_takes_home(visit, server, complaints, tmp_p
 
     page.get_by_role("heading", name="Grow something", level=1).wait_for()
     page.get_by_role("button", name="heart", exact=True).click()
-    page.wait_for_function("document.querySelector('.preview-name').textContent === 'heart'")
+    page.locator(".preview-name", has_text="heart").wait_for()
     fill_in(page, **{"train.steps": "many"})
     page.get_by_role("button", name="Start growing").click()
     wrong = page.locator("[id='field-train.steps']")
@@ -161,7 +161,7 @@ def test_a_newcomer_grows_wounds_and_takes_home(visit, server, complaints, tmp_p
     page.get_by_role("button", name="Resume training").wait_for()
     assert status(server, "heart")["state"] == "paused"
     before = status(server, "heart")["step"]
-    page.wait_for_function("document.querySelector('.plot').getAttribute('aria-label').includes('log10 loss')")
+    page.locator(".plot[aria-label*='log10 loss']").wait_for()
     page.locator(".plot").scroll_into_view_if_needed()
     until(lambda: inked(page, ".plot"), "the loss curve")
     until(lambda: inked(page, ".pl-stage canvas"), "the player")
@@ -221,8 +221,9 @@ def test_a_training_outlives_the_studio(visit, server, complaints):
     server.start()
     page.locator("#banner").wait_for(state="hidden")
     complaints[:] = [c for c in complaints if "ERR_CONNECTION_REFUSED" not in c]
-    trained = page.locator(".living").get_attribute("data-trained")
-    page.wait_for_function(f"document.querySelector('.living').dataset.trained > {trained}")
+    living = page.locator(".living")
+    trained = int(living.get_attribute("data-trained") or 0)
+    until(lambda: int(living.get_attribute("data-trained") or 0) > trained, "newer weights")
 
     page.get_by_role("button", name="Stop", exact=True).click()
     page.get_by_role("button", name="Stop it").click()
@@ -248,11 +249,11 @@ def test_a_dropped_picture_and_what_is_no_picture(visit, server, complaints, tmp
     page.set_input_files("#picture-file", tmp_path / "My cat.png")
     page.locator(".preview-name", has_text="My cat.png").wait_for()
     assert not page.locator("#picture-error").is_visible()
-    page.wait_for_function("document.querySelector('.preview-cells').height === 27")
+    page.locator(".preview-cells[width='40'][height='27']").wait_for()
     page.get_by_label("Size, in cells").fill("12")
-    page.wait_for_function("document.querySelector('.preview-cells').width === 12")
+    page.locator(".preview-cells[width='12'][height='8']").wait_for()
     page.locator("#picture-words").fill("text:HI")
-    page.wait_for_function("document.querySelector('.preview-name').textContent === 'text:HI'")
+    page.locator(".preview-name", has_text="text:HI").wait_for()
 
     page.get_by_text("All settings").click()
     page.get_by_label("Search all settings").fill("learning rate")

@@ -2,7 +2,7 @@
 
 import { firstBias, threshold } from "./model.js";
 
-const BENDS = {
+const GLSL_BENDS = {
   relu: "max(v, 0.0)",
   leaky_relu: "max(v, 0.0) + 0.01 * min(v, 0.0)",
   elu: "mix(exp(min(v, 0.0)) - 1.0, v, greaterThan(v, vec4(0.0)))",
@@ -140,7 +140,7 @@ vec4 erf4(vec4 v) { // Numerical Recipes, erfc by Chebyshev fit: relative error 
     + t * (0.27886807 + t * (-1.13520398 + t * (1.48851587 + t * (-0.82215223 + t * 0.17087277)))))))));
   return sign(v) * (1.0 - e);
 }
-vec4 bend(vec4 v) { return ${BENDS[rule.activation]}; }
+vec4 bend(vec4 v) { return ${GLSL_BENDS[rule.activation]}; }
 void main() {
   ivec2 q = ivec2(gl_FragCoord.xy);
 ${adds.map((i) => `  vec4 d${i} = vec4(0.0);`).join("\n")}

@@ -1,0 +1,66 @@
+// How fast time goes: as many steps as asked for, as few as leave the page at ease.
+
+import { within } from "./player_parts.js";
+
+const BUDGET = 12; // ms of a frame that steps may take
+const LATE = 40; // ms between frames that tell of a graphics card out of breath
+const FASTEST = 3840; // steps a second: 64 in each frame of 1/60 s
+
+/** The speed asked for, and the speed there is. */
+export class Pace {
+  constructor(speed = 60) {
+    this.speed = within(speed, 1, FASTEST); // steps a second
+    this.most = 4; // steps a frame that the graphics card has shown to bear
+    this.real = 0; // steps a second, measured
+    this.rest();
+  }
+
+  /** Time stands still from here until the next `run`. */
+  rest() {
+    this.before = null;
+    this.owed = 0;
+    this.credit = 1;
+    this.since = null;
+    this.counted = 0;
+  }
+
+  /** The slider's place, 0 to 1, logarithmic. */
+  get slide() {
+    return Math.log(this.speed) / Math.log(FASTEST);
+  }
+
+  set slide(place) {
+    const speed = FASTEST ** within(place, 0, 1);
+    this.speed = Math.abs(speed - 60) < 6 ? 60 : Math.round(speed);
+  }
+
+  /** Do what is due at the time `now`, in ms: calls `tick` once a step, and gives how often. */
+  run(now, tick) {
+    const passed = this.before === null ? 1000 / this.speed : Math.min(now - this.before, 250);
+    this.before = now;
+    this.owed = Math.min(this.owed + (passed * this.speed) / 1000, 256);
+    this.credit = Math.min(this.credit + this.most, Math.max(1, this.most));
+    const due = Math.floor(Math.min(this.owed, this.credit));
+    const start = performance.now();
+    let done = 0;
+    while (done < due && performance.now() - start < BUDGET) {
+      tick();
+      done++;
+    }
+    this.owed = Math.min(this.owed - done, 2);
+    this.credit -= done;
+    if (passed > LATE && performance.now() - start < BUDGET) this.most = Math.max(0.1, this.most * 0.8);
+    else if (passed < LATE / 2) this.most = Math.min(256, this.most * 1.1 + 0.1);
+    this.measure(now, done);
+    return done;
+  }
+
+  measure(now, done) {
+    this.since ??= now;
+    this.counted += done;
+    if (now - this.since < 500) return;
+    this.real = (this.counted * 1000) / (now - this.since);
+    this.since = now;
+    this.counted = 0;
+  }
+}

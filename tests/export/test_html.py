@@ -1,0 +1,91 @@
+"""The page: one file, whole, with nothing in it that could ask for something or run from a model's words."""
+
+import base64
+import gzip
+import json
+import re
+
+import pytest
+import torch
+
+from planaria import store
+from planaria.core.layout import Layout
+from planaria.errors import UserError
+from planaria.export import write
+from planaria.export.html import modules, page, payload, script, web
+
+from rules import rule as random_rule
+
+NAMES = re.compile(r"^(?:export )?(?:async )?(?:const|let|function\*?|class) (\w+)", re.MULTILINE)
+
+
+@pytest.fixture
+def model(tmp_path):
+    store.save(tmp_path / "m.safetensors", random_rule(cond=2, frozen=1).float(), Layout(4, 3, 1, 1), {"name": "m"})
+    return tmp_path / "m.safetensors"
+
+
+def unpacked(text: str) -> str:
+    return gzip.decompress(base64.b64decode(re.search(r'atob\("([^"]+)"\)', text)[1])).decode()
+
+
+def test_a_page_of_8k_parameters_is_under_120_kb(tmp_path):
+    size = write("lizard", tmp_path / "deep" / "lizard.html").stat().st_size
+    assert 60_000 < size < 120_000
+    assert page("lizard") == page("lizard")
+
+
+def test_it_holds_the_model_to_the_bit(model):
+    text = page(model)
+    told = json.loads(re.search(r'<script type="application/json" id="planaria-model">(.*?)</script>', text)[1])
+    assert told == payload(model)
+    rule, layout = store.load(model)
+    for name, kept in (("weights", rule.weights), ("biases", rule.biases)):
+        for coded, p in zip(told[name], kept, strict=True):
+            assert torch.equal(torch.frombuffer(bytearray(base64.b64decode(coded)), dtype=torch.float32), p.flatten())
+    assert told["layout"]["hidden"] == layout.hidden
+    assert told["rule"]["cond"] == 2
+    assert torch.equal(torch.tensor(told["kernels"]), rule.kernels.flatten(1))
+
+
+def test_it_names_no_address_and_loads_nothing(model):
+    text = page(model)
+    for part in (text, unpacked(text)):
+        assert not re.search(
+            r"https?://(?!www\.w3\.org/)|\bfetch\(|XMLHttpRequest|WebSocket|^import |<link|src=", part, re.M
+        )
+    assert "default-src 'none'" in text
+    assert "<!--planaria:" not in text
+
+
+def test_what_a_model_says_of_itself_is_no_markup(tmp_path):
+    evil = "</title></script><script>alert(1)</script><!--planaria:script-->"
+    store.save(tmp_path / "m.safetensors", random_rule().float(), Layout(4, 3, 2), {"name": evil, "task": evil})
+    text = page(tmp_path / "m.safetensors")
+    assert "alert(1)</script>" not in text.replace("&lt;/script&gt;", "")
+    assert text.count("<script") == 2
+    assert payload(tmp_path / "m.safetensors")["name"] == evil
+
+
+def test_no_two_modules_use_one_name():
+    """They become one script, where a second `const` of a name would be an error."""
+    seen: dict[str, str] = {}
+    for module in modules("player"):
+        for name in NAMES.findall(web(f"{module}.js")):
+            assert name not in seen, f"{name} stands in {seen.get(name)}.js and {module}.js"
+            seen[name] = module
+    assert {"World", "mount", "PlainEngine", "GraphicsEngine"} <= seen.keys()
+    assert not re.search(r"^(import|export) ", script(), re.MULTILINE)
+
+
+def test_modules_come_after_what_they_need():
+    order = modules("player")
+    assert order[-1] == "player"
+    for place, module in enumerate(order):
+        assert set(modules(module)[:-1]) <= set(order[:place])
+
+
+def test_what_is_no_model_is_no_page(tmp_path):
+    with pytest.raises(UserError, match="no model"):
+        write(tmp_path / "none.safetensors", tmp_path / "none.html")
+    assert not (tmp_path / "none.html").exists()
