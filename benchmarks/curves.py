@@ -12,9 +12,9 @@ import argparse
 import torch
 
 from planaria import tasks
+from planaria.recipes import find
 from planaria.training.dist import Ranks
 from planaria.training.loop import Trainer
-from planaria.training.recipe import find
 
 SHARES = (1e-12, 1e-9, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
 

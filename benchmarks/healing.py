@@ -15,7 +15,7 @@ import torch
 import planaria as pl
 from planaria import store, tasks
 from planaria.core.damage import Wound
-from planaria.training.recipe import find
+from planaria.recipes import find
 
 WOUNDS = ("left", "right", "top", "bottom", "centre(16)")
 

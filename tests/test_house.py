@@ -20,7 +20,7 @@ FLOORS = [
     "recipes",
     "export",
     "view training bench",
-    "cli",
+    "cli model",
     "__main__",
 ]
 FLOOR = {room: n for n, rooms in enumerate(FLOORS) for room in rooms.split()}

@@ -207,6 +207,188 @@ def test_an_image_is_what_a_person_sees():
     assert w.image(0.0)[0, 0].tolist() == [0, 0, 0]
 
 
+def test_one_channel_is_red_above_zero_and_blue_below():
+    w = world()
+    w.x = torch.zeros_like(w.x)
+    for column, value in enumerate((1.0, -1.0, 0.5, -9.0, torch.nan)):
+        w.x[0, 4, 0, column] = value
+    seen = w.image(channel=4)[0, :6].tolist()
+    assert seen == [[255, 0, 0], [0, 0, 255], [255, 128, 128], [0, 0, 255], [255, 255, 255], [255, 255, 255]]
+    assert w.image(0.0, channel=5).min() == 255
+    for channel in (-1, 6):
+        with pytest.raises(UserError, match=rf"no channel {channel}; have 0..5"):
+            w.image(channel=channel)
+
+
+def test_picking_tells_the_colour_that_is_seen():
+    w = world()
+    w.x[0, :4, 1, 2] = torch.tensor([0.5, 0.0, 0.0, 0.5])
+    assert w.pick(1, 2) == (255, 128, 128)
+    assert w.pick(1, 2, 0.0) == (128, 0, 0)
+    for row, column in ((-1, 0), (0, -1), (7, 0), (0, 9)):
+        with pytest.raises(UserError, match=f"no cell at row {row}, column {column}; the grid has 7 rows and 9"):
+            w.pick(row, column)
+
+
+def test_planting_makes_the_seed():
+    w = world()
+    w.clear()
+    w.plant(3.4, 3.8)
+    assert torch.equal(w.x, LAYOUT.seed(1, (7, 9)))
+
+
+def test_clearing_spares_the_frozen():
+    w = alive()
+    frozen = w.x[:, 5]
+    w.t = 4
+    w.clear()
+    assert w.x[:, :5].abs().sum() == 0
+    assert torch.equal(w.x[:, 5], frozen)
+    assert w.t == 4
+
+
+def test_chance_fills_what_is_not_frozen_and_repeats():
+    layout = Layout(3, None, hidden=2, frozen=1, offset=0.5)
+    w = World(rule(frozen=1, life="none").float(), layout, (30, 40), seed=5)
+    w.randomise()
+    seen, hidden, frozen = layout.picture(w.x), w.x[:, 3:5], w.x[:, 5]
+    for values, least in ((seen, 0.0), (hidden, -0.5)):
+        assert least <= values.min() < least + 0.01
+        assert least + 0.99 < values.max() < least + 1
+    assert frozen.abs().sum() == 0
+    first = w.x
+    w.randomise()
+    assert torch.equal(w.x, first)
+    w.t = 1
+    w.randomise()
+    assert not torch.equal(w.x, first)
+
+
+def test_a_photo_lies_under_the_cells_for_good():
+    w = alive()
+    before = w.x
+    photo = torch.rand(1, 7, 9)
+    w.expose(photo)
+    assert torch.equal(w.x[0, 5:], photo)
+    assert torch.equal(w.x[:, :5], before[:, :5])
+    w.tick(2)
+    w.reset()
+    assert torch.equal(w.x[0, 5:], photo)
+    assert torch.equal(w.x[:, :5], LAYOUT.seed(1, (7, 9))[:, :5])
+    for wrong in (torch.rand(2, 7, 9), torch.rand(1, 9, 7)):
+        with pytest.raises(UserError, match="doesn't fit 1 frozen channels"):
+            w.expose(wrong)
+    with pytest.raises(UserError, match="doesn't fit 0 frozen channels"):
+        World(rule().float(), Layout(4, 3, hidden=2), 5).expose(torch.rand(0, 5, 5))
+
+
+def test_a_photo_is_shifted_as_the_cells_are():
+    w = World(rule(frozen=1, life="none").float(), Layout(3, None, hidden=2, frozen=1, offset=0.5), 5)
+    w.expose(torch.full((1, 5, 5), 0.75))
+    assert (w.x[0, 5] == 0.25).all()
+
+
+def test_undo_goes_back_edit_by_edit():
+    w = alive()
+    moments = []
+    for edit in (
+        lambda: w.paint(3, 3, 1), lambda: w.erase("left"), w.clear, w.randomise, lambda: w.plant(1, 1), w.reset,
+        lambda: w.expose(torch.rand(1, 7, 9)),
+    ):  # fmt: skip
+        w.tick(2)
+        moments.append((w.x, w.t))
+        edit()
+    for x, t in reversed(moments):
+        assert w.undo()
+        assert torch.equal(w.x, x)
+        assert w.t == t
+    assert not w.undo()
+    assert torch.equal(w.x, moments[0][0])
+    frozen = w.x[:, 5]
+    w.reset()
+    assert torch.equal(w.x[:, 5], frozen)  # the photo was taken back, too
+
+
+def test_from_press_to_lift_is_one_edit():
+    w = alive()
+    before = w.x
+    w.press()
+    for column in range(5):
+        w.paint(2, column, 1)
+        w.tick()
+    w.lift()
+    after = w.x
+    w.paint(5, 5, 1)
+    assert w.undo()
+    assert torch.equal(w.x, after)
+    assert w.undo()
+    assert torch.equal(w.x, before)
+    assert w.t == 0
+    w.press()
+    assert w.undo()  # lifts, too
+    w.paint(2, 2, 1)
+    w.paint(2, 3, 1)
+    assert w.undo()
+    assert w.undo()
+    assert not w.undo()
+
+
+def test_the_past_is_bounded(monkeypatch):
+    w = alive()
+    for _ in range(100):
+        w.paint(3, 3, 1)
+    assert sum(w.undo() for _ in range(200)) == 64
+    monkeypatch.setattr("planaria.world.UNDO_BYTES", 3 * w.x.nbytes)
+    for _ in range(9):
+        w.clear()
+    assert sum(w.undo() for _ in range(200)) == 3
+    monkeypatch.setattr("planaria.world.UNDO_BYTES", 0)
+    w.clear()
+    w.clear()
+    assert sum(w.undo() for _ in range(200)) == 1
+
+
+def test_a_start_of_ones_own():
+    start = torch.rand(1, 6, 7, 9)
+    w = world(start=start)
+    assert torch.equal(w.x, start)
+    w.tick(2)
+    w.reset()
+    assert torch.equal(w.x, start)
+    for wrong in (torch.rand(1, 6, 9, 7), torch.rand(2, 6, 7, 9), torch.rand(1, 5, 7, 9)):
+        with pytest.raises(UserError, match="start"):
+            world(start=wrong)
+
+
+def test_a_loop_is_no_edit():
+    w = world(seed=4)
+    w.tick(5)
+    w.restart()
+    assert w.t == 0
+    assert torch.equal(w.x, LAYOUT.seed(1, (7, 9)))
+    assert not w.undo()
+
+
+def test_cells_hear_what_they_are_told():
+    r = rule(cond=2).float()
+    layout, told = Layout(4, 3, hidden=2), torch.tensor([[1.0, -2.0]])
+    w = World(r, layout, 7, cond=told)
+    w.tick(3)
+    assert torch.equal(w.x, run(r, layout.seed(1, 7), 3, cond=told))
+    assert not torch.equal(w.x, run(r, layout.seed(1, 7), 3, cond=-told))
+
+
+@pytest.mark.parametrize("radius", [0, 1, 2.5, 4, -2, 1e6])
+def test_a_disc_is_a_disc_wherever_it_lies(radius):
+    y, x = torch.meshgrid(torch.arange(7), torch.arange(9), indexing="ij")
+    for row in (-3, 0, 2.5, 6, 8.2):
+        for column in (-1.5, 0, 4, 8, 11):
+            w = world()
+            w.clear()
+            w.paint(row, column, radius, {1: 0.5})
+            assert torch.equal(w.x[0, 1] != 0, (y - row) ** 2 + (x - column) ** 2 <= radius**2)
+
+
 def test_a_world_has_cells():
     with pytest.raises(UserError, match="at least one sample and one cell"):
         world((0, 5))

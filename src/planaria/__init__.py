@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from planaria.errors import UserError as UserError
     from planaria.export.movie import Film as Film
     from planaria.export.movie import film as film
-    from planaria.store import load as load
+    from planaria.model import Model as Model
+    from planaria.model import load as load
     from planaria.store import save as save
     from planaria.training.session import train as train
     from planaria.world import World as World
@@ -24,13 +25,14 @@ __version__ = "0.1.0"
 _HOMES = {
     "Film": "planaria.export.movie",
     "Layout": "planaria.core.layout",
+    "Model": "planaria.model",
     "Rule": "planaria.core.rule",
     "RuleConfig": "planaria.core.rule",
     "UserError": "planaria.errors",
     "World": "planaria.world",
     "Wound": "planaria.core.damage",
     "film": "planaria.export.movie",
-    "load": "planaria.store",
+    "load": "planaria.model",
     "picture": "planaria.data.images",
     "run": "planaria.engine",
     "save": "planaria.store",
@@ -39,7 +41,7 @@ _HOMES = {
 }
 
 __all__ = [
-    "Film", "Layout", "Rule", "RuleConfig", "UserError", "World", "Wound",
+    "Film", "Layout", "Model", "Rule", "RuleConfig", "UserError", "World", "Wound",
     "film", "load", "picture", "run", "save", "train", "unroll",
 ]  # fmt: skip
 

@@ -1,10 +1,14 @@
 """Typed dataclasses from dictionaries, YAML files and the command line, and back."""
 
+import ast
 import dataclasses
+import inspect
+import itertools
 import re
+import textwrap
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -78,6 +82,60 @@ class TrainConfig:
         ):
             if not good:
                 raise UserError(what)
+
+
+@dataclass(frozen=True)
+class Field:
+    """One setting, as a form shows it."""
+
+    key: str
+    """As in YAML, with dots: train.steps."""
+    kind: str
+    """int, float, str, bool, choice or list."""
+    default: Any
+    """A scalar, a list or None."""
+    choices: tuple[str, ...] | None
+    """What a choice may be."""
+    help: str
+    """The sentence beneath the field in its class."""
+    optional: bool
+    """Whether None is a value too."""
+
+
+def describe(cls: type) -> list[Field]:
+    """Every setting of the dataclass `cls` and of those within it, in the order written."""
+    return list(_described(cls, cls(), ""))
+
+
+def _described(cls: type, defaults: Any, prefix: str) -> Iterator[Field]:
+    sentences = _sentences(cls)
+    for name, hint in _fields(cls).items():
+        key, default = f"{prefix}{name}", getattr(defaults, name)
+        if dataclasses.is_dataclass(hint):
+            yield from _described(typing.cast(type, hint), default, f"{key}.")
+            continue
+        parts = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+        (one, *_) = (part for part in parts if part is not type(None))
+        origin = typing.get_origin(one)
+        choices = tuple(map(str, typing.get_args(one))) if origin is typing.Literal else None
+        kind = "choice" if choices else "list" if origin is tuple else one.__name__
+        plain = list(default) if isinstance(default, tuple) else default
+        yield Field(key, kind, plain, choices, sentences.get(name, ""), type(None) in parts)
+
+
+def _sentences(cls: type) -> dict[str, str]:
+    """The sentence beneath each field of a class, from its source; none where there is no source."""
+    try:
+        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
+    except (OSError, TypeError, SyntaxError):
+        return {}
+    body = tree.body if isinstance(tree, ast.ClassDef) else []
+    return {
+        field.target.id: inspect.cleandoc(text.value.value)
+        for field, text in itertools.pairwise(body)
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant) and isinstance(text.value.value, str)
+    }
 
 
 def to_dict(config: Any) -> dict[str, Any]:

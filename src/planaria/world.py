@@ -157,6 +157,8 @@ class World:
         if not self._past:
             return False
         self.x, self.t = self._past.pop()
+        if self.photo is not None:
+            self.photo = self.x[0, -self.layout.frozen :]
         return True
 
     def _remember(self) -> None:

@@ -51,3 +51,19 @@ def test_what_memory_cannot_hold_is_refused_before_it_is_taken():
 def test_a_world_has_a_cell():
     with pytest.raises(UserError, match="at least one sample and one cell"):
         Layout().seed(1, (0, 4))
+
+
+def test_a_colour_is_what_the_cells_hold():
+    colour = (255, 128, 0)
+    for layout in (Layout(4, 3, 2), Layout(4, 3, 2, offset=0.5), Layout(3, None, 2, offset=0.5), Layout(3, None, 0)):
+        values = layout.colour(colour)
+        assert set(values) == set(range(layout.visible))
+        x = torch.zeros(1, layout.channels, 1, 1)
+        for channel, value in values.items():
+            x[0, channel] = value
+        for background in (0.0, 1.0):
+            seen = (layout.rgb(x, background) * 255).round().flatten().tolist()
+            assert seen == list(colour)
+    grey = Layout(1, None, 0, offset=0.25)
+    assert grey.colour((100, 100, 100)) == {0: pytest.approx(100 / 255 - 0.25)}
+    assert grey.colour((255, 0, 0))[0] == pytest.approx(0.299 - 0.25)

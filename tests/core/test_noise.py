@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from planaria.core.noise import derive, fire, fold, mix
+from planaria.core.noise import derive, fire, fold, mix, uniform, words
 
 WORD = 0xFFFFFFFF
 
@@ -74,3 +74,21 @@ def test_derived_seeds_differ_by_every_part():
     assert len(seeds) == 8000
     assert derive(5) == slow_mix(0x9E3779B9 ^ 5)
     assert fold(torch.tensor(0, dtype=torch.int32), torch.tensor(5, dtype=torch.int32)).item() & WORD == derive(5)
+
+
+def test_words_are_the_specification():
+    got = words(7, 3, (2, 4, 5))
+    assert got.dtype == torch.int32
+    want = [[[slow_cell(7, 3, b, i, j) for j in range(5)] for i in range(4)] for b in range(2)]
+    assert (got.long() & WORD).tolist() == want
+
+
+def test_numbers_by_chance_are_the_upper_bits_of_the_words():
+    got = uniform(7, 3, (2, 4, 5))
+    want = [[[(slow_cell(7, 3, b, i, j) >> 8) / 2**24 for j in range(5)] for i in range(4)] for b in range(2)]
+    assert got.tolist() == want
+    many = uniform(1, 0, (1, 300, 300))
+    assert 0 <= many.min() < 1e-4 < 1 - 1e-4 < many.max() < 1
+    assert many.mean() == pytest.approx(0.5, abs=0.01)
+    assert many.var() == pytest.approx(1 / 12, abs=0.01)
+    assert torch.equal((many < 0.5)[:, None], fire(0.5, 1, 0, (1, 300, 300)))

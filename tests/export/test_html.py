@@ -11,7 +11,7 @@ import torch
 from planaria import store
 from planaria.core.layout import Layout
 from planaria.errors import UserError
-from planaria.export import write
+from planaria.export import Options, write
 from planaria.export.html import modules, page, payload, script, web
 
 from rules import rule as random_rule
@@ -38,7 +38,7 @@ def test_a_page_of_8k_parameters_is_under_120_kb(tmp_path):
 def test_it_holds_the_model_to_the_bit(model):
     text = page(model)
     told = json.loads(re.search(r'<script type="application/json" id="planaria-model">(.*?)</script>', text)[1])
-    assert told == payload(model)
+    assert told == payload(model) | {"seed": 0}
     rule, layout = store.load(model)
     for name, kept in (("weights", rule.weights), ("biases", rule.biases)):
         for coded, p in zip(told[name], kept, strict=True):
@@ -46,6 +46,13 @@ def test_it_holds_the_model_to_the_bit(model):
     assert told["layout"]["hidden"] == layout.hidden
     assert told["rule"]["cond"] == 2
     assert torch.equal(torch.tensor(told["kernels"]), rule.kernels.flatten(1))
+
+
+def test_it_opens_as_it_was_asked_to(model):
+    text = page(model, Options(name="Ada", title="A & B", size=(30, 40), seed=3))
+    told = json.loads(re.search(r'<script type="application/json" id="planaria-model">(.*?)</script>', text)[1])
+    assert (told["name"], told["grid"], told["seed"]) == ("Ada", [30, 40], 3)
+    assert "<title>A &amp; B</title>" in text
 
 
 def test_it_names_no_address_and_loads_nothing(model):

@@ -35,9 +35,10 @@ def finished(folder, **settings):
 
 
 def essence(folder) -> dict:
-    """What must be the same bytes: all but the seconds in the metrics."""
+    """What must be the same bytes: all but times."""
     metrics = [{k: v for k, v in m.items() if k != "seconds"} for m in results.read_metrics(folder / "metrics.jsonl")]
-    names = sorted(p.name for p in folder.iterdir() if p.name not in ("metrics.jsonl", "README.md", "loss.png"))
+    timed = ("metrics.jsonl", "README.md", "loss.png", "status.json")
+    names = sorted(p.name for p in folder.iterdir() if p.name not in timed)
     card = store.card(folder)
     return {"metrics": metrics, **{n: (folder / n).read_bytes() for n in names}, "card": {**card, "name": ""}}
 
@@ -57,7 +58,7 @@ def test_a_run_folder_holds_what_people_need(tmp_path):
     folder = finished(tmp_path / "tiny")
     assert {p.name for p in folder.iterdir()} == {
         "README.md", "checkpoint.safetensors", "config.yaml", "film.webp", "loss.png", "metrics.jsonl",
-        "model.safetensors", "strip.png", "target.png",
+        "model.safetensors", "organism.html", "status.json", "strip.png", "target.png",
     }  # fmt: skip
     metrics = results.read_metrics(folder / "metrics.jsonl")
     assert [m["step"] for m in metrics] == list(range(1, 13))

@@ -131,6 +131,7 @@ def inked(page, selector: str) -> bool:
     )
 
 
+@pytest.mark.long
 def test_a_newcomer_grows_wounds_and_takes_home(visit, server, complaints, tmp_path):
     page = visit(accept_downloads=True)
     page.goto(server.url)
@@ -210,6 +211,7 @@ def test_a_newcomer_grows_wounds_and_takes_home(visit, server, complaints, tmp_p
     assert [url for url in asked if not url.startswith(("data:", "blob:"))] == [taken["html"].as_uri()]
 
 
+@pytest.mark.long
 def test_a_training_outlives_the_studio(visit, server, complaints):
     page = visit()
     name = begin(page, server, "flower", 100_000)
@@ -263,7 +265,7 @@ def test_a_dropped_picture_and_what_is_no_picture(visit, server, complaints, tmp
 
 
 def test_an_organism_of_the_gallery_is_a_model_for_ones_own(visit, server):
-    page = visit(viewport={"width": 390, "height": 844}, color_scheme="dark", has_touch=True)
+    page = visit(viewport={"width": 360, "height": 740}, color_scheme="dark", has_touch=True)
     page.goto(f"{server.url}#/gallery/fish")
     page.locator(".pl-stage canvas").wait_for()
     until(lambda: inked(page, ".pl-stage canvas"), "the player")

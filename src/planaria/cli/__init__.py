@@ -1,4 +1,4 @@
-"""The command line: `train`, `run`, `show`, `list`, `bench`."""
+"""The command line: `train`, `run`, `show`, `play`, `studio`, `export`, `list`, `bench`."""
 
 import signal
 import sys
@@ -16,8 +16,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from planaria import __version__
+from planaria.cli import asked
 from planaria.cli.bench import bench
+from planaria.cli.export import export
 from planaria.cli.listing import list_
+from planaria.cli.play import play
+from planaria.cli.studio import studio
 from planaria.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,7 +30,7 @@ if TYPE_CHECKING:
 
 HELP = """Neural cellular automata that grow, persist and heal.
 
-Start with:  planaria train demo
+Start with:  planaria play lizard   or   planaria studio   or   planaria train demo
 """
 
 TRAIN_HELP = """Train a rule; everything goes to runs/NAME.
@@ -69,7 +73,10 @@ def _app() -> cyclopts.App:
     app.command(run)
     app.command(show)
     app.command(list_, name="list")
+    app.command(play)
     app.command(bench)
+    app.command(export)
+    app.command(studio)
     return app
 
 
@@ -168,6 +175,10 @@ def _train(recipe: "Recipe", config: Any, name: str | None, runs: Path, resume: 
         session.finish()
     if place.writes:
         show(folder)
+        console.print(
+            f"to touch it: planaria play {folder}, or open {folder / 'organism.html'} in a browser",
+            markup=False, highlight=False, soft_wrap=True,
+        )  # fmt: skip
     return 0
 
 
@@ -226,19 +237,18 @@ def run(
     engine
         `planaria list engines` tells.
     """
-    from planaria.export.movie import check_suffix, film
-    from planaria.store import load
+    from planaria.export import Options
+    from planaria.export.movie import check_suffix, shoot
     from planaria.view.terminal import HalfBlocks
 
-    wounds = dict(_wound(e) for e in erase)
     if output is not None:
         check_suffix(output)
-    rule, layout = load(model)
+    options = Options(
+        steps=steps, size=asked.size(size), seed=seed, erase=asked.wounds(erase), every=every, fps=fps,
+        background=background, engine=engine,
+    )  # fmt: skip
     with console.status(f"running {steps} steps"):
-        shot = film(
-            rule, layout, steps=steps, size=_size(size, model), seed=seed, erase=wounds, every=every, fps=fps,
-            background=background, engine=engine,
-        )  # fmt: skip
+        shot = shoot(model, options)
     if output is None:
         console.print(HalfBlocks(shot.frames[-1], console.width))
     else:
@@ -260,7 +270,7 @@ def show(what: Path, /) -> int:
     import numpy as np
 
     from planaria import store
-    from planaria.export.movie import film
+    from planaria.export.movie import film, healing
     from planaria.view.terminal import HalfBlocks, cropped
 
     rule, layout = store.load(what)
@@ -281,8 +291,7 @@ def show(what: Path, /) -> int:
         if isinstance(value, float) and value > 0:
             table.add_row(_printable(key), f"{value:.6f}  (log10 {math.log10(value):.2f})")
     console.print(table, highlight=False)
-    wounds = {160: "left"} if config.get("regime") == "regenerate" else {}
-    shot = film(rule, layout, steps=260, size=_size(None, what), every=20, erase=wounds, seed=1)
+    shot = film(rule, layout, steps=260, size=store.trained_size(what), every=20, erase=healing(card), seed=1)
     picks = shot.moments(6)
     tiles = cropped(shot.frames[picks])
     across = 6 if console.width >= 150 else 3
@@ -295,28 +304,6 @@ def show(what: Path, /) -> int:
 def _printable(text: str) -> str:
     """What a model file says of itself, without markup and without codes that a terminal would obey."""
     return escape("".join(c for c in text if c.isprintable()))
-
-
-def _wound(text: str) -> tuple[int, str]:
-    wound, at, step = text.rpartition("@")
-    if not at or not step.isdigit():
-        raise UserError(f"--erase {text!r}: write WOUND@STEP, as in left@150")
-    return int(step), wound
-
-
-def _size(text: str | None, model: Path) -> tuple[int, int]:
-    """`72`, `64x96`, or the size that a model was trained at."""
-    if text is None:
-        from planaria import store
-
-        return store.trained_size(model)
-    rows, _, columns = text.lower().partition("x")
-    if not (rows.isdigit() and (columns or rows).isdigit()):
-        raise UserError(f"--size {text!r}: write 72 or ROWSxCOLUMNS, as in 64x96")
-    size = int(rows), int(columns or rows)
-    if not all(1 <= n <= 16384 for n in size):
-        raise UserError(f"--size {text!r}: a side has 1 to 16384 cells")
-    return size
 
 
 @contextmanager

@@ -21,7 +21,8 @@ _IMPORT = re.compile(r'^import .* from "\./(\w+)\.js";\n', re.MULTILINE)
 
 START = """
 const find = (id) => document.getElementById(id);
-mount(find("planaria"), JSON.parse(find("planaria-model").textContent));
+const told = JSON.parse(find("planaria-model").textContent);
+mount(find("planaria"), told, { seed: told.seed });
 """
 LOADER = """const host = document.getElementById("planaria");
 if (globalThis.DecompressionStream) {
@@ -37,17 +38,24 @@ if (globalThis.DecompressionStream) {
 
 def write(model: Path, output: Path, options: Options) -> Path:
     """Write `model` as a page."""
-    write_bytes(output, page(model, name=options.name, title=options.title).encode())
+    write_bytes(output, page(model, options).encode())
     return output
 
 
-def page(model: str | Path, *, name: str = "", title: str = "") -> str:
-    """The whole page of a model, about 90 KB: HTML that asks for nothing from anywhere."""
+def page(model: str | Path, options: Options | None = None) -> str:
+    """The whole page of a model, about 90 KB: HTML that asks for nothing from anywhere.
+
+    Of `options` it takes name, title, size and seed.
+    """
+    options = options or Options()
     told = payload(model)
-    told["name"] = name or told["name"]
+    told["name"] = options.name or told["name"]
+    told["seed"] = options.seed
+    if options.size is not None:
+        told["grid"] = list(options.size) if isinstance(options.size, tuple) else [options.size] * 2
     data = json.dumps(told, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
     parts = {
-        "title": html.escape(title or told["name"]),
+        "title": html.escape(options.title or told["name"]),
         "style": f"<style>\n{style()}</style>",
         "model": f'<script type="application/json" id="planaria-model">{data}</script>',
         "script": f'<script type="module">\n{LOADER.replace("PACKED", _packed(script() + START))}</script>',

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -15,7 +16,8 @@ from torch import nn
 from planaria.core.damage import Wound
 from planaria.core.layout import Layout
 from planaria.errors import UserError, missing_extra, unknown
-from planaria.store import write_bytes
+from planaria.export import Options
+from planaria.store import card, load, trained_size, write_bytes
 from planaria.types import State
 from planaria.world import World
 
@@ -23,6 +25,8 @@ SUFFIXES = (".gif", ".mp4", ".png", ".webp")
 SIDE = 288
 """Pixels that the longer side of a film has at least, where no scale is given."""
 MOST_BYTES = 2_000_000_000
+WOUND_AT, WOUND = 160, "left"
+"""What a film of a model that was trained to heal shows, where nobody says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -190,3 +194,27 @@ def film(
             world.erase(erase[step])
             shoot()
     return Film(np.stack(frames), tuple(at), erase, fps)
+
+
+def healing(told: Mapping[str, Any]) -> dict[int, str]:
+    """The wounds that a film of a model with this card should show: one, if it was trained to heal."""
+    config = told.get("config")
+    return {WOUND_AT: WOUND} if isinstance(config, dict) and config.get("regime") == "regenerate" else {}
+
+
+def shoot(model: Path, options: Options) -> Film:
+    """Film a model file or run folder."""
+    rule, layout = load(model)
+    erase = options.erase
+    if erase is None:
+        erase = {step: wound for step, wound in healing(card(model)).items() if step < options.steps}
+    return film(
+        rule, layout, steps=options.steps, size=options.size or trained_size(model), seed=options.seed, erase=erase,
+        every=options.every, fps=options.fps, background=options.background, engine=options.engine,
+    )  # fmt: skip
+
+
+def write(model: Path, output: Path, options: Options) -> Path:
+    """Film a model into a `.gif`, `.webp`, `.mp4` or a `.png` strip."""
+    check_suffix(output)
+    return shoot(model, options).save(output, scale=options.scale)

@@ -1,23 +1,28 @@
 """A run folder while it trains: what the training tells, and what people wish of it. Neither waits for the other.
 
 `status.json` and, while somebody watches, `live.safetensors` and `live.png` are written by the training; `wishes.json`
-and `watched` by whoever looks on. Every file is replaced in one step.
+and `watched` by whoever looks on. Every file is replaced in one step, but none is waited for until it is on the disk:
+they are about now. What can't be written is left: a full disk must not end a training because somebody looks on.
 """
 
+import contextlib
 import json
 import os
+import platform
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from planaria.store import write_bytes
+from planaria.errors import UserError
 
 WEIGHTS, POOL, STATUS, WISHES, WATCHED = "live.safetensors", "live.png", "status.json", "wishes.json", "watched"
 WATCH_SECONDS = 15.0
 """How long one call of `watch` asks for live weights and pictures."""
 SILENCE_SECONDS = 300.0
-"""After this long without a word from it, a training is taken for dead."""
+"""After this long without a word from it, a training elsewhere is taken for dead."""
+CLOCKS = 2.0
+"""Seconds that the times of files and of processes may differ."""
 MOST_BYTES = 1_000_000
 
 
@@ -38,7 +43,9 @@ class Status:
     time: float = 0.0
     """When this was written, in seconds since 1970."""
     note: str = ""
-    """What went wrong, in one line."""
+    """What went wrong, or what it is busy with, in one line."""
+    host: str = ""
+    """The machine that `pid` is a process of."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,7 @@ class Wishes:
 
 _KINDS: dict[str, Any] = {
     "state": str, "step": int, "steps": int, "loss": float | int | None, "pid": int, "time": float, "note": str,
+    "host": str,
 }  # fmt: skip
 
 
@@ -67,9 +75,11 @@ def read_status(folder: Path) -> Status | None:
     return status
 
 
-def write_status(folder: Path, status: Status) -> None:
-    """Say how it is doing, from this process, now."""
-    _write(folder / STATUS, replace(status, pid=os.getpid(), time=time.time()))
+def write_status(folder: Path, status: Status, pid: int | None = None) -> None:
+    """Say how it is doing, now; `pid` is the training's process where that isn't this one."""
+    now = replace(status, pid=os.getpid() if pid is None else pid, time=time.time(), host=platform.node())
+    with contextlib.suppress(OSError):
+        _replace(folder / STATUS, now)
 
 
 def read_wishes(folder: Path) -> Wishes:
@@ -93,8 +103,26 @@ def wish(folder: Path, *, pause: bool | None = None, stop: bool | None = None, w
         old.stop if stop is None else stop,
         (*old.wounds, (number, wound))[-64:] if wound is not None else old.wounds,
     )
-    _write(folder / WISHES, new)
+    try:
+        _replace(folder / WISHES, new)
+    except OSError as e:
+        raise UserError(f"can't write {folder / WISHES}: {e.strerror or e}") from e
     return new
+
+
+def stamp(folder: Path) -> tuple[int, int] | None:
+    """What changes with the wishes, at the cost of one look; None where there are none."""
+    try:
+        about = os.stat(folder / WISHES)  # noqa: PTH116  (an iteration has time for little)
+    except OSError:
+        return None
+    return about.st_mtime_ns, about.st_ino
+
+
+def asked_at(folder: Path) -> float:
+    """When something was last wished, in seconds since 1970; 0 where nothing was."""
+    found = stamp(folder)
+    return found[0] / 1e9 if found else 0.0
 
 
 def watch(folder: Path) -> None:
@@ -110,17 +138,37 @@ def watched(folder: Path) -> bool:
         return False
 
 
+def born(pid: int | None = None) -> float | None:
+    """When a process (this one) began, in seconds since 1970, to about a second; None where that can't be known.
+
+    A process that is over but still listed is not there any more.
+    """
+    try:
+        own = Path(f"/proc/{os.getpid() if pid is None else pid}/stat").read_text(encoding="utf-8", errors="replace")
+        state, *numbers = own.rpartition(")")[2].split()
+        boot = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime"))
+        return None if state in "ZX" else int(boot.split()[1]) + int(numbers[18]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError, StopIteration):
+        return None
+
+
 def _lives(status: Status) -> bool:
-    if time.time() - status.time > SILENCE_SECONDS or status.pid < 1:
+    """Whether the process that wrote `status` is there: not a later one that was given its number."""
+    silent = time.time() - status.time > SILENCE_SECONDS
+    if status.host != platform.node() or os.name != "posix":  # a process of another machine; signal 0 is no question
+        return not silent
+    if status.pid < 1:
         return False
-    if os.name == "posix":  # elsewhere signal 0 is no question
-        try:
-            os.kill(status.pid, 0)
-        except ProcessLookupError:
-            return False
-        except OSError:
-            return True
-    return True
+    if Path("/proc/self/stat").exists():
+        began = born(status.pid)
+        return began is not None and began <= status.time + CLOCKS
+    try:
+        os.kill(status.pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return not silent
+    return not silent
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -134,5 +182,13 @@ def _read(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _write(path: Path, value: Any) -> None:
-    write_bytes(path, json.dumps(asdict(value)).encode())
+def _replace(path: Path, value: Any) -> None:
+    """Replace a small JSON file in one step; a spare of its own for each process, as several may wish at once."""
+    spare = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        spare.write_text(json.dumps(asdict(value)), encoding="utf-8")
+        spare.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            spare.unlink(missing_ok=True)
+        raise

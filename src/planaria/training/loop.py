@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from planaria.config import TrainConfig
+from planaria.core.damage import Wound
 from planaria.core.noise import derive
 from planaria.core.rule import Rule
 from planaria.engine import run
@@ -163,6 +164,27 @@ class Trainer:
         if self.pool is not None and places is not None:
             self.pool.put(places, self.task.fresh(len(places), self._rng(4)).x)
         return f"iteration {self.step_count}: {wrong}; went back to the last good weights, learning rate halved"
+
+    @torch.no_grad()
+    def wound(self, wound: Wound, number: int) -> int:
+        """Cut `wound` out of a random quarter of the pool, sparing samples that it would kill; gives how many are hurt.
+
+        The chance is of (`train.seed`, iteration, `number`). Without a pool there is nothing to hurt.
+        """
+        if self.pool is None:
+            return 0
+        seed = derive(self.settings.seed, 6, self.step_count, number)
+        count = -(-len(self.pool.x) // 4)
+        places = self.pool.draw(count, torch.Generator().manual_seed(seed)).to(self.pool.x.device)
+        x, layout = self.pool.x[places], self.task.layout
+        alpha = layout.alpha
+        alive = None if alpha is None else x[:, alpha, None] > 0
+        hurt = wound.apply(x, seed=seed, frozen=layout.frozen, alive=alive)
+        if alpha is not None:
+            lives = (hurt[:, alpha] > self.rule.config.life_threshold).flatten(1).any(1)
+            places, hurt = places[lives], hurt[lives]
+        self.pool.put(places, hurt)
+        return len(places)
 
     def _lr(self) -> float:
         s = self.settings

@@ -12,25 +12,23 @@ from torch import Tensor
 from planaria.config import write_yaml
 from planaria.core.rule import Rule
 from planaria.errors import UserError
-from planaria.export.movie import film
+from planaria.export import html
+from planaria.export.movie import film, healing
 from planaria.store import write_bytes
 from planaria.tasks.base import Task
 
-FILM_STEPS, WOUND_AT, WOUND = 300, 160, "left"
-
 
 def write(folder: Path, rule: Rule, task: Task, card: dict[str, Any]) -> None:
-    """Write `loss.png`, `film.webp`, `strip.png`, `target.png` and `README.md` into a run folder."""
+    """Write `loss.png`, `film.webp`, `strip.png`, `target.png`, the page `organism.html` and `README.md` into a run
+    folder that holds the model."""
     loss_plot(folder)
     target = task.tensors.get("target")
-    heals = card["config"].get("regime") == "regenerate"
-    shown = film(
-        rule, task.layout, steps=FILM_STEPS, size=task.size, every=3, erase={WOUND_AT: WOUND} if heals else {}, seed=1
-    )  # fmt: skip
+    shown = film(rule, task.layout, steps=300, size=task.size, every=3, erase=healing(card), seed=1)
     shown.save(folder / "film.webp")
     shown.save(folder / "strip.png")
     if target is not None:
         write_bytes(folder / "target.png", _png(target))
+    write_bytes(folder / "organism.html", html.page(folder).encode())
     write_bytes(folder / "README.md", card_text(card).encode())
 
 
@@ -107,6 +105,7 @@ def card_text(card: dict[str, Any]) -> str:
         "",
         "```",
         f"planaria show runs/{name}",
+        f"planaria play runs/{name}",
         f"planaria run runs/{name}/model.safetensors -o {name}.gif --steps 300 --erase left@150",
         "```",
         "```python",
@@ -118,7 +117,8 @@ def card_text(card: dict[str, Any]) -> str:
         "## Files",
         "",
         "`model.safetensors` weights and settings; `config.yaml` all settings; `checkpoint.safetensors` everything "
-        "needed to resume; `metrics.jsonl` one line an iteration; `loss.png`, `strip.png`, `film.webp`, `target.png`.",
+        "needed to resume; `metrics.jsonl` one line an iteration; `loss.png`, `strip.png`, `film.webp`, `target.png`; "
+        "`organism.html` is one page that runs the model in any browser: wound it.",
         "",
         "## Settings",
         "",

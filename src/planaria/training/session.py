@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -17,10 +18,12 @@ from planaria.core.filters import caveats
 from planaria.core.rule import Rule
 from planaria.errors import UserError
 from planaria.recipes import Recipe, find, run_name
+from planaria.store import live
 from planaria.tasks.base import Task, TaskConfig
 from planaria.training import results
 from planaria.training.dist import Ranks, ranks
 from planaria.training.loop import Report, Trainer
+from planaria.training.stage import PAUSE, STOP, Stage
 
 FREE = ("train.steps", "train.checkpoint", "train.device", "train.engine")
 """Settings that may differ when a run is resumed."""
@@ -40,6 +43,7 @@ class Session:
             raise UserError(f"{folder} holds a run already; go on with it: --resume, or choose another: --name NAME")
         if folder.exists() and not folder.is_dir():
             raise UserError(f"{folder} is a file, so no run can be written there")
+        self._demand_alone()
         if found:
             self._same(read_yaml(folder / "config.yaml"), settings)
         for caveat in caveats(config.rule.filters):
@@ -50,6 +54,7 @@ class Session:
         kept = {name.removeprefix("task."): v for name, v in saved.items() if name.startswith("task.")}
         self.task: Task = tasks.load(task_name).Task(config, ranks.device, kept or None)
         self.trainer = Trainer(self.task, config, ranks)
+        self.stage = Stage(folder, config.train.steps, ranks, lambda: self.card({}))
         if saved:
             self._restore(checkpoint, saved)
         if ranks.writes:
@@ -76,7 +81,17 @@ class Session:
         return self.step >= self.config.train.steps
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Report]:
-        """Train until done or `stop()` is true, a checkpoint behind; yields each iteration's report."""
+        """Train until done, or `stop()` is true or wished for, a checkpoint behind; yields each iteration's report."""
+        self.stage.begin(self.trainer)
+        try:
+            yield from self._train(stop)
+        except BaseException as e:
+            self._end(e)
+            raise
+        if not self.done:
+            self.stage.end("stopped")
+
+    def _train(self, stop: Callable[[], bool]) -> Iterator[Report]:
         start = time.monotonic()
         try:
             metrics = (self.folder / "metrics.jsonl").open("a", encoding="utf-8") if self.ranks.writes else None
@@ -84,13 +99,13 @@ class Session:
             raise UserError(f"can't write {self.folder / 'metrics.jsonl'}: {e.strerror}") from e
         try:
             while not self.done:
-                report = self.trainer.step()
+                report = self.stage.after(self.trainer, self.trainer.step())
                 if metrics is not None:
                     print(json.dumps(_line(report, time.monotonic() - start)), file=metrics, flush=True)
                 if self.step % self.config.train.checkpoint == 0 and not self.done:
                     self.checkpoint()
                 yield report
-                if self.ranks.any(int(stop())):
+                if self._halted(stop):
                     break
         except OSError as e:
             raise UserError(f"can't write {self.folder / 'metrics.jsonl'}: {e.strerror}") from e
@@ -98,6 +113,13 @@ class Session:
             if metrics is not None:
                 metrics.close()
         self.checkpoint()
+
+    def _halted(self, stop: Callable[[], bool]) -> bool:
+        """Whether to end here, by `stop` or by wish; a pause is sat out. All ranks agree."""
+        while (wish := self.ranks.any(STOP if stop() else self.stage.wished())) == PAUSE:
+            self.stage.rest(self.trainer)
+        self.stage.wake()
+        return wish == STOP
 
     def checkpoint(self) -> None:
         """Save everything, atomically; then the model as it is now."""
@@ -112,10 +134,16 @@ class Session:
         """Measure the model and write what people look at; gives the figures."""
         if not self.ranks.writes:
             return {}
-        rule = self.trainer.best_rule()
-        figures = self.task.measure(rule)
-        self._save_model(rule, figures)
-        results.write(self.folder, rule, self.task, self.card(figures))
+        self.stage.note("measuring and filming")
+        try:
+            rule = self.trainer.best_rule()
+            figures = self.task.measure(rule)
+            self._save_model(rule, figures)
+            results.write(self.folder, rule, self.task, self.card(figures))
+        except BaseException as e:
+            self._end(e)
+            raise
+        self.stage.end("finished")
         return figures
 
     def card(self, figures: dict[str, float]) -> dict[str, Any]:
@@ -138,6 +166,22 @@ class Session:
 
     def _save_model(self, rule: Rule, figures: dict[str, float]) -> None:
         store.save(self.folder / "model.safetensors", rule, self.task.layout, self.card(figures))
+
+    def _end(self, error: BaseException) -> None:
+        """Say what ended it: a failure, or a person."""
+        if not isinstance(error, Exception):
+            self.stage.end("stopped")
+        else:
+            self.stage.end("failed", str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}")
+
+    def _demand_alone(self) -> None:
+        """Refuse a folder in which another process trains."""
+        status = live.read_status(self.folder)
+        if status is not None and status.state in ("running", "paused") and status.pid != os.getpid():
+            raise UserError(
+                f"{self.folder} is being trained by process {status.pid} of {status.host}; stop that first, "
+                "or start another: --name NAME"
+            )
 
     def _same(self, there: dict[str, Any], here: dict[str, Any]) -> None:
         old, new = _flat(there), _flat(here)

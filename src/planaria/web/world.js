@@ -250,9 +250,10 @@ export class World {
     this.past.push({ x, t: this.t });
   }
 
-  /** The colour that a person sees at a cell, [r, g, b] in 0..255. */
+  /** The colour that a person sees at a cell of the grid, [r, g, b] in 0..255; null beside it. */
   pick(row, column, background = [1, 1, 1]) {
-    const [, w] = this.size;
+    const [h, w] = this.size;
+    if (row < 0 || column < 0 || row >= h || column >= w) return null;
     const at = 4 * (Math.floor(row) * w + Math.floor(column));
     return [...this.image({ background }).data.subarray(at, at + 3)];
   }

@@ -1,0 +1,29 @@
+"""What a person asks for on the command line: wounds, and a size."""
+
+from collections.abc import Sequence
+
+from planaria.errors import UserError
+
+
+def wounds(words: Sequence[str]) -> dict[int, str]:
+    """`left@150`, any number of times, as step -> wound."""
+    found = {}
+    for word in words:
+        wound, at, step = word.rpartition("@")
+        if not at or not step.isdecimal():
+            raise UserError(f"--erase {word!r}: write WOUND@STEP, as in left@150")
+        found[int(step)] = wound
+    return found
+
+
+def size(text: str | None) -> tuple[int, int] | None:
+    """`72` or `64x96` as rows and columns; None where nothing was typed."""
+    if text is None:
+        return None
+    rows, _, columns = text.lower().partition("x")
+    if not (rows.isdecimal() and (columns or rows).isdecimal()):
+        raise UserError(f"--size {text!r}: write 72 or ROWSxCOLUMNS, as in 64x96")
+    sides = int(rows), int(columns or rows)
+    if not all(1 <= n <= 16384 for n in sides):
+        raise UserError(f"--size {text!r}: a side has 1 to 16384 cells")
+    return sides

@@ -1,0 +1,89 @@
+"""`planaria export`: a model as a page, a graph, a film or a strip."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from planaria.cli import asked
+from planaria.errors import UserError
+
+
+def export(
+    model: Path,
+    /,
+    *outputs: Path,
+    steps: int = 300,
+    size: str | None = None,
+    seed: int = 0,
+    erase: Annotated[Sequence[str], Parameter(negative=())] = (),
+    intact: Annotated[bool, Parameter(negative=())] = False,
+    every: int = 2,
+    fps: int = 30,
+    scale: int | None = None,
+    background: float = 1.0,
+    engine: str = "auto",
+    name: str = "",
+    title: str = "",
+) -> int:
+    """Write a model as something that others can open: a page, a graph, a film, a strip.
+
+    A film of a model that was trained to heal shows it: its left half is cut off at step 160.
+
+    Parameters
+    ----------
+    model
+        A model file, a run folder or a model of the gallery.
+    outputs
+        Where it goes, any number of files: .html is one page that runs the model, .onnx one step as a graph
+        (extra `onnx`), .gif, .webp, .mp4 (extra `video`) a film, .png a strip.
+    steps
+        Cell steps of a film.
+    size
+        Cells on a side, or ROWSxCOLUMNS; by default as it was trained.
+    seed
+        Which cells fire: the same seed, the same life.
+    erase
+        WOUND@STEP, any number of times: left@150, centre(16)@200, circle(36,36,10)@100, noise(0.3)@50.
+    intact
+        Film it without a wound.
+    every
+        Steps from frame to frame.
+    fps
+        Frames a second.
+    scale
+        Pixels to a cell.
+    background
+        Behind transparent cells: 0 black to 1 white.
+    engine
+        `planaria list engines` tells.
+    name
+        What a page and a graph call the model.
+    title
+        Title of a page.
+    """
+    from planaria.export import Options, suffixes, write, writer
+
+    if not outputs:
+        raise UserError(f"say where it goes: planaria export {model} FILE, where FILE ends in {', '.join(suffixes())}")
+    if intact and erase:
+        raise UserError("--intact and --erase contradict each other")
+    options = Options(
+        steps=steps, size=asked.size(size), seed=seed, erase=asked.wounds(erase) if erase or intact else None,
+        every=every, fps=fps, scale=scale, background=background, engine=engine, name=name, title=title,
+    )  # fmt: skip
+    for output in outputs:
+        writer(output)
+    console = Console()
+    for output in outputs:
+        with console.status(f"writing {output.name}"):
+            path = write(model, output, options)
+        console.print(f"{path}: {_bytes(path.stat().st_size)}", markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
+def _bytes(n: int) -> str:
+    """A file's size as people say it."""
+    return f"{n:,} bytes" if n < 1000 else f"{n / 1000:,.0f} KB" if n < 1_000_000 else f"{n / 1e6:,.1f} MB"

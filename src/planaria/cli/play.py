@@ -1,0 +1,109 @@
+"""`planaria play`: a living model under the hands, in a window or in the terminal."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from planaria.cli import asked
+from planaria.errors import UserError
+
+if TYPE_CHECKING:
+    from planaria.view.desktop import Pace
+    from planaria.view.play import Play
+
+
+def play(
+    model: Path,
+    /,
+    *,
+    size: str | None = None,
+    seed: int | None = None,
+    speed: float = 60.0,
+    start: Annotated[str | None, Parameter(name="--from")] = None,
+    background: float = 1.0,
+    record: Path | None = None,
+    engine: str = "auto",
+    terminal: bool = False,
+    bench: float | None = None,
+) -> int:
+    """Play with a model: paint, wound, plant, and watch it heal. H shows the keys.
+
+    Parameters
+    ----------
+    model
+        A model file, a run folder (while it trains, too), or one of the gallery.
+    size
+        Cells on a side, or ROWSxCOLUMNS; by default as it was trained.
+    seed
+        Which cells fire: the same seed, the same life.
+    speed
+        Steps a second.
+    start
+        Where it begins: a picture, or a state that was saved by the key S.
+    background
+        Behind transparent cells: 0 black to 1 white.
+    record
+        Where the key R writes a film: .webp, .gif, .mp4 (extra `video`), or .png for a strip.
+    engine
+        `planaria list engines` tells.
+    terminal
+        In the terminal instead of a window.
+    bench
+        Measure the window for so many seconds, one step a frame, and say what it costs.
+    """
+    grid = asked.size(size)
+    if bench is not None and (terminal or not 0 < bench <= 3600):
+        raise UserError("--bench measures the window, for up to 3600 seconds")
+
+    def sit() -> "Play":
+        from planaria.view.play_start import open_play
+
+        return open_play(
+            model, size=grid, seed=seed, start=start, engine=engine, speed=speed, background=background, record=record
+        )
+
+    if terminal:
+        _in_terminal(sit)
+    else:
+        _in_window(sit, bench)
+    return 0
+
+
+def _in_terminal(sit: "Callable[[], Play]") -> None:
+    from planaria.view.play_terminal import Terminal, check_terminal
+
+    check_terminal()
+    sitting = sit()
+    try:
+        with Terminal(sitting) as screen:
+            screen.run()
+    finally:
+        sitting.close()
+
+
+def _in_window(sit: "Callable[[], Play]", bench: float | None) -> None:
+    from planaria.view.desktop import Window
+
+    sitting = sit()
+    try:
+        with Window(sitting) as window:
+            if bench is None:
+                window.run()
+            else:
+                _report(window.measure(bench), sitting.world.size)
+    finally:
+        sitting.close()
+
+
+def _report(pace: "Pace", size: tuple[int, int]) -> None:
+    """What the window costs, in two lines."""
+    console = Console()
+    for line in (
+        f"{size[0]}x{size[1]} cells, one step a frame: {pace.fps:.0f} frames a second over {pace.seconds:.1f} s",
+        f"a frame: step {pace.live:.2f} ms, picture {pace.see:.2f} ms, window {pace.draw:.2f} ms; "
+        f"19 of 20 frames within {pace.slow:.1f} ms",
+    ):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,165 @@
+"""The stage: what a training shows of itself while it runs, and the wishes that it hears.
+
+It only writes files and reads them, so whoever looks on can't hold it up. Unwatched it costs one look at a file an
+iteration and one small file a second.
+"""
+
+import io
+import math
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from planaria import store
+from planaria.core.damage import Wound
+from planaria.core.layout import Layout
+from planaria.errors import UserError
+from planaria.store import live
+from planaria.training.dist import Ranks
+from planaria.training.loop import Report, Trainer
+
+EVERY = 1.0
+"""Seconds between two writings at least."""
+SHARE = 0.02
+"""Most of its time that a training gives to writing for others."""
+REST = 0.1
+"""Seconds between two looks at the wishes while it is paused."""
+NOTHING, PAUSE, STOP = 0, 1, 2
+"""What is wished, the stronger the larger."""
+SAMPLES, COLUMNS, PIXELS, GAP = 32, 8, 512, 2
+"""The picture of the pool: samples at most, side by side at most, about this wide, cells between them."""
+
+
+class Stage:
+    """What others see of the training in `folder`, and what they ask of it. Silent on processes that don't write.
+
+    `card` gives what the live model file says of itself.
+    """
+
+    def __init__(self, folder: Path, steps: int, ranks: Ranks, card: Callable[[], dict[str, Any]]):
+        self.folder, self.ranks, self.card = folder, ranks, card
+        self.status = live.Status("stopped", 0, steps)
+        self._wishes = live.Wishes()
+        self._seen: tuple[int, int] | None = None
+        self._next = 0.0
+        self._wounded = 0
+
+    def begin(self, trainer: Trainer) -> None:
+        """Say that it runs. Wishes from before this process was there are forgotten, and wounds not made again."""
+        if not self.ranks.writes:
+            return
+        asked = live.asked_at(self.folder)
+        old = live.read_wishes(self.folder)
+        began = live.born()
+        if (old.pause or old.stop) and asked < (time.time() if began is None else began) - live.CLOCKS:
+            live.wish(self.folder, pause=False, stop=False)
+        self._wounded = max((number for number, _ in old.wounds), default=0)
+        self._say("running", step=trainer.step_count)
+
+    def after(self, trainer: Trainer, report: Report) -> Report:
+        """Hear what is wished after an iteration, and show it; the report tells of wounds made."""
+        if not self.ranks.writes:
+            return report
+        self._hear()
+        wounds = [(n, w) for n, w in self._wishes.wounds if n > self._wounded] if self.ranks.size == 1 else []
+        deeds = [self._wound(trainer, number, wound) for number, wound in wounds]
+        self.status = replace(self.status, step=report.step, loss=report.loss if math.isfinite(report.loss) else None)
+        self.show(trainer)
+        return replace(report, event="; ".join(filter(None, [report.event, *deeds]))) if deeds else report
+
+    def wished(self) -> int:
+        """What is wished now: NOTHING, PAUSE or STOP."""
+        self._hear()
+        return STOP if self._wishes.stop else PAUSE if self._wishes.pause else NOTHING
+
+    def rest(self, trainer: Trainer) -> None:
+        """A moment of a pause."""
+        if self.ranks.writes:
+            self._say("paused") if self.status.state != "paused" else self.show(trainer)
+        time.sleep(REST)
+
+    def wake(self) -> None:
+        """The pause is over."""
+        if self.ranks.writes and self.status.state == "paused":
+            self._say("running")
+
+    def end(self, state: str, note: str = "") -> None:
+        """Say how it ended; what was wished of it is over."""
+        if not self.ranks.writes:
+            return
+        if self._wishes.pause or self._wishes.stop:
+            live.wish(self.folder, pause=False, stop=False)
+        self._say(state, note=" ".join(note.split())[:500])
+
+    def note(self, text: str) -> None:
+        """Say what it is busy with, in a line."""
+        if self.ranks.writes:
+            self._say("running", note=text)
+
+    def show(self, trainer: Trainer) -> None:
+        """Write how it is doing, and its weights and pool while somebody watches, if that is due."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        live.write_status(self.folder, self.status)
+        if live.watched(self.folder):
+            self._write_live(trainer)
+        took = time.monotonic() - now
+        self._next = now + max(EVERY, took / SHARE)
+
+    def _say(self, state: str, *, step: int | None = None, note: str = "") -> None:
+        self.status = replace(self.status, state=state, note=note, step=self.status.step if step is None else step)
+        live.write_status(self.folder, self.status)
+
+    def _hear(self) -> None:
+        """Read the wishes where they have changed."""
+        if not self.ranks.writes:
+            return
+        now = live.stamp(self.folder)
+        if now != self._seen:
+            self._seen, self._wishes = now, live.read_wishes(self.folder)
+
+    def _wound(self, trainer: Trainer, number: int, text: str) -> str:
+        """Do a wound once; what was done, in words."""
+        self._wounded = number
+        try:
+            wound = Wound.parse(text)
+        except UserError:
+            return ""
+        hurt = trainer.wound(wound, number)
+        return f"a person wounded {hurt} samples: {text.strip()}"
+
+    def _write_live(self, trainer: Trainer) -> None:
+        """Show weights and pool; what can't be written is not shown, and the training goes on."""
+        layout = trainer.task.layout
+        x = trainer.pool.x[:SAMPLES] if trainer.pool is not None else trainer.shown
+        try:
+            store.save(self.folder / live.WEIGHTS, trainer.rule, layout, self.card())
+            if x is not None:
+                store.write_bytes(self.folder / live.POOL, picture_grid(x, layout))
+        except UserError:
+            return
+
+
+def picture_grid(x: Tensor, layout: Layout) -> bytes:
+    """Samples `(b, c, h, w)` as tiles of one PNG, about 512 pixels wide, with white gaps."""
+    _, _, h, w = x.shape
+    thin = -(-max(h, w) // PIXELS)
+    rgb = layout.rgb(x[:SAMPLES, :, ::thin, ::thin]).mul(255).round().byte().cpu().numpy().transpose(0, 2, 3, 1)
+    n, h, w, _ = rgb.shape
+    columns = max(1, min(COLUMNS, n, PIXELS // (w + GAP)))
+    rows = -(-n // columns)
+    sheet = np.full((rows * (h + GAP) + GAP, columns * (w + GAP) + GAP, 3), 255, np.uint8)
+    for k, tile in enumerate(rgb):
+        top, left = GAP + k // columns * (h + GAP), GAP + k % columns * (w + GAP)
+        sheet[top : top + h, left : left + w] = tile
+    scale = max(1, round(PIXELS / sheet.shape[1]))
+    out = io.BytesIO()
+    Image.fromarray(sheet.repeat(scale, 0).repeat(scale, 1)).save(out, "PNG", compress_level=1)
+    return out.getvalue()

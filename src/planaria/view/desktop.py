@@ -1,0 +1,264 @@
+"""The desktop window: draws what `Play` shows, and hands it the keys and the mouse."""
+
+import os
+import time
+from dataclasses import dataclass
+from types import TracebackType
+
+import numpy as np
+
+from planaria.errors import UserError
+from planaria.view.play import Play
+
+try:
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+    os.environ.setdefault("SDL_VIDEO_X11_WMCLASS", "planaria")
+    import pygame
+except ImportError:
+    raise UserError(
+        "the window needs an optional dependency: pip install 'planaria[desktop]'; "
+        "or play in the terminal, which needs none: add --terminal"
+    ) from None
+
+from planaria.view.desktop_panel import BAR, Panel
+
+FPS = 60
+"""Frames a second at most."""
+SIDE = 720
+"""Pixels that the longer side of the grid has at first, about."""
+MARGIN = 20
+LEAST = 240
+"""Pixels that a side of the window has at least."""
+TITLE_SECONDS = 0.25
+
+_NAMED = {
+    pygame.K_SPACE: "space", pygame.K_TAB: "tab", pygame.K_ESCAPE: "escape", pygame.K_UP: "up", pygame.K_DOWN: "down",
+    pygame.K_RIGHT: "right", pygame.K_F12: "f12",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What a window costs, measured by `Window.measure`."""
+
+    frames: int
+    seconds: float
+    slow: float
+    """Milliseconds that all but the slowest twentieth of the frames stay below."""
+    live: float
+    """Milliseconds a frame: the automaton's step."""
+    see: float
+    """Its picture."""
+    draw: float
+    """Scaling, the bar, and handing it to the screen."""
+
+    @property
+    def fps(self) -> float:
+        """Frames a second."""
+        return self.frames / self.seconds
+
+
+def fit(area: tuple[int, int, int, int], grid: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Where `grid` `(rows, columns)` lies in `area` `(x, y, width, height)`, in pixels, as `area` is given.
+
+    As large as it fits, in the middle. From four pixels to a cell, every cell is a square of the same size.
+    """
+    x, y, width, height = area
+    rows, columns = grid
+    scale = min(width / columns, height / rows)
+    if scale >= 4:
+        scale = int(scale)
+    w, h = max(1, int(columns * scale)), max(1, int(rows * scale))
+    return x + (width - w) // 2, y + (height - h) // 2, w, h
+
+
+class Window:
+    """A resizable window; a context manager. Raises `UserError` where there is no screen."""
+
+    def __init__(self, play: Play):
+        self.play = play
+        self.fps = 0.0
+        self._meter = (time.perf_counter(), 0)
+        self._title = ""
+        self._titled = 0.0
+        self._place = (0, 0, 1, 1)
+
+    def __enter__(self) -> "Window":
+        try:
+            pygame.display.init()
+            pygame.font.init()
+            rows, columns = self.play.world.size
+            desk = pygame.display.get_desktop_sizes()[0]
+            scale = max(1, min(SIDE, desk[0] - 100, desk[1] - 160 - BAR) // max(rows, columns))
+            limit = (max(LEAST, desk[0] - 40), max(LEAST, desk[1] - 80))
+            size = (columns * scale + 2 * MARGIN, rows * scale + 2 * MARGIN + BAR)
+            least = (min(SIDE, limit[0]), LEAST)  # room for the bar
+            pygame.display.set_icon(_icon())
+            self.screen = pygame.display.set_mode(
+                tuple(min(max(a, b), c) for a, b, c in zip(size, least, limit, strict=True)), pygame.RESIZABLE
+            )
+        except pygame.error as e:
+            pygame.quit()
+            raise UserError(f"no window can be opened here ({e}); play in the terminal: add --terminal") from None
+        self.panel = Panel()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pygame.quit()
+
+    def run(self) -> None:
+        """Until somebody closes it."""
+        clock = pygame.time.Clock()
+        while not self.play.over:
+            seconds = min(clock.tick(FPS) / 1000, 0.1)
+            self.listen()
+            self.play.advance(seconds)
+            self.draw()
+
+    def measure(self, seconds: float) -> Pace:
+        """Run as fast as it can, one step a frame, for `seconds`, from step 200 on; what it costs."""
+        self.play.world.tick(max(0, 200 - self.play.world.t))
+        self.play.speed = 1.0
+        began = time.perf_counter()
+        spent = [0.0, 0.0, 0.0]
+        each: list[float] = []
+        while not self.play.over and (not each or time.perf_counter() - began < seconds):
+            marks = [time.perf_counter()]
+            self.listen()
+            self.play.advance(1.0)
+            marks.append(time.perf_counter())
+            image = self.play.image()
+            marks.append(time.perf_counter())
+            self.draw(image)
+            marks.append(time.perf_counter())
+            for k in range(3):
+                spent[k] += marks[k + 1] - marks[k]
+            each.append(marks[3] - marks[0])
+        live, see, draw = (1000 * s / len(each) for s in spent)
+        slow = 1000 * sorted(each)[int(0.95 * (len(each) - 1))]
+        return Pace(len(each), sum(each), slow, live, see, draw)
+
+    # ---- ears
+
+    def listen(self) -> None:
+        """Hand all that keys and mouse have said to `play`."""
+        for event in pygame.event.get():
+            if event.type == pygame.QUIT:
+                self.play.over = True
+            elif event.type == pygame.KEYDOWN:
+                self.play.key(_key(event))
+            elif event.type in (pygame.MOUSEBUTTONDOWN, pygame.MOUSEBUTTONUP, pygame.MOUSEMOTION):
+                self._mouse(event)
+            elif event.type == pygame.MOUSEWHEEL:
+                self.play.size_by(1 if event.y > 0 else -1 if event.y < 0 else 0)
+            elif event.type in (pygame.WINDOWLEAVE, pygame.WINDOWFOCUSLOST):
+                self.play.lift()
+                self.play.pointer = None
+
+    def _mouse(self, event: pygame.Event) -> None:
+        cell = self.play.pointer = self.cell(event.pos)
+        if event.type == pygame.MOUSEBUTTONUP:
+            self.play.lift()
+        elif event.type == pygame.MOUSEMOTION:
+            self.play.drag(*cell)
+        elif self.play.help:
+            self.play.help = False
+        elif event.button == 3:
+            self.play.pick(*cell)
+        elif event.button in (1, 2) and self._on_grid(event.pos):
+            erases = event.button == 2 or pygame.key.get_mods() & pygame.KMOD_SHIFT
+            self.play.press(*cell, "erase" if erases else None)
+
+    def cell(self, pixel: tuple[int, int]) -> tuple[int, int]:
+        """Row and column under a pixel of the window; outside the grid where it is."""
+        x, y, w, h = self._place
+        rows, columns = self.play.world.size
+        return (pixel[1] - y) * rows // h, (pixel[0] - x) * columns // w
+
+    def _on_grid(self, pixel: tuple[int, int]) -> bool:
+        return pygame.Rect(self._place).collidepoint(pixel)
+
+    # ---- eyes
+
+    def draw(self, image: np.ndarray | None = None) -> None:
+        """One frame: the cells, as `image` or as they are, the brush, the bar, and the help or a message over it."""
+        play, panel, screen = self.play, self.panel, self.screen
+        palette = panel.palette(play.dark)
+        width, height = screen.get_size()
+        screen.fill(palette.desk)
+        margin = MARGIN if min(width, height) > LEAST else 4
+        area = margin, margin, max(1, width - 2 * margin), max(1, height - 2 * margin - BAR)
+        self._place = place = fit(area, play.world.size)
+        self._cells(self.play.image() if image is None else image, pygame.Rect(place))
+        pygame.draw.rect(screen, palette.line, pygame.Rect(place).inflate(2, 2), 1)
+        if not play.help and pygame.mouse.get_focused() and self._on_grid(pygame.mouse.get_pos()):
+            self._brush(palette.ink)
+        panel.bar(screen, play, self._frames())
+        if play.help:
+            panel.help(screen, play)
+        elif play.message:
+            panel.message(screen, play)
+        pygame.display.flip()
+        self._name()
+
+    def _cells(self, image: np.ndarray, place: pygame.Rect) -> None:
+        """The grid's own pixels, scaled by the screen library straight into the window."""
+        h, w = image.shape[:2]
+        cells = pygame.image.frombuffer(image.tobytes(), (w, h), "RGB").convert(self.screen)
+        if not self.screen.get_rect().contains(place):
+            return  # a window that is no more than its bar
+        target = self.screen.subsurface(place)
+        if place.w < w:
+            pygame.transform.smoothscale(cells, place.size, target)
+        else:
+            pygame.transform.scale(cells, place.size, target)
+
+    def _brush(self, ink: tuple[int, int, int]) -> None:
+        """A ring around what the brush would touch."""
+        x, y, w, _ = self._place
+        scale = w / self.play.world.size[1]
+        row, column = self.cell(pygame.mouse.get_pos())
+        middle = (round(x + (column + 0.5) * scale), round(y + (row + 0.5) * scale))
+        r = max(4, round((self.play.radius + 0.5) * scale))
+        pygame.draw.aacircle(self.screen, (255, 255, 255), middle, r + 1, 1)
+        pygame.draw.aacircle(self.screen, ink if not self.play.dark else (0, 0, 0), middle, r, 1)
+
+    def _frames(self) -> float:
+        """Frames a second, told twice a second."""
+        since, count = self._meter
+        now = time.perf_counter()
+        if now - since >= 0.5:
+            self.fps, self._meter = (count + 1) / (now - since), (now, 0)
+        else:
+            self._meter = since, count + 1
+        return self.fps
+
+    def _name(self) -> None:
+        """The window's title, now and then."""
+        now = time.perf_counter()
+        if now - self._titled < TITLE_SECONDS:
+            return
+        play = self.play
+        words = [play.name, f"step {play.world.t}"]
+        words += ["paused"] if play.paused else []
+        words += ["recording"] if play.recorder.on else []
+        if (title := " · ".join(words)) != self._title:
+            pygame.display.set_caption(title)
+        self._titled, self._title = now, title
+
+
+def _key(event: pygame.Event) -> str:
+    """What `Play.key` calls a key."""
+    if event.mod & (pygame.KMOD_CTRL | pygame.KMOD_META):
+        return f"ctrl+{pygame.key.name(event.key)}"
+    return _NAMED.get(event.key) or event.unicode.lower()
+
+
+def _icon() -> pygame.Surface:
+    """A round cell of plum with a light nucleus."""
+    icon = pygame.Surface((64, 64), pygame.SRCALPHA)
+    pygame.draw.aacircle(icon, (91, 42, 134), (32, 32), 30)
+    pygame.draw.aacircle(icon, (185, 167, 216), (38, 26), 11)
+    return icon

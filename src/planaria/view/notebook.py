@@ -1,0 +1,173 @@
+"""The player in a notebook: an anywidget that holds the page's own player, and can be given new weights."""
+
+import functools
+import re
+import threading
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+
+from planaria import store
+from planaria.core.rule import Rule
+from planaria.errors import UserError, missing_extra
+from planaria.export import html
+from planaria.store import live as running
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+PAUSE_SECONDS = 0.5
+"""How often a run's newest weights are looked for."""
+PATIENCE_SECONDS = 30.0
+"""How long the first weights of a run are waited for."""
+
+
+@runtime_checkable
+class Saves(Protocol):
+    """A model in memory: what `planaria.load` gives."""
+
+    def save(self, path: str | Path) -> Path:
+        """Write it as a model file."""
+        ...
+
+
+def interactive() -> bool:
+    """Whether the extra `notebook` is installed."""
+    return find_spec("anywidget") is not None
+
+
+def player(
+    model: str | Path | Saves,
+    *,
+    size: int | tuple[int, int] | None = None,
+    seed: int = 0,
+    height: int = 480,
+    compact: bool = True,
+    **options: Any,
+) -> Any:
+    """A widget that runs `model`, to be painted and wounded. Needs the extra `notebook`.
+
+    `size` is its grid, where not as it was trained; `height` is in pixels; `options` are the player's own: `autoplay`,
+    `speed` in steps a second, `prefer` (`webgl2` or `plain`). Set its `weights` to `weights_of(rule)` to show what was
+    learned since.
+    """
+    told = {"seed": seed, "height": height, **options}
+    if size is not None:
+        told["size"] = [size, size] if isinstance(size, int) else list(size)
+    return _widget()(payload=_payload(model), options=told, compact=compact)
+
+
+def weights_of(rule: Rule) -> bytes:
+    """All weights, then all biases, as little-endian float32: what the widget's `weights` takes."""
+    flat = torch.cat([p.detach().cpu().float().flatten() for p in (*rule.weights, *rule.biases)])
+    return flat.numpy().astype("<f4").tobytes()
+
+
+def live(folder: str | Path, **options: Any) -> Any:
+    """A widget that follows the newest weights of a run while it trains, here or in another process.
+
+    It follows until the training ends or the widget is closed; options as for `player`. Raises `UserError` where there
+    is nothing to follow.
+    """
+    folder = Path(folder)
+    _widget()  # a missing extra is told before anything is waited for
+    widget = player(_first(folder), **options)
+    threading.Thread(target=_follow, args=(folder, widget), name=f"follow {folder.name}", daemon=True).start()
+    return widget
+
+
+def bundle(widget: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a notebook needs to show `widget`: data and metadata, by kind."""
+    return widget._repr_mimebundle_()
+
+
+def script() -> str:
+    """The widget's module: the player's, and how a notebook speaks to it."""
+    glue = re.sub(r"^(//|import ).*\n|^export ", "", html.web("notebook.js"), flags=re.MULTILINE)
+    return f"{html.script()}\n{glue}\nexport default {{ render }};\n"
+
+
+def _payload(model: str | Path | Saves) -> dict[str, Any]:
+    if isinstance(model, Saves):
+        with TemporaryDirectory() as folder:
+            return html.payload(model.save(Path(folder) / "model.safetensors"))
+    return html.payload(model)
+
+
+def _first(folder: Path) -> Path:
+    """The first weights that a run shows: its live ones, or those it ended with."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while _trains(folder):
+        running.watch(folder)
+        if (folder / running.WEIGHTS).exists():
+            return folder / running.WEIGHTS
+        if time.monotonic() > end:
+            raise UserError(f"{folder}: it trains, but showed no weights within {PATIENCE_SECONDS:.0f} seconds")
+        time.sleep(PAUSE_SECONDS / 5)
+    return store.model_path(folder)
+
+
+def _trains(folder: Path) -> bool:
+    status = running.read_status(folder)
+    return status is not None and status.state in ("running", "paused")
+
+
+def _follow(folder: Path, widget: Any) -> None:
+    """Give `widget` new weights as they come, until the training ends or the widget is closed."""
+    seen, trains = 0, True
+    while trains and not widget.closed.wait(PAUSE_SECONDS):
+        trains = _trains(folder)
+        try:
+            if trains:
+                running.watch(folder)
+            path = folder / running.WEIGHTS if trains else store.model_path(folder)
+            newest = path.stat().st_mtime_ns
+            if newest != seen:
+                widget.weights = weights_of(store.load(path)[0])
+            seen = newest
+        except (OSError, UserError):
+            trains = trains and folder.is_dir()  # not there yet, or gone for good
+
+
+def _widget() -> Any:
+    """The widget's class; anywidget is an extra."""
+    if not interactive():
+        raise missing_extra("the player in a notebook", "notebook")
+    return _class()
+
+
+@functools.cache
+def _class() -> Any:
+    import anywidget
+    import traitlets
+
+    class Player(anywidget.AnyWidget):
+        """Its traits are what Python and the player share."""
+
+        _esm = script()
+        _css = html.style()
+        payload = traitlets.Dict().tag(sync=True)
+        weights = traitlets.Bytes().tag(sync=True)
+        options = traitlets.Dict().tag(sync=True)
+        compact = traitlets.Bool().tag(sync=True)
+
+        def __init__(self, **traits: Any):
+            self.closed = threading.Event()
+            super().__init__(**traits)
+
+        @traitlets.observe("payload")
+        def _forget(self, change: Any) -> None:  # noqa: ARG002
+            """Newer weights were those of the former model."""
+            self.weights = b""
+
+        def close(self) -> None:
+            """Take it off the page and end what follows a training for it."""
+            self.closed.set()
+            super().close()
+
+        def __repr__(self) -> str:
+            return f"Player of {self.payload.get('name', 'a model')!r}"
+
+    return Player

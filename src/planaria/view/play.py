@@ -1,0 +1,362 @@
+"""Playing: a living world with a brush, a pace, a view and a recorder. Window and terminal are shells around it."""
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from planaria.errors import UserError
+from planaria.view.play_follow import Training
+from planaria.view.play_keys import action_of
+from planaria.view.play_record import Recorder, free
+from planaria.view.play_state import save_state
+from planaria.world import World
+
+SPEEDS = (1, 2, 5, 10, 20, 30, 60, 120, 240, 480, 1000, 2000, 5000)
+"""Steps a second to choose from."""
+RADII = (0, 1, 2, 3, 4, 6, 8, 11, 15, 20, 30, 45, 70, 100)
+"""Brush sizes to choose from, in cells from the middle to the rim."""
+BUDGET = 0.012
+"""Seconds that one call of `advance` may spend on steps, so that hands are never left waiting."""
+COLOURS = (
+    (255, 255, 255), (29, 27, 38), (91, 42, 134), (209, 73, 91), (237, 174, 73), (47, 143, 107), (48, 99, 142),
+)  # fmt: skip
+"""Colours that K goes through."""
+DARK = 0.1
+SAY_SECONDS = 3.0
+SCREENSHOT = 512
+"""Pixels that the longer side of a screenshot has at least."""
+
+
+class Play:
+    """One sitting with `world`: everything that hands can do, and the time that passes meanwhile.
+
+    `name` begins the files it writes into `folder`; `length` is the loop in steps; `background` 0 black to 1 white;
+    `record` is the film's path where it is not `NAME.webp`; `training` is a run that is looked at while it trains.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        name: str,
+        *,
+        length: int = 200,
+        speed: float = 60,
+        background: float = 1.0,
+        folder: Path = Path(),
+        record: Path | None = None,
+        training: Training | None = None,
+    ):
+        if length < 1:
+            raise UserError(f"a loop has at least one step, not {length}")
+        if not 0 < speed <= 1e6:
+            raise UserError(f"speed is in steps a second, above 0 and at most a million, not {speed:g}")
+        if not 0 <= background <= 1:
+            raise UserError(f"background is 0 (black) to 1 (white), not {background:g}")
+        self.world, self.name, self.length, self.speed = world, name, length, float(speed)
+        self.folder, self.training = folder, training
+        self.background = background
+        self._other_background = DARK if background >= 0.5 else 1.0
+        self.paused = self.loop = self.help = self.over = False
+        self.channel: int | None = None
+        self.brush, self.colour = "paint", COLOURS[0]
+        self._radii = {"paint": 1, "erase": max(1, min(world.size) // 14), "plant": 0}
+        self.pointer: tuple[int, int] | None = None
+        self.recorder = Recorder(record or folder / f"{name}.webp", world.size)
+        self.message = ""
+        self.pace = 0.0
+        self._hush = self._owed = self._watched = 0.0
+        self._cost = 1e-3
+        self._lived = 0
+        self._stroke = ""
+        self._last: tuple[int, int] | None = None
+        self._wound = -1
+
+    # ---- time
+
+    def advance(self, seconds: float) -> None:
+        """Let `seconds` of a person's time go by: live on, follow a training, keep the film going."""
+        self._hush -= seconds
+        if self._hush < 0:
+            self.message = ""
+        if self.training is not None:
+            self._follow(self.training)
+        if not self.paused:
+            self._owed += seconds * self.speed
+            most = max(1, int(BUDGET / self._cost))
+            steps = min(int(self._owed), most)
+            self._owed = self._owed - steps if steps < most else min(self._owed - steps, 1.0)
+            self._live(steps)
+        self._watched += seconds
+        if self._watched >= max(0.5, 2 / self.speed):
+            self.pace, self._lived, self._watched = self._lived / self._watched, 0, 0.0
+        if self.recorder.due(seconds):
+            self._shoot()
+        if news := self.recorder.news():
+            self.say(news)
+
+    def _live(self, steps: int) -> None:
+        if steps < 1:
+            return
+        began = time.perf_counter()
+        self._lived += steps
+        left = steps
+        while left:
+            if self.loop and self.world.t and self.world.t % self.length == 0:
+                self.world.restart()
+            n = min(left, self.length - self.world.t % self.length) if self.loop else left
+            self.world.tick(n)
+            left -= n
+        self._cost = 0.8 * self._cost + 0.2 * (time.perf_counter() - began) / steps
+
+    def _follow(self, training: Training) -> None:
+        rule, news = training.follow(time.monotonic())
+        if rule is not None:
+            self.world.rule = rule
+        if news:
+            self.say(news)
+
+    def say(self, words: str) -> None:
+        """Show `words` for a moment."""
+        self.message, self._hush = words, SAY_SECONDS
+
+    def close(self) -> None:
+        """Write what is being recorded, and let a training go on that was paused from here."""
+        if self.recorder.on:
+            self._shoot()
+        self.recorder.close()
+        if self.training is not None:
+            self.training.close()
+
+    # ---- hands
+
+    def key(self, name: str) -> bool:
+        """Do what the key called `name` (`space`, `tab`, `ctrl+z`, `[`, `s`, ...) stands for; false for none."""
+        action = action_of(name)
+        if action is None:
+            return False
+        try:
+            self._act(action)
+        except UserError as e:
+            self.say(str(e))
+        return True
+
+    def _act(self, action: str) -> None:
+        if action.startswith("wound "):
+            self.wound(int(action.removeprefix("wound ")))
+        else:
+            deeds: dict[str, Callable[[], object]] = {
+                "pause": self.pause, "step": self.step, "initialise": self.world.reset, "clear": self.world.clear,
+                "randomise": self.world.randomise, "loop": self.toggle_loop, "faster": lambda: self.pace_by(1),
+                "slower": lambda: self.pace_by(-1), "undo": self.undo, "erase": lambda: self.take("erase"),
+                "plant": lambda: self.take("plant"), "larger": lambda: self.size_by(1),
+                "smaller": lambda: self.size_by(-1), "next colour": self.next_colour, "grab": self.grab,
+                "damage": lambda: self.wound(self._wound + 1), "next channel": lambda: self.channel_by(1),
+                "last channel": lambda: self.channel_by(-1), "colour": lambda: self.look(None),
+                "background": self.toggle_background, "save": self.save, "record": self.record,
+                "screenshot": self.screenshot, "help": self.toggle_help, "quit": self.quit,
+            }  # fmt: skip
+            deeds[action]()
+
+    def pause(self) -> None:
+        """Stop or go on; a training that is looked at does the same."""
+        self.paused = not self.paused
+        if self.training is not None and self.training.pause(self.paused):
+            self.say("the training pauses too" if self.paused else "the training goes on")
+
+    def step(self) -> None:
+        """One step, then stand still."""
+        if not self.paused:
+            self.pause()
+        self._live(1)
+
+    def toggle_loop(self) -> None:
+        """Begin again after every `length` steps, or live on."""
+        self.loop = not self.loop
+        self.say(f"begins again every {self.length} steps" if self.loop else "lives on")
+
+    def pace_by(self, rungs: int) -> None:
+        """Up or down the ladder of speeds."""
+        above = [s for s in SPEEDS if s > self.speed]
+        below = [s for s in SPEEDS if s < self.speed]
+        if rungs > 0 and above:
+            self.speed = float(above[0])
+        elif rungs < 0 and below:
+            self.speed = float(below[-1])
+
+    def undo(self) -> None:
+        """Take back the newest edit."""
+        self.lift()
+        if not self.world.undo():
+            self.say("nothing to take back")
+
+    def take(self, brush: str) -> None:
+        """Take up `erase` or `plant`; the colour again where it was in hand."""
+        self.brush = "paint" if self.brush == brush else brush
+
+    @property
+    def radius(self) -> int:
+        """Of the brush in hand, in cells."""
+        return self.radius_of(self.brush)
+
+    def radius_of(self, brush: str) -> int:
+        """Of any brush, in cells."""
+        return self._radii[brush]
+
+    def size_by(self, rungs: int) -> None:
+        """A larger or a smaller brush; a seed is always one cell."""
+        if self.brush != "plant":
+            near = min(range(len(RADII)), key=lambda k: abs(RADII[k] - self.radius))
+            self._radii[self.brush] = RADII[min(max(near + rungs, 0), len(RADII) - 1)]
+
+    def next_colour(self) -> None:
+        """Paint with the next of `COLOURS`."""
+        k = COLOURS.index(self.colour) if self.colour in COLOURS else -1
+        self.brush, self.colour = "paint", COLOURS[(k + 1) % len(COLOURS)]
+
+    def grab(self) -> None:
+        """Paint with the colour under the pointer."""
+        if self.pointer is not None:
+            self.pick(*self.pointer)
+
+    def pick(self, row: int, column: int) -> None:
+        """Paint with the colour that is seen at a cell; off the grid nothing changes."""
+        if self._inside(row, column):
+            self.brush, self.colour = "paint", self.world.pick(row, column, self.background)
+
+    def _inside(self, row: int, column: int) -> bool:
+        h, w = self.world.size
+        return 0 <= row < h and 0 <= column < w
+
+    def press(self, row: int, column: int, brush: str | None = None) -> None:
+        """Put a brush down at a cell, the one in hand unless named; until `lift` all is one stroke to undo."""
+        self.lift()
+        self._stroke, self._last = brush or self.brush, None
+        self.world.press()
+        self.drag(row, column)
+
+    def drag(self, row: int, column: int) -> None:
+        """Draw the brush to a cell; nothing where it isn't down."""
+        here = row, column
+        if not self._stroke or here == self._last:
+            return
+        start = self._last or here
+        far = math.dist(start, here)
+        dabs = max(1, math.ceil(far / max(1.0, 0.7 * self.radius_of(self._stroke))))
+        for k in range(1, dabs + 1):
+            self._dab(*(round(a + (b - a) * k / dabs) for a, b in zip(start, here, strict=True)))
+        self._last = here
+
+    def _dab(self, row: int, column: int) -> None:
+        layout, radius = self.world.layout, self.radius_of(self._stroke)
+        if self._stroke == "plant":
+            self.world.plant(row, column)
+        elif self._stroke == "erase":
+            self.world.paint(row, column, radius, dict.fromkeys(range(layout.channels - layout.frozen), 0.0))
+        else:
+            self.world.paint(row, column, radius, layout.colour(self.colour))
+
+    def lift(self) -> None:
+        """Take the brush up."""
+        if self._stroke:
+            self.world.lift()
+        self._stroke = ""
+
+    def wound(self, number: int) -> None:
+        """Damage number `number` of eight, counted round; the disc falls where the pointer is."""
+        h, w = self.world.size
+        row, column = self.pointer if self.pointer and self._inside(*self.pointer) else (h // 2, w // 2)
+        side = min(h, w)
+        shapes = (
+            "left", "right", "top", "bottom", f"centre({max(1, round(side * 0.25))})",
+            f"circle({column},{row},{max(1, round(side * 0.15))})", "speckle(0.3)", "noise(0.3)",
+        )  # fmt: skip
+        self._wound = number % len(shapes)
+        wound = shapes[self._wound]
+        if self.recorder.on:
+            self._shoot()
+            self.recorder.events[self.world.t] = wound
+        self.world.erase(wound)
+        if self.recorder.on:
+            self._shoot()
+        self.say(wound)
+
+    # ---- eyes
+
+    def image(self) -> np.ndarray:
+        """What is to be seen of the cells, `(h, w, 3)` uint8: their colour, or the channel looked at."""
+        return self.world.image(self.background, self.channel).numpy()
+
+    @property
+    def dark(self) -> bool:
+        """Whether the background is nearer to black than to white."""
+        return self.background < 0.5
+
+    def look(self, channel: int | None) -> None:
+        """Look at one channel, or at the colours."""
+        self.channel = channel
+
+    def channel_by(self, rungs: int) -> None:
+        """The next or the last view: the colours, then every channel, round and round."""
+        views = [None, *range(self.world.layout.channels)]
+        self.look(views[(views.index(self.channel) + rungs) % len(views)])
+
+    @property
+    def view(self) -> str:
+        """What is looked at, in words: `colour`, `channel 3 alpha`, `channel 7 hidden`."""
+        if self.channel is None:
+            return "colour"
+        layout = self.world.layout
+        names = {1: ("grey",), 3: ("red", "green", "blue"), 4: ("red", "green", "blue", "alpha")}[layout.visible]
+        if self.channel < layout.visible:
+            kind = names[self.channel]
+        else:
+            kind = "hidden" if self.channel < layout.channels - layout.frozen else "frozen"
+        return f"channel {self.channel} {kind}"
+
+    def toggle_background(self) -> None:
+        """Light or dark."""
+        self.background, self._other_background = self._other_background, self.background
+
+    def toggle_help(self) -> None:
+        """Show or hide the keys."""
+        self.help = not self.help
+
+    def quit(self) -> None:
+        """Away with the keys if they are shown, else the end."""
+        if self.help:
+            self.help = False
+        else:
+            self.over = True
+
+    # ---- what is kept
+
+    def save(self) -> Path:
+        """The living state as `NAME-tSTEP.safetensors`; `planaria play NAME --from` goes on from there exactly."""
+        path = save_state(free(self.folder / f"{self.name}-t{self.world.t}.safetensors"), self.world, self.name)
+        self.say(f"saved {path.name}")
+        return path
+
+    def screenshot(self) -> Path:
+        """What is seen as `NAME-tSTEP.png`, cells enlarged to whole squares."""
+        image = self.image()
+        scale = max(1, -(-SCREENSHOT // max(image.shape[:2])))
+        path = free(self.folder / f"{self.name}-t{self.world.t}.png")
+        self.recorder.write_picture(path, Image.fromarray(image.repeat(scale, 0).repeat(scale, 1)))
+        self.say(f"wrote {path.name}")
+        return path
+
+    def record(self) -> None:
+        """Begin a film, or end and write it."""
+        if self.recorder.on:
+            self._shoot()
+            self.say(f"writing {self.recorder.stop().name} ...")
+        else:
+            self.recorder.start()
+            self._shoot()
+
+    def _shoot(self) -> None:
+        self.recorder.shoot(self.image(), self.world.t)

@@ -1,0 +1,106 @@
+"""A run folder that is looked at while it trains: its newest weights, how it does, and a wish to pause."""
+
+from pathlib import Path
+
+from planaria.core.layout import Layout
+from planaria.core.rule import Rule
+from planaria.errors import UserError
+from planaria.store import live, load
+
+ASK_SECONDS = 5.0
+"""How often live weights are asked for."""
+LOOK_SECONDS = 0.5
+"""How often the folder is looked into."""
+
+
+class Training:
+    """The training in `folder`. It never waits for whoever looks on. `layout` is set by whoever opens a model of it."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.layout: Layout | None = None
+        self.status = live.read_status(folder)
+        self._asked = self._looked = float("-inf")
+        self._read = self._stamp(live.WEIGHTS) if self.status is None else None
+        self._paused = False
+
+    @property
+    def going(self) -> bool:
+        """Whether it trains now, or pauses."""
+        return self.status is not None and self.status.state in ("running", "paused")
+
+    def follow(self, now: float) -> tuple[Rule | None, str]:
+        """The newest rule where there is a new one, and a line where something went wrong. `now` in seconds."""
+        if now - self._looked < LOOK_SECONDS:
+            return None, ""
+        self._looked = now
+        before = self.going
+        self.status = live.read_status(self.folder)
+        if not self.going:
+            return self._finished() if before else (None, "")
+        if now - self._asked >= ASK_SECONDS:
+            self._asked = now
+            try:
+                live.watch(self.folder)
+            except OSError as e:
+                return None, f"can't ask {self.folder} for live weights: {e.strerror or e}"
+        stamp = self._stamp(live.WEIGHTS)
+        if stamp is None or stamp == self._read:
+            return None, ""
+        self._read = stamp
+        return self._load(self.folder / live.WEIGHTS, "")
+
+    def pause(self, on: bool) -> bool:
+        """Ask it to pause or to go on; false where nothing trains."""
+        if not self.going:
+            return False
+        live.wish(self.folder, pause=on)
+        self._paused = on
+        return True
+
+    def close(self) -> None:
+        """Let it go on, if it was paused from here."""
+        if self._paused and self.going:
+            live.wish(self.folder, pause=False)
+        self._paused = False
+
+    @property
+    def told(self) -> str:
+        """How it does, in a line."""
+        if self.status is None:
+            return ""
+        loss = f"loss {self.status.loss:.5f}" if self.status.loss is not None else "loss -"
+        return f"{self.status.state}, iteration {self.status.step} of {self.status.steps}, {loss}"
+
+    def _finished(self) -> tuple[Rule | None, str]:
+        """It has come to its end: what it leaves is what it shows from now on."""
+        self._paused = False
+        state = self.status.state if self.status else "gone"
+        whole = self.folder / "model.safetensors"
+        news = f"the training is {state}"
+        return self._load(whole, news) if state == "finished" and whole.is_file() else (None, news)
+
+    def _load(self, path: Path, news: str) -> tuple[Rule | None, str]:
+        try:
+            rule, layout = load(path)
+        except UserError as e:
+            return None, str(e)
+        if self.layout not in (None, layout):
+            return None, f"{self.folder.name} has other channels now; open it again"
+        return rule, news
+
+    def _stamp(self, name: str) -> tuple[int, int] | None:
+        """What changes when a file is replaced."""
+        try:
+            found = (self.folder / name).stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_ino
+
+
+def folder_of(model: Path) -> Path | None:
+    """The run folder that `model` names, itself or by a file of it, if a training ever told how it does there."""
+    folder = model if model.is_dir() else model.parent if model.name in ("model.safetensors", live.WEIGHTS) else None
+    if folder is None or live.read_status(folder) is None:
+        return None
+    return folder

@@ -1,0 +1,111 @@
+"""The recorder of a player: frames in bounded memory, written as a film beside the life that goes on."""
+
+import io
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from planaria.errors import UserError
+from planaria.export.movie import SIDE, Film, check_suffix
+from planaria.store import write_bytes
+
+FPS = 30
+MOST_SECONDS = 60
+MOST_BYTES = 500_000_000
+"""Memory that an enlarged film may take while it is written."""
+
+
+class Recorder:
+    """Collects at most a minute of frames of a `(rows, columns)` grid, thirty a second, and writes them to `path`."""
+
+    def __init__(self, path: Path, size: tuple[int, int]):
+        check_suffix(path)
+        self.path = path
+        side = max(size)
+        scale = max(1, -(-SIDE // side))
+        self.most = max(2, min(FPS * MOST_SECONDS, MOST_BYTES // (size[0] * size[1] * 3 * scale**2)))
+        self.on = False
+        self.events: dict[int, str] = {}
+        self._frames: list[np.ndarray] = []
+        self._at: list[int] = []
+        self._owed = 0.0
+        self._writer: ThreadPoolExecutor | None = None
+        self._writing: list[Future[Path]] = []
+        self._full = ""
+
+    @property
+    def seconds(self) -> float:
+        """How long the film is by now."""
+        return len(self._frames) / FPS
+
+    def start(self) -> None:
+        """Begin an empty film."""
+        self._frames, self._at, self.events = [], [], {}
+        self._owed, self.on = 0.0, True
+
+    def due(self, seconds: float) -> bool:
+        """Whether the next frame should be taken, `seconds` after the last question."""
+        if not self.on:
+            return False
+        self._owed += seconds
+        if self._owed < 1 / FPS - 1e-9:
+            return False
+        self._owed = min(self._owed - 1 / FPS, 1 / FPS)
+        return True
+
+    def shoot(self, image: np.ndarray, t: int) -> None:
+        """Take frame `(h, w, 3)` uint8 of step `t`, unless it is the very one before; a full film is written."""
+        if self._frames and self._at[-1] == t and np.array_equal(self._frames[-1], image):
+            return
+        self._frames.append(image)
+        self._at.append(t)
+        if len(self._frames) >= self.most:
+            self._full = f"the film is full; writing {self.stop().name} ..."
+
+    def stop(self) -> Path:
+        """End the film and write it, in a thread of its own; gives the path, a free one."""
+        film = Film(np.stack(self._frames), tuple(self._at), self.events, FPS)
+        self.on, self._frames, self._at, self.events = False, [], [], {}
+        path = free(self.path)
+        self._writer = self._writer or ThreadPoolExecutor(1)
+        self._writing.append(self._writer.submit(film.save, path))
+        return path
+
+    def news(self) -> str:
+        """What has happened to films meanwhile, in a line; mostly nothing."""
+        full, self._full = self._full, ""
+        if full or not self._writing or not self._writing[0].done():
+            return full
+        done = self._writing.pop(0)
+        error = done.exception()
+        if error is not None and not isinstance(error, UserError):
+            raise error
+        return f"{error}" if error else f"wrote {done.result().name}"
+
+    def close(self) -> None:
+        """Write what is recorded, and wait until all is written. Raises `UserError` where it can't be."""
+        if self.on:
+            self.stop()
+        if self._writer is not None:
+            self._writer.shutdown()
+        writing, self._writing, self._writer = self._writing, [], None
+        for done in writing:
+            done.result()
+
+    @staticmethod
+    def write_picture(path: Path, image: Image.Image) -> None:
+        """Write a `.png`, atomically."""
+        out = io.BytesIO()
+        image.save(out, "PNG")
+        write_bytes(path, out.getvalue())
+
+
+def free(path: Path) -> Path:
+    """`path`, or the first of `NAME-2`, `NAME-3`, ... that isn't there yet."""
+    number, found = 2, path
+    while found.exists():
+        found = path.with_name(f"{path.stem}-{number}{path.suffix}")
+        number += 1
+    return found

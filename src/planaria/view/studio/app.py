@@ -1,0 +1,307 @@
+"""The studio's addresses: what each asks of the rooms behind it."""
+
+import asyncio
+import contextlib
+import hashlib
+import mimetypes
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.background import BackgroundTask
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp
+from starlette.websockets import WebSocket
+
+from planaria import __version__
+from planaria.core.damage import Wound
+from planaria.errors import UserError
+from planaria.store import live
+from planaria.view.studio.feed import Feed
+from planaria.view.studio.forms import filled, forms, name_for
+from planaria.view.studio.guard import Guard, Refusal, read_json, refused
+from planaria.view.studio.launch import Trainings
+from planaria.view.studio.making import Cache, Maker
+from planaria.view.studio.pictures import Pictures
+from planaria.view.studio.runs import BUSY, Runs
+
+FILM_SECONDS, PICTURE_SECONDS = 300.0, 60.0
+"""How long one film or export, one picture may take to make."""
+REAP_SECONDS = 0.5
+WEB = re.compile(r"[a-z][a-z0-9_-]*\.(?:js|css|html|svg|png|ico)")
+EXPORTS = (".html", ".gif", ".webp", ".mp4", ".png", ".onnx")
+
+
+class Studio:
+    """Everything behind the addresses, for one folder of runs."""
+
+    def __init__(self, folder: Path):
+        self.runs = Runs(folder)
+        self.trainings = Trainings(self.runs)
+        self.slow, self.quick = Maker(FILM_SECONDS), Maker(PICTURE_SECONDS)
+        self.cache = Cache(folder / ".cache", self.slow)
+        self.pictures = Pictures(folder, self.quick)
+        self.feed = Feed(self.runs, self.home)
+
+    def app(self, **patience: float) -> ASGIApp:
+        """The ASGI application; `patience` is the guard's."""
+
+        @contextlib.asynccontextmanager
+        async def lifespan(_: Starlette) -> AsyncIterator[None]:
+            reaping = asyncio.create_task(self._reap())
+            yield
+            reaping.cancel()
+            await asyncio.gather(self.slow.end(), self.quick.end())
+
+        one = "/api/runs/{name}"
+        routes: list[tuple[str, str, Callable[[Request], Awaitable[Response]]]] = [
+            ("GET", "/", self.page),
+            ("GET", "/web/{file}", self.web),
+            ("GET", "/api/home", self.get_home),
+            ("GET", "/api/forms", self.get_forms),
+            ("GET", "/api/thumb", self.get_thumb),
+            ("PUT", "/api/pictures", self.put_picture),
+            ("GET", "/pictures/{file}", self.get_picture),
+            ("POST", "/api/runs", self.start),
+            ("GET", one, self.get_run),
+            ("DELETE", one, self.put_away),
+            ("GET", f"{one}/metrics", self.get_metrics),
+            ("POST", f"{one}/wish", self.wish),
+            ("POST", f"{one}/resume", self.resume),
+            ("GET", "/api/{kind}/{name}/player", self.get_player),
+            ("GET", "/files/{kind}/{name}/{file}", self.get_file),
+            ("GET", "/made/{kind}/{name}/{file}", self.get_made),
+            ("GET", "/export/{kind}/{name}/{file}", self.get_export),
+        ]
+        starlette = Starlette(
+            routes=[
+                *(Route(path, call, methods=[method]) for method, path, call in routes),
+                WebSocketRoute("/ws/home", self.listen_home),
+                WebSocketRoute("/ws/runs/{name}", self.listen_run),
+            ],
+            exception_handlers={
+                Refusal: _on_refusal, UserError: _on_mistake, HTTPException: _on_http, Exception: _on_bug,
+            },
+            lifespan=lifespan,
+        )  # fmt: skip
+        starlette.router.redirect_slashes = False
+        return Guard(starlette, **patience)
+
+    async def _reap(self) -> None:
+        while True:
+            await asyncio.to_thread(self.trainings.reap)
+            await asyncio.sleep(REAP_SECONDS)
+
+    def home(self) -> dict[str, Any]:
+        """All cards."""
+        return {**self.runs.home(), "folder": str(self.runs.folder), "version": __version__}
+
+    async def page(self, _: Request) -> Response:
+        """The page itself."""
+        return _web("studio.html")
+
+    async def web(self, request: Request) -> Response:
+        """A file of the page."""
+        return _web(request.path_params["file"])
+
+    async def get_home(self, _: Request) -> Response:
+        """Runs and gallery."""
+        return JSONResponse(await asyncio.to_thread(self.home))
+
+    async def get_forms(self, _: Request) -> Response:
+        """What a new training can be told; whoever asks will soon choose a picture."""
+        return JSONResponse(await asyncio.to_thread(forms), background=BackgroundTask(self.quick.warm))
+
+    async def get_thumb(self, request: Request) -> Response:
+        """A small picture of what a picture field names."""
+        return _file(await self.pictures.thumb(request.query_params.get("source", "")))
+
+    async def put_picture(self, request: Request) -> Response:
+        """Take in a picture."""
+        return JSONResponse(await self.pictures.take(request.query_params.get("name", ""), request.stream()))
+
+    async def get_picture(self, request: Request) -> Response:
+        """A picture taken in before."""
+        return _file(self.pictures.path(request.path_params["file"]))
+
+    async def start(self, request: Request) -> Response:
+        """Begin a training."""
+        asked = await read_json(request)
+        recipe, config = await asyncio.to_thread(filled, asked)
+        name = name_for(recipe, config, asked.get("name"))
+        picture = getattr(config, "picture", None)
+        if picture is not None:
+            try:
+                await self.quick.do("check", source=picture, size=config.size, padding=config.padding)
+            except Refusal as e:
+                raise Refusal(e.status, e.error, "picture" if e.status == 400 else None) from None
+        name = await asyncio.to_thread(self.trainings.start, recipe, config, name)
+        return JSONResponse({"name": name}, 201)
+
+    async def get_run(self, request: Request) -> Response:
+        """Everything about a run."""
+        return JSONResponse(await asyncio.to_thread(self._about, request.path_params["name"]))
+
+    def _about(self, name: str) -> dict[str, Any]:
+        folder = self.runs.run(name)
+        config = self.runs.settings(folder)
+        return {
+            **self.runs.card("runs", name),
+            "config": config,
+            "fields": forms_of(config),
+            "files": self.runs.files(name),
+        }
+
+    async def put_away(self, request: Request) -> Response:
+        """Move a run into the bin."""
+        await asyncio.to_thread(self.trainings.put_away, request.path_params["name"])
+        return JSONResponse({})
+
+    async def get_metrics(self, request: Request) -> Response:
+        """A run's curve."""
+        after = request.query_params.get("after", "-1")
+        if not re.fullmatch(r"-?\d{1,12}", after):
+            raise Refusal(400, "after is the number of an iteration")
+        lines = await asyncio.to_thread(self.runs.metrics, request.path_params["name"], int(after))
+        return JSONResponse({"lines": lines})
+
+    async def wish(self, request: Request) -> Response:
+        """Ask something of a training."""
+        asked = await read_json(request)
+        folder = self.runs.run(request.path_params["name"])
+        if (await asyncio.to_thread(self.runs.status, folder)).state not in BUSY:
+            raise Refusal(409, "nothing trains there now")
+        pause, stop, wound = asked.get("pause"), asked.get("stop"), asked.get("wound")
+        if asked.keys() - {"pause", "stop", "wound"} or not asked:
+            raise Refusal(400, "wishes are pause, stop and wound")
+        if not (isinstance(pause, bool | None) and isinstance(stop, bool | None) and isinstance(wound, str | None)):
+            raise Refusal(400, "pause and stop are true or false, a wound is a text")
+        if wound is not None:
+            try:
+                Wound.parse(wound[:100])
+            except UserError as e:
+                raise Refusal(400, str(e), "wound") from None
+        await asyncio.to_thread(live.wish, folder, pause=pause, stop=stop, wound=wound)
+        return JSONResponse({})
+
+    async def resume(self, request: Request) -> Response:
+        """Go on with a run."""
+        steps = (await read_json(request)).get("steps")
+        if isinstance(steps, bool) or not isinstance(steps, int | None):
+            raise Refusal(400, "steps is a whole number", "steps")
+        await asyncio.to_thread(self.trainings.resume, request.path_params["name"], steps)
+        return JSONResponse({})
+
+    async def get_player(self, request: Request) -> Response:
+        """A model for the player."""
+        path = self.runs.model(request.path_params["kind"], request.path_params["name"], newest=True)
+
+        def made() -> dict[str, Any]:
+            from planaria.export.html import payload
+
+            return payload(path)
+
+        return JSONResponse(await asyncio.to_thread(made))
+
+    async def get_file(self, request: Request) -> Response:
+        """A file of a run, or a model of the gallery."""
+        kind, name, file = (request.path_params[k] for k in ("kind", "name", "file"))
+        if kind == "gallery" and file == "model.safetensors":
+            return _file(self.runs.model(kind, name), download=f"{name}.safetensors")
+        if kind != "runs":
+            raise Refusal(404, f"no file {file[:80]!r} there")
+        path = self.runs.file(name, file)
+        return _file(path, download=f"{name}.safetensors" if file == "model.safetensors" else None)
+
+    async def get_made(self, request: Request) -> Response:
+        """A film or strip, made now where it isn't there yet."""
+        kind, name, file = (request.path_params[k] for k in ("kind", "name", "file"))
+        if file not in ("film.webp", "strip.png"):
+            raise Refusal(404, f"no file {file[:80]!r} there")
+        model = self.runs.model(kind, name)
+        path = await self.cache.get("film", _key("film", model), Path(file).suffix, model=str(model))
+        return _file(path, keep=True)
+
+    async def get_export(self, request: Request) -> Response:
+        """A model in another form, to keep."""
+        kind, name, file = (request.path_params[k] for k in ("kind", "name", "file"))
+        suffix = Path(file).suffix
+        if suffix not in EXPORTS or Path(file).stem != name:
+            raise Refusal(404, f"no export {file[:80]!r}; have: {', '.join(name + s for s in EXPORTS)}")
+        model = self.runs.model(kind, name)
+        path = await self.cache.get("export", _key("export", model), suffix, model=str(model))
+        return _file(path, download=file)
+
+    async def listen_home(self, socket: WebSocket) -> None:
+        """All cards, whenever one changes."""
+        await self.feed.serve(socket, None)
+
+    async def listen_run(self, socket: WebSocket) -> None:
+        """One training, as it goes."""
+        name = socket.path_params["name"]
+        try:
+            self.runs.run(name)
+        except Refusal:
+            await socket.close(1008)
+            return
+        await self.feed.serve(socket, name)
+
+
+def studio(folder: Path) -> Studio:
+    """The studio of a folder of runs. Raises `UserError` where its libraries are missing or it is no folder."""
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file; the studio needs a folder of runs")
+    return Studio(folder)
+
+
+def forms_of(config: dict[str, Any]) -> list[dict[str, Any]]:
+    """The fields of the task that a run's settings name."""
+    return next((task["fields"] for task in forms()["tasks"] if task["name"] == config.get("task")), [])
+
+
+def _key(job: str, model: Path) -> str:
+    """A name for what is made of a model as it is now."""
+    about = model.stat()
+    text = f"{__version__} {job} {model.resolve()} {about.st_mtime_ns} {about.st_size}"
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _web(name: str) -> Response:
+    place = files("planaria.web") / name
+    if not WEB.fullmatch(name) or not place.is_file():
+        raise Refusal(404, f"no file {name[:80]!r}")
+    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    kind = "text/javascript" if name.endswith(".js") else kind
+    return Response(place.read_bytes(), media_type=kind, headers={"cache-control": "no-cache"})
+
+
+def _file(path: Path, *, download: str | None = None, keep: bool = False) -> Response:
+    """A file as it is; only pictures are shown, all else is text or a download."""
+    kind = {".png": "image/png", ".webp": "image/webp", ".md": "text/plain", ".yaml": "text/plain",
+            ".jsonl": "text/plain", ".log": "text/plain"}.get(path.suffix, "application/octet-stream")  # fmt: skip
+    headers = {"cache-control": "private, max-age=86400" if keep else "no-cache"}
+    return FileResponse(path, media_type=kind, filename=download, headers=headers)
+
+
+async def _on_refusal(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    return refused(error, close=error.status in (408, 413))
+
+
+async def _on_mistake(_: Request, error: Exception) -> Response:
+    return refused(Refusal(400, str(error)))
+
+
+async def _on_http(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return refused(Refusal(error.status_code, error.detail.lower()))
+
+
+async def _on_bug(_: Request, error: Exception) -> Response:
+    return refused(Refusal(500, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"))

@@ -1,0 +1,110 @@
+"""What a page needs to start a training: every setting of every task, and the check of what was filled in."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from planaria import tasks
+from planaria.config import describe, pairs
+from planaria.data.builtin import PICTURES
+from planaria.engine import ENGINES, device_of
+from planaria.errors import UserError, unknown
+from planaria.recipes import Recipe, about, find, run_name, shipped
+from planaria.view.studio.guard import Refusal
+
+MOST_TEXT = 2000
+"""Letters of one setting."""
+
+
+def forms() -> dict[str, Any]:
+    """Tasks with their fields, recipes with their settings, and the pictures there are."""
+    kinds = []
+    for name in tasks.names():
+        config = tasks.load(name).Config
+        fields = [asdict(f) for f in describe(config)]
+        for f in fields:
+            f["kind"] = "picture" if f["key"] == "picture" else f["kind"]
+        kinds.append({"name": name, "about": config.__doc__ or "", "fields": fields})
+    recipes = [
+        {"name": name, "about": about(path), "task": find(name).task, "settings": flat(find(name).settings)}
+        for name, path in sorted(shipped().items())
+    ]
+    return {"tasks": kinds, "recipes": recipes, "pictures": list(PICTURES), "thumb": "/api/thumb?source="}
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings under dotted keys."""
+    found: dict[str, Any] = {}
+    for key, value in tree.items():
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return found
+
+
+def filled(asked: Mapping[str, Any]) -> tuple[Recipe, Any]:
+    """The recipe and the whole config that a page asks for. Raises `Refusal` at the setting that is wrong."""
+    what = asked.get("recipe") or asked.get("task")
+    if not isinstance(what, str) or what not in (*tasks.names(), *shipped()):
+        raise Refusal(400, str(unknown("task or recipe", what, [*tasks.names(), *shipped()])), "task")
+    settings = asked.get("settings") or {}
+    if not isinstance(settings, dict):
+        raise Refusal(400, "settings are a JSON object: key to value")
+    recipe = find(what)
+    words = {key: _spelled(key, value) for key, value in settings.items()}
+    typed, rest = pairs(recipe.config_class, [f"{key}={value}" for key, value in words.items() if value != ""])
+    if rest:
+        key = rest[0].partition("=")[0]
+        raise Refusal(400, f"{key[:80]!r} is no setting", key[:80])
+    try:
+        config = recipe.config(typed, "the form")
+    except UserError as e:
+        raise Refusal(400, str(e), at_fault(str(e), recipe.config_class, words)) from None
+    _check_machine(config)
+    return recipe, config
+
+
+def name_for(recipe: Recipe, config: Any, wanted: object) -> str:
+    """What a new run is called: letters, digits and dashes."""
+    text = wanted if isinstance(wanted, str) and wanted.strip() else ""
+    if not text:
+        picture = getattr(config, "picture", None)
+        own = picture is not None and picture != recipe.settings.get("picture")
+        text = run_name(config) if own or not recipe.name else recipe.name
+    slug = re.sub(r"[^a-z0-9]+", "-", text.lower())[:60].strip("-")
+    if not slug:
+        raise Refusal(400, f"the name {text[:40]!r} has no letter or digit", "name")
+    return slug
+
+
+def at_fault(error: str, cls: type, given: Mapping[str, Any]) -> str | None:
+    """The setting that an error names first, as `train.steps` or `[train][steps]`."""
+    error = error.replace("][", ".")
+    known = [f.key for f in describe(cls)]
+    places = []
+    for key in {*known, *given}:
+        for found in re.finditer(rf"(?<![\w.]){re.escape(key)}(?![\w.])", error):
+            places.append((found.start(), -len(key), key))
+    return min(places)[2] if places else None
+
+
+def _spelled(key: str, value: object) -> str:
+    """A value as it would be typed."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list) and all(isinstance(v, str | int | float) for v in value):
+        value = ",".join(map(str, value))
+    if value is None:
+        return ""
+    if not isinstance(value, str | int | float) or len(str(value)) > MOST_TEXT:
+        raise Refusal(400, f"{key[:80]} can't be that", key[:80])
+    return str(value).strip()
+
+
+def _check_machine(config: Any) -> None:
+    """Refuse a device or an engine that this machine lacks, before a process is started for it."""
+    try:
+        device_of(config.train.device)
+    except UserError as e:
+        raise Refusal(400, str(e), "train.device") from None
+    if config.train.engine not in ("auto", *ENGINES):
+        raise Refusal(400, str(unknown("engine", config.train.engine, ["auto", *ENGINES])), "train.engine")

@@ -1,0 +1,119 @@
+"""Trainings that the studio starts: processes of their own, which outlive it."""
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from planaria import store
+from planaria.config import to_dict, write_yaml
+from planaria.errors import UserError
+from planaria.recipes import Recipe
+from planaria.store import live
+from planaria.view.studio.guard import Refusal
+from planaria.view.studio.runs import BUSY, Runs, last_line
+
+MOST_TRAININGS = 16
+"""Trainings that this studio keeps going at once."""
+
+
+class Trainings:
+    """Starts, resumes and puts away runs."""
+
+    def __init__(self, runs: Runs):
+        self.runs = runs
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, recipe: Recipe, config: Any, wanted: str) -> str:
+        """Begin a new run, called `wanted` or after it; gives its name."""
+        self._check_room()
+        try:
+            self.runs.folder.mkdir(parents=True, exist_ok=True)
+            name = self._claim(wanted)
+        except OSError as e:
+            raise UserError(f"can't write {self.runs.folder}: {e.strerror or e}") from e
+        file = self._recipe(name)
+        store.write_bytes(file, write_yaml({"task": recipe.task, **to_dict(config)}).encode())
+        words = [str(file), "--name", name, "--runs", str(self.runs.folder.resolve())]
+        self._launch(name, words, live.Status("running", 0, config.train.steps))
+        return name
+
+    def resume(self, name: str, steps: int | None = None) -> None:
+        """Go on with a run that rests, to `steps` iterations where that is said."""
+        self._check_room()
+        folder = self.runs.run(name)
+        card = self.runs.card("runs", name)
+        if card["state"] in BUSY:
+            raise Refusal(409, f"{name!r} is training already")
+        if steps is not None and not card["step"] < steps <= 10**9:
+            raise Refusal(400, f"{name!r} has done {card['step']} iterations: ask for more", "steps")
+        if (folder / "config.yaml").exists():
+            words = [str(folder.resolve()), "--resume"]
+        elif self._recipe(name).exists():
+            words = [str(self._recipe(name)), "--name", name, "--runs", str(self.runs.folder.resolve()), "--resume"]
+        else:
+            raise Refusal(409, f"{name!r} has no settings to go on with")
+        words += [] if steps is None else [f"train.steps={steps}"]
+        live.wish(folder, pause=False, stop=False)
+        self._launch(name, words, live.Status("running", card["step"], steps or card["steps"], card["loss"]))
+
+    def put_away(self, name: str) -> None:
+        """Move a run that rests into the bin."""
+        folder = self.runs.run(name)
+        if self.runs.status(folder).state in BUSY:
+            raise Refusal(409, f"{name!r} is training; stop it first")
+        there = self.runs.folder / ".bin" / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns() % 10**6:06d}"
+        try:
+            there.parent.mkdir(exist_ok=True)
+            folder.rename(there)
+        except OSError as e:
+            raise UserError(f"can't put {name!r} away: {e.strerror or e}") from e
+
+    def reap(self) -> None:
+        """Note the end of trainings, and why they ended where they couldn't say."""
+        for name, child in list(self._children.items()):
+            code = child.poll()
+            if code is None:
+                continue
+            del self._children[name]
+            folder = self.runs.folder / name
+            status = live.read_status(folder)
+            if code not in (0, 130) and status is not None and status.state not in ("failed", "stopped"):
+                note = last_line(folder / "train.log") or f"it ended with code {code}"
+                live.write_status(folder, replace(status, state="failed", note=note), status.pid)
+
+    def _claim(self, wanted: str) -> str:
+        """A name that nobody has, its folder made."""
+        for number in range(1, 10_000):
+            name = wanted if number == 1 else f"{wanted}-{number}"
+            try:
+                (self.runs.folder / name).mkdir()
+            except FileExistsError:
+                continue
+            return name
+        raise Refusal(409, f"too many runs are called {wanted!r}", "name")
+
+    def _check_room(self) -> None:
+        self.reap()
+        if len(self._children) >= MOST_TRAININGS:
+            raise Refusal(409, f"{MOST_TRAININGS} trainings are running; stop one first")
+
+    def _recipe(self, name: str) -> Path:
+        return self.runs.folder.resolve() / ".recipes" / f"{name}.yaml"
+
+    def _launch(self, name: str, words: list[str], status: live.Status) -> None:
+        folder = self.runs.folder / name
+        environment = {**os.environ, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"}
+        try:
+            with (folder / "train.log").open("ab") as log:
+                child = subprocess.Popen(
+                    [sys.executable, "-m", "planaria", "train", *words], stdin=subprocess.DEVNULL, stdout=log,
+                    stderr=log, start_new_session=True, env=environment,
+                )  # fmt: skip
+        except OSError as e:
+            raise UserError(f"can't start a training: {e.strerror or e}") from e
+        self._children[name] = child
+        live.write_status(folder, status, child.pid)

@@ -1,0 +1,237 @@
+"""A process beside the server that films, exports and opens pictures: what takes long, or reads what can't be trusted.
+
+Run as a module it does jobs, one line of JSON each way. It can be killed in the middle of any.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from planaria.errors import UserError
+from planaria.view.studio.guard import Refusal
+
+MOST_WAITING = 32
+"""Jobs that wait at most."""
+IDLE_SECONDS = 60.0
+"""After so long without a job, the process is let go."""
+MOST_KEPT = 300
+"""Files that the cache keeps."""
+MOST_REPLY = 1_000_000
+
+
+class Maker:
+    """One worker process and its queue. Jobs run one at a time, each for at most `seconds`."""
+
+    def __init__(self, seconds: float):
+        self.seconds = seconds
+        self._waiting = 0
+        self._turn = asyncio.Lock()
+        self._process: asyncio.subprocess.Process | None = None
+        self._idle: asyncio.TimerHandle | None = None
+
+    async def do(self, job: str, **arguments: str | int) -> dict[str, Any]:
+        """What a job gives. Raises `Refusal` with its error, or when it takes too long."""
+        if self._waiting >= MOST_WAITING:
+            raise Refusal(503, "too much is being made at once; try again in a moment")
+        self._waiting += 1
+        try:
+            async with self._turn:
+                return await self._ask({"job": job, **arguments})
+        finally:
+            self._waiting -= 1
+
+    async def warm(self) -> None:
+        """Start the process and let it load what pictures need, if it isn't there."""
+        if not self._turn.locked() and (self._process is None or self._process.returncode is not None):
+            with contextlib.suppress(Refusal):
+                await self.do("warm")
+
+    async def _ask(self, job: dict[str, Any]) -> dict[str, Any]:
+        if self._idle is not None:
+            self._idle.cancel()
+        process = await self._alive()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            process.stdin.write(json.dumps(job).encode() + b"\n")
+            async with asyncio.timeout(self.seconds):
+                await process.stdin.drain()
+                line = await process.stdout.readline()
+            reply = json.loads(line)
+        except TimeoutError:
+            await self.end()
+            raise Refusal(504, f"{job['job']} took longer than {self.seconds:.0f} s and was stopped") from None
+        except (OSError, ValueError):
+            await self.end()
+            raise Refusal(500, f"{job['job']} failed: its process ended, maybe for want of memory") from None
+        except asyncio.CancelledError:  # a reply that nobody read would answer the next job
+            await self.end()
+            raise
+        self._idle = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._let_go)
+        if "error" in reply:
+            raise Refusal(400, reply["error"])
+        return reply
+
+    async def _alive(self) -> asyncio.subprocess.Process:
+        if self._process is None or self._process.returncode is not None:
+            environment = {"OMP_NUM_THREADS": "1", **os.environ}
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "planaria.view.studio.making", stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL, start_new_session=True, env=environment, limit=MOST_REPLY,
+            )  # fmt: skip
+        return self._process
+
+    def _let_go(self) -> None:
+        """Close its input, at which it ends by itself."""
+        if self._process is not None and self._process.stdin is not None and not self._turn.locked():
+            self._process.stdin.close()
+            self._process = None
+
+    async def end(self) -> None:
+        """Kill the process, whatever it does."""
+        if self._idle is not None:
+            self._idle.cancel()
+        process, self._process = self._process, None
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+
+class Cache:
+    """Files made on demand, in a folder that forgets the oldest."""
+
+    def __init__(self, folder: Path, maker: Maker):
+        self.folder, self.maker = folder, maker
+        self._making: dict[str, asyncio.Task[dict[str, Any]]] = {}
+
+    async def get(self, job: str, key: str, suffix: str, **arguments: str | int) -> Path:
+        """The file that a job makes, made once for each `key`, however many ask."""
+        path = self.folder / f"{key}{suffix}"
+        if not path.is_file():
+            task = self._making.get(path.name)
+            if task is None:
+                task = asyncio.create_task(self.maker.do(job, **arguments, output=str(path)))
+                self._making[path.name] = task
+                task.add_done_callback(lambda _, name=path.name: self._making.pop(name, None))
+            await asyncio.shield(task)
+            await asyncio.to_thread(self._forget)
+        with contextlib.suppress(OSError):
+            os.utime(path)
+        return path
+
+    def _forget(self) -> None:
+        kept = sorted(self.folder.iterdir(), key=lambda f: f.stat().st_mtime)
+        for path in kept[:-MOST_KEPT]:
+            path.unlink(missing_ok=True)
+
+
+def film(model: str, output: str) -> dict[str, Any]:
+    """A film, or a strip for `.png`, of how a model grows and heals."""
+    from planaria import store
+    from planaria.export import movie
+
+    rule, layout = store.load(model)
+    config = store.card(model).get("config")
+    heals = isinstance(config, dict) and config.get("regime") == "regenerate"
+    shot = movie.film(
+        rule, layout, steps=260, size=store.trained_size(model), every=4, fps=24, erase={150: "left"} if heals else {},
+        seed=1,
+    )  # fmt: skip
+    shot.save(output)
+    return {}
+
+
+def export(model: str, output: str) -> dict[str, Any]:
+    """What `planaria export` writes."""
+    from planaria.export import write
+
+    write(Path(model), Path(output))
+    return {}
+
+
+def upload(source: str, output: str, shown: str) -> dict[str, Any]:
+    """Check an uploaded raster picture and write it anew as PNG, at most 1024 pixels a side."""
+    from planaria.data.images import open_image
+
+    with Path(source).open("rb") as f:
+        head = f.read(16)
+    raster = head.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"BM"))
+    if not raster and not (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
+        raise UserError(f"{shown!r} is no picture in a format known here: PNG, JPEG, WEBP, BMP, GIF")
+    try:
+        image = open_image(Path(source))
+    except UserError as e:
+        raise UserError(str(e).replace(source, shown)) from None
+    return _written(image, output, 1024)
+
+
+def thumb(source: str, output: str) -> dict[str, Any]:
+    """A small picture of what a picture field names."""
+    from planaria.data.images import open_image
+
+    return _written(open_image(source, 192), output, 192)
+
+
+def check(source: str, size: int, padding: int) -> dict[str, Any]:
+    """Open the picture that a training is to grow, as it will."""
+    from planaria.data.images import picture
+
+    picture(source, size, padding)
+    return {}
+
+
+def _written(image: Any, output: str, side: int) -> dict[str, Any]:
+    import io
+
+    from PIL import Image
+
+    from planaria.store import write_bytes
+
+    if image.mode == "F":
+        image = image.point(lambda v: v * 255).convert("L")
+    image = image.convert("RGBA")
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    if not image.getchannel("A").getbbox():
+        raise UserError("nothing to grow: every pixel is transparent")
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    write_bytes(output, out.getvalue())
+    return {"width": image.width, "height": image.height}
+
+
+def warm() -> dict[str, Any]:
+    """Load what takes long to load."""
+    import planaria.data.images  # noqa: F401
+
+    return {}
+
+
+JOBS = {"warm": warm, "film": film, "export": export, "upload": upload, "thumb": thumb, "check": check}
+
+
+def work() -> None:
+    """Do jobs from standard input until it ends. Whatever else a job prints goes nowhere."""
+    replies = os.fdopen(os.dup(1), "w")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    if hasattr(os, "nice"):
+        os.nice(5)
+    for line in sys.stdin:
+        asked = json.loads(line)
+        try:
+            reply = JOBS[asked.pop("job")](**asked)
+        except UserError as e:
+            reply = {"error": str(e)}
+        except Exception as e:  # the server must hear of whatever went wrong
+            reply = {"error": f"{type(e).__name__}: {' '.join(str(e).split())[:300]}"}
+        replies.write(json.dumps(reply) + "\n")
+        replies.flush()
+
+
+if __name__ == "__main__":
+    work()

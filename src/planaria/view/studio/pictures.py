@@ -1,0 +1,87 @@
+"""Pictures that people drop on the page: taken in, checked, written anew."""
+
+import asyncio
+import hashlib
+import os
+import re
+from collections.abc import AsyncIterable
+from pathlib import Path
+from typing import Any
+
+from planaria import store
+from planaria.data import emoji
+from planaria.data.builtin import PICTURES
+from planaria.data.images import name_of
+from planaria.view.studio.guard import MOST_PICTURE, Refusal
+from planaria.view.studio.making import Cache, Maker
+
+MOST_AT_ONCE = 4
+
+
+class Pictures:
+    """The folder `.pictures` among the runs."""
+
+    def __init__(self, runs: Path, maker: Maker):
+        self.folder, self.maker = runs / ".pictures", maker
+        self.thumbs = Cache(runs / ".cache", maker)
+        self._taking = asyncio.Semaphore(MOST_AT_ONCE)
+
+    async def take(self, name: str, chunks: AsyncIterable[bytes]) -> dict[str, Any]:
+        """Take in an upload called `name`; what a page needs to use it. Raises `Refusal` for what is no picture."""
+        shown = re.sub(r"[^\w.() -]+", "", name)[:80] or "the picture"
+        async with self._taking:
+            spare = self.folder / f".{os.urandom(8).hex()}.part"
+            try:
+                await asyncio.to_thread(self.folder.mkdir, parents=True, exist_ok=True)
+                await self._receive(spare, chunks)
+                whole = self.folder / f".{os.urandom(8).hex()}.png"
+                about = await self.maker.do("upload", source=str(spare), output=str(whole), shown=shown)
+                kept = await asyncio.to_thread(self._settle, whole, name_of(shown))
+            except OSError as e:
+                raise Refusal(507, f"can't keep the picture: {e.strerror or e}") from None
+            finally:
+                spare.unlink(missing_ok=True)
+        size = {key: about[key] for key in ("width", "height")}
+        return {"picture": str(kept), "thumb": f"/pictures/{kept.name}", **size}
+
+    def path(self, file: str) -> Path:
+        """A picture taken in before."""
+        path = self.folder / file
+        if not re.fullmatch(r"[a-z0-9-]{1,80}\.png", file) or path.is_symlink() or not path.is_file():
+            raise Refusal(404, f"no picture {file[:80]!r}")
+        return path
+
+    async def thumb(self, source: str) -> Path:
+        """A small picture of a built-in, an emoji, words, or a picture taken in; of nothing else on this machine."""
+        taken = Path(source)
+        if taken.parent == self.folder:
+            return self.path(taken.name)
+        if source not in PICTURES and not emoji.is_emoji(source) and not re.fullmatch(r"text:.{1,40}", source):
+            raise Refusal(404, "no thumbnail of that")
+        key = hashlib.sha256(f"thumb {source}".encode()).hexdigest()[:32]
+        return await self.thumbs.get("thumb", key, ".png", source=source)
+
+    async def _receive(self, spare: Path, chunks: AsyncIterable[bytes]) -> None:
+        """Write an upload to disk as it comes, so that memory holds little of it."""
+        got = 0
+        with spare.open("xb") as f:
+            async for chunk in chunks:
+                got += len(chunk)
+                if got > MOST_PICTURE:
+                    raise Refusal(413, f"a picture has at most {MOST_PICTURE // 10**6} MB")
+                await asyncio.to_thread(f.write, chunk)
+        if not got:
+            raise Refusal(400, "the picture is empty", "picture")
+
+    def _settle(self, whole: Path, wanted: str) -> Path:
+        """Give a checked picture its name, or find that it is here already."""
+        data = whole.read_bytes()
+        whole.unlink()
+        for number in range(1, 10_000):
+            path = self.folder / (f"{wanted}.png" if number == 1 else f"{wanted}-{number}.png")
+            if not path.exists():
+                store.write_bytes(path, data)
+                return path
+            if path.read_bytes() == data:
+                return path
+        raise Refusal(409, f"too many pictures are called {wanted!r}")

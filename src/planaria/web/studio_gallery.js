@@ -1,0 +1,34 @@
+// A gallery organism: alive, to be hurt, taken along, and taken as a model for one's own.
+
+import { icon, make } from "./studio_dom.js";
+import { ask, at } from "./studio_wire.js";
+import { downloads, figures } from "./studio_panels.js";
+import { mount } from "./player.js";
+
+const TEXT = "It grew from one cell. Wound it with the pointer and see it mend; paint on it; plant a second one.";
+
+/** Open the page of organism `name` in `host`. */
+export async function gallery(host, { name }) {
+  const [card, payload] = await Promise.all([one(name), ask(at("api", "gallery", name, "player"))]);
+  const stage = make("div", { class: "player-place" });
+  const href = `#/new?like=gallery/${encodeURIComponent(name)}`;
+  const words = make("span", { text: "Train your own like this" });
+  const more = make("a", { class: "button primary", href }, icon("plus"), words);
+  const intro = make("div", {}, make("h1", { text: name }), make("p", { class: "lead small", text: TEXT }), more);
+  const side = make(
+    "div",
+    { class: "side" },
+    intro,
+    figures(card),
+    downloads("gallery", name, card.files ?? []),
+  );
+  const back = make("a", { class: "back", href: "#/" }, icon("back"), make("span", { text: "Home" }));
+  host.append(back, make("div", { class: "bench" }, make("div", { class: "living" }, stage), side));
+  const player = mount(stage, payload, {});
+  return () => player.destroy();
+}
+
+async function one(name) {
+  const { gallery: cards } = await ask("/api/home");
+  return cards.find((card) => card.name === name) ?? { name, figures: {} };
+}

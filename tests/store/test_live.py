@@ -1,0 +1,125 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from planaria.errors import UserError
+from planaria.store import live
+
+
+def test_status_comes_back_as_written(tmp_path):
+    assert live.read_status(tmp_path) is None
+    live.write_status(tmp_path, live.Status("running", 3, 9, 0.5, note="hm"))
+    status = live.read_status(tmp_path)
+    assert (status.state, status.step, status.steps, status.loss, status.note) == ("running", 3, 9, 0.5, "hm")
+    assert status.pid == os.getpid()
+    assert abs(status.time - time.time()) < 5
+    assert [p.name for p in tmp_path.iterdir()] == ["status.json"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", "{}", "[" * 100_000, "\xff", '{"state": 3}', "null", '{"state":"running","step":"1"}']
+)
+def test_what_is_no_status_is_none(tmp_path, text):
+    (tmp_path / live.STATUS).write_text(text, encoding="latin-1")
+    (tmp_path / live.WISHES).write_text(text, encoding="latin-1")
+    assert live.read_status(tmp_path) is None
+    assert live.read_wishes(tmp_path) == live.Wishes()
+
+
+def test_a_huge_file_is_not_read(tmp_path):
+    (tmp_path / live.STATUS).write_bytes(b" " * 2_000_000)
+    assert live.read_status(tmp_path) is None
+
+
+def sleeper() -> subprocess.Popen:
+    return subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+
+
+def test_a_training_that_died_without_a_word_is_interrupted(tmp_path):
+    process = sleeper()
+    live.write_status(tmp_path, live.Status("running", 3, 9), process.pid)
+    assert live.read_status(tmp_path).state == "running"
+    process.send_signal(signal.SIGKILL)
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # dead, but nobody has asked after it yet
+    assert live.read_status(tmp_path).state == "interrupted"
+    process.communicate()
+    assert live.read_status(tmp_path).state == "interrupted"
+
+
+def edit(folder, **what) -> None:
+    path = folder / live.STATUS
+    path.write_text(json.dumps({**json.loads(path.read_text()), **what}))
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="when a process began is known on Linux only")
+def test_a_later_process_with_the_same_number_is_not_it(tmp_path):
+    process = sleeper()
+    try:
+        live.write_status(tmp_path, live.Status("paused", 3, 9), process.pid)
+        edit(tmp_path, time=time.time() - 60)
+        assert live.read_status(tmp_path).state == "interrupted", "it began after that was written"
+        assert abs(live.born(process.pid) - time.time()) < 10
+    finally:
+        process.communicate(b"\n")
+    assert live.born(2**22 + 5) is None
+    live.write_status(tmp_path, live.Status("running", 3, 9))
+    edit(tmp_path, time=time.time() + 5000)
+    assert live.read_status(tmp_path).state == "running", "a long iteration is no death"
+
+
+def test_of_another_machine_only_silence_tells(tmp_path):
+    live.write_status(tmp_path, live.Status("running", 3, 9), 2**22 - 7)
+    edit(tmp_path, host="another")
+    assert live.read_status(tmp_path).state == "running"
+    edit(tmp_path, time=time.time() - live.SILENCE_SECONDS - 1)
+    assert live.read_status(tmp_path).state == "interrupted"
+
+
+def test_wishes_add_up(tmp_path):
+    assert live.asked_at(tmp_path) == 0
+    live.wish(tmp_path, pause=True)
+    live.wish(tmp_path, wound="left")
+    live.wish(tmp_path, stop=True, wound="right")
+    before = live.stamp(tmp_path)
+    wishes = live.wish(tmp_path, pause=False)
+    assert live.stamp(tmp_path) != before
+    assert wishes == live.read_wishes(tmp_path) == live.Wishes(False, True, ((1, "left"), (2, "right")))
+    for _ in range(100):
+        wishes = live.wish(tmp_path, wound="top")
+    assert len(wishes.wounds) == 64
+    assert wishes.wounds[-1][0] == 102
+    with pytest.raises(UserError, match="can't write"):
+        live.wish(tmp_path / "nowhere", stop=True)
+
+
+def test_readers_never_see_half_a_file(tmp_path):
+    live.write_status(tmp_path, live.Status("running", 0, 9))
+    stop = threading.Event()
+
+    def write() -> None:
+        while not stop.is_set():
+            live.write_status(tmp_path, live.Status("running", 1, 9, note="x" * 20_000))
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        assert all(live.read_status(tmp_path) is not None for _ in range(500))
+    finally:
+        stop.set()
+        writer.join()
+
+
+def test_watching_fades(tmp_path):
+    assert not live.watched(tmp_path)
+    live.watch(tmp_path)
+    assert live.watched(tmp_path)
+    past = time.time() - live.WATCH_SECONDS - 1
+    os.utime(tmp_path / live.WATCHED, (past, past))
+    assert not live.watched(tmp_path)

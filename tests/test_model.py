@@ -1,0 +1,149 @@
+"""Model: what `planaria.load` gives is a pair with a life of its own."""
+
+import base64
+import copy
+import io
+import re
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import planaria as pl
+from planaria import store
+from planaria.errors import UserError
+from planaria.view import notebook
+
+from rules import rule
+
+
+@pytest.fixture(scope="module")
+def lizard() -> pl.Model:
+    return pl.load("lizard")
+
+
+def test_it_unpacks(lizard):
+    rule_, layout = lizard
+    assert (rule_, layout) == (lizard.rule, lizard.layout) == (lizard[0], lizard[1])
+    assert isinstance(rule_, pl.Rule)
+    assert isinstance(layout, pl.Layout)
+    assert len(lizard) == 2
+    assert isinstance(lizard, tuple)
+
+
+def test_it_knows_what_its_file_says(lizard):
+    assert lizard.card == store.card("lizard")
+    assert lizard.size == (72, 72)
+    assert lizard.name == "lizard"
+    assert lizard.path == store.gallery()["lizard"]
+    assert repr(lizard) == "Model 'lizard': 8,320 parameters, 16 channels, 72x72 cells, 8,000 iterations"
+    with pytest.raises(UserError, match="no model 'lizrad'; the gallery has 'lizard'"):
+        pl.load("lizrad")
+
+
+@pytest.mark.parametrize("card", [{}, {"name": ""}, {"name": 7, "grid": [5, 9]}])
+def test_a_name_is_found(tmp_path, card):
+    pair = rule().float(), pl.Layout(3, 0, hidden=3)
+    for path in (tmp_path / "worm.safetensors", tmp_path / "worm" / "model.safetensors"):
+        pl.save(path, *pair, card)
+        model = pl.load(path)
+        assert model.name == str(card.get("name") or "worm")
+        assert model.size == tuple(card.get("grid", (72, 72)))
+    assert pl.load(tmp_path / "worm").name == model.name
+    assert pl.Model(*pair).name == "model"
+    assert repr(pl.Model(*pair, size=(5, 6), name="w")) == "Model 'w': 200 parameters, 6 channels, 5x6 cells"
+
+
+def test_it_lives_as_its_parts_do(lizard):
+    x = lizard.run(steps=30, seed=4)
+    with torch.no_grad():
+        assert torch.equal(x, pl.run(lizard.rule, lizard.layout.seed(1, 72), 30, seed=4))
+    assert torch.equal(lizard.run(x, 10, t=30, seed=4), lizard.run(steps=40, seed=4))
+    world = lizard.world(seed=4)
+    world.tick(30)
+    assert torch.equal(world.x, x)
+    assert lizard.world(20).size == (20, 20)
+    assert lizard.world((8, 9)).size == (8, 9)
+    assert torch.equal(lizard.world(start=x).x, x)
+    assert lizard.world(start=x[..., :50]).size == (72, 50)
+
+
+def test_it_is_filmed(lizard):
+    shot = lizard.film(steps=6, every=3, seed=2, erase={3: "left"})
+    want = pl.film(lizard.rule, lizard.layout, steps=6, every=3, seed=2, erase={3: "left"}, size=72)
+    assert np.array_equal(shot.frames, want.frames)
+    assert lizard.film(steps=2, size=(8, 9)).frames.shape[1:3] == (8, 9)
+
+
+def test_it_is_saved_as_it_came(lizard, tmp_path):
+    path = lizard.save(tmp_path / "new" / "a.safetensors")
+    assert path.read_bytes() == store.gallery()["lizard"].read_bytes()
+
+
+def test_what_is_changed_is_what_is_saved_and_exported(tmp_path):
+    model = pl.load("lizard")
+    with torch.no_grad():
+        model.rule.weights[-1].zero_()
+    again = pl.load(model.save(str(tmp_path / "still.safetensors")))
+    assert not again.rule.weights[-1].any()
+    path = model.export(tmp_path / "still.webp", steps=4, every=4, size=9, scale=1)
+    with Image.open(path) as image:
+        assert image.size == (9, 9)
+        assert getattr(image, "n_frames", 1) == 1  # nothing moved
+    assert (
+        pl.load("lizard").export(tmp_path / "b.webp", steps=40, size=30, every=10).stat().st_size > path.stat().st_size
+    )
+
+
+def test_its_name_cannot_leave_the_folder(tmp_path):
+    card = {"name": "../../evil", "grid": [8, 8]}
+    model = pl.Model(rule().float(), pl.Layout(3, 0, hidden=3), card)
+    assert model.export(tmp_path / "a.png", steps=2, size=8).exists()
+    assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_it_is_copied_whole(lizard):
+    twin = copy.deepcopy(lizard)
+    assert repr(twin) == repr(lizard)
+    assert twin.card == lizard.card
+    assert twin.rule is not lizard.rule
+    assert torch.equal(twin.run(steps=5), lizard.run(steps=5))
+
+
+def test_a_notebook_without_anywidget_sees_a_film(lizard, monkeypatch):
+    monkeypatch.setitem(sys.modules, "anywidget", None)
+    data, _ = lizard._repr_mimebundle_()
+    assert data["text/plain"] == repr(lizard)
+    found = re.fullmatch(r'<img alt="Film of .*" src="data:image/webp;base64,(.*)">', data["text/html"])
+    with Image.open(io.BytesIO(base64.b64decode(found[1]))) as image:
+        assert image.n_frames > 50
+        image.seek(40)
+        assert np.asarray(image.convert("RGB")).std() > 20
+    assert set(data) == {"text/plain", "text/html"}
+    with pytest.raises(UserError, match=r"pip install 'planaria\[notebook\]'"):
+        lizard.player()
+
+
+def test_a_notebook_with_it_sees_the_player_and_a_still(lizard):
+    pytest.importorskip("anywidget")
+    data, _ = lizard._repr_mimebundle_()
+    assert data["text/plain"] == repr(lizard)
+    assert data[notebook.WIDGET]["model_id"]
+    found = re.fullmatch(r'<img alt="World of .*" src="data:image/png;base64,(.*)">', data["text/html"])
+    with Image.open(io.BytesIO(base64.b64decode(found[1]))) as image:
+        assert image.size == (288, 288)
+        assert np.asarray(image.convert("RGB")).std() > 20
+
+
+def test_a_world_shows_how_it_is_now(lizard):
+    world = lizard.world((30, 40), seed=2)
+    world.tick(40)
+    data = world._repr_mimebundle_()
+    assert data["text/plain"] == "World of 40x30 cells at step 40"
+    found = re.fullmatch(r'<img alt="World of .*" src="data:image/png;base64,(.*)">', data["text/html"])
+    with Image.open(io.BytesIO(base64.b64decode(found[1]))) as image:
+        assert image.size == (320, 240)
+        seen = np.asarray(image.convert("RGB"))
+    assert np.array_equal(seen[4::8, 4::8], world.image().numpy())
