@@ -59,8 +59,11 @@ def play(
         raise UserError("--bench measures the window, for up to 3600 seconds")
 
     def sit() -> "Play":
+        import torch
+
         from planaria.view.play_start import open_play
 
+        torch.set_num_threads(1)  # one world is stepped on one; a second would only wait beside a busy machine
         return open_play(
             model, size=grid, seed=seed, start=start, engine=engine, speed=speed, background=background, record=record
         )

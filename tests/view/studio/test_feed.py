@@ -150,7 +150,7 @@ def test_frames_that_are_none_close_that_socket_only(place):
             link.sendall(place.upgrade("/ws/home"))
             assert b" 101 " in link.recv(200)
             link.sendall(frame)
-            link.settimeout(3)
+            link.settimeout(1)
             try:
                 while link.recv(65536):
                     pass

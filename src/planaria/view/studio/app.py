@@ -216,8 +216,8 @@ class Studio:
             return _file(self.runs.model(kind, name), download=f"{name}.safetensors")
         if kind != "runs":
             raise Refusal(404, f"no file {file[:80]!r} there")
-        path = self.runs.file(name, file)
-        return _file(path, download=f"{name}.safetensors" if file == "model.safetensors" else None)
+        kept = file in ("model.safetensors", "organism.html")  # what isn't to be opened inside the studio
+        return _file(self.runs.file(name, file), download=f"{name}{Path(file).suffix}" if kept else None)
 
     async def get_made(self, request: Request) -> Response:
         """A film or strip, made now where it isn't there yet."""

@@ -19,6 +19,9 @@ from planaria.view.studio.runs import BUSY, Runs, last_line
 MOST_TRAININGS = 16
 """Trainings that this studio keeps going at once."""
 
+END_SECONDS = 10.0
+"""How long a training may take to leave after its last word."""
+
 
 class Trainings:
     """Starts, resumes and puts away runs."""
@@ -50,6 +53,7 @@ class Trainings:
             raise Refusal(409, f"{name!r} is training already")
         if steps is not None and not card["step"] < steps <= 10**9:
             raise Refusal(400, f"{name!r} has done {card['step']} iterations: ask for more", "steps")
+        self._await_end(name)
         if (folder / "config.yaml").exists():
             words = [str(folder.resolve()), "--resume"]
         elif self._recipe(name).exists():
@@ -95,6 +99,16 @@ class Trainings:
                 continue
             return name
         raise Refusal(409, f"too many runs are called {wanted!r}", "name")
+
+    def _await_end(self, name: str) -> None:
+        """Let a process that has said its last word go first."""
+        child = self._children.get(name)
+        if child is not None:
+            try:
+                child.wait(END_SECONDS)
+            except subprocess.TimeoutExpired:
+                raise Refusal(409, f"{name!r} is just ending; try again in a moment") from None
+            self.reap()
 
     def _check_room(self) -> None:
         self.reap()

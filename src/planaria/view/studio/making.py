@@ -32,6 +32,7 @@ class Maker:
         self._waiting = 0
         self._turn = asyncio.Lock()
         self._process: asyncio.subprocess.Process | None = None
+        self._birth: asyncio.Task[None] | None = None
         self._idle: asyncio.TimerHandle | None = None
 
     async def do(self, job: str, **arguments: str | int) -> dict[str, Any]:
@@ -78,29 +79,45 @@ class Maker:
         return reply
 
     async def _alive(self) -> asyncio.subprocess.Process:
-        if self._process is None or self._process.returncode is not None:
-            environment = {"OMP_NUM_THREADS": "1", **os.environ}
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "planaria.view.studio.making", stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL, start_new_session=True, env=environment, limit=MOST_REPLY,
-            )  # fmt: skip
+        if self._process is not None and (self._process.returncode is not None or _closing(self._process)):
+            await self.end()
+        if self._process is None:
+            self._birth = asyncio.create_task(self._spawn())
+            await asyncio.shield(self._birth)
+        assert self._process is not None
         return self._process
+
+    async def _spawn(self) -> None:
+        """Start the process; not to be cancelled half-way, or nobody would know of it."""
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "planaria.view.studio.making", stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, start_new_session=True, env={"OMP_NUM_THREADS": "1", **os.environ},
+            limit=MOST_REPLY,
+        )  # fmt: skip
 
     def _let_go(self) -> None:
         """Close its input, at which it ends by itself."""
         if self._process is not None and self._process.stdin is not None and not self._turn.locked():
             self._process.stdin.close()
-            self._process = None
 
     async def end(self) -> None:
-        """Kill the process, whatever it does."""
+        """Kill the process, whatever it does, and wait until it is gone."""
         if self._idle is not None:
             self._idle.cancel()
-        process, self._process = self._process, None
-        if process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+        if self._birth is not None:
+            await asyncio.gather(self._birth, return_exceptions=True)
+        process = self._process
+        if process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+        if self._process is process:
+            self._process = None
+
+
+def _closing(process: asyncio.subprocess.Process) -> bool:
+    return process.stdin is None or process.stdin.is_closing()
 
 
 class Cache:

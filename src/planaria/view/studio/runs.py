@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 FILES = (
     "model.safetensors", "film.webp", "strip.png", "loss.png", "target.png", "config.yaml", "README.md",
-    "metrics.jsonl", "live.png", "train.log",
+    "metrics.jsonl", "live.png", "train.log", "organism.html",
 )  # fmt: skip
 """Files of a run that may be had."""
 BUSY = ("running", "paused")

@@ -1,0 +1,146 @@
+"""Take the pictures of docs/images that show the viewers: page, phone, window, studio.
+
+    cd FOLDER_WITH_runs && python .../benchmarks/screens.py OUT    # chromium, Xvfb, xdotool, ImageMagick
+
+`runs/butterfly` goes on training while its page is photographed, so it should have iterations left.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from planaria.export import write
+
+PLANARIA = [sys.executable, "-m", "planaria"]
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+
+
+def main(out: Path) -> None:
+    """Write every picture into the folder `out`."""
+    out.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        pages(browser, out)
+        with studio() as address:
+            studio_pages(browser, address, out)
+        browser.close()
+    window(out / "window.png")
+
+
+def pages(browser: Browser, out: Path) -> None:
+    """An exported page on a laptop, light, with a wound just made; and on a phone, dark."""
+    for name, file, size, scheme in (
+        ("lizard", "page.png", (1200, 750), "light"),
+        ("butterfly", "phone.png", (375, 740), "dark"),
+    ):
+        page_file = write(name, out / f"{name}.html")
+        phone = size[0] < 500
+        context = browser.new_context(
+            viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, device_scale_factor=2 if phone else 1,
+            has_touch=phone,
+        )  # fmt: skip
+        page = context.new_page()
+        page.goto(page_file.resolve().as_uri())
+        wait_for_step(page, 260)
+        canvas = page.locator("canvas").first.bounding_box()
+        assert canvas
+        x, y = canvas["x"] + canvas["width"] * 0.57, canvas["y"] + canvas["height"] * 0.56
+        if not phone:
+            page.mouse.move(x, y)
+            page.mouse.down()
+            page.mouse.move(x + 20, y + 15, steps=4)
+            page.mouse.up()
+            page.wait_for_timeout(450)
+        page.screenshot(path=out / file)
+        context.close()
+        page_file.unlink()
+
+
+def wait_for_step(page: Page, step: int) -> None:
+    """Until the player has lived so long."""
+    page.wait_for_function(
+        "(least) => Number(/step ([\\d,]+)/.exec(document.querySelector('.pl-status')?.textContent)?.[1]"
+        ".replace(',', '')) >= least",
+        arg=step,
+        timeout=120_000,
+    )
+
+
+@contextmanager
+def studio() -> Iterator[str]:
+    """A studio of `runs` in this folder; gives its address."""
+    words = [*PLANARIA, "studio", "--port", "8779", "--no-browser"]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"})
+    assert process.stdout
+    address = next(m[0] for line in process.stdout if (m := re.search(r"http://127\.0\.0\.1:\d+", line)))
+    try:
+        yield address
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def studio_pages(browser: Browser, address: str, out: Path) -> None:
+    """Its home, the page of a run while it trains, and the form of a new one."""
+    training = subprocess.Popen(
+        [*PLANARIA, "train", "runs/butterfly", "--resume"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    context = browser.new_context(viewport={"width": 1440, "height": 1100}, color_scheme="light")
+    page = context.new_page()
+    page.goto(f"{address}/#/")
+    page.wait_for_timeout(60_000)  # the gallery's films are made once
+    page.reload()
+    page.wait_for_timeout(6_000)
+    page.screenshot(path=out / "studio-home.png", full_page=True)
+    page.goto(f"{address}/#/run/butterfly")
+    page.wait_for_timeout(25_000)
+    page.screenshot(path=out / "studio-run.png")
+    page.goto(f"{address}/#/new")
+    page.wait_for_timeout(3_000)
+    page.screenshot(path=out / "studio-new.png")
+    context.close()
+    training.terminate()
+    training.wait(30)
+
+
+def window(path: Path) -> None:
+    """A lizard in a window, a moment after a wound."""
+    display = ":79"
+    screen = subprocess.Popen(["Xvfb", display, "-screen", "0", "1024x900x24"], stderr=subprocess.DEVNULL)
+    env = os.environ | {"DISPLAY": display}
+    time.sleep(1)
+    player = subprocess.Popen([*PLANARIA, "play", "lizard"], env=env)
+
+    def xdotool(*words: str) -> str:
+        done = subprocess.run(["timeout", "20", "xdotool", *words], env=env, check=True, capture_output=True, text=True)
+        return done.stdout
+
+    xdotool("search", "--sync", "--name", "lizard")
+    time.sleep(6)
+    place = dict(line.split("=") for line in xdotool(
+        "search", "--name", "lizard", "getwindowgeometry", "--shell").split())  # fmt: skip
+    left, top = int(place["X"]), int(place["Y"])
+    width, height = int(place["WIDTH"]), int(place["HEIGHT"])
+    xdotool("key", "e")
+    xdotool("mousemove", str(left + round(0.56 * width)), str(top + round(0.55 * height)))
+    xdotool("mousedown", "1", "mousemove_relative", "12", "8", "mouseup", "1")
+    time.sleep(0.5)
+    crop = f"{width}x{height}+{left}+{top}"
+    subprocess.run(["import", "-window", "root", "-crop", crop, "+repage", str(path)], env=env, check=True)
+    player.terminate()
+    player.wait(10)
+    screen.terminate()
+    screen.wait(10)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
