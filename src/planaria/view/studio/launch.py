@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,7 @@ class Trainings:
     def __init__(self, runs: Runs):
         self.runs = runs
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._reaping = threading.Lock()
 
     def start(self, recipe: Recipe, config: Any, wanted: str) -> str:
         """Begin a new run, called `wanted` or after it; gives its name."""
@@ -78,16 +80,17 @@ class Trainings:
 
     def reap(self) -> None:
         """Note the end of trainings, and why they ended where they couldn't say."""
-        for name, child in list(self._children.items()):
-            code = child.poll()
-            if code is None:
-                continue
-            del self._children[name]
-            folder = self.runs.folder / name
-            status = live.read_status(folder)
-            if code not in (0, 130) and status is not None and status.state not in ("failed", "stopped"):
-                note = last_line(folder / "train.log") or f"it ended with code {code}"
-                live.write_status(folder, replace(status, state="failed", note=note), status.pid)
+        with self._reaping:
+            for name, child in list(self._children.items()):
+                code = child.poll()
+                if code is None:
+                    continue
+                del self._children[name]
+                folder = self.runs.folder / name
+                status = live.read_status(folder)
+                if code not in (0, 130) and status is not None and status.state in (*BUSY, "interrupted"):
+                    note = last_line(folder / "train.log") or f"it ended with code {code}"
+                    live.write_status(folder, replace(status, state="failed", note=note), status.pid)
 
     def _claim(self, wanted: str) -> str:
         """A name that nobody has, its folder made."""
