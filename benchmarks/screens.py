@@ -1,6 +1,6 @@
 """Take the pictures of docs/images that show the viewers: page, phone, window, studio.
 
-    cd FOLDER_WITH_runs && python .../benchmarks/screens.py OUT    # chromium, Xvfb, xdotool, ImageMagick
+    cd FOLDER_WITH_runs && python .../benchmarks/screens.py OUT    # chromium, Xvfb, xdotool
 
 `runs/butterfly` goes on training while its page is photographed, so it should have iterations left.
 """
@@ -19,6 +19,10 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from planaria.export import write
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from view.xvfb import Screen
+
 PLANARIA = [sys.executable, "-m", "planaria"]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 
@@ -26,13 +30,13 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 def main(out: Path) -> None:
     """Write every picture into the folder `out`."""
     out.mkdir(parents=True, exist_ok=True)
+    window(out / "window.png")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         pages(browser, out)
         with studio() as address:
             studio_pages(browser, address, out)
         browser.close()
-    window(out / "window.png")
 
 
 def pages(browser: Browser, out: Path) -> None:
@@ -96,16 +100,18 @@ def studio_pages(browser: Browser, address: str, out: Path) -> None:
     )  # fmt: skip
     context = browser.new_context(viewport={"width": 1440, "height": 1100}, color_scheme="light")
     page = context.new_page()
+    page.set_viewport_size({"width": 1440, "height": 1940})  # films move only where they are seen
     page.goto(f"{address}/#/")
-    page.wait_for_timeout(60_000)  # the gallery's films are made once
+    page.wait_for_timeout(25_000)  # the gallery's films are made once
     page.reload()
-    page.wait_for_timeout(6_000)
-    page.screenshot(path=out / "studio-home.png", full_page=True)
+    page.wait_for_timeout(1_900)  # grown, not yet cut
+    page.screenshot(path=out / "studio-home.png")
+    page.set_viewport_size({"width": 1440, "height": 1100})
     page.goto(f"{address}/#/run/butterfly")
     page.wait_for_timeout(25_000)
     page.screenshot(path=out / "studio-run.png")
     page.goto(f"{address}/#/new")
-    page.wait_for_timeout(3_000)
+    page.wait_for_timeout(8_000)
     page.screenshot(path=out / "studio-new.png")
     context.close()
     training.terminate()
@@ -114,32 +120,19 @@ def studio_pages(browser: Browser, address: str, out: Path) -> None:
 
 def window(path: Path) -> None:
     """A lizard in a window, a moment after a wound."""
-    display = ":79"
-    screen = subprocess.Popen(["Xvfb", display, "-screen", "0", "1024x900x24"], stderr=subprocess.DEVNULL)
-    env = os.environ | {"DISPLAY": display}
-    time.sleep(1)
-    player = subprocess.Popen([*PLANARIA, "play", "lizard"], env=env)
-
-    def xdotool(*words: str) -> str:
-        done = subprocess.run(["timeout", "20", "xdotool", *words], env=env, check=True, capture_output=True, text=True)
-        return done.stdout
-
-    xdotool("search", "--sync", "--name", "lizard")
-    time.sleep(6)
-    place = dict(line.split("=") for line in xdotool(
-        "search", "--name", "lizard", "getwindowgeometry", "--shell").split())  # fmt: skip
-    left, top = int(place["X"]), int(place["Y"])
-    width, height = int(place["WIDTH"]), int(place["HEIGHT"])
-    xdotool("key", "e")
-    xdotool("mousemove", str(left + round(0.56 * width)), str(top + round(0.55 * height)))
-    xdotool("mousedown", "1", "mousemove_relative", "12", "8", "mouseup", "1")
-    time.sleep(0.5)
-    crop = f"{width}x{height}+{left}+{top}"
-    subprocess.run(["import", "-window", "root", "-crop", crop, "+repage", str(path)], env=env, check=True)
-    player.terminate()
-    player.wait(10)
-    screen.terminate()
-    screen.wait(10)
+    with Screen(1024, 900) as screen:
+        player = subprocess.Popen([*PLANARIA, "play", "lizard"], env=screen.env)
+        try:
+            left, top, width, height = screen.window("planaria")
+            time.sleep(6)
+            screen.do("key", "e")
+            screen.do("mousemove", left + round(0.56 * width), top + round(0.55 * height), "mousedown", 1)
+            screen.do("mousemove_relative", 12, 8, "mouseup", 1)
+            time.sleep(0.4)
+            screen.picture().crop((left, top, left + width, top + height)).save(path)
+        finally:
+            player.kill()
+            player.wait()
 
 
 if __name__ == "__main__":

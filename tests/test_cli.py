@@ -279,3 +279,8 @@ def test_the_module_runs_as_a_program():
         [sys.executable, "-m", "planaria", "--version"], capture_output=True, text=True, check=True, env=os.environ
     )
     assert done.stdout.strip() == f"planaria {planaria.__version__}"
+
+
+def test_an_error_holds_no_codes_that_a_terminal_obeys(refused, tmp_path):
+    (tmp_path / "a\x1b]0;owned\x07").write_bytes(b"no model at all")
+    assert "a?]0;owned?: not a .safetensors file" in refused("show", "a\x1b]0;owned\x07")

@@ -72,7 +72,7 @@ class Model(tuple[Rule, Layout]):
         engine: str = "auto",
     ) -> State:
         """The state `(b, c, h, w)` `steps` steps after `x`, or after one seed cell; without gradients."""
-        x = self.layout.seed(1, self.size) if x is None else x
+        x = self.world().x if x is None else x
         return run(self.rule, x, steps, t=t, seed=seed, cond=cond, engine=engine)
 
     def film(self, **options: Any) -> Film:

@@ -28,7 +28,8 @@ class World:
     """One living sample `x` `(1, c, h, w)` at step `t`, and the calls that change it.
 
     `size` is one number for a square or `(rows, columns)`; `start` `(1, c, h, w)` is where it begins, the seed where
-    None; `cond` `(1, k)` is told to every cell. The same calls from the same `seed` give the same life.
+    None; `cond` `(1, k)` is told to every cell; it lives where the rule does unless `device` says otherwise, in the
+    rule's precision. The same calls from the same `seed` give the same life.
     """
 
     def __init__(
@@ -45,7 +46,8 @@ class World:
     ):
         self.rule, self.layout, self.seed, self.engine, self.cond = rule, layout, seed, engine, cond
         self.size = (size, size) if isinstance(size, int) else size
-        self.device = device
+        like = next(rule.parameters(), torch.zeros(()))
+        self.device, self.dtype = device or like.device, like.dtype
         self.start = self._checked(start) if start is not None else None
         self.photo: Picture | None = None
         self.x: State
@@ -56,7 +58,10 @@ class World:
 
     def restart(self) -> None:
         """Back to where it began, at step 0, as a loop does: no edit, so `undo` knows nothing of it."""
-        self.x = self.layout.seed(1, self.size, device=self.device) if self.start is None else self.start
+        if self.start is None:
+            self.x = self.layout.seed(1, self.size, device=self.device).to(self.dtype)
+        else:
+            self.x = self.start
         self.t = 0
         if self.photo is not None:
             self.x = torch.cat([self.x[:, : -self.layout.frozen], self.photo[None]], 1)

@@ -24,7 +24,21 @@ def test_status_comes_back_as_written(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{", "{}", "[" * 100_000, "\xff", '{"state": 3}', "null", '{"state":"running","step":"1"}']
+    "text",
+    [
+        "",
+        "[]",
+        "{",
+        "{}",
+        "[" * 100_000,
+        "\xff",
+        '{"state": 3}',
+        "null",
+        '{"state":"running","step":"1"}',
+        '{"state":"\\u001b[2J","step":1,"steps":2,"loss":null,"pid":1,"time":0.0,"note":"","host":""}',
+        '{"state":"failed","step":1,"steps":2,"loss":NaN,"pid":1,"time":0.0,"note":"","host":""}',
+        '{"state":"failed","step":1,"steps":2,"loss":null,"pid":1,"time":0.0,"note":"\\ud800","host":""}',
+    ],
 )
 def test_what_is_no_status_is_none(tmp_path, text):
     (tmp_path / live.STATUS).write_text(text, encoding="latin-1")

@@ -364,3 +364,10 @@ def test_the_new_content_is_on_the_disk_before_it_has_the_name(tmp_path, monkeyp
 def test_a_place_where_nothing_can_be_written(place):
     with pytest.raises(UserError, match=rf"^can't write {place}: .*; what was there is untouched$"):
         store.save(place, rule(), Layout(hidden=2))
+
+
+@pytest.mark.parametrize("odd", ['{"name": "\\ud800"}', '{"figures": {"mse": NaN}}', '{"trained": 1e999}'])
+def test_a_card_that_nobody_could_write_again(path, odd):
+    safetensors.torch.save_file({"a": torch.ones(3)}, path, {"planaria": f'{{"format": 1, "card": {odd}}}'})
+    with pytest.raises(UserError, match="damaged: its card holds"):
+        store.card(path)

@@ -272,3 +272,31 @@ def test_the_metrics_say_what_the_screen_says(tmp_path):
     s = session(tmp_path / "a")
     list(s.run())
     assert not any("event" in json.loads(line) for line in (s.folder / "metrics.jsonl").read_text().splitlines())
+
+
+def test_on_a_full_disk_the_first_error_is_what_is_told(tmp_path, monkeypatch):
+    s = session(tmp_path / "a")
+    live.wish(s.folder, pause=True)
+    s.stage.wished()
+
+    def full(*_: object, **__: object) -> None:
+        raise UserError("can't write wishes.json: No space left on device")
+
+    monkeypatch.setattr(live, "wish", full)
+    s.stage.end("failed", "the loss has gone")
+    assert live.read_status(s.folder).note == "the loss has gone"
+
+
+def test_a_wish_that_comes_too_late_is_forgotten(tmp_path):
+    s = session(tmp_path / "a")
+    list(s.run())
+    live.wish(s.folder, stop=True)
+    s.finish()
+    assert live.read_wishes(s.folder) == live.Wishes()
+
+
+def test_a_launcher_in_between_is_no_stranger(tmp_path):
+    (tmp_path / "a").mkdir()
+    live.write_status(tmp_path / "a", live.Status("running", 0, 12), os.getppid())
+    assert live.read_status(tmp_path / "a").state == "running"
+    assert session(tmp_path / "a").step == 0

@@ -173,7 +173,7 @@ def test_a_lizard_heals_and_is_seen_as_it_is(player, tmp_path):
     p.screen.do("mousemove", 2, 2)  # no ring around the pointer
     for background in (1.0, 0.1):
         time.sleep(0.3)
-        shown = p.screen.picture(tmp_path / "screen.png")
+        shown = p.screen.picture()
         rows = 62  # a message may lie over those below
         seen = np.array([[shown.getpixel(p.at(i, j, (72, 72))) for j in range(72)] for i in range(rows)])
         assert np.array_equal(seen, grown.image(background)[:rows])
@@ -354,6 +354,16 @@ def test_where_pygame_is_not_installed(monkeypatch, capsys):
     said = capsys.readouterr().err
     assert "pip install 'planaria[desktop]'" in said
     assert "--terminal" in said
+    assert len(said.splitlines()) == 1
+
+
+def test_another_pygame_is_told_apart(monkeypatch, capsys):
+    for name in [n for n in sys.modules if n.startswith("planaria.view.desktop")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(pygame, "IS_CE", False)
+    assert main(["play", "lizard"]) == 2
+    said = capsys.readouterr().err
+    assert "needs pygame-ce" in said
     assert len(said.splitlines()) == 1
 
 

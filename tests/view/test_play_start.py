@@ -136,6 +136,35 @@ def test_a_training_is_followed(tmp_path):
     assert not live.read_wishes(folder).pause
 
 
+def test_a_training_goes_on_though_the_film_cannot_be_kept(tmp_path):
+    folder = model(tmp_path / "cat")
+    say(folder, "running")
+    model(folder, live.WEIGHTS, seed=1)
+    (tmp_path / "file").write_text("no folder")
+    p = open_play(folder, record=tmp_path / "file" / "cat.webp")
+    p.key("r")
+    p.key("space")
+    with pytest.raises(UserError, match="can't write"):
+        p.close()
+    assert not live.read_wishes(folder).pause
+
+
+def test_a_folder_that_cannot_be_written_is_seen_all_the_same(tmp_path, monkeypatch):
+    folder = model(tmp_path / "cat")
+    say(folder, "running")
+    model(folder, live.WEIGHTS, seed=1)
+    p = open_play(folder)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "touch", refuse)
+    p.advance(0.01)
+    assert p.message == f"can't ask {folder} for live weights: Permission denied"
+    with pytest.raises(UserError, match="can't ask .* for live weights: Permission denied"):
+        open_play(folder)
+
+
 def test_live_weights_are_asked_for_again_and_again(tmp_path):
     folder = model(tmp_path / "cat")
     say(folder, "running")

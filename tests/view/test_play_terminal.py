@@ -245,7 +245,8 @@ def test_in_tmux(tmp_path):
 @pytest.mark.parametrize(
     ("env", "says"),
     [
-        ({"NO_COLOR": "1"}, "NO_COLOR is set"), ({"TERM": "dumb"}, "this terminal \\(TERM\\) has none"),
+        ({"NO_COLOR": "1"}, "NO_COLOR is set"),
+        ({"NO_COLOR": "", "TERM": "xterm"}, "and this is none"), ({"TERM": "dumb"}, "this terminal \\(TERM\\) has none"),
         ({"TERM": "xterm"}, "needs a terminal, and this is none"),
     ],
 )  # fmt: skip
@@ -355,3 +356,14 @@ def test_enter_paints_at_the_cursor(tmp_path):
     for _ in range(20):
         t.hear("left")
     assert t.cursor == (5, 0)
+
+
+def test_a_terminal_that_knows_no_size_is_drawn_as_a_usual_one(tmp_path, monkeypatch):
+    t = Terminal(Play(World(rule().float(), Layout(4, 3, hidden=2), 8), "worm", folder=tmp_path))
+    t._out = 1
+    told: list[str] = []
+    monkeypatch.setattr(t, "_write", told.append)
+    monkeypatch.setattr(os, "get_terminal_size", lambda _: os.terminal_size((0, 0)))
+    t._draw()
+    assert "\x1b[24;1H" in told[0]
+    assert "\x1b[25;1H" not in told[0]

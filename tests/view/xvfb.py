@@ -5,12 +5,11 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageGrab
 
-MISSING = [tool for tool in ("Xvfb", "xdotool", "import") if shutil.which(tool) is None]
+MISSING = [tool for tool in ("Xvfb", "xdotool") if shutil.which(tool) is None]
 needs_screen = pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MISSING)}")
 
 
@@ -22,16 +21,8 @@ class Screen:
 
     def __enter__(self) -> "Screen":
         told, tell = os.pipe()
-        words = [
-            "Xvfb",
-            "-displayfd",
-            str(tell),
-            "-screen",
-            "0",
-            f"{self.size[0]}x{self.size[1]}x24",
-            "-nolisten",
-            "tcp",
-        ]
+        screen = f"{self.size[0]}x{self.size[1]}x24"
+        words = ["Xvfb", "-displayfd", str(tell), "-screen", "0", screen, "-nolisten", "tcp"]
         self._server = subprocess.Popen(words, pass_fds=[tell], stderr=subprocess.DEVNULL)
         os.close(tell)
         with os.fdopen(told) as f:
@@ -58,10 +49,9 @@ class Screen:
         told = dict(line.split("=") for line in self.do("getwindowgeometry", "--shell", found).split())
         return int(told["X"]), int(told["Y"]), int(told["WIDTH"]), int(told["HEIGHT"])
 
-    def picture(self, path: Path) -> Image.Image:
+    def picture(self) -> Image.Image:
         """All that is on the screen."""
-        subprocess.run(["import", "-window", "root", str(path)], env=self.env, timeout=30, check=True)
-        return Image.open(path).convert("RGB")
+        return ImageGrab.grab(xdisplay=self.env["DISPLAY"]).convert("RGB")
 
 
 def until(true: Callable[[], object], what: str, seconds: float = 30) -> None:

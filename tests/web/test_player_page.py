@@ -1,6 +1,7 @@
 """The player as a guest: on a phone, with a photo, on the graphics card, beside another one, in a file of its own."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,25 @@ def test_a_phone_has_room_for_thumbs(phone):
         assert phone.evaluate("document.documentElement.scrollWidth") == 360
 
 
+def test_a_phone_on_its_side_shows_every_control(open_page, tmp_path):
+    page = open_page(viewport={"width": 568, "height": 320}, has_touch=True, is_mobile=True)
+    (tmp_path / "organism.html").write_text(exported("ladybird"))
+    page.goto((tmp_path / "organism.html").as_uri())
+    page.locator(".pl-status", has_text="step").wait_for()
+    lowest = "Math.max(...[...document.querySelectorAll('.pl-bar *')].map((e) => e.getBoundingClientRect().bottom))"
+    assert page.evaluate(lowest) <= 320
+    assert page.evaluate("document.documentElement.scrollHeight") == 320
+
+
+def test_a_narrow_place_keeps_its_buttons_apart(open_page, site):
+    page = show(open_page(viewport={"width": 286, "height": 600}), site)
+    edges = page.evaluate(
+        """[...document.querySelectorAll(".pl-tools button, .pl-menus button")]
+          .map((e) => e.getBoundingClientRect()).map((box) => [box.left, box.right])"""
+    )
+    assert all(one[1] <= other[0] for one, other in pairwise(edges))
+
+
 def frozen(folder: Path) -> dict[str, Any]:
     """A model without life that reads a photo in three frozen channels."""
     layout = Layout(3, alpha=None, hidden=4, frozen=3)
@@ -109,6 +129,28 @@ def test_a_photo_dropped_anywhere_lies_under_the_cells(page, site, tmp_path):
     assert page.evaluate("player.world.read().every(Number.isFinite)")
 
 
+def test_a_photo_outlives_another_size_and_ends_with_undo(page, site, tmp_path):
+    show(page, site, frozen(tmp_path))
+    page.evaluate(DROP, ["image/png", 0])
+    page.wait_for_function("player.world.photo")
+    green = "(n) => player.world.read().slice(8 * n * n, 9 * n * n).reduce((a, b) => a + b)"
+    page.evaluate("player.world.reset(); player.world.undo(); player.world.undo(); player.world.reset()")
+    assert page.evaluate(green, 24) == 0, "a photo taken back stays away"
+    page.evaluate(DROP, ["image/png", 0])
+    page.wait_for_function("player.world.photo")
+    page.evaluate("player.resize(32, 32); player.world.reset()")
+    assert page.evaluate(green, 32) == 24 * 24
+    page.evaluate("(model) => { player.setModel(model); player.world.reset() }", other_frozen(tmp_path))
+    assert page.evaluate("[player.world.photo, player.world.own]") == [None, 9]
+
+
+def other_frozen(folder: Path) -> dict[str, Any]:
+    """As many channels, but only one of them frozen."""
+    rule = Rule(RuleConfig(channels=10, hidden=(8,), life="none", frozen=1))
+    store.save(folder / "other.safetensors", rule, Layout(3, alpha=None, hidden=6, frozen=1), {"grid": [24, 24]})
+    return payload(folder / "other.safetensors")
+
+
 @pytest.mark.parametrize(
     ("kind", "size", "words"),
     [("text/plain", 10, "is no picture"), ("image/png", 10, "can't be read"), ("image/png", 40_000_001, "40 MB")],
@@ -135,6 +177,26 @@ def test_on_the_graphics_card(page, site):
     after = page.evaluate(body)
     page.evaluate("player.world.undo()")
     assert after > 0.8 * page.evaluate(body)
+
+
+def test_it_says_which_engine_it_fell_to_and_no_more(page, site):
+    show(page, site, prefer="webgl2", size=[24, 24], autoplay=True)
+    if page.evaluate("player.world.kind") != "webgl2":
+        pytest.skip(f"no WebGL2 here: {page.evaluate('player.world.why')}")
+    page.evaluate("player.world.engine.gl.getExtension('WEBGL_lose_context').loseContext()")
+    page.locator(".pl-toast", has_text="plain JavaScript: the graphics card was lost").wait_for(state="attached")
+    page.evaluate("player.bar.say(''); player.pause(); player.resize(32, 32); player.draw()")
+    assert page.evaluate("[player.kind, player.bar.toast.textContent]") == ["webgl2", ""]
+
+
+def test_the_ground_follows_the_scheme_until_one_is_chosen(shown):
+    pressed = "[...player.bar.grounds].filter((g) => g.ariaPressed === 'true').map((g) => g.textContent)"
+    assert shown.evaluate(pressed) == ["light"]
+    shown.emulate_media(color_scheme="dark")
+    shown.wait_for_function(f"{pressed}.join() === 'dark'")
+    shown.evaluate("player.ground('chequer')")
+    shown.emulate_media(color_scheme="light")
+    assert shown.evaluate(pressed) == ["chequer"]
 
 
 def test_two_players_live_on_one_page(shown, site):

@@ -1,10 +1,12 @@
 """The studio used as a newcomer does: in a browser, from an empty folder, without the command line."""
 
+import base64
 import json
 import os
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -13,6 +15,8 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+
+from planaria.export.html import payload
 
 pytest_plugins = ("web.browser",)
 pytest.importorskip("uvicorn", reason="the studio's libraries are not installed")
@@ -262,6 +266,89 @@ def test_a_dropped_picture_and_what_is_no_picture(visit, server, complaints, tmp
     keys = page.locator(".group .field:visible label").all_inner_texts()
     assert "train.lr" in keys
     assert "rule.edge" not in keys
+
+
+def test_words_and_choices_are_taken_as_they_are_typed(visit, server, complaints):
+    page = visit()
+    page.goto(f"{server.url}#/new")
+    page.locator("#picture-words").press_sequentially("text:HI YOU")
+    page.locator(".preview-name", has_text="text:HI YOU").wait_for()
+    assert page.locator("#picture-words").input_value() == "text:HI YOU"
+    page.keyboard.press("Home")
+    page.keyboard.press("Delete")
+    page.keyboard.press("Delete")
+    assert page.locator("#picture-words").input_value() == "xt:HI YOU", "the caret stays where it is"
+
+    page.get_by_text("All settings").click()
+    picked = page.locator(".segments :checked")
+    before = picked.evaluate_all("all => all.map((one) => one.id)")
+    assert before
+    for title in page.locator(".field:has(.segments) .field-title").all():
+        title.click()
+    assert picked.evaluate_all("all => all.map((one) => one.id)") == before, "a title chooses nothing"
+    complaints[:] = [c for c in complaints if "404 (Not Found)" not in c]  # no picture is called "te"
+
+
+def test_a_file_beside_its_place_opens_nothing(visit, server):
+    page = visit()
+    page.goto(f"{server.url}#/new")
+    page.locator("h1").wait_for()
+    kept = page.evaluate(
+        """["dragover", "drop"].map((kind) => {
+          const dataTransfer = new DataTransfer();
+          dataTransfer.items.add(new File(["x"], "cat.png"));
+          const event = new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true });
+          document.querySelector("h1").dispatchEvent(event);
+          return event.defaultPrevented;
+        })"""
+    )
+    assert kept == [True, True]
+
+
+def test_who_has_paused_it_keeps_what_is_in_the_dish(visit, server):
+    """A run that only the page believes in: newer weights let the organism grow anew, but not under one's hands."""
+    model = payload("ladybird")
+    card = {"name": "ghost", "task": "growing", "picture": "ladybird", "state": "running", "step": 10, "steps": 100}
+    card |= {"loss": 0.1, "model": True, "figures": {}, "grid": model["grid"], "film": None, "config": None}
+    count = sum(len(base64.b64decode(part)) for part in model["weights"] + model["biases"])
+    page = visit()
+    page.route("**/api/runs/ghost", lambda route: route.fulfill(json=card))
+    page.route("**/api/runs/ghost/metrics", lambda route: route.fulfill(json={"lines": []}))
+    page.route("**/api/runs/ghost/player", lambda route: route.fulfill(json=model))
+    sockets = []
+    page.route_web_socket("**/ws/runs/ghost", lambda socket: sockets.append(socket))  # noqa: PLW0108
+    page.goto(f"{server.url}#/run/ghost")
+    page.get_by_role("slider", name="Speed").fill("1")
+    page.wait_for_function("parseInt(document.querySelector('.pl-status').textContent.slice(5)) > 320")
+    page.get_by_role("button", name="Pause", exact=True).click()
+
+    def learn(step: int) -> int:
+        page.evaluate("(now) => (Date.now = () => now)", (time.time() + 60 * step) * 1000)
+        sockets[-1].send(struct.pack("<II", 1, step) + bytes(count))
+        page.get_by_text(f"weights of iteration {step}").wait_for()
+        page.get_by_role("button", name="One step").click()
+        return int(page.locator(".pl-status").inner_text().split()[1])
+
+    assert learn(20) > 320
+    page.get_by_role("button", name="Play", exact=True).click()
+    assert learn(30) < 320
+    for step in (50, 100):
+        sockets[-1].send(json.dumps({"type": "status", **card, "step": step}))
+        page.get_by_text(f"{step} of 100").wait_for()
+    assert page.locator(".facts dd").last.inner_text() == "\u2013", "at its end it has no time left to tell"
+
+
+def test_a_page_that_found_no_studio_tries_again(visit, server, complaints):
+    page = visit()
+    page.goto(f"{server.url}#/new")
+    page.locator("h1").wait_for()
+    page.context.set_offline(True)
+    page.goto(f"{server.url}#/")
+    page.get_by_text("the studio doesn't answer").wait_for()
+    page.context.set_offline(False)
+    page.get_by_role("button", name="Try again").click()
+    page.locator(".tile-gallery").first.wait_for()
+    complaints[:] = [c for c in complaints if "ERR_INTERNET_DISCONNECTED" not in c]
 
 
 def test_an_organism_of_the_gallery_is_a_model_for_ones_own(visit, server):

@@ -81,7 +81,8 @@ def _app() -> cyclopts.App:
 
 
 def _say(line: str) -> None:
-    sys.stderr.write(line + "\n")
+    """A line on standard error, without codes that a terminal would obey: file names and settings may hold some."""
+    sys.stderr.write("".join(c if c.isprintable() else "?" for c in line) + "\n")
 
 
 def _call(app: cyclopts.App, words: Sequence[str]) -> int:

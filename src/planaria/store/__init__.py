@@ -71,7 +71,12 @@ def load(path: str | Path, *, device: torch.device | None = None) -> tuple[Rule,
 def card(path: str | Path) -> dict[str, Any]:
     """What people should know of a model: its task, full settings and figures."""
     path = model_path(path)
-    return _part(read_header(path), "card", str(path))
+    told = _part(read_header(path), "card", str(path))
+    try:
+        json.dumps(told, ensure_ascii=False, allow_nan=False).encode()
+    except ValueError:
+        raise UserError(f"{path}: damaged: its card holds endless numbers or broken letters") from None
+    return told
 
 
 def trained_size(path: str | Path) -> tuple[int, int]:

@@ -17,6 +17,7 @@ from typing import Any
 from planaria.errors import UserError
 
 WEIGHTS, POOL, STATUS, WISHES, WATCHED = "live.safetensors", "live.png", "status.json", "wishes.json", "watched"
+STATES = ("running", "paused", "stopped", "finished", "failed")
 WATCH_SECONDS = 15.0
 """How long one call of `watch` asks for live weights and pictures."""
 SILENCE_SECONDS = 300.0
@@ -67,7 +68,7 @@ _KINDS: dict[str, Any] = {
 def read_status(folder: Path) -> Status | None:
     """How the training in `folder` is doing; None where it never said."""
     found = _read(folder / STATUS)
-    if any(not isinstance(found.get(name), kinds) for name, kinds in _KINDS.items()):
+    if any(not isinstance(found.get(name), kinds) for name, kinds in _KINDS.items()) or found["state"] not in STATES:
         return None
     status = Status(**{name: found[name] for name in _KINDS})
     if status.state in ("running", "paused") and not _lives(status):
@@ -126,8 +127,11 @@ def asked_at(folder: Path) -> float:
 
 
 def watch(folder: Path) -> None:
-    """Ask for live weights and pictures for the next seconds."""
-    (folder / WATCHED).touch()
+    """Ask for live weights and pictures for the next seconds. Raises `UserError` where the folder can't be written."""
+    try:
+        (folder / WATCHED).touch()
+    except OSError as e:
+        raise UserError(f"can't ask {folder} for live weights: {e.strerror or e}") from e
 
 
 def watched(folder: Path) -> bool:
@@ -177,6 +181,7 @@ def _read(path: Path) -> dict[str, Any]:
         if path.stat().st_size > MOST_BYTES:
             return {}
         found = json.loads(path.read_text(encoding="utf-8"))
+        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()  # so that whoever shows it can write it again
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

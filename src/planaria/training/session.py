@@ -177,7 +177,8 @@ class Session:
     def _demand_alone(self) -> None:
         """Refuse a folder in which another process trains."""
         status = live.read_status(self.folder)
-        if status is not None and status.state in ("running", "paused") and status.pid != os.getpid():
+        own = os.getpid(), os.getppid()  # the studio knows its child; on Windows that is a launcher's number
+        if status is not None and status.state in ("running", "paused") and status.pid not in own:
             raise UserError(
                 f"{self.folder} is being trained by process {status.pid} of {status.host}; stop that first, "
                 "or start another: --name NAME"

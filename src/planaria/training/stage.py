@@ -4,6 +4,7 @@ It only writes files and reads them, so whoever looks on can't hold it up. Unwat
 iteration and one small file a second.
 """
 
+import contextlib
 import io
 import math
 import time
@@ -93,8 +94,10 @@ class Stage:
         """Say how it ended; what was wished of it is over."""
         if not self.ranks.writes:
             return
+        self._hear()
         if self._wishes.pause or self._wishes.stop:
-            live.wish(self.folder, pause=False, stop=False)
+            with contextlib.suppress(UserError):  # on a full disk, what ended it is what must be told
+                live.wish(self.folder, pause=False, stop=False)
         self._say(state, note=" ".join(note.split())[:500])
 
     def note(self, text: str) -> None:

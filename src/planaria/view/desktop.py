@@ -14,6 +14,12 @@ try:
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
     os.environ.setdefault("SDL_VIDEO_X11_WMCLASS", "planaria")
     import pygame
+
+    if not getattr(pygame, "IS_CE", False):
+        raise UserError(
+            "the window needs pygame-ce, and pygame is in its place: pip uninstall pygame; "
+            "pip install --force-reinstall pygame-ce"
+        )
 except ImportError:
     raise UserError(
         "the window needs an optional dependency: pip install 'planaria[desktop]'; "
@@ -250,7 +256,9 @@ class Window:
 
 
 def _key(event: pygame.Event) -> str:
-    """What `Play.key` calls a key."""
+    """What `Play.key` calls a key; Alt Tab leaves the window, and is none."""
+    if event.key == pygame.K_TAB and event.mod & pygame.KMOD_ALT:
+        return ""
     if event.mod & (pygame.KMOD_CTRL | pygame.KMOD_META):
         return f"ctrl+{pygame.key.name(event.key)}"
     return _NAMED.get(event.key) or event.unicode.lower()

@@ -121,15 +121,17 @@ class Play:
 
     def say(self, words: str) -> None:
         """Show `words` for a moment."""
-        self.message, self._hush = words, SAY_SECONDS
+        self.message, self._hush = "".join(c for c in words if c.isprintable()), SAY_SECONDS
 
     def close(self) -> None:
         """Write what is being recorded, and let a training go on that was paused from here."""
-        if self.recorder.on:
-            self._shoot()
-        self.recorder.close()
-        if self.training is not None:
-            self.training.close()
+        try:
+            if self.recorder.on:
+                self._shoot()
+            self.recorder.close()
+        finally:
+            if self.training is not None:
+                self.training.close()
 
     # ---- hands
 

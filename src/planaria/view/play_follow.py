@@ -42,8 +42,8 @@ class Training:
             self._asked = now
             try:
                 live.watch(self.folder)
-            except OSError as e:
-                return None, f"can't ask {self.folder} for live weights: {e.strerror or e}"
+            except UserError as e:
+                return None, str(e)
         stamp = self._stamp(live.WEIGHTS)
         if stamp is None or stamp == self._read:
             return None, ""

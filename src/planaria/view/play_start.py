@@ -99,10 +99,7 @@ def _weights(model: Path, training: Training | None) -> Path:
     if training is None or not training.going:
         return store.model_path(model)
     newest, deadline = training.folder / live.WEIGHTS, time.monotonic() + WAIT_SECONDS
-    try:
-        live.watch(training.folder)
-    except OSError as e:
-        raise UserError(f"can't ask {training.folder} for live weights: {e.strerror or e}") from e
+    live.watch(training.folder)
     while not newest.is_file():
         if (training.folder / "model.safetensors").is_file():
             return training.folder / "model.safetensors"

@@ -34,13 +34,13 @@ _BYTES = {0x20: "space", 0x09: "tab", 0x0D: "enter", 0x0A: "enter", 0x1A: "ctrl+
 
 def check_terminal() -> None:
     """Raise `UserError` unless there is a terminal that can show colours and be asked for keys."""
-    if "NO_COLOR" in os.environ or os.environ.get("TERM") in (None, "", "dumb"):
-        why = "NO_COLOR is set" if "NO_COLOR" in os.environ else "this terminal (TERM) has none"
+    if os.name != "posix":
+        raise UserError("--terminal needs Linux, macOS or WSL; the window plays everywhere: leave out --terminal")
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") in (None, "", "dumb"):
+        why = "NO_COLOR is set" if os.environ.get("NO_COLOR") else "this terminal (TERM) has none"
         raise UserError(f"--terminal draws with colours, and {why}; planaria run MODEL -o film.webp makes a film")
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UserError("--terminal needs a terminal, and this is none; planaria run MODEL -o film.webp makes a film")
-    if os.name != "posix":
-        raise UserError("--terminal needs Linux, macOS or WSL; the window plays everywhere: leave out --terminal")
 
 
 class Terminal:
@@ -154,7 +154,7 @@ class Terminal:
 
     def _draw(self) -> None:
         """Write what has changed since the last frame, line by line."""
-        columns, lines = os.get_terminal_size(self._out)
+        columns, lines = (n or usual for n, usual in zip(os.get_terminal_size(self._out), (80, 24), strict=True))
         if (columns, lines) != self._size:
             self._size, self._shown = (columns, lines), []
         self._place = Place((columns, max(1, lines - 1)), self.play.world.size)

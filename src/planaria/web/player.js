@@ -73,7 +73,7 @@ class Player {
     for (const watcher of this.watchers) watcher.observe(this.bar.stage);
     listen(document, "visibilitychange", () => this.stir());
     listenToKeys(this, listen);
-    listen(this.dark, "change", () => this.stir());
+    listen(this.dark, "change", () => this.ground(this.asked));
     listen(document, "pointerdown", (event) => this.bar.opened && this.leave(event));
     listen(this.element, "click", (event) => {
       const button = event.detail && event.target.closest(".pl-bar button, .pl-corner button");
@@ -169,7 +169,7 @@ class Player {
     this.brush.show(this.cursor, camera, this.ratio);
     if (this.kind === this.world.kind) return;
     this.kind = this.world.kind;
-    this.bar.say(`Going on in plain JavaScript: ${this.world.why}.`);
+    if (this.kind === "plain") this.bar.say(`Going on in plain JavaScript: ${this.world.why}.`);
   }
 
   /** The ground asked for, or that of the page. */

@@ -21,7 +21,7 @@ let visits = 0;
 function where() {
   const [path, query] = location.hash.replace(/^#\/?/, "").split("?");
   const [place, name] = path.split("/");
-  const known = PLACES[place] && (!PLACES[place].named || name);
+  const known = Object.hasOwn(PLACES, place) && (!PLACES[place].named || name);
   try {
     return { place: known ? place : "", name: decodeURIComponent(name ?? ""), query: new URLSearchParams(query ?? "") };
   } catch {
@@ -56,13 +56,15 @@ async function go() {
 }
 
 function lost(page, error) {
+  const home = make("a", { class: "button primary", href: "#/", text: "Home" });
+  const again = make("button", { class: "button primary", type: "button", text: "Try again", on: { click: go } });
   page.replaceChildren(
     make(
       "section",
       { class: "lost" },
       make("h1", { text: error.status === 404 ? "Nothing lives here" : "That didn't work" }),
       make("p", { text: error.message }),
-      make("a", { class: "button primary", href: "#/", text: "Home" }),
+      error.status === 404 ? home : again,
     ),
   );
   if (error.status === undefined) throw error;
@@ -76,5 +78,10 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault();
   view.focus();
 });
+for (const kind of ["dragover", "drop"]) {
+  window.addEventListener(kind, (event) => {
+    if (event.dataTransfer.types.includes("Files")) event.preventDefault(); // a file beside its place opens nothing
+  });
+}
 window.addEventListener("hashchange", go);
 go();

@@ -18,10 +18,12 @@ export function field(about, { label = about.key, oninput = () => {} } = {}) {
   const error = make("p", { class: "field-error", id: `${id}-error`, hidden: true });
   const help = make("p", { class: "field-help", id: `${id}-help`, text: about.help });
   const usual = make("p", { class: "field-usual" });
+  const alone = input.element === input.focus;
+  const title = make(alone ? "label" : "span", { class: "field-title", for: alone ? id : null, text: label });
   const element = make(
     "div",
     { class: `field field-${about.kind}` },
-    make("label", { for: id, text: label }),
+    title,
     make("div", { class: "field-entry" }, input.element),
     error,
     help,

@@ -67,12 +67,18 @@ export function pictures(names, thumb, onpick) {
 
   async function look(address) {
     const mine = ++turn;
-    shown = address ? await loaded(address) : null;
-    if (mine === turn) draw();
+    const found = address ? await loaded(address) : null;
+    if (mine !== turn) return;
+    shown = found;
+    draw();
   }
 
   function choose(name) {
     words.value = buttons.has(name) ? "" : name;
+    return take(name);
+  }
+
+  function take(name) {
     mark(name);
     const text = written(name);
     if (text === null || buttons.has(name)) return look(thumb(name));
@@ -124,7 +130,7 @@ export function pictures(names, thumb, onpick) {
   });
   words.addEventListener("input", () => {
     const text = words.value.trim();
-    if (text) choose(text);
+    if (text) take(text); // what is being typed stays as it is
   });
 
   const element = make(

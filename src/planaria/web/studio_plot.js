@@ -8,6 +8,7 @@ const RIGHT = 12;
 const TOP = 12;
 const BOTTOM = 26;
 const MEDIANS = 240;
+const MOST = 6000;
 
 /**
  * A plot for `host`; `add(lines, reset)` takes `{step, loss, event}` in place of what it had of those steps, after a
@@ -40,6 +41,7 @@ export function plot(host) {
       return [...kept, ...news].sort((a, b) => a.step - b.step);
     };
     points = merged(points, told.map(({ step, loss }) => ({ step, loss, value: Math.log10(loss) })));
+    if (points.length > MOST) points = points.filter((_, place) => (points.length - place) % 2); // the newest stays
     events = merged(events, lines.filter(({ event }) => event));
     empty.hidden = points.length > 0;
     latest.hidden = events.length === 0;

@@ -56,7 +56,7 @@ export async function run(host, { name }) {
     card = await ask(path);
     show({});
     fill();
-    if (card.state === "finished") await living.settle();
+    if (card.state === "finished" || card.state === "stopped") await living.settle();
     else living.grow(card.model);
   };
   const past = async (again) => {
@@ -124,7 +124,7 @@ function organism(name) {
   let touched = 0;
   let closed = false;
   const hurt = wounds(name, (wound, problem) => tell(told, problem || `${wound} is on its way`));
-  place.addEventListener("pointerdown", () => (touched = Date.now()));
+  for (const kind of ["pointerdown", "keydown"]) place.addEventListener(kind, () => (touched = Date.now()));
 
   const onwound = (wound) => {
     if (share.checked && lives) hurt.add(wound);
@@ -150,7 +150,8 @@ function organism(name) {
     waiting = [step, floats];
     if (!player) return grow(true);
     player.setWeights(floats);
-    if (anew.checked && player.world.t > REGROW_AFTER && Date.now() - touched > HANDS_OFF) player.world.reset();
+    const idle = player.playing && Date.now() - touched > HANDS_OFF;
+    if (anew.checked && idle && player.world.t > REGROW_AFTER) player.world.reset();
     tell(weights, `weights of iteration ${whole(step)}`);
     element.dataset.trained = step;
     return null;
@@ -158,7 +159,8 @@ function organism(name) {
   const settle = async () => {
     if (!player) return grow(true);
     const payload = await ask(at("api", "runs", name, "player"));
-    player?.setModel(payload);
+    if (closed) return null;
+    player.setModel(payload);
     return tell(weights, `weights of iteration ${whole(payload.trained)}`);
   };
   return {
@@ -198,9 +200,10 @@ function progress() {
     if (news) seen = [...seen, { now, step: card.step }].slice(-40);
     const [first, last] = [seen[0], seen.at(-1)];
     const pace = seen.length > 1 ? (last.step - first.step) / (last.now - first.now) : 0;
+    const rest = card.steps - card.step;
     tell(note, card.state === "running" ? (card.note ?? "") : "");
     const none = card.state === "finished" ? "done" : "\u2013";
-    tell(left.value, pace > 0 ? span((card.steps - card.step) / pace) : none);
+    tell(left.value, pace > 0 && rest > 0 ? span(rest / pace) : none);
   };
   const facts = make("dl", { class: "facts" }, step.element, loss.element, left.element);
   return { element: make("div", { class: "progress" }, bar, facts, note), update };
@@ -215,9 +218,8 @@ function poolView() {
   return {
     element,
     show(step, content) {
-      const old = address;
+      if (address) URL.revokeObjectURL(address);
       address = URL.createObjectURL(new Blob([content], { type: "image/png" }));
-      image.onload = () => old && URL.revokeObjectURL(old);
       image.src = address;
       image.hidden = false;
       image.dataset.step = step;

@@ -18,6 +18,7 @@ export async function ask(path, { method = "GET", json, body } = {}) {
   } catch {
     throw new Refusal("the studio doesn't answer", null, 0);
   }
+  report(true);
   const found = await answer.json().catch(() => ({}));
   if (answer.ok) return found;
   throw new Refusal(found.error ?? `the studio answered ${answer.status}`, found.field ?? null, answer.status);

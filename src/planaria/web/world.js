@@ -236,9 +236,9 @@ export class World {
   undo() {
     this.lift();
     if (!this.past.length) return false;
-    const { x, t } = this.past.pop();
+    const { x, t, photo } = this.past.pop();
     this.engine.write(x, this.whole);
-    this.t = t;
+    Object.assign(this, { t, photo });
     return true;
   }
 
@@ -247,7 +247,7 @@ export class World {
     const x = this.read();
     const most = Math.min(UNDO_DEPTH, Math.max(1, Math.floor(UNDO_BYTES / x.byteLength)));
     while (this.past.length >= most) this.past.shift();
-    this.past.push({ x, t: this.t });
+    this.past.push({ x, t: this.t, photo: this.photo });
   }
 
   /** The colour that a person sees at a cell of the grid, [r, g, b] in 0..255; null beside it. */
@@ -281,7 +281,7 @@ export class World {
   /** Another model in the same grid; its life begins anew unless its cells hold as many numbers. */
   setModel(payload) {
     const model = decode(payload);
-    const alike = model.rule.channels === this.channels;
+    const alike = model.rule.channels === this.channels && model.rule.frozen === this.rule.frozen;
     const x = alike ? this.read() : null;
     this.engine.dispose();
     this.model = model;
@@ -310,20 +310,24 @@ export class World {
   /** A grid of another size; what fits is kept, in the middle. */
   resize([h, w]) {
     const [rows, columns] = this.size;
-    const old = this.read();
-    const fresh = new Float32Array(this.channels * h * w);
     const [down, right] = [Math.floor(h / 2) - Math.floor(rows / 2), Math.floor(w / 2) - Math.floor(columns / 2)];
-    for (let k = 0; k < this.channels; k++) {
-      for (let row = Math.max(0, -down); row < rows && row + down < h; row++) {
-        for (let column = Math.max(0, -right); column < columns && column + right < w; column++) {
-          fresh[(k * h + row + down) * w + column + right] = old[(k * rows + row) * columns + column];
+    const fitted = (old) => {
+      const planes = old.length / (rows * columns);
+      const fresh = new Float32Array(planes * h * w);
+      for (let k = 0; k < planes; k++) {
+        for (let row = Math.max(0, -down); row < rows && row + down < h; row++) {
+          for (let column = Math.max(0, -right); column < columns && column + right < w; column++) {
+            fresh[(k * h + row + down) * w + column + right] = old[(k * rows + row) * columns + column];
+          }
         }
       }
-    }
+      return fresh;
+    };
+    const fresh = fitted(this.read());
+    this.photo = this.photo && fitted(this.photo);
     this.engine.dispose();
     this.size = [h, w];
     this.past = [];
-    this.photo = null;
     this.open();
     this.engine.write(fresh, this.whole);
   }

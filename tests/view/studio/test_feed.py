@@ -12,6 +12,7 @@ from studios import handles, memory, model, studio, training, until
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from planaria import store
+from planaria.errors import UserError
 from planaria.store import live
 from planaria.view.studio import feed, wire
 
@@ -105,6 +106,15 @@ def test_a_run_that_is_put_away_is_no_end(place):
         (place.folder / ".a").rename(place.folder / "a")
         live.write_status(place.folder / "a", live.Status("running", 9, 90, 0.5))
         assert hear(ear, "status")["step"] == 9
+
+
+def test_a_folder_that_cannot_be_written_is_watched_all_the_same(place, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise UserError("can't ask")
+
+    monkeypatch.setattr(live, "watch", refuse)
+    with place.listen("/ws/runs/a") as ear:
+        assert hear(ear, "status")["state"] == "running"
 
 
 def test_damaged_files_are_no_end(place):

@@ -45,6 +45,8 @@ def test_cards_tell_how_each_run_is_doing(place):
     (runs / "strange" / "config.yaml").write_text("- a\n- list")
     (runs / "strange" / "status.json").write_text("[" * 5000)
     (runs / "nothing").mkdir()
+    (runs / "endless").mkdir()
+    (runs / "endless" / "config.yaml").write_text('task: grow\npicture: "\\uD800"\ndate: 2024-01-01\nlr: .nan\n')
     cards = {card["name"]: card for card in place.get("/api/home")[1]["runs"]}
     told = {name: (c["state"], c["step"], c["steps"], c["model"], c["note"]) for name, c in cards.items()}
     assert told == {
@@ -53,12 +55,14 @@ def test_cards_tell_how_each_run_is_doing(place):
         "dead": ("interrupted", 3, 90, False, ""),
         "never": ("failed", 0, 0, False, "no picture 'x.png'"),
         "strange": ("stopped", 0, 0, False, ""),
+        "endless": ("stopped", 0, 0, False, ""),
     }
     assert cards["busy"]["film"] is None
     assert cards["busy"]["grid"] is None
     assert cards["done"]["film"].startswith("/files/runs/done/film.webp?v=")
     assert cards["done"]["strip"].startswith("/made/runs/done/strip.png")
     assert cards["done"]["grid"] == [12, 12]
+    assert place.get("/api/runs/endless")[1]["config"] == {}
     about = place.get("/api/runs/done")[1]
     assert about["config"]["picture"] == "lizard"
     assert {"name": "film.webp", "bytes": 4, "url": "/files/runs/done/film.webp"} in about["files"]

@@ -183,8 +183,9 @@ class Studio:
         if not (isinstance(pause, bool | None) and isinstance(stop, bool | None) and isinstance(wound, str | None)):
             raise Refusal(400, "pause and stop are true or false, a wound is a text")
         if wound is not None:
+            wound = wound[:100]
             try:
-                Wound.parse(wound[:100])
+                Wound.parse(wound)
             except UserError as e:
                 raise Refusal(400, str(e), "wound") from None
         await asyncio.to_thread(live.wish, folder, pause=pause, stop=stop, wound=wound)

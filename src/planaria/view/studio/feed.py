@@ -1,6 +1,7 @@
 """What a socket is told: the newest of each thing, never a queue, so that a slow reader costs nobody anything."""
 
 import asyncio
+import contextlib
 import json
 import time
 from collections import deque
@@ -61,8 +62,9 @@ class RunSource:
         status = self.runs.status(self.runs.run(self.name))
         busy = status.state in BUSY
         if busy and time.monotonic() - self._watched >= WATCH_EVERY:
-            live.watch(self.folder)
             self._watched = time.monotonic()
+            with contextlib.suppress(UserError):  # a folder of somebody else's: its curve can be seen all the same
+                live.watch(self.folder)
         if self._changed("status", status):
             told["status"] = json.dumps({"type": "status", **asdict(status)})
         if self._changed("metrics", _signature(self.folder / "metrics.jsonl")) and self._follow():

@@ -143,9 +143,10 @@ class Cache:
         return path
 
     def _forget(self) -> None:
-        kept = sorted(self.folder.iterdir(), key=lambda f: f.stat().st_mtime)
-        for path in kept[:-MOST_KEPT]:
-            path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a file that is just being written has gone under its first name
+            kept = sorted(self.folder.iterdir(), key=lambda f: f.stat().st_mtime)
+            for path in kept[:-MOST_KEPT]:
+                path.unlink(missing_ok=True)
 
 
 def film(model: str, output: str) -> dict[str, Any]:
@@ -154,12 +155,8 @@ def film(model: str, output: str) -> dict[str, Any]:
     from planaria.export import movie
 
     rule, layout = store.load(model)
-    config = store.card(model).get("config")
-    heals = isinstance(config, dict) and config.get("regime") == "regenerate"
-    shot = movie.film(
-        rule, layout, steps=260, size=store.trained_size(model), every=4, fps=24, erase={150: "left"} if heals else {},
-        seed=1,
-    )  # fmt: skip
+    erase = movie.healing(store.card(model))
+    shot = movie.film(rule, layout, steps=260, size=store.trained_size(model), every=4, fps=24, erase=erase, seed=1)
     shot.save(output)
     return {}
 

@@ -120,7 +120,7 @@ class Runs:
         """The settings of a run; empty where it has none yet."""
         path = folder / "config.yaml"
         try:
-            return read_yaml(path) if self._within(path) and path.is_file() else {}
+            return _tellable(read_yaml(path)) if self._within(path) and path.is_file() else {}
         except UserError:
             return {}
 
@@ -196,7 +196,7 @@ def read_point(line: bytes) -> dict[str, Any] | None:
         return None
     if not isinstance(entry, dict) or not isinstance(entry.get("step"), int):
         return None
-    return {key: entry[key] for key in ("step", "loss", "lr", "event") if key in entry}
+    return _tellable({key: entry[key] for key in ("step", "loss", "lr", "event") if key in entry}) or None
 
 
 def tail(path: Path, most: int) -> list[bytes]:
@@ -233,6 +233,14 @@ def _first_after(lines: list[bytes], after: int) -> int:
     return low
 
 
+def _tellable(found: dict[str, Any]) -> dict[str, Any]:
+    """What a file says, as JSON tells it; empty where it can't: endless numbers, broken letters."""
+    try:
+        return json.loads(json.dumps(found, default=str, ensure_ascii=False, allow_nan=False).encode())
+    except (TypeError, ValueError, RecursionError):
+        return {}
+
+
 def _blank() -> dict[str, Any]:
     return {
         "task": "", "picture": "", "step": 0, "steps": 0, "loss": None, "figures": {}, "grid": None, "model": False,
@@ -243,7 +251,7 @@ def _blank() -> dict[str, Any]:
 def _of_settings(path: Path) -> dict[str, Any]:
     """What a run's settings say."""
     try:
-        config = read_yaml(path)
+        config = _tellable(read_yaml(path))
     except UserError:
         return {}
     train = config.get("train")
