@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -41,10 +42,11 @@ def main(out: Path) -> None:
 
 def pages(browser: Browser, out: Path) -> None:
     """An exported page on a laptop, light, with a wound just made; and on a phone, dark."""
-    for name, file, size, scheme in (
+    shots: tuple[tuple[str, str, tuple[int, int], Literal["light", "dark"]], ...] = (
         ("lizard", "page.png", (1200, 750), "light"),
         ("butterfly", "phone.png", (375, 740), "dark"),
-    ):
+    )
+    for name, file, size, scheme in shots:
         page_file = write(name, out / f"{name}.html")
         phone = size[0] < 500
         context = browser.new_context(

@@ -147,3 +147,18 @@ def test_a_world_shows_how_it_is_now(lizard):
         assert image.size == (320, 240)
         seen = np.asarray(image.convert("RGB"))
     assert np.array_equal(seen[4::8, 4::8], world.image().numpy())
+
+
+def test_it_lives_where_its_rule_does_and_as_exactly():
+    layout = pl.Layout(4, 3, hidden=1, frozen=1)
+    model = pl.Model(rule(frozen=1), layout, size=(7, 9))
+    assert model.run(steps=3).dtype == torch.float64
+    w = model.world()
+    w.tick(3)
+    w.randomise()
+    w.erase("noise(0.3)")
+    w.expose(torch.rand(1, 7, 9))
+    w.reset()
+    assert w.x.dtype == torch.float64
+    assert pl.World(rule(frozen=1).to("meta"), layout, 5).x.device.type == "meta"
+    assert pl.World(rule(frozen=1), layout, 5, device=torch.device("meta")).x.device.type == "meta"

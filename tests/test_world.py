@@ -392,16 +392,3 @@ def test_a_disc_is_a_disc_wherever_it_lies(radius):
 def test_a_world_has_cells():
     with pytest.raises(UserError, match="at least one sample and one cell"):
         world((0, 5))
-
-
-def test_it_lives_where_its_rule_does_and_as_exactly():
-    w = World(rule(frozen=1), LAYOUT, (7, 9))
-    w.tick(3)
-    assert w.x.dtype == torch.float64
-    w.randomise()
-    w.erase("noise(0.3)")
-    w.expose(torch.rand(1, 7, 9))
-    w.reset()
-    assert w.x.dtype == torch.float64
-    assert World(rule(frozen=1).to("meta"), LAYOUT, 5).x.device.type == "meta"
-    assert World(rule(frozen=1), LAYOUT, 5, device=torch.device("meta")).x.device.type == "meta"

@@ -83,11 +83,6 @@ class World:
         self._remember()
         self.restart()
 
-    def begin_from(self, start: State) -> None:
-        """Begin anew from `start` `(1, c, h, w)`, now and at every `reset`."""
-        self.start = self._checked(start)
-        self.reset()
-
     def clear(self) -> None:
         """No cell holds anything, but for what is frozen."""
         self._edit(0.0)

@@ -2,6 +2,7 @@
 
 import json
 import struct
+import threading
 import time
 from pathlib import Path
 
@@ -178,6 +179,19 @@ def test_a_film_that_cannot_be_written_is_said(tmp_path, monkeypatch):
     p.key("r")
     with pytest.raises(UserError, match="disk is full"):
         p.close()
+
+
+def test_a_film_begun_while_another_is_written_replaces_nothing(tmp_path, monkeypatch):
+    wait, save = threading.Event(), Film.save
+    monkeypatch.setattr(Film, "save", lambda film, path: wait.wait(20) and save(film, path))
+    p = play(tmp_path)
+    for _ in range(2):
+        p.key("r")
+        ticks(p, 0.2)
+        p.key("r")
+    wait.set()
+    p.close()
+    assert sorted(f.name for f in tmp_path.iterdir()) == ["worm-2.webp", "worm.webp"]
 
 
 def test_nothing_moves_nothing_is_filmed(tmp_path):

@@ -245,8 +245,8 @@ def test_in_tmux(tmp_path):
 @pytest.mark.parametrize(
     ("env", "says"),
     [
-        ({"NO_COLOR": "1"}, "NO_COLOR is set"),
-        ({"NO_COLOR": "", "TERM": "xterm"}, "and this is none"), ({"TERM": "dumb"}, "this terminal \\(TERM\\) has none"),
+        ({"NO_COLOR": "1"}, "NO_COLOR is set"), ({"NO_COLOR": "", "TERM": "xterm"}, "and this is none"),
+        ({"TERM": "dumb"}, "this terminal \\(TERM\\) has none"),
         ({"TERM": "xterm"}, "needs a terminal, and this is none"),
     ],
 )  # fmt: skip

@@ -77,7 +77,8 @@ def test_the_brush_paints_as_in_python(blank, tmp_path, engine, visible, frozen)
             world.expose(rgb[:3])
             return
         grey = (0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2])[None]
-        world.begin_from(layout.embed(grey if visible == 1 else rgb[:visible]))
+        world.start = layout.embed(grey if visible == 1 else rgb[:visible])
+        world.reset()
 
     def stroke() -> None:
         world.press()

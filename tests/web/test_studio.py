@@ -316,10 +316,10 @@ def test_who_has_paused_it_keeps_what_is_in_the_dish(visit, server):
     page.route("**/api/runs/ghost/metrics", lambda route: route.fulfill(json={"lines": []}))
     page.route("**/api/runs/ghost/player", lambda route: route.fulfill(json=model))
     sockets = []
-    page.route_web_socket("**/ws/runs/ghost", lambda socket: sockets.append(socket))  # noqa: PLW0108
+    page.route_web_socket("**/ws/runs/ghost", lambda socket: sockets.append(socket))
     page.goto(f"{server.url}#/run/ghost")
     page.get_by_role("slider", name="Speed").fill("1")
-    page.wait_for_function("parseInt(document.querySelector('.pl-status').textContent.slice(5)) > 320")
+    page.locator(".pl-status", has_text=re.compile(r"step ([4-9]\d\d|\d{4,}) ")).wait_for()
     page.get_by_role("button", name="Pause", exact=True).click()
 
     def learn(step: int) -> int:

@@ -1,6 +1,7 @@
 """The recorder of a player: frames in bounded memory, written as a film beside the life that goes on."""
 
 import io
+from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -33,6 +34,7 @@ class Recorder:
         self._owed = 0.0
         self._writer: ThreadPoolExecutor | None = None
         self._writing: list[Future[Path]] = []
+        self._promised: set[Path] = set()
         self._full = ""
 
     @property
@@ -68,7 +70,8 @@ class Recorder:
         """End the film and write it, in a thread of its own; gives the path, a free one."""
         film = Film(np.stack(self._frames), tuple(self._at), self.events, FPS)
         self.on, self._frames, self._at, self.events = False, [], [], {}
-        path = free(self.path)
+        path = free(self.path, self._promised)
+        self._promised.add(path)
         self._writer = self._writer or ThreadPoolExecutor(1)
         self._writing.append(self._writer.submit(film.save, path))
         return path
@@ -102,10 +105,10 @@ class Recorder:
         write_bytes(path, out.getvalue())
 
 
-def free(path: Path) -> Path:
-    """`path`, or the first of `NAME-2`, `NAME-3`, ... that isn't there yet."""
+def free(path: Path, taken: Collection[Path] = ()) -> Path:
+    """`path`, or the first of `NAME-2`, `NAME-3`, ... that isn't there yet, and isn't `taken`."""
     number, found = 2, path
-    while found.exists():
+    while found.exists() or found in taken:
         found = path.with_name(f"{path.stem}-{number}{path.suffix}")
         number += 1
     return found

@@ -56,7 +56,7 @@ export async function run(host, { name }) {
     card = await ask(path);
     show({});
     fill();
-    if (card.state === "finished" || card.state === "stopped") await living.settle();
+    if (card.model && ["finished", "stopped"].includes(card.state)) await living.settle();
     else living.grow(card.model);
   };
   const past = async (again) => {
@@ -121,6 +121,7 @@ function organism(name) {
   let asked = false;
   let waiting = null;
   let lives = false;
+  let learning = false; // it trained while this page was open: what it ended with is newer
   let touched = 0;
   let closed = false;
   const hurt = wounds(name, (wound, problem) => tell(told, problem || `${wound} is on its way`));
@@ -158,8 +159,10 @@ function organism(name) {
   };
   const settle = async () => {
     if (!player) return grow(true);
+    if (!learning) return null;
     const payload = await ask(at("api", "runs", name, "player"));
     if (closed) return null;
+    learning = false;
     player.setModel(payload);
     return tell(weights, `weights of iteration ${whole(payload.trained)}`);
   };
@@ -170,6 +173,7 @@ function organism(name) {
     settle,
     update(card) {
       lives = card.state === "running" || card.state === "paused";
+      learning ||= lives;
       live.hidden = !lives;
     },
     close() {

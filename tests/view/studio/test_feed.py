@@ -115,6 +115,7 @@ def test_a_folder_that_cannot_be_written_is_watched_all_the_same(place, monkeypa
     monkeypatch.setattr(live, "watch", refuse)
     with place.listen("/ws/runs/a") as ear:
         assert hear(ear, "status")["state"] == "running"
+        assert "error" not in place.inside.feed._channels["a"].newest
 
 
 def test_damaged_files_are_no_end(place):

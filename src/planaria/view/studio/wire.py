@@ -25,19 +25,29 @@ PORTS = 20
 """Ports that are tried, one after another."""
 
 
-class Impatient:
-    """Ends a connection whose reader has stopped reading."""
+class Impatient(asyncio.Protocol):
+    """Before a protocol of uvicorn: ends a connection whose reader has stopped reading."""
 
-    transport: asyncio.Transport
+    transport: Any
     _stalled: asyncio.TimerHandle | None = None
 
-    def stall(self) -> None:
+    def pause_writing(self) -> None:
         """The send buffer is full."""
-        self.recover()
+        self._recover()
         self._stalled = asyncio.get_running_loop().call_later(STALL_SECONDS, self.transport.abort)
+        super().pause_writing()
 
-    def recover(self) -> None:
-        """It is read again, or over."""
+    def resume_writing(self) -> None:
+        """The send buffer has room."""
+        self._recover()
+        super().resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is over."""
+        self._recover()
+        super().connection_lost(exc)
+
+    def _recover(self) -> None:
         if self._stalled is not None:
             self._stalled.cancel()
             self._stalled = None
@@ -83,18 +93,7 @@ class Http(Impatient, H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """It is over."""
         self._unset_hurry()
-        self.recover()
         super().connection_lost(exc)
-
-    def pause_writing(self) -> None:
-        """The send buffer is full."""
-        self.stall()
-        super().pause_writing()
-
-    def resume_writing(self) -> None:
-        """The send buffer has room."""
-        self.recover()
-        super().resume_writing()
 
     def _set_hurry(self) -> None:
         self._hurry = self.loop.call_later(HEADER_SECONDS, self.transport.abort)
@@ -107,21 +106,6 @@ class Http(Impatient, H11Protocol):
 
 class Socket(Impatient, WebSocketsSansIOProtocol):
     """A WebSocket whose reader must read."""
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """It is over."""
-        self.recover()
-        super().connection_lost(exc)
-
-    def pause_writing(self) -> None:
-        """The send buffer is full."""
-        self.stall()
-        super().pause_writing()
-
-    def resume_writing(self) -> None:
-        """The send buffer has room."""
-        self.recover()
-        super().resume_writing()
 
 
 def listen(host: str, port: int) -> socket.socket:
