@@ -219,7 +219,7 @@ export class PlainEngine {
 }
 
 /** What a person sees, RGBA bytes: as planaria's Layout.rgb, or one channel from blue (-1) over white to red (1). */
-export function shade(model, { channel, background }, x, bytes, engine) {
+function shade(model, { channel, background }, x, bytes, engine) {
   const { visible, offset } = model.layout;
   const [h, w] = engine.size;
   const seen = (v) => Math.min(1, Math.max(0, v + offset || 0));

@@ -21,7 +21,7 @@ export const WOUNDS = [
 ];
 
 // key as the browser names it, deed, its name on the help sheet, what it does
-export const KEYS = [
+const KEYS = [
   [" ", "play", "Space", "Play or pause"],
   [".", "step", ".", "One step"],
   ["r", "reset", "R", "Begin again"],
