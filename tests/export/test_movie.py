@@ -102,6 +102,7 @@ def test_a_wound_is_shown_before_and_after():
         ({"erase": {11: "left"}}, "erase 'left' at step 11: the film has steps 0 to 10"),
         ({"erase": {-1: "left"}}, "at step -1"),
         ({"every": 0}, "every >= 1"),
+        ({"background": 1.5}, "background of 0"),
         ({"fps": 0}, "fps >= 1"),
         ({"steps": -1}, "steps >= 0"),
         ({"size": 0}, "at least one sample and one cell"),

@@ -289,6 +289,26 @@ def test_words_and_choices_are_taken_as_they_are_typed(visit, server, complaints
     complaints[:] = [c for c in complaints if "404 (Not Found)" not in c]  # no picture is called "te"
 
 
+def test_a_picture_on_its_way_is_waited_for(visit, server, complaints, tmp_path):
+    Image.new("RGB", (30, 20), (200, 60, 90)).save(tmp_path / "dog.png")
+    page = visit()
+    page.route("**/api/runs", lambda route: route.fulfill(status=409, json={"error": "not today", "field": None}))
+    page.goto(f"{server.url}#/new")
+    page.evaluate("""() => {
+      const fetch = window.fetch;
+      window.fetch = async (...asked) => {
+        if (asked[1]?.method === "PUT") await new Promise((resolve) => setTimeout(resolve, 1500));
+        return fetch(...asked);
+      };
+    }""")
+    page.set_input_files("#picture-file", tmp_path / "dog.png")
+    with page.expect_request("**/api/runs") as asked:
+        page.get_by_role("button", name="Start growing").click()
+    assert asked.value.post_data_json["settings"]["picture"].endswith("dog.png")
+    page.get_by_text("not today").wait_for()
+    complaints[:] = [c for c in complaints if "409 (Conflict)" not in c]
+
+
 def test_a_file_beside_its_place_opens_nothing(visit, server):
     page = visit()
     page.goto(f"{server.url}#/new")
@@ -329,6 +349,9 @@ def test_who_has_paused_it_keeps_what_is_in_the_dish(visit, server):
         page.get_by_role("button", name="One step").click()
         return int(page.locator(".pl-status").inner_text().split()[1])
 
+    model["trained"] = 77
+    sockets[-1].send(struct.pack("<II", 1, 15) + bytes(12))  # of a run of another shape, begun under this name
+    page.get_by_text("weights of iteration 77").wait_for()
     assert learn(20) > 320
     page.get_by_role("button", name="Play", exact=True).click()
     assert learn(30) < 320

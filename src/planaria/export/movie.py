@@ -169,8 +169,8 @@ def film(
         Wound.parse(wound)
         if not 0 <= step <= steps:
             raise UserError(f"erase {wound!r} at step {step}: the film has steps 0 to {steps}")
-    if every < 1 or fps < 1 or steps < 0:
-        raise UserError("a film needs every >= 1, fps >= 1 and steps >= 0")
+    if every < 1 or fps < 1 or steps < 0 or not 0 <= background <= 1:
+        raise UserError("a film needs every >= 1, fps >= 1, steps >= 0 and a background of 0 (black) to 1 (white)")
     if start is not None:
         size = (start.shape[2], start.shape[3])
     world = World(rule, layout, size, seed=seed, engine=engine)

@@ -39,13 +39,14 @@ export function deeds(name) {
     if (sure) wish("Stopping \u2026", { stop: true });
   });
   const more = make("input", { type: "text", inputMode: "numeric", id: "more", size: 7, autocomplete: "off" });
+  const onward = make("button", { class: "button", type: "submit", text: "Train on" });
   const longer = make(
     "form",
     { class: "row longer", noValidate: true, on: { submit: trainOn } },
     make("label", { for: "more", text: "Train on for" }),
     more,
     make("span", { text: "iterations" }),
-    make("button", { class: "button", type: "submit", text: "Train on" }),
+    onward,
   );
   const bin = button("bin", "Move to bin", async () => {
     const what = "Its folder goes to .bin in the runs folder; nothing is deleted.";
@@ -76,7 +77,7 @@ export function deeds(name) {
     again.hidden = !["stopped", "interrupted", "failed"].includes(state);
     longer.hidden = state !== "finished";
     bin.hidden = lives;
-    for (const one of [pause, unpause, again, stop, bin]) one.disabled = waiting !== null;
+    for (const one of [pause, unpause, again, stop, bin, onward]) one.disabled = waiting !== null;
     tell(wait, waiting?.words ?? "");
   }
 

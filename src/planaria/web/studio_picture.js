@@ -8,12 +8,13 @@ const FORMATS = "image/png,image/jpeg,image/webp,image/gif,image/bmp";
 
 /**
  * The chooser. `names`: built-in pictures; `thumb(source)`: address of a thumbnail or null; `onpick()` at each choice.
- * `source()` is what the picture setting says; `resize(cells)` draws the preview again.
+ * `source()` is what the picture setting says, `ready()` when an upload is through; `resize(cells)` draws it again.
  */
 export function pictures(names, thumb, onpick) {
   let picked = "";
   let shown = null;
   let cells = 40;
+  let uploading = Promise.resolve();
   let turn = 0;
   const preview = make("canvas", { class: "preview-cells", role: "img", "aria-label": "Nothing chosen yet" });
   const caption = make("p", { class: "preview-name muted", text: "Choose a picture" });
@@ -87,6 +88,10 @@ export function pictures(names, thumb, onpick) {
     return draw();
   }
 
+  function begin(picture) {
+    uploading = upload(picture);
+  }
+
   async function upload(picture) {
     drop.classList.add("busy");
     try {
@@ -115,7 +120,7 @@ export function pictures(names, thumb, onpick) {
     words.focus({ preventScroll: true });
   }
 
-  file.addEventListener("change", () => file.files[0] && upload(file.files[0]));
+  file.addEventListener("change", () => file.files[0] && begin(file.files[0]));
   for (const event of ["dragenter", "dragover"]) {
     drop.addEventListener(event, (drag) => {
       drag.preventDefault();
@@ -126,7 +131,7 @@ export function pictures(names, thumb, onpick) {
   drop.addEventListener("drop", (drag) => {
     drag.preventDefault();
     const dropped = drag.dataTransfer.files[0];
-    if (dropped) upload(dropped);
+    if (dropped) begin(dropped);
   });
   words.addEventListener("input", () => {
     const text = words.value.trim();
@@ -150,6 +155,7 @@ export function pictures(names, thumb, onpick) {
   return {
     element,
     source: () => picked,
+    ready: () => uploading,
     choose,
     fail,
     resize(side) {

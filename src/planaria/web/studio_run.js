@@ -150,7 +150,11 @@ function organism(name) {
   const learn = (step, floats) => {
     waiting = [step, floats];
     if (!player) return grow(true);
-    player.setWeights(floats);
+    try {
+      player.setWeights(floats);
+    } catch {
+      return renew(); // another run has begun under this name, of another shape
+    }
     const idle = player.playing && Date.now() - touched > HANDS_OFF;
     if (anew.checked && idle && player.world.t > REGROW_AFTER) player.world.reset();
     tell(weights, `weights of iteration ${whole(step)}`);
@@ -159,12 +163,18 @@ function organism(name) {
   };
   const settle = async () => {
     if (!player) return grow(true);
-    if (!learning) return null;
-    const payload = await ask(at("api", "runs", name, "player"));
-    if (closed) return null;
-    learning = false;
-    player.setModel(payload);
-    return tell(weights, `weights of iteration ${whole(payload.trained)}`);
+    return learning ? renew() : null;
+  };
+  const renew = async () => {
+    try {
+      const payload = await ask(at("api", "runs", name, "player"));
+      if (closed) return;
+      learning = false;
+      player.setModel(payload);
+      tell(weights, `weights of iteration ${whole(payload.trained)}`);
+    } catch (problem) {
+      if (!(problem instanceof Refusal)) throw problem;
+    }
   };
   return {
     element,
