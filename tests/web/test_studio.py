@@ -353,6 +353,7 @@ def test_who_has_paused_it_keeps_what_is_in_the_dish(visit, server):
     sockets[-1].send(struct.pack("<II", 1, 15) + bytes(12))  # of a run of another shape, begun under this name
     page.get_by_text("weights of iteration 77").wait_for()
     assert learn(20) > 320
+    page.get_by_role("slider", name="Speed").fill("0")  # one step a second from here
     page.get_by_role("button", name="Play", exact=True).click()
     assert learn(30) < 320
     for step in (50, 100):
