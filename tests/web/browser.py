@@ -97,6 +97,16 @@ def chromium() -> "Iterator[Browser]":
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def blank(chromium: "Browser", site: Site) -> "Iterator[Page]":
+    """One empty page for a whole file, beside the player's modules."""
+    context = chromium.new_context()
+    page = context.new_page()
+    page.goto(site.put("blank.html", "<!doctype html><title>blank</title>"))
+    yield page
+    context.close()
+
+
 @pytest.fixture
 def complaints() -> list[str]:
     """Errors that pages threw or printed. The test fails at its end if any are left; one that expects them clears."""

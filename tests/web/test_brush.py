@@ -42,15 +42,6 @@ BRUSH = """async ({payload, size, prefer, photo}) => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def blank(chromium, site):
-    context = chromium.new_context()
-    page = context.new_page()
-    page.goto(site.put("blank.html", "<!doctype html><title>blank</title>"))
-    yield page
-    context.close()
-
-
 @pytest.mark.parametrize("engine", ["webgl2", "plain"])
 @pytest.mark.parametrize("visible", [1, 3, 4])
 @pytest.mark.parametrize("frozen", [0, 3])

@@ -102,15 +102,6 @@ def in_browser(page, told: dict, prefer: str, starts: list[torch.Tensor], steps:
     return torch.from_numpy(np.stack(arrays)).reshape(-1, c, h, w)
 
 
-@pytest.fixture(scope="module")
-def blank(chromium, site):
-    context = chromium.new_context()
-    page = context.new_page()
-    page.goto(site.put("blank.html", "<!doctype html><title>blank</title>"))
-    yield page
-    context.close()
-
-
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("name", SHAPES)
 def test_a_hundred_steps_are_those_of_pytorch(blank, tmp_path, name, engine, record_property):
