@@ -4,9 +4,10 @@ void backward(const Job& job, int sample, void* room, const void* log, const rea
               const Gradients<real>& sums) {
     Stage& stage = *static_cast<Stage*>(room);
     const Trace& trace = *static_cast<const Trace*>(log);
-    const int h = job.height, w = job.width, wide = w + 2, out = job.layer[job.layers - 1].out_pad;
-    const std::ptrdiff_t row = static_cast<std::ptrdiff_t>(wide) * job.stride;
-    const std::size_t size = static_cast<std::size_t>(h + 2) * row;
+    const Grid grid(job);
+    const int h = job.height, w = job.width, out = job.layer[job.layers - 1].out_pad;
+    const std::ptrdiff_t row = static_cast<std::ptrdiff_t>(grid.wide) * job.stride;
+    const std::size_t size = grid.cells() * job.stride;
     const real* first_bias = job.layer[0].bias + static_cast<std::size_t>(sample) * job.layer[0].out_pad;
     Block block(job, stage.net);
     stage.x.resize(size);
@@ -24,7 +25,7 @@ void backward(const Job& job, int sample, void* room, const void* log, const rea
             std::memcpy(x + static_cast<std::size_t>(step.acted[i]) * job.stride, old, sizeof(real) * job.own);
         for (int i = 0; i < dead; i++, old += job.own)
             std::memcpy(x + static_cast<std::size_t>(step.died[i]) * job.stride, old, sizeof(real) * job.own);
-        if (step.wrapped) wrap(x, job.stride, h, w);
+        if (step.wrapped) wrap(x, job.stride, grid, job.border);
         if (job.life) {
             const Box& reach = step.reach;
             for (int r = region.top; r <= region.bottom; r++)
@@ -32,10 +33,9 @@ void backward(const Job& job, int sample, void* room, const void* log, const rea
                     const bool in = r >= reach.top && r <= reach.bottom && q >= reach.left && q <= reach.right;
                     if (!in || !step.life[static_cast<std::size_t>(r - reach.top) * (reach.right - reach.left + 1) + q -
                                           reach.left])
-                        std::memset(g + (static_cast<std::size_t>(r) * wide + q) * job.stride, 0,
-                                    sizeof(real) * job.own);
+                        std::memset(g + grid.cell(r, q) * job.stride, 0, sizeof(real) * job.own);
                 }
-            region = reach;  // acting cells lie a cell within, so what they pass back stays inside
+            region = reach.grown(job.border - 1, 1, h, w);  // acting cells lie a cell within their reach
         }
         passed.resize(static_cast<std::size_t>(n) * out);  // of the flows: gathered before neighbours add to it
         for (int i = 0; i < n; i++) {
@@ -52,7 +52,7 @@ void backward(const Job& job, int sample, void* room, const void* log, const rea
                 block.spread(felt + static_cast<std::size_t>(k) * block.width(0),
                              g + static_cast<std::size_t>(step.acted[i + k]) * job.stride, row);
         }
-        if (step.wrapped) unwrap(g, job.stride, h, w);
+        if (step.wrapped) unwrap(g, job.stride, grid);
     }
     leave(job, g, gx, {1, h, 1, w});
 }

@@ -10,8 +10,8 @@ class Walk {
           crew_(crew),
           rank_(rank),
           sample_(sample),
-          wide_(job.width + 2),
-          row_(static_cast<std::ptrdiff_t>(wide_) * job.stride),
+          grid_(job),
+          row_(static_cast<std::ptrdiff_t>(grid_.wide) * job.stride),
           block_(job, stage.dx[rank]),
           first_bias_(job.layer[0].bias + static_cast<std::size_t>(sample) * job.layer[0].out_pad),
           local_((job.life & before) != 0),
@@ -47,7 +47,7 @@ class Walk {
   private:
     Box whole() const { return {1, job_.height, 1, job_.width}; }
     enum { before = planaria::before, after = planaria::after };
-    std::size_t cell(int row, int column) const { return static_cast<std::size_t>(row) * wide_ + column; }
+    std::size_t cell(int row, int column) const { return grid_.cell(row, column); }
     // this rank's share of the rows of a box
     void share(const Box& box, int& first, int& last) const {
         const int n = box.empty() ? 0 : box.bottom - box.top + 1;
@@ -69,7 +69,8 @@ class Walk {
     Stage& stage_;
     Trace* trace_;
     const Crew& crew_;
-    const int rank_, sample_, wide_;
+    const int rank_, sample_;
+    const Grid grid_;
     const std::ptrdiff_t row_;
     Block block_;
     const real* first_bias_;
@@ -95,8 +96,8 @@ void Walk::save_ring(const Box& reach, int first, int last) {
     ring.clear();
     const int h = job_.height, w = job_.width;
     // the k-th of the 3x3 block around a cell, on the torus; false beyond a zero edge
-    const auto around = [&](std::size_t at, int k, int& r, int& q) {
-        r = static_cast<int>(at / wide_) + k / 3 - 1, q = static_cast<int>(at % wide_) + k % 3 - 1;
+    const auto beside = [&](std::size_t at, int k, int& r, int& q) {
+        r = grid_.row(at) + k / 3 - 1, q = grid_.column(at) + k % 3 - 1;
         if (job_.circular) r = r < 1 ? h : r > h ? 1 : r, q = q < 1 ? w : q > w ? 1 : q;
         return r >= 1 && r <= h && q >= 1 && q <= w;
     };
@@ -105,7 +106,7 @@ void Walk::save_ring(const Box& reach, int first, int last) {
         for (int q = reach.left; q <= reach.right; q++)
             if (doomed(r, q))
                 for (int k = 0, i, j; k < 9; k++)
-                    if (around(cell(r, q), k, i, j) && stage_.fires[cell(i, j)] && !stage_.near[cell(i, j)])
+                    if (beside(cell(r, q), k, i, j) && stage_.fires[cell(i, j)] && !stage_.near[cell(i, j)])
                         ring.push(static_cast<std::int32_t>(cell(i, j)));
     const int n = static_cast<int>(ring.size()), out = job_.layer[job_.layers - 1].out_pad;
     real* dx = block_.spare(0);
@@ -120,7 +121,7 @@ void Walk::save_ring(const Box& reach, int first, int last) {
     }
     for (int i = 0; i < kept; i++)
         for (int k = 0, r, q; k < 9; k++)
-            if (around(ring[i], k, r, q) && r >= first && r <= last && doomed(r, q)) stage_.life[cell(r, q)] = 1;
+            if (beside(ring[i], k, r, q) && r >= first && r <= last && doomed(r, q)) stage_.life[cell(r, q)] = 1;
 }
 
 void Walk::step(int t) {
@@ -129,7 +130,9 @@ void Walk::step(int t) {
     Box reach = box_;
     bool wrapped = false;
     if (!box_.empty()) {
-        if (job_.circular && (box_.top <= 3 || box_.bottom >= h - 2 || box_.left <= 3 || box_.right >= w - 2)) {
+        const int near = 2 + job_.border;  // acting cells lie at most two beyond the box, and feel what is beside them
+        if (job_.circular &&
+            (box_.top <= near || box_.bottom > h - near || box_.left <= near || box_.right > w - near)) {
             reach = {1, h, 1, w};
             wrapped = true;
         } else {
@@ -137,8 +140,8 @@ void Walk::step(int t) {
         }
     }
     if (wrapped && rank_ == 0) {
-        wrap(stage_.x.data(), job_.stride, h, w);
-        if (life) wrap(stage_.vigour.data(), 1, h, w);
+        wrap(stage_.x.data(), job_.stride, grid_, job_.border);
+        if (life) wrap(stage_.vigour.data(), 1, grid_, 1);
     }
     if (wrapped) crew_.meet();
     int first, last;
@@ -161,7 +164,7 @@ void Walk::step(int t) {
     for (int r = first; r <= last; r++) {
         fires(r, reach, key);
         const std::uint8_t* f = stage_.fires.data() + cell(r, 0);
-        if (life & before) dilate(stage_.living.data(), stage_.near.data(), r, reach.left, reach.right, wide_);
+        if (life & before) dilate(stage_.living.data(), stage_.near.data(), grid_, r, reach.left, reach.right);
         const std::uint8_t* near = life & before ? stage_.near.data() + cell(r, 0) : f;
         std::int32_t* to = acting.data();
         std::size_t n = acting.size();
@@ -185,7 +188,7 @@ void Walk::step(int t) {
     crew_.meet();
     if (life) {
         if (wrapped && (life & after)) {
-            if (rank_ == 0) wrap(stage_.tried.data(), 1, h, w);
+            if (rank_ == 0) wrap(stage_.tried.data(), 1, grid_, 1);
             crew_.meet();
         }
         bool doomed = false;
@@ -196,7 +199,7 @@ void Walk::step(int t) {
                 std::memcpy(alive + reach.left, near + reach.left, reach.right - reach.left + 1);
                 continue;
             }
-            dilate(stage_.tried.data(), stage_.life.data(), r, reach.left, reach.right, wide_);
+            dilate(stage_.tried.data(), stage_.life.data(), grid_, r, reach.left, reach.right);
             if (!(life & before)) continue;
             std::uint8_t lost = 0;
             for (int q = reach.left; q <= reach.right; q++) lost |= near[q] & (alive[q] ^ 1), alive[q] &= near[q];
@@ -255,7 +258,7 @@ void Walk::step(int t) {
 void forward(const Job& job, int sample, void* room, const real* x, real* y, void* log, const Crew& crew, int rank) {
     Stage& stage = *static_cast<Stage*>(room);
     Trace* trace = static_cast<Trace*>(log);
-    const std::size_t cells = static_cast<std::size_t>(job.height + 2) * (job.width + 2);
+    const std::size_t cells = Grid(job).cells();
     if (rank == 0) {
         if (stage.ranks != crew.size) {
             delete[] stage.dx, delete[] stage.acting, delete[] stage.ring, delete[] stage.boxes;

@@ -34,6 +34,8 @@ namespace {
 
 using namespace planaria;
 
+constexpr int farthest = 1 << 10;  // cells that a filter reaches at most
+
 template <class real>
 using In = nb::ndarray<const real, nb::c_contig, nb::device::cpu>;
 template <class real>
@@ -123,8 +125,13 @@ template <class real>
 class Network {
   public:
     Network(const Kernel<real>& kernel, int channels, const In<real>& taps, const In<real>& first_bias,
-            const std::vector<In<real>>& weights, const std::vector<In<real>>& biases)
+            const std::vector<int>& reaches, const std::vector<In<real>>& weights, const std::vector<In<real>>& biases)
         : taps_(taps.data(), taps.data() + taps.size()) {
+        for (std::size_t f = 0; f < reaches.size(); f++)
+            if (f && reaches[f] == reaches[f - 1])
+                runs_.back().end++;
+            else
+                runs_.push_back({reaches[f], static_cast<int>(f) + 1});
         const int filters = static_cast<int>(taps.shape(0));
         const auto pad = [&](int n) { return (n + kernel.lanes - 1) / kernel.lanes * kernel.lanes; };
         for (std::size_t l = 0; l < weights.size(); l++) {
@@ -159,11 +166,13 @@ class Network {
     static int place(int i, int channels, int filters) { return i % channels * filters + i / channels; }
     const std::vector<Layer<real>>& layers() const { return layers_; }
     const real* taps() const { return taps_.data(); }
+    const std::vector<Run>& runs() const { return runs_; }
 
   private:
     std::vector<Layer<real>> layers_;
     std::vector<std::vector<real>> kept_;
     std::vector<real> taps_;
+    std::vector<Run> runs_;
 };
 
 // One roll-out and what it overwrote.
@@ -173,6 +182,8 @@ class Rollout {
     Rollout(const Kernel<real>& kernel, Network<real> network, Job<real> job)
         : kernel_(kernel), network_(std::move(network)), job_(job) {
         job_.taps = network_.taps();
+        job_.runs = static_cast<int>(network_.runs().size());
+        job_.run = network_.runs().data();
         job_.layers = static_cast<int>(network_.layers().size());
         job_.layer = network_.layers().data();
     }
@@ -292,7 +303,7 @@ std::unique_ptr<Rollout<real>> forward(In<real> x, Out<real> y, In<real> taps, I
                                        std::vector<In<real>> weights, std::vector<In<real>> biases, int own,
                                        double slope, int life, int life_channel, double threshold, bool circular,
                                        double dt, std::uint32_t seed, std::uint32_t t, int steps, std::uint64_t fire,
-                                       bool keep, int threads, const std::string& isa) {
+                                       bool keep, int threads, const std::string& isa, std::vector<int> reaches) {
     if (x.ndim() != 4 || y.size() != x.size() || taps.ndim() != 2 || taps.shape(1) != 9 || first_bias.ndim() != 2)
         throw std::invalid_argument("x and y are (b, c, h, w), taps (f, 9), first_bias (b, out)");
     if (x.shape(0) != first_bias.shape(0) || own < 1 || static_cast<std::size_t>(own) > x.shape(1) || steps < 0 ||
@@ -300,19 +311,25 @@ std::unique_ptr<Rollout<real>> forward(In<real> x, Out<real> y, In<real> taps, I
         throw std::invalid_argument("the settings do not fit the state");
     if (weights.empty() || weights.back().shape(0) != static_cast<std::size_t>(own))
         throw std::invalid_argument("the last layer does not write the state");
-    if ((x.shape(2) + 2) * (x.shape(3) + 2) >= (1ull << 31)) throw std::invalid_argument("the grid is too large");
+    if (reaches.empty()) reaches.assign(taps.shape(0), 1);
+    if (reaches.size() != taps.shape(0) ||
+        std::any_of(reaches.begin(), reaches.end(), [](int n) { return n < 1 || n > farthest; }))
+        throw std::invalid_argument("every filter has a reach of 1 cell or more");
+    const int border = reaches.empty() ? 1 : *std::max_element(reaches.begin(), reaches.end());
+    if ((x.shape(2) + 2 * border) * (x.shape(3) + 2 * border) >= (1ull << 31))
+        throw std::invalid_argument("the grid is too large");
     const Kernel<real>& k = kernel<real>(isa);
     const int channels = static_cast<int>(x.shape(1));
     Job<real> job{};
     job.batch = static_cast<int>(x.shape(0)), job.channels = channels;
     job.height = static_cast<int>(x.shape(2)), job.width = static_cast<int>(x.shape(3));
     job.own = own, job.stride = (channels + k.lanes - 1) / k.lanes * k.lanes,
-    job.filters = static_cast<int>(taps.shape(0));
+    job.filters = static_cast<int>(taps.shape(0)), job.border = border;
     job.slope = static_cast<real>(slope), job.life = life, job.life_channel = life_channel;
     job.threshold = static_cast<real>(threshold), job.circular = circular, job.dt = static_cast<real>(dt);
     job.seed = seed, job.t = t, job.steps = steps, job.fire = fire;
     auto rollout =
-        std::make_unique<Rollout<real>>(k, Network<real>(k, channels, taps, first_bias, weights, biases), job);
+        std::make_unique<Rollout<real>>(k, Network<real>(k, channels, taps, first_bias, reaches, weights, biases), job);
     {
         const real* from = x.data();
         real* to = y.data();
@@ -333,7 +350,7 @@ void bind(nb::module_& m, const char* name) {
           nb::arg("first_bias").noconvert(), nb::arg("weights"), nb::arg("biases"), nb::kw_only(), nb::arg("own"),
           nb::arg("slope"), nb::arg("life"), nb::arg("life_channel"), nb::arg("threshold"), nb::arg("circular"),
           nb::arg("dt"), nb::arg("seed"), nb::arg("t"), nb::arg("steps"), nb::arg("fire"), nb::arg("keep"),
-          nb::arg("threads"), nb::arg("isa") = "");
+          nb::arg("threads"), nb::arg("isa") = "", nb::arg("reaches") = std::vector<int>());
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 // A roll-out of one sample, forward and backward, on the cells that can change.
 //
-// Cells are rows of `stride` numbers on a grid with a border of one. A step gathers the perception of the cells that
-// fire within reach of life, block by block, and runs the network on each block while it is in cache. The trace keeps
-// the overwritten rows; the way back undoes them, step by step, and computes the hidden layers again.
+// Cells are rows of `stride` numbers on a grid with a border as wide as a kernel reaches. A step gathers the perception
+// of the cells that fire within reach of life, block by block, and runs the network on each block while it is in cache.
+// The trace keeps the overwritten rows; the way back undoes them, step by step, and computes the hidden layers again.
 #include "rollout.h"
 
 #include "tile.h"
@@ -12,6 +12,7 @@ namespace {
 using planaria::Crew;
 using planaria::Gradients;
 using planaria::Layer;
+using planaria::Run;
 typedef planaria::Job<real> Job;
 
 struct Box {  // rows and columns, both ends included; the grid's first cell is 1, 1
@@ -30,6 +31,18 @@ struct Box {  // rows and columns, both ends included; the grid's first cell is 
     }
 };
 const Box nowhere = {1 << 30, -1, 1 << 30, -1};
+
+struct Grid {  // cells row by row with a border around them; the grid's first cell is 1, 1
+    int height, width, border, wide;
+    explicit Grid(const Job& job)
+        : height(job.height), width(job.width), border(job.border), wide(job.width + 2 * job.border) {}
+    std::size_t cell(int row, int column) const {
+        return static_cast<std::size_t>(row + border - 1) * wide + (column + border - 1);
+    }
+    std::size_t cells() const { return static_cast<std::size_t>(height + 2 * border) * wide; }
+    int row(std::size_t cell) const { return static_cast<int>(cell / wide) - border + 1; }
+    int column(std::size_t cell) const { return static_cast<int>(cell % wide) - border + 1; }
+};
 
 struct Step {  // what one step overwrote
     Buffer<std::int32_t> acted, died;
@@ -86,36 +99,45 @@ class Block {
     real* spare(int i) { return room_ + spare_ + static_cast<std::size_t>(i) * NB * widest_; }
 
     void perceive(const real* x, std::ptrdiff_t row, real* out) const {
-        const int c = job_.channels;
+        const int c = job_.channels, runs = job_.runs;
+        const Run* const run = job_.run;
         for (int v = job_.stride / VL - 1; v >= 0; v--) {  // last first: its overrun is overwritten by the others
-            const real* p = x + v * VL;
-            const vec n[9] = {load(p - row - job_.stride), load(p - row), load(p - row + job_.stride),
-                              load(p - job_.stride),       load(p),       load(p + job_.stride),
-                              load(p + row - job_.stride), load(p + row), load(p + row + job_.stride)};
-            for (int f = 0; f < job_.filters; f++) {
-                const real* w = job_.taps + 9 * f;
-                vec sum = n[0] * w[0];
+            const real *p = x + v * VL, *w = job_.taps;
+            real* to = out + v * VL;
+            for (int r = 0, f = 0; r < runs; r++) {
+                const std::ptrdiff_t down = run[r].reach * row, right = run[r].reach * job_.stride;
+                const vec n[9] = {load(p - down - right), load(p - down), load(p - down + right),
+                                  load(p - right),        load(p),        load(p + right),
+                                  load(p + down - right), load(p + down), load(p + down + right)};
+                for (const int end = run[r].end; f < end; f++, w += 9, to += c) {
+                    vec sum = n[0] * w[0];
 #pragma GCC unroll 8
-                for (int k = 1; k < 9; k++) sum += n[k] * w[k];
-                store(out + f * c + v * VL, sum);
+                    for (int k = 1; k < 9; k++) sum += n[k] * w[k];
+                    store(to, sum);
+                }
             }
         }
     }
-    // the transpose: what a perception's gradient gives to the nine cells
+    // the transpose: what a perception's gradient gives to the cells that it came from
     void spread(const real* felt, real* g, std::ptrdiff_t row) const {
-        const int c = job_.channels;
-        const std::ptrdiff_t to[9] = {-row - job_.stride, -row, -row + job_.stride, -job_.stride, 0, job_.stride,
-                                      row - job_.stride,  row,  row + job_.stride};
-        for (int v = 0; v < job_.stride / VL; v++) {
-            vec sum[9] = {};
-            for (int f = 0; f < job_.filters; f++) {
-                const vec d = load(felt + f * c + v * VL);
-                const real* w = job_.taps + 9 * f;
+        const int c = job_.channels, runs = job_.runs;
+        const Run* const run = job_.run;
+        for (int r = 0, first = 0; r < runs; first = run[r++].end) {
+            const int end = run[r].end;
+            const std::ptrdiff_t down = run[r].reach * row, right = run[r].reach * job_.stride;
+            const std::ptrdiff_t to[9] = {-down - right, -down,        -down + right, -right,      0,
+                                          right,         down - right, down,          down + right};
+            for (int v = 0; v < job_.stride / VL; v++) {
+                vec sum[9] = {};
+                const real *from = felt + first * c + v * VL, *w = job_.taps + 9 * first;
+                for (int f = first; f < end; f++, w += 9, from += c) {
+                    const vec d = load(from);
 #pragma GCC unroll 9
-                for (int k = 0; k < 9; k++) sum[k] += d * w[k];
+                    for (int k = 0; k < 9; k++) sum[k] += d * w[k];
+                }
+#pragma GCC unroll 9
+                for (int k = 0; k < 9; k++) store(g + to[k] + v * VL, load(g + to[k] + v * VL) + sum[k]);
             }
-#pragma GCC unroll 9
-            for (int k = 0; k < 9; k++) store(g + to[k] + v * VL, load(g + to[k] + v * VL) + sum[k]);
         }
     }
     // perception and every hidden layer of cells `at`; returns what enters the last layer
@@ -192,63 +214,67 @@ class Block {
     std::size_t at_[17], spare_;
 };
 
-template <class T>
-void wrap(T* x, int stride, int height, int width) {  // the border becomes the other side of the torus
-    const std::size_t row = static_cast<std::size_t>(width + 2) * stride, cell = sizeof(T) * stride;
-    for (int i = 1; i <= height; i++) {
-        std::memcpy(x + i * row, x + i * row + static_cast<std::size_t>(width) * stride, cell);
-        std::memcpy(x + i * row + static_cast<std::size_t>(width + 1) * stride, x + i * row + stride, cell);
-    }
-    std::memcpy(x, x + height * row, sizeof(T) * row);
-    std::memcpy(x + (height + 1) * row, x + row, sizeof(T) * row);
+// Call deed(cell of the border, cell of the grid that it stands for on a torus) for `reach` cells before the first of n
+// in a row and as many behind the last, which may lead several times around.
+template <class Deed>
+void around(int n, int reach, Deed deed) {
+    for (int k = 1; k <= reach; k++) deed(1 - k, n - (k - 1) % n), deed(n + k, 1 + (k - 1) % n);
 }
 
-void unwrap(real* g, int stride, int height, int width) {  // its transpose; leaves an empty border
-    const std::size_t row = static_cast<std::size_t>(width + 2) * stride;
-    for (std::size_t i = 0; i < row; i++) {
-        g[height * row + i] += g[i], g[i] = 0;
-        g[row + i] += g[(height + 1) * row + i], g[(height + 1) * row + i] = 0;
-    }
-    for (int i = 1; i <= height; i++) {
-        real* p = g + i * row;
-        for (int c = 0; c < stride; c++) {
-            p[static_cast<std::size_t>(width) * stride + c] += p[c], p[c] = 0;
-            p[stride + c] += p[static_cast<std::size_t>(width + 1) * stride + c],
-                p[static_cast<std::size_t>(width + 1) * stride + c] = 0;
-        }
-    }
+template <class T>
+void wrap(T* x, int stride, const Grid& grid, int reach) {  // `reach` of the border become the other side of the torus
+    const auto at = [&](int row, int column) { return x + grid.cell(row, column) * stride; };
+    for (int i = 1; i <= grid.height; i++)
+        around(grid.width, reach, [&](int to, int from) { std::memcpy(at(i, to), at(i, from), sizeof(T) * stride); });
+    const std::size_t line = sizeof(T) * stride * (grid.width + 2 * reach);
+    around(grid.height, reach, [&](int to, int from) { std::memcpy(at(to, 1 - reach), at(from, 1 - reach), line); });
+}
+
+void unwrap(real* g, int stride, const Grid& grid) {  // its transpose, of the whole border, which it leaves empty
+    const auto give = [&](std::size_t from, std::size_t to, std::size_t cells) {
+        real *p = g + from * stride, *q = g + to * stride;
+        for (std::size_t i = 0; i < cells * stride; i++) q[i] += p[i], p[i] = 0;
+    };
+    const int first = 1 - grid.border;
+    around(grid.height, grid.border,
+           [&](int from, int to) { give(grid.cell(from, first), grid.cell(to, first), grid.wide); });
+    for (int i = 1; i <= grid.height; i++)
+        around(grid.width, grid.border, [&](int from, int to) { give(grid.cell(i, from), grid.cell(i, to), 1); });
 }
 
 // near[i] = whether one of the 3x3 block of cell i is marked, for the columns of one row
-void dilate(const std::uint8_t* marked, std::uint8_t* near, int row, int first, int last, int width) {
-    const std::uint8_t* m = marked + static_cast<std::size_t>(row) * width;
-    std::uint8_t* o = near + static_cast<std::size_t>(row) * width;
-    for (int q = first; q <= last; q++)
-        o[q] = m[q - 1] | m[q] | m[q + 1] | m[q - width - 1] | m[q - width] | m[q - width + 1] | m[q + width - 1] |
-               m[q + width] | m[q + width + 1];
+void dilate(const std::uint8_t* marked, std::uint8_t* near, const Grid& grid, int row, int first, int last) {
+    const std::uint8_t* m = marked + grid.cell(row, first);
+    std::uint8_t* o = near + grid.cell(row, first);
+    const int n = last - first + 1, wide = grid.wide;
+    for (int q = 0; q < n; q++)
+        o[q] = m[q - 1] | m[q] | m[q + 1] | m[q - wide - 1] | m[q - wide] | m[q - wide + 1] | m[q + wide - 1] |
+               m[q + wide] | m[q + wide + 1];
 }
 
 // (channels, height, width) <-> rows of `stride` on a bordered grid, within a box; a row at a time, to stay in cache
 void enter(const Job& job, const real* x, real* rows, const Box& box) {
+    const Grid grid(job);
     const std::size_t cells = static_cast<std::size_t>(job.height) * job.width;
     for (int r = box.top; r <= box.bottom; r++)
         for (int c = 0; c < job.channels; c++) {
-            real* to = rows + (static_cast<std::size_t>(r) * (job.width + 2)) * job.stride + c;
-            const real* from = x + c * cells + static_cast<std::size_t>(r - 1) * job.width - 1;
-            for (int q = box.left; q <= box.right; q++) to[static_cast<std::size_t>(q) * job.stride] = from[q];
+            real* to = rows + grid.cell(r, 1) * job.stride + c;
+            const real* from = x + c * cells + static_cast<std::size_t>(r - 1) * job.width;
+            for (int q = box.left - 1; q < box.right; q++) to[static_cast<std::size_t>(q) * job.stride] = from[q];
         }
 }
 void leave(const Job& job, const real* rows, real* x, const Box& box) {  // zero outside the box
+    const Grid grid(job);
     const std::size_t cells = static_cast<std::size_t>(job.height) * job.width;
     for (int r = 1; r <= job.height; r++)
         for (int c = 0; c < job.channels; c++) {
-            const real* from = rows + (static_cast<std::size_t>(r) * (job.width + 2)) * job.stride + c;
-            real* to = x + c * cells + static_cast<std::size_t>(r - 1) * job.width - 1;
+            const real* from = rows + grid.cell(r, 1) * job.stride + c;
+            real* to = x + c * cells + static_cast<std::size_t>(r - 1) * job.width;
             const bool inside = r >= box.top && r <= box.bottom;
-            const int left = inside ? box.left : job.width + 1, right = inside ? box.right : job.width;
-            for (int q = 1; q < left; q++) to[q] = 0;
-            for (int q = left; q <= right; q++) to[q] = from[static_cast<std::size_t>(q) * job.stride];
-            for (int q = right + 1; q <= job.width; q++) to[q] = 0;
+            const int left = inside ? box.left - 1 : job.width, right = inside ? box.right : job.width;
+            for (int q = 0; q < left; q++) to[q] = 0;
+            for (int q = left; q < right; q++) to[q] = from[static_cast<std::size_t>(q) * job.stride];
+            for (int q = right; q < job.width; q++) to[q] = 0;
         }
 }
 

@@ -16,6 +16,10 @@ struct Layer {
     const real *across, *back, *bias;  // bias (out_pad); that of the first layer is per sample, (batch, out_pad)
 };
 
+struct Run {  // the filters before `end` and behind the run before, whose outer taps lie `reach` cells away
+    int reach, end;
+};
+
 template <class real>
 struct Job {
     int batch, channels, height, width;
@@ -23,6 +27,9 @@ struct Job {
     int stride;  // channels, padded to whole vectors
     int filters;
     const real* taps;  // (filters, 9), row by row
+    int runs;
+    const Run* run;
+    int border;  // the longest reach: cells kept around the grid
     int layers;
     const Layer<real>* layer;
     real slope;  // of the activation below zero: 0 for relu

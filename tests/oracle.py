@@ -12,10 +12,13 @@ ACTIVATIONS = {
 }
 
 
-def step(x, kernels, weights, biases, fires, *, edge, life, channel, threshold, activation, frozen, told, dt):
+def step(
+    x, kernels, reaches, weights, biases, fires, *, edge, life, channel, threshold, activation, frozen, told, dt
+):  # fmt: skip
     """One step of one sample: x[c][i][j] -> x'[c][i][j].
 
-    kernels[f][3][3]; weights[layer][out][in], the first reading channel by channel all filters, then `told`;
+    kernels[f][3][3], whose outer taps lie reaches[f] cells away; weights[layer][out][in], the first reading channel
+    by channel all filters, then `told`;
     biases[layer][out] for the first layers that have one; fires[i][j] says who acts.
     """
     channels, height, width = len(x), len(x[0]), len(x[0][0])
@@ -37,9 +40,9 @@ def step(x, kernels, weights, biases, fires, *, edge, life, channel, threshold, 
             if not fires[i][j]:
                 continue
             p = [
-                math.fsum(k[a][b] * at(x, c, i + a - 1, j + b - 1) for a in range(3) for b in range(3))
+                math.fsum(k[a][b] * at(x, c, i + n * (a - 1), j + n * (b - 1)) for a in range(3) for b in range(3))
                 for c in range(channels)
-                for k in kernels
+                for k, n in zip(kernels, reaches, strict=True)
             ] + list(told)
             for layer, w in enumerate(weights):
                 bias = biases[layer] if layer < len(biases) else [0.0] * len(w)

@@ -9,6 +9,7 @@ import sys
 import zlib
 from pathlib import Path
 
+import films
 import numpy as np
 import pytest
 import torch
@@ -186,6 +187,16 @@ def test_it_trains_and_shows(model, capsys):
     assert main(["show", str(model / "model.safetensors")]) == 0
 
 
+def test_a_video_model_is_shown_in_frames(tmp_path, capsys):
+    films.save(tmp_path / "drift.safetensors", visible=3)
+    assert main(["show", str(tmp_path / "drift.safetensors")]) == 0
+    said = capsys.readouterr().out
+    assert "video sim:lenia" in said
+    assert "2 cell steps, 14x10 cells" in said
+    assert "frames 0, 10, 20, 30, 40, 50" in said
+    assert "▀" in said
+
+
 @pytest.mark.parametrize("suffix", ["gif", "webp", "mp4", "png"])
 def test_it_runs_and_films(model, tmp_path, suffix, capsys):
     out = tmp_path / f"film.{suffix}"
@@ -238,6 +249,11 @@ def test_lists_have_a_meaning_for_every_name(what, capsys):
     assert main(["list", what]) == 0
     for line in capsys.readouterr().out.splitlines():
         assert re.match(r"\S+\s+\S+|\s+\S+", line)
+
+
+def test_filters_say_how_to_reach_farther(capsys):
+    assert main(["list", "filters"]) == 0
+    assert "sobel@2" in capsys.readouterr().out
 
 
 def test_help_names_the_verbs_and_every_setting(capsys):

@@ -6,6 +6,7 @@ import io
 import re
 import sys
 
+import films
 import numpy as np
 import pytest
 import torch
@@ -162,3 +163,49 @@ def test_it_lives_where_its_rule_does_and_as_exactly():
     assert w.x.dtype == torch.float64
     assert pl.World(rule(frozen=1).to("meta"), layout, 5).x.device.type == "meta"
     assert pl.World(rule(frozen=1), layout, 5, device=torch.device("meta")).x.device.type == "meta"
+
+
+# ---- video models
+
+
+@pytest.fixture
+def drift(tmp_path):
+    frames = films.save(tmp_path / "drift.safetensors", visible=3, size=(8, 12))
+    return pl.load(tmp_path / "drift.safetensors"), frames
+
+
+def test_a_video_model_begins_with_its_frames(drift):
+    model, frames = drift
+    assert torch.equal(model.start, frames)
+    assert torch.allclose(model.world().x[0, :3], frames[-1])
+    assert model.world().x[0, 3].abs().sum() > 0, "its hidden channel is charged"
+    later = frames[-1].roll(4, -1)
+    assert torch.allclose(model.run(steps=4)[0, :3], later, atol=1e-6)
+    assert torch.allclose(model.world((16, 24)).x[0, :3, 4:12, 6:18], frames[-1], atol=1e-6)
+    still = torch.zeros(1, 4, 5, 6)
+    assert torch.equal(model.world(start=still).x, still)
+    assert pl.load("lizard").start is None
+
+
+def test_a_video_model_is_filmed_frame_by_frame(drift):
+    model, frames = drift
+    shot = model.film(steps=6)
+    assert shot.at == (0, 2, 4, 6)
+    assert shot.fps == 20
+    for k, picture in enumerate(shot.frames):
+        want = frames[-1].roll(2 * k, -1).mul(255).round().byte().permute(1, 2, 0).numpy()
+        assert np.abs(picture.astype(int) - want).max() <= 1
+    assert model.film(steps=4, every=1).at == (0, 1, 2, 3, 4)
+    assert model.film(steps=2, size=(16, 24)).frames.shape[1:3] == (16, 24)
+
+
+def test_a_video_model_is_saved_exported_and_shown_with_its_frames(drift, tmp_path, monkeypatch):
+    model, frames = drift
+    again = pl.load(model.save(tmp_path / "again.safetensors"))
+    assert torch.equal(again.start, frames)
+    told = model.player().payload["start"] if notebook.interactive() else {"frames": 3}
+    assert told["frames"] == 3
+    assert '"start":{"frames":3' in model.export(tmp_path / "drift.html").read_text()
+    monkeypatch.setitem(sys.modules, "anywidget", None)
+    data, _ = model._repr_mimebundle_()
+    assert "Film of 81 frames, 12x8 cells, steps 0 to 160" in data["text/html"]

@@ -55,6 +55,14 @@ class TrainConfig:
     """Adam's memory of gradients and of their squares."""
     normalise: bool = True
     """Give each weight tensor's gradient length 1."""
+    clip: float = 0.0
+    """Longest gradient of all weights together; longer ones are shortened to it. 0: as they come."""
+    validate: int = 0
+    """Iterations between looks at what is held out, which then choose the best weights; 0: never."""
+    plateau: int = 0
+    """Looks in a row without a new best after which the learning rate falls by lr_factor; 0: it doesn't."""
+    init: str = ""
+    """A model to begin from: a file, a run folder or one of the gallery. Every weight that fits is reused."""
     guardian: bool = True
     """After extinction, explosion or a jump of the loss: back to the last good weights, with a lower rate."""
     seed: int = 0
@@ -75,6 +83,8 @@ class TrainConfig:
             (1 <= low <= high <= 10**6, f"train.rollout must be two numbers, least first, got {low}, {high}"),
             (self.warmup >= 0, f"train.warmup can't be negative, got {self.warmup}"),
             (0 < self.lr < 100, f"train.lr must be above 0, got {self.lr}"),
+            (0 <= self.clip < 1e9, f"train.clip can't be negative, got {self.clip}"),
+            (min(self.validate, self.plateau) >= 0, "train.validate and train.plateau can't be negative"),
             (0 < self.lr_factor <= 1, f"train.lr_factor must be in (0, 1], got {self.lr_factor}"),
             (all(0 <= d <= 1 for d in self.lr_drops), f"train.lr_drops must be in 0..1, got {self.lr_drops}"),
             (all(0 <= b < 1 for b in self.betas), f"train.betas must be in [0, 1), got {self.betas}"),

@@ -2,10 +2,12 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from planaria import export, store
 from planaria.core.layout import Layout
@@ -13,6 +15,7 @@ from planaria.core.rule import Rule
 from planaria.engine import run
 from planaria.export import movie
 from planaria.export.movie import Film
+from planaria.living import Living, wake
 from planaria.types import Cond, State
 from planaria.view import notebook
 from planaria.world import World
@@ -21,14 +24,16 @@ from planaria.world import World
 class Model(tuple[Rule, Layout]):
     """What was trained: unpacks as `rule, layout`, and shows itself in a notebook, alive where anywidget is installed.
 
-    `card` is what is known of it, `size` the rows and columns that it was trained on, `name` what it is called, and
-    `path` its file, None where it has none.
+    `card` is what is known of it, `size` the rows and columns that it was trained on, `name` what it is called,
+    `path` its file, None where it has none, and `start` the frames `(n, visible, h, w)` that a life of it begins with,
+    None where that is a seed cell.
     """
 
     card: dict[str, Any]
     size: tuple[int, int]
     name: str
     path: Path | None
+    start: Tensor | None
 
     def __new__(
         cls,
@@ -39,10 +44,11 @@ class Model(tuple[Rule, Layout]):
         size: tuple[int, int] = (72, 72),
         name: str = "",
         path: Path | None = None,
+        start: Tensor | None = None,
     ) -> "Model":
         """Put together what belongs together."""
         model = super().__new__(cls, (rule, layout))
-        model.card, model.size, model.path = dict(card or {}), size, path
+        model.card, model.size, model.path, model.start = dict(card or {}), size, path, start
         model.name = name or str(model.card.get("name") or "model")
         return model
 
@@ -57,8 +63,9 @@ class Model(tuple[Rule, Layout]):
         return self[1]
 
     def world(self, size: int | tuple[int, int] | None = None, *, seed: int = 0, start: State | None = None) -> World:
-        """A live run of it with a brush, from the seed cell or from `start` `(1, c, h, w)`."""
-        return World(self.rule, self.layout, self._size(size, start), seed=seed, start=start)
+        """A live run of it with a brush, from where its life begins or from `start` `(1, c, h, w)`."""
+        living = self._living(size, start)
+        return World(living.rule, self.layout, living.size, seed=seed, start=living.start)
 
     @torch.no_grad()
     def run(
@@ -71,18 +78,23 @@ class Model(tuple[Rule, Layout]):
         cond: Cond | None = None,
         engine: str = "auto",
     ) -> State:
-        """The state `(b, c, h, w)` `steps` steps after `x`, or after one seed cell; without gradients."""
-        x = self.world().x if x is None else x
-        return run(self.rule, x, steps, t=t, seed=seed, cond=cond, engine=engine)
+        """The state `(b, c, h, w)` `steps` steps after `x`, or after where its life begins; without gradients."""
+        living = self._living(None, x)
+        x = living.world().x if x is None else x
+        return run(living.rule, x, steps, t=t, seed=seed, cond=cond, engine=engine)
 
     def film(self, **options: Any) -> Film:
         """A film of it, as `planaria.film` makes it with these options; by default on the grid it was trained on."""
-        return movie.film(self.rule, self.layout, **{"size": self.size, **options})
+        living = self._living(options.pop("size", None), options.pop("start", None))
+        fps = movie.VIDEO_FPS * options.get("factor", 1)
+        usual = {"every": living.frame, "fps": fps} if self.start is not None else {}
+        given = {"size": living.size, "start": living.start, **usual, **options}
+        return movie.film(living.rule, self.layout, **given)
 
     def save(self, path: str | Path) -> Path:
         """Write it as one model file, replacing what was there at once; gives the path."""
         told = {**self.card, "name": self.name, "grid": list(self.size)}
-        store.save(path, self.rule, self.layout, told)
+        store.save(path, self.rule, self.layout, told, self.start)
         return Path(path)
 
     def export(self, output: str | Path, **options: Any) -> Path:
@@ -112,17 +124,23 @@ class Model(tuple[Rule, Layout]):
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """The player where it can be, and what every reader of a notebook can show."""
         if not notebook.interactive():
-            shot = self.film(steps=240, every=3, erase=movie.healing(self.card))
+            frame = self._living(None, None).frame
+            shown = {"steps": 80 * frame} if self.start is not None else {"steps": 240, "every": 3}
+            shot = self.film(erase=movie.healing(self.card), **shown)
             return {**shot._repr_mimebundle_(), "text/plain": repr(self)}, {}
         world = self.world()
-        world.tick(120)
+        world.tick(120 if self.start is None else 0)
         data, metadata = notebook.bundle(self.player())
         return {**world._repr_mimebundle_(), **data, "text/plain": repr(self)}, metadata
 
-    def _size(self, size: int | tuple[int, int] | None, start: State | None) -> int | tuple[int, int]:
+    def _living(self, size: int | tuple[int, int] | None, start: State | None) -> Living:
+        """It as something to run, on `size` cells or those of `start`, from `start` or where its life begins."""
         if start is not None:
-            return start.shape[2], start.shape[3]
-        return self.size if size is None else size
+            grid = start.shape[2], start.shape[3]
+        else:
+            grid = (size, size) if isinstance(size, int) else size or self.size
+        living = wake(self.rule, self.layout, self.card, None if start is not None else self.start, grid)
+        return living if start is None else replace(living, start=start)
 
 
 def load(path: str | Path, *, device: torch.device | None = None) -> Model:
@@ -135,4 +153,5 @@ def load(path: str | Path, *, device: torch.device | None = None) -> Model:
     rule, layout = store.load(file, device=device)
     told = store.card(file)
     name = str(told.get("name") or (file.resolve().parent.name if file.name == "model.safetensors" else file.stem))
-    return Model(rule, layout, told, size=store.trained_size(file), name=name, path=file)
+    frames = store.start(file)
+    return Model(rule, layout, told, size=store.trained_size(file), name=name, path=file, start=frames)

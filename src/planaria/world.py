@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from planaria.core.damage import Wound
 from planaria.core.layout import Layout
 from planaria.core.noise import derive, uniform
+from planaria.core.solve import Solver
 from planaria.engine import run
 from planaria.errors import UserError
 from planaria.types import Cond, Picture, State
@@ -77,6 +78,23 @@ class World:
         """Live `n` steps on."""
         self.x = run(self.rule, self.x, n, t=self.t, seed=self.seed, cond=self.cond, engine=self.engine)
         self.t += n
+
+    @torch.no_grad()
+    def peek(self, fraction: float) -> State:
+        """The state a `fraction` of a step on, 0..1; neither the state nor the step changes.
+
+        It lies on the straight way to the next state (Euler's polygon; what dies in the step fades), under a solver
+        on the flow itself.
+        """
+        if not 0 <= fraction <= 1:
+            raise UserError(f"a fraction of a step is 0..1, got {fraction}")
+        if fraction == 0:
+            return self.x
+        told = {"t": self.t, "seed": self.seed, "cond": self.cond, "engine": self.engine}
+        if isinstance(self.rule, Solver):
+            return run(self.rule, self.x, 1, dt=fraction * self.rule.dt, **told)
+        ahead = run(self.rule, self.x, 1, **told)
+        return ahead if fraction == 1 else torch.lerp(self.x, ahead, fraction)
 
     def reset(self) -> None:
         """Back to where it began, at step 0."""
@@ -184,17 +202,18 @@ class World:
         r, g, b = self.image(background)[row, column].tolist()
         return r, g, b
 
-    def image(self, background: float = 1.0, channel: int | None = None) -> Tensor:
-        """What a person sees, `(h, w, 3)` uint8.
+    def image(self, background: float = 1.0, channel: int | None = None, *, fraction: float = 0.0) -> Tensor:
+        """What a person sees, `(h, w, 3)` uint8, or would see a `fraction` of a step on.
 
         With `channel`, that channel alone: white is 0, red towards 1, blue towards -1.
         """
+        x = self.peek(fraction)
         if channel is None:
-            rgb = self.layout.rgb(self.x, background)[0]
+            rgb = self.layout.rgb(x, background)[0]
         else:
-            if not 0 <= channel < self.x.shape[1]:
-                raise UserError(f"no channel {channel}; have 0..{self.x.shape[1] - 1}")
-            v = self.x[0, channel].nan_to_num().clamp(-1, 1)
+            if not 0 <= channel < x.shape[1]:
+                raise UserError(f"no channel {channel}; have 0..{x.shape[1] - 1}")
+            v = x[0, channel].nan_to_num().clamp(-1, 1)
             rgb = torch.stack([1 + v.clamp(max=0), 1 - v.abs(), 1 - v.clamp(min=0)])
         return (rgb.permute(1, 2, 0) * 255).round().to(torch.uint8).cpu()
 

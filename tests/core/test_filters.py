@@ -2,14 +2,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from planaria.core.filters import FILTERS, MEANINGS, bank, caveats
+from planaria.core.filters import FILTERS, MEANINGS, bank, caveats, reaches
+from planaria.errors import UserError
 
 
-def response(kernel: torch.Tensor, picture: torch.Tensor) -> torch.Tensor:
-    return F.conv2d(picture[None, None], kernel[None, None])[0, 0]
+def response(kernel: torch.Tensor, picture: torch.Tensor, reach: int = 1) -> torch.Tensor:
+    return F.conv2d(picture[None, None], kernel[None, None], dilation=reach)[0, 0]
 
 
 RIGHTWARDS = torch.arange(5.0).expand(5, 5)
+WIDE = torch.arange(40.0).expand(40, 40)
 
 
 @pytest.mark.parametrize(("name", "slope"), [("sobel", 1.0), ("scharr", 2.0)])
@@ -19,6 +21,43 @@ def test_derivatives_know_a_ramp_and_its_direction(name, slope):
     assert torch.allclose(response(right, RIGHTWARDS.T), torch.tensor(0.0))
     assert torch.allclose(response(down, RIGHTWARDS.T), torch.tensor(slope))
     assert torch.allclose(response(down, RIGHTWARDS), torch.tensor(0.0))
+
+
+@pytest.mark.parametrize("reach", [1, 2, 5, 16])
+@pytest.mark.parametrize(("name", "slope"), [("sobel", 1.0), ("scharr", 2.0)])
+def test_a_slope_is_the_same_from_afar(name, slope, reach):
+    right, down = bank((f"{name}@{reach}",))
+    assert torch.allclose(response(right, WIDE, reach), torch.tensor(slope))
+    assert torch.allclose(response(down, WIDE.T, reach), torch.tensor(slope))
+
+
+@pytest.mark.parametrize("name", sorted(FILTERS.keys() - {"sobel", "scharr"}))
+def test_other_filters_keep_their_numbers_when_dilated(name):
+    assert torch.equal(bank((f"{name}@7",)), bank((name,)))
+
+
+def test_every_kernel_has_a_reach():
+    names = ("identity", "sobel@2", "learned@16", "mean@1", "identity@3")
+    assert reaches(names) == (1, 2, 2, *[16] * 9, 1, 3)
+    assert len(bank(names)) == len(reaches(names))
+
+
+@pytest.mark.parametrize("name", ["sobel@0", "sobel@17", "sobel@99", "sobel@x", "sobel@", "sobel@-1", "sobel@2@3"])
+@pytest.mark.parametrize("ask", [bank, reaches])
+def test_a_reach_that_cannot_be_is_refused_with_the_cure(ask, name):
+    with pytest.raises(UserError, match=f"filter '{name}': .* how many cells away .* 1 to 16, as in sobel@2"):
+        ask(("identity", name))
+
+
+@pytest.mark.parametrize("name", ["sobel@02", "sobel@ 2", "sobel@2.0", "sobel@²", "sobel@2\n"])
+def test_a_reach_is_spelled_in_one_way(name):
+    with pytest.raises(UserError, match="how many cells away"):
+        bank((name,))
+
+
+def test_an_unknown_filter_with_a_reach_is_still_unknown():
+    with pytest.raises(UserError, match="unknown filter 'sobelx'; have: .* Did you mean 'sobel'"):
+        bank(("sobelx@2",))
 
 
 @pytest.mark.parametrize("name", ["gaussian", "mean", "identity"])
@@ -49,17 +88,26 @@ def test_every_filter_has_a_meaning():
     assert set(MEANINGS) == set(FILTERS)
 
 
-@pytest.mark.parametrize("names", [("identity", "gaussian"), ("laplacian",), ("identity", "mean", "laplacian5")])
+@pytest.mark.parametrize("names", [("identity", "gaussian"), ("laplacian",), ("identity", "mean@2", "laplacian5")])
 def test_symmetric_filters_are_warned_of(names):
     (said,) = caveats(names)
     assert "symmetric" in said
     assert "add sobel" in said
 
 
-def test_seeing_only_oneself_is_warned_of():
-    assert "see only themselves" in caveats(("identity",))[0]
+@pytest.mark.parametrize("names", [("identity",), ("identity@3", "identity")])
+def test_seeing_only_oneself_is_warned_of(names):
+    assert "see only themselves" in caveats(names)[0]
 
 
-@pytest.mark.parametrize("names", [("identity", "sobel"), ("scharr",), ("mean", "learned")])
+@pytest.mark.parametrize(("names", "grids"), [(("identity", "sobel@2"), 4), (("sobel@6", "mean@9"), 9)])
+def test_a_grid_that_falls_apart_is_warned_of(names, grids):
+    assert f"falls apart into {grids} that know nothing of each other" in caveats(names)[0]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("identity", "sobel"), ("scharr",), ("mean", "learned"), ("sobel@2", "laplacian"), ("learned@2", "mean@3")],
+)
 def test_working_choices_are_not(names):
     assert caveats(names) == []

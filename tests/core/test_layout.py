@@ -67,3 +67,19 @@ def test_a_colour_is_what_the_cells_hold():
     grey = Layout(1, None, 0, offset=0.25)
     assert grey.colour((100, 100, 100)) == {0: pytest.approx(100 / 255 - 0.25)}
     assert grey.colour((255, 0, 0))[0] == pytest.approx(0.299 - 0.25)
+
+
+def test_what_is_rubbed_out_becomes_the_ground_of_a_film():
+    layout = Layout(3, None, 1, offset=0.5)
+    navy, red = torch.tensor([0.04, 0.02, 0.3]), torch.tensor([0.9, 0.1, 0.1])
+    picture = navy[:, None, None].repeat(1, 4, 5)
+    picture[:, 1:3, 1:4] = red[:, None, None]
+    picture[0, 0, 0] = 0.06
+    x = layout.embed(picture)
+    x[0, 3] = torch.where(picture[0] > 0.5, 7.0, 2.0)
+    ground = layout.ground(x)
+    assert [ground[k] + 0.5 for k in range(3)] == pytest.approx([0.04 + 0.02 / 14, 0.02, 0.3])
+    assert ground[3] == 2
+    assert layout.ground() == dict.fromkeys(range(4), 0.0)
+    assert Layout().ground(Layout().seed(1, 5)) == dict.fromkeys(range(16), 0.0)
+    assert set(Layout(1, None, 2, frozen=1).ground(torch.zeros(1, 4, 3, 3))) == {0, 1, 2}

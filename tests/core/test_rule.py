@@ -22,9 +22,10 @@ def against_oracle(r: Rule, x: torch.Tensor, t: int, seed: int, cond: torch.Tens
     fires = fire(c.fire_rate, seed, t, (b, h, w))
     for k in range(b):
         want = oracle.step(
-            x[k].tolist(), r.kernels.tolist(), [v.tolist() for v in r.weights], [v.tolist() for v in r.biases],
-            fires[k, 0].tolist(), edge=c.edge, life=c.life, channel=c.life_channel, threshold=c.life_threshold,
-            activation=c.activation, frozen=c.frozen, told=[] if cond is None else cond[k].tolist(), dt=c.dt,
+            x[k].tolist(), r.kernels.tolist(), r.reaches, [v.tolist() for v in r.weights],
+            [v.tolist() for v in r.biases], fires[k, 0].tolist(), edge=c.edge, life=c.life, channel=c.life_channel,
+            threshold=c.life_threshold, activation=c.activation, frozen=c.frozen, dt=c.dt,
+            told=[] if cond is None else cond[k].tolist(),
         )  # fmt: skip
         got = r(x, t, seed=seed, cond=cond)[k]
         torch.testing.assert_close(got, torch.tensor(want, dtype=torch.double), rtol=1e-12, atol=1e-12)
@@ -33,6 +34,16 @@ def against_oracle(r: Rule, x: torch.Tensor, t: int, seed: int, cond: torch.Tens
 @pytest.mark.parametrize(("edge", "life", "name"), list(itertools.product(EDGES, LIVES, FILTERS)))
 def test_rule_is_the_paper(edge, life, name):
     against_oracle(rule(edge=edge, life=life, filters=("identity", name)), brink(), 5, 3)
+
+
+@pytest.mark.parametrize("edge", EDGES)
+@pytest.mark.parametrize(
+    "names",
+    [("identity", "sobel", "sobel@2"), ("learned@3", "mean"), ("laplacian@16", "scharr@5", "laplacian"), ("sobel@7",)],
+)
+@pytest.mark.parametrize("size", [(6, 7), (2, 5), (1, 1)])
+def test_dilated_filters_reach_as_far_as_they_say_and_around_the_torus(edge, names, size):
+    against_oracle(rule(edge=edge, filters=names, fire_rate=1.0), brink(2, 6, *size), 5, 3)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -85,6 +96,22 @@ def test_a_change_travels_one_cell_a_step():
     assert reached.max() == 10
 
 
+def test_a_change_travels_as_far_as_the_widest_filter_and_life_one_cell():
+    x = torch.zeros(1, 6, 15, 15, dtype=torch.double)
+    y = x.clone()
+    y[..., 7, 7] = 1.0
+    r = rule(life="none", fire_rate=1.0, filters=("identity", "learned@5"))
+    reached = (r(x) != r(y)).any(1)[0].nonzero()
+    assert sorted({tuple(cell) for cell in reached.tolist()}) == [(i, j) for i in (2, 7, 12) for j in (2, 7, 12)]
+    assert rule(filters=("learned@5",)).alive(y)[0, 0].sum() == 9
+
+
+def test_a_filter_that_reaches_one_cell_is_the_plain_one():
+    plain, spelled = rule(filters=("identity", "sobel")), rule(filters=("identity@9", "sobel@1"))
+    assert spelled.reaches == (9, 1, 1)
+    assert torch.equal(plain(brink()), spelled(brink()))
+
+
 def test_the_torus_has_no_edge():
     r, x = rule(fire_rate=1.0, edge="circular"), brink()
     torch.testing.assert_close(r(x.roll((2, 3), (2, 3))), r(x).roll((2, 3), (2, 3)))
@@ -120,7 +147,7 @@ def test_same_seed_same_weights():
     "settings", [{}, {"hidden": ()}, {"hidden": (3, 4, 5), "bias": "all"}, {"bias": "none", "frozen": 3, "cond": 7}]
 )
 def test_shapes_are_those_of_the_rule(settings):
-    config = RuleConfig(filters=("learned", "mean"), **settings)
+    config = RuleConfig(filters=("learned", "mean", "sobel@3"), **settings)
     assert shapes(config) == {name: tuple(p.shape) for name, p in Rule(config).named_parameters()}
 
 
@@ -130,6 +157,7 @@ def test_shapes_are_those_of_the_rule(settings):
         ({"channels": 3}, "rule.channels=3 has no channel 3 for life"),
         ({"filters": ("sobelx",)}, "unknown filter 'sobelx'; have: .*identity.* Did you mean 'sobel'"),
         ({"filters": ()}, "at least one filter"),
+        ({"filters": ("identity", "sobel@17")}, "filter 'sobel@17': .* 1 to 16, as in sobel@2"),
         ({"fire_rate": 1.5}, r"rule.fire_rate must be in 0..1, got 1.5"),
         ({"frozen": 16}, "leaves no channel to write"),
         ({"hidden": (0,)}, "1 to 65536 wide"),

@@ -15,6 +15,14 @@ from rules import brink, rule
 
 OTHERS = [name for name, e in _FAST.items() if not e.declines(Rule(), torch.zeros(1, 16, 4, 4))]
 
+PLAIN = [("identity", "sobel"), ("learned",), ("mean", "identity", "laplacian"), ("scharr",)]
+DILATED = [
+    ("identity", "sobel", "sobel@2"),
+    ("learned@2",),
+    ("laplacian@3", "sobel", "scharr@3"),
+    ("mean@16", "identity@2"),
+]
+
 
 def outcome(r, x, steps, engine, cond=None, **kw):
     """The end of a roll-out and the gradient of a random projection of it, to everything that has one."""
@@ -42,7 +50,7 @@ def agree(r, x, steps, engine, **kw):
     edge=st.sampled_from(["zero", "circular"]),
     life=st.sampled_from(["none", "before", "after", "both"]),
     rate=st.sampled_from([0.0, 0.5, 1.0]),
-    names=st.sampled_from([("identity", "sobel"), ("learned",), ("mean", "identity", "laplacian"), ("scharr",)]),
+    names=st.sampled_from([*PLAIN, *DILATED]),
     hidden=st.sampled_from([(), (7,), (5, 6)]),
     activation=st.sampled_from(["relu", "leaky_relu", "relu", "gelu", "tanh"]),
     bias=st.sampled_from(["none", "hidden", "all"]),
@@ -68,6 +76,24 @@ def test_engines_agree(engine, edge, life, rate, names, hidden, activation, bias
 @pytest.mark.parametrize("fill", [0.0, 1.0])
 def test_empty_and_full_worlds_and_many_samples(engine, fill):
     agree(rule(), torch.full((33, 6, 5, 5), fill, dtype=torch.double), 3, engine)
+
+
+@pytest.mark.parametrize("engine", OTHERS)
+@pytest.mark.parametrize("edge", ["zero", "circular"])
+@pytest.mark.parametrize("life", ["none", "both"])
+@pytest.mark.parametrize("reach", [2, 5, 16])
+def test_dilated_filters_around_life_that_moves_from_edge_to_edge(engine, edge, life, reach):
+    """A small living block in a large world: perception reaches beyond the box of the living, and over the torus."""
+    r = rule(0.08, edge=edge, life=life, filters=("identity", f"sobel@{reach}", "laplacian"), frozen=1)
+    x = torch.zeros(2, 6, 24, 27, dtype=torch.double)
+    x[0, :, 4:8, 5:9] = x[1, :, 12:16, 20:24] = brink(1)[0, :, 1:5, 2:3]
+    x[:, 5] = brink(2, 1, 24, 27)[:, 0]
+    agree(r, x, 6, engine, seed=5)
+
+
+@pytest.mark.parametrize("engine", OTHERS)
+def test_a_rule_without_life_needs_no_channel_for_it(engine):
+    agree(rule(channels=1, life="none", fire_rate=0.7), brink(c=1), 3, engine)
 
 
 @pytest.mark.parametrize("engine", OTHERS)

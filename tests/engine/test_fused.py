@@ -105,6 +105,9 @@ def told(b: int, k: int) -> torch.Tensor | None:
         ("circular", "before", 0.5, ("scharr",), "all", 0, 1, 8, (1, 6, 7)),
         ("zero", "none", 0.5, ("identity", "sobel"), "none", 1, 3, 8, (2, 5, 6)),
         ("circular", "none", 0.0, ("laplacian5",), "all", 0, 0, 1, (1, 6, 6)),
+        ("circular", "none", 1.0, ("identity", "sobel", "sobel@2"), "hidden", 0, 0, 8, (1, 6, 9)),
+        ("zero", "both", 0.5, ("learned@2",), "hidden", 1, 0, 8, (1, 9, 7)),
+        ("circular", "both", 0.5, ("laplacian@5", "scharr", "mean@5"), "all", 0, 1, 8, (2, 3, 7)),
     ],
 )
 def interpreted_as_the_reference(edge, life, rate, filters, bias, frozen, cond, hidden, shape):
@@ -120,7 +123,7 @@ def interpreted_as_the_reference(edge, life, rate, filters, bias, frozen, cond, 
     edge=st.sampled_from(["zero", "circular"]),
     life=st.sampled_from(["none", "before", "after", "both"]),
     rate=st.sampled_from([0.0, 0.5, 1.0]),
-    names=st.sampled_from([("identity", "sobel"), ("learned",), ("mean", "identity"), ("scharr",)]),
+    names=st.sampled_from([("identity", "sobel"), ("learned",), ("mean", "identity"), ("scharr@3", "mean@16")]),
     bias=st.sampled_from(["none", "hidden", "all"]),
     frozen=st.integers(0, 2),
     cond=st.integers(0, 3),
@@ -261,8 +264,9 @@ class Launches:
         return launcher
 
 
+@pytest.mark.parametrize("names", [("identity", "sobel"), ("identity", "sobel", "laplacian@2")])
 @pytest.mark.parametrize(("capability", "precision"), [(90, "float32"), (80, "bf16")])
-def built_for(capability, precision):
+def built_for(capability, precision, names):
     import triton
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
@@ -271,7 +275,8 @@ def built_for(capability, precision):
 
     launches = Launches()
     with mock.patch.object(fused, "_kernels", return_value=launches):
-        fused.rollout(Rule(), torch.zeros(2, 16, 9, 9, requires_grad=True), 1, precision=precision).sum().backward()
+        r = Rule(RuleConfig(filters=names))
+        fused.rollout(r, torch.zeros(2, 16, 9, 9, requires_grad=True), 1, precision=precision).sum().backward()
     assert set(launches.seen) == {"step", "death", "back", "learn", "spread"}
     pointers = {torch.float32: "*fp32", torch.uint8: "*u8", torch.int32: "*i32"}
     for name, (args, constants) in launches.seen.items():
@@ -286,7 +291,8 @@ def built_for(capability, precision):
         assert made.metadata.shared <= 48 * 1024, f"{name} takes {made.metadata.shared} bytes of shared memory"
 
 
-def traced_as_the_reference():
+@pytest.mark.parametrize("names", [("identity", "sobel"), ("sobel", "learned@9", "laplacian")])
+def traced_as_the_reference(names):
     step = torch.compile(compiled._step, backend="aot_eager", fullgraph=True)
     count = []
 
@@ -294,6 +300,6 @@ def traced_as_the_reference():
         count.append(steps)
         return compiled._rollout(step, r, x, steps, t, seed, cond, r.config.dt)
 
-    r = rule(edge="circular", hidden=(8, 5), activation="gelu", cond=2, frozen=1, dt=0.8)
+    r = rule(edge="circular", hidden=(8, 5), activation="gelu", cond=2, frozen=1, dt=0.8, filters=names)
     agree(r, brink(), 3, rollout=rollout, cond=told(2, 2), seed=5, t=2)
     assert count == [3]

@@ -49,6 +49,15 @@ def test_the_kernel_was_built():
         {"channels": 12, "filters": ("identity", "sobel", "laplacian"), "hidden": (96,), "life": "none", "frozen": 3},
         {"channels": 5, "life": "after", "hidden": (), "bias": "all"},
         {"channels": 37, "life": "before", "hidden": (130,), "edge": "circular", "fire_rate": 1.0},
+        {
+            "channels": 3,
+            "filters": ("sobel@2", "mean", "laplacian@2"),
+            "life": "none",
+            "fire_rate": 1.0,
+            "edge": "circular",
+        },
+        {"channels": 18, "filters": ("identity", "sobel@4", "sobel"), "life_threshold": 0.05},
+        {"channels": 16, "filters": ("learned@2",), "edge": "circular", "frozen": 2},
     ],
 )
 def test_every_instruction_set_agrees_with_the_reference(isa, settings):
@@ -187,7 +196,7 @@ def test_the_module_checks_what_it_is_given():
     for wrong in (
         {"x": x[0]}, {"taps": taps[:1]}, {"heard": heard[:, :3]}, {"heard": np.zeros((2, 128), np.float32)},
         {"weights": weights[:1]}, {"weights": []}, {"own": 17}, {"steps": -1}, {"threads": 0}, {"life_channel": 16},
-        {"isa": "avx1024"},
+        {"isa": "avx1024"}, {"reaches": [1, 1]}, {"reaches": [1, 0, 1]}, {"reaches": [1, 2**20, 1]},
     ):  # fmt: skip
         with pytest.raises(ValueError):
             call(**wrong)

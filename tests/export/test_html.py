@@ -46,6 +46,7 @@ def test_it_holds_the_model_to_the_bit(model):
     assert told["layout"]["hidden"] == layout.hidden
     assert told["rule"]["cond"] == 2
     assert torch.equal(torch.tensor(told["kernels"]), rule.kernels.flatten(1))
+    assert told["reaches"] == [1] * len(rule.kernels)
 
 
 def test_it_opens_as_it_was_asked_to(model):

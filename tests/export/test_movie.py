@@ -269,7 +269,7 @@ def test_scales_that_cannot_be(tmp_path, monkeypatch, suffix, scale):
 def test_large_films_are_refused_before_memory_is_taken(tmp_path, monkeypatch):
     monkeypatch.setattr(movie, "MOST_BYTES", 5_000)
     with pytest.raises(
-        UserError, match=r"a film of 12 steps at \(20, 20\) needs too much memory; film fewer: every=40$"
+        UserError, match=r"a film of 4 frames at \(20, 20\) needs too much memory; film fewer, or straight into an .mp4"
     ):
         shot(size=20, steps=12)
     assert len(shot(size=20, steps=4).frames) == 2

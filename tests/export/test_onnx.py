@@ -31,6 +31,8 @@ RULES = {
     "none, two layers, tanh": {"life": "none", "hidden": (8, 5), "activation": "tanh", "fire_rate": 1.0},
     "frozen, silu, filters": {"frozen": 1, "activation": "silu", "filters": ("identity", "laplacian", "mean")},
     "elu, no bias, one channel of life": {"activation": "elu", "bias": "none", "life_channel": 0, "fire_rate": 0.3},
+    "dilated": {"filters": ("identity", "sobel", "laplacian@3")},
+    "dilated, circular": {"filters": ("learned@2", "scharr@12"), "edge": "circular", "life": "none", "spread": 0.05},
     "leaky, learned, no hidden layer": {
         "spread": 0.05,
         "activation": "leaky_relu",

@@ -190,3 +190,62 @@ def test_another_number_of_processes_cannot_resume():
     tensors, numbers = t.state()
     with pytest.raises(UserError, match="2 processes, so it can't go on with 1"):
         t.restore(tensors, {**numbers, "ranks": 2})
+
+
+def test_what_is_held_out_chooses_the_weights_and_lowers_the_rate(monkeypatch):
+    t = trainer(tiny({"steps": 40, "validate": 2, "plateau": 2, "lr_factor": 0.5, "lr_drops": ()}))
+    said = iter([0.5, 0.4, 0.6, 0.45, 0.41, 0.42, 0.43, 0.3])
+    monkeypatch.setattr(t.task, "validate", lambda rule: next(said))
+    reports, kept = [], None
+    for k in range(16):
+        reports.append(t.step())
+        if k == 3:
+            kept = t._weights()
+        if k == 13:
+            assert all(torch.equal(p, q) for p, q in zip(t.best, kept, strict=True))
+    assert [r.validation for r in reports][1::2] == [0.5, 0.4, 0.6, 0.45, 0.41, 0.42, 0.43, 0.3]
+    assert {r.validation for r in reports[::2]} == {None}
+    assert [r.step for r in reports if "no better on what is held out" in r.event] == [8, 12]
+    assert reports[0].lr == 2e-3
+    assert reports[15].lr == pytest.approx(5e-4)
+    assert all(torch.equal(p, q) for p, q in zip(t.best, t._weights(), strict=True))
+
+
+def test_a_plateau_is_remembered_by_a_checkpoint(monkeypatch):
+    a, b = (trainer(tiny({"validate": 1, "plateau": 3, "lr_drops": ()})) for _ in range(2))
+    for t in (a, b):
+        monkeypatch.setattr(t.task, "validate", lambda rule: 1.0)
+    losses(a, 6)
+    assert (a.stale, a.falls) == (2, 1)
+    b.restore(*a.state())
+    assert losses(a, 3) == losses(b, 3)
+    assert (a.stale, a.falls) == (b.stale, b.falls) == (2, 2)
+
+
+def test_long_gradients_are_shortened():
+    plain, clipped = (trainer(tiny({"normalise": False, "clip": clip})) for clip in (0.0, 1e-3))
+    for t in (plain, clipped):
+        torch.nn.init.normal_(t.rule.weights[-1], std=0.1, generator=torch.Generator().manual_seed(1))
+        t.step()
+    lengths = [torch.cat([p.grad.flatten() for p in t.learned]).norm().item() for t in (plain, clipped)]
+    assert lengths[0] > 2e-3
+    assert lengths[1] == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_it_begins_with_what_another_has_learned():
+    parent = trainer(tiny({"steps": 60}))
+    losses(parent, 20)
+    child = Trainer(Task(tiny(), ALONE.device), tiny(), ALONE, parent.rule)
+    assert child.reused[0] == "layer 1: 384 of 384 weights reused"
+    assert all(torch.equal(p, q) for p, q in zip(child.best, parent._weights(), strict=True))
+    again = trainer(tiny())
+    again.restore(*child.state())
+    assert again.reused == child.reused
+
+
+def test_a_pool_knows_where_its_samples_stand():
+    pool = Pool(torch.zeros(4, 1, 1, 1), torch.arange(8).view(4, 2))
+    pool.put(torch.tensor([2, 0]), torch.ones(2, 1, 1, 1), torch.tensor([[9, 9], [7, 7]]))
+    assert pool.at.tolist() == [[7, 7], [2, 3], [9, 9], [6, 7]]
+    pool.put(torch.tensor([1]), torch.ones(1, 1, 1, 1))
+    assert pool.at[1].tolist() == [2, 3]

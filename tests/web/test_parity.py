@@ -37,6 +37,10 @@ SHAPES = {
     "few act": {"fire_rate": 0.1},
     "learned filters": {"filters": ("learned",), "hidden": (12,)},
     "scharr, gaussian, mean": {"filters": ("scharr", "gaussian", "mean", "identity")},
+    "dilated": {"filters": ("identity", "sobel", "sobel@2"), "life": "none", "fire_rate": 1.0, "dt": 0.25},
+    "dilated torus": {"filters": ("identity", "laplacian@3", "scharr"), "edge": "circular", "life": "none"},
+    "dilated, with life and chance": {"filters": ("identity", "sobel@2"), "fire_rate": 0.5},
+    "dilated, learned": {"filters": ("learned@2",), "hidden": (12,), "edge": "circular", "life": "after"},
     "frozen": {"frozen": 3, "channels": 11},
     "told": {"cond": 3},
     "a frozen group": {"frozen": 5, "channels": 9, "life": "none"},
@@ -124,6 +128,29 @@ def test_a_hundred_steps_are_those_of_pytorch(blank, tmp_path, name, engine):
     if flips:  # rounding made one cell live or die: from there, step by step from PyTorch's own states
         onwards = in_browser(blank, told, engine, [s[None] for s in ours[:-1]], 1, None)
         assert sum(distance(a, b) > 1e-4 for a, b in zip(ours[1:], onwards, strict=True)) <= 2
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("edge", ["zero", "circular"])
+@pytest.mark.parametrize("size", [(3, 5), (1, 1), (2, 9)])
+def test_a_filter_that_reaches_beyond_the_grid_goes_around_it(blank, tmp_path, engine, edge, size):
+    rule = random_rule(spread=0.1, edge=edge, life="none", filters=("identity", "learned@16", "scharr@7"))
+    rule = rule.float().requires_grad_(False)
+    store.save(tmp_path / "m.safetensors", rule, Layout(4, 3, hidden=2))
+    x = torch.rand(1, 6, *size, generator=torch.Generator().manual_seed(5))
+    ours = torch.cat(list(unroll(rule, x, 5, seed=7, engine="reference")))
+    theirs = in_browser(blank, payload(tmp_path / "m.safetensors"), engine, [x], 5)
+    assert max(distance(a, b) for a, b in zip(ours, theirs, strict=True)) < 1e-5
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_payload_from_before_dilation_still_runs(blank, tmp_path, engine):
+    rule, layout = shaped("classic")
+    store.save(tmp_path / "m.safetensors", rule, layout)
+    told = payload(tmp_path / "m.safetensors")
+    old = {key: value for key, value in told.items() if key != "reaches"}
+    x = first(layout)
+    assert torch.equal(in_browser(blank, old, engine, [x], 5), in_browser(blank, told, engine, [x], 5))
 
 
 def distance(a: torch.Tensor, b: torch.Tensor) -> float:

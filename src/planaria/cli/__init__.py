@@ -6,21 +6,24 @@ import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import cyclopts
 from cyclopts import Parameter
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from planaria import __version__
-from planaria.cli import asked
 from planaria.cli.bench import bench
+from planaria.cli.eval import eval_
 from planaria.cli.export import export
+from planaria.cli.frames import frames
 from planaria.cli.listing import list_
 from planaria.cli.play import play
+from planaria.cli.run import run
+from planaria.cli.show import show
+from planaria.cli.simulate import simulate
 from planaria.cli.studio import studio
 from planaria.errors import UserError
 
@@ -75,7 +78,10 @@ def _app() -> cyclopts.App:
     app.command(list_, name="list")
     app.command(play)
     app.command(bench)
+    app.command(eval_, name="eval")
     app.command(export)
+    app.command(frames)
+    app.command(simulate)
     app.command(studio)
     return app
 
@@ -99,6 +105,7 @@ def _train_in_general(
     name: str | None = None,
     runs: Path = Path("runs"),
     resume: bool = False,
+    init: str | None = None,
 ) -> int:
     """Train a rule.
 
@@ -114,6 +121,8 @@ def _train_in_general(
         Folder of all runs.
     resume
         Go on with a run that was stopped; start it where there is none.
+    init
+        A model to begin from: every weight that fits is reused, whatever the size of its grid.
     """
     from planaria.config import pairs
     from planaria.recipes import find
@@ -122,7 +131,7 @@ def _train_in_general(
     typed, rest = pairs(recipe.config_class, settings)
     if rest:
         raise UserError(f"{rest[0]!r} is no setting; write key=value")
-    return _train(recipe, recipe.config(typed, "the command line"), name, runs, resume)
+    return _train(recipe, _begun(recipe.config(typed, "the command line"), init), name, runs, resume)
 
 
 def _train_app(what: str, words: Sequence[str]) -> int:
@@ -139,17 +148,30 @@ def _train_app(what: str, words: Sequence[str]) -> int:
     )  # fmt: skip
     app.config = layered(cls, (typed, "the command line"), (recipe.settings, recipe.source))
 
-    def train(*, name: str | None = None, runs: Path = Path("runs"), resume: bool = False, config: Any = None) -> int:
-        return _train(recipe, config or cls(), name, runs, resume)
+    def train(
+        *,
+        name: str | None = None,
+        runs: Path = Path("runs"),
+        resume: bool = False,
+        init: str | None = None,
+        config: Any = None,
+    ) -> int:
+        return _train(recipe, _begun(config or cls(), init), name, runs, resume)
 
     train.__annotations__ |= {
         "name": Annotated[str | None, Parameter(help="Name of the run; by default after the recipe or the picture.")],
         "runs": Annotated[Path, Parameter(help="Folder of all runs.")],
         "resume": Annotated[bool, Parameter(help="Go on with a run that was stopped; start it where there is none.")],
+        "init": Annotated[str | None, Parameter(help="A model to begin from: every weight that fits is reused.")],
         "config": Annotated[cls | None, Parameter(name="*")],
     }
     app.default(train)
     return _call(app, rest)
+
+
+def _begun(config: Any, init: str | None) -> Any:
+    """`config` with `init` as the model that its training begins from."""
+    return config if init is None else replace(config, train=replace(config.train, init=init))
 
 
 def _train(recipe: "Recipe", config: Any, name: str | None, runs: Path, resume: bool) -> int:
@@ -162,6 +184,9 @@ def _train(recipe: "Recipe", config: Any, name: str | None, runs: Path, resume: 
         if place.writes and session.step:
             at = "is finished" if session.done else f"goes on at iteration {session.step} of {config.train.steps}"
             console.print(f"{folder} {at}", markup=False, highlight=False, soft_wrap=True)
+        if place.writes and session.reused and not session.step:
+            for line in (f"begins from {config.train.init}", *session.reused):
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
         with _stop_on_signal() as stopped:
             _watch(session, stopped)
         if not session.done:
@@ -194,117 +219,6 @@ def _watch(session: "Session", stopped: list[int]) -> None:
             if screen is not None:
                 picture = session.picture() if screen.wants_picture else None
                 screen.update(report.step, report.loss, report.event, picture)
-
-
-def run(
-    model: Path,
-    /,
-    *,
-    output: Annotated[Path | None, Parameter(alias="-o")] = None,
-    steps: int = 200,
-    size: str | None = None,
-    seed: int = 0,
-    erase: Sequence[str] = (),
-    every: int = 2,
-    fps: int = 30,
-    scale: int | None = None,
-    background: float = 1.0,
-    engine: str = "auto",
-) -> int:
-    """Run a model and film it.
-
-    Parameters
-    ----------
-    model
-        A model file or a run folder.
-    output
-        Where the film goes: .gif, .webp, .mp4 (extra `video`), or .png for a strip. Shown in the terminal if absent.
-    steps
-        Cell steps.
-    size
-        Cells on a side, or ROWSxCOLUMNS; by default as it was trained.
-    seed
-        Which cells fire: the same seed, the same life.
-    erase
-        WOUND@STEP, any number of times: left@150, centre(16)@200, circle(36,36,10)@100, noise(0.3)@50.
-    every
-        Steps from frame to frame.
-    fps
-        Frames a second.
-    scale
-        Pixels to a cell.
-    background
-        Behind transparent cells: 0 black to 1 white.
-    engine
-        `planaria list engines` tells.
-    """
-    from planaria.export import Options
-    from planaria.export.movie import check_suffix, shoot
-    from planaria.view.terminal import HalfBlocks
-
-    if output is not None:
-        check_suffix(output)
-    options = Options(
-        steps=steps, size=asked.size(size), seed=seed, erase=asked.wounds(erase), every=every, fps=fps,
-        background=background, engine=engine,
-    )  # fmt: skip
-    with console.status(f"running {steps} steps"):
-        shot = shoot(model, options)
-    if output is None:
-        console.print(HalfBlocks(shot.frames[-1], console.width))
-    else:
-        shot.save(output, scale=scale)
-        console.print(f"{output}: {len(shot.frames)} frames", markup=False, highlight=False, soft_wrap=True)
-    return 0
-
-
-def show(what: Path, /) -> int:
-    """Show what was trained, its figures, and its film strip in the terminal.
-
-    Parameters
-    ----------
-    what
-        A run folder or a model file.
-    """
-    import math
-
-    import numpy as np
-
-    from planaria import store
-    from planaria.export.movie import film, healing
-    from planaria.view.terminal import HalfBlocks, cropped
-
-    rule, layout = store.load(what)
-    card = store.card(what)
-    config = card["config"] if isinstance(card.get("config"), dict) else {}
-    figures = card["figures"] if isinstance(card.get("figures"), dict) else {}
-    table = Table(box=None, show_header=False, pad_edge=False)
-    rows = {
-        "model": str(store.model_path(what)),
-        "task": f"{card.get('task', '?')} {config.get('picture', '')} {config.get('regime', '')}".strip(),
-        "trained": f"{card.get('trained', '?')} iterations",
-        "rule": f"{rule.config.channels} channels, {', '.join(rule.config.filters)}, hidden {rule.config.hidden}, "
-        f"{sum(p.numel() for p in rule.parameters()):,} parameters",
-    }
-    for key, value in rows.items():
-        table.add_row(f"[bold]{key}[/]", _printable(value))
-    for key, value in figures.items():
-        if isinstance(value, float) and value > 0:
-            table.add_row(_printable(key), f"{value:.6f}  (log10 {math.log10(value):.2f})")
-    console.print(table, highlight=False)
-    shot = film(rule, layout, steps=260, size=store.trained_size(what), every=20, erase=healing(card), seed=1)
-    picks = shot.moments(6)
-    tiles = cropped(shot.frames[picks])
-    across = 6 if console.width >= 150 else 3
-    for row in range(0, 6, across):
-        console.print(HalfBlocks(np.concatenate(list(tiles[row : row + across]), 1), console.width))
-    console.print("steps " + ", ".join(str(shot.at[k]) for k in picks), style="dim", highlight=False)
-    return 0
-
-
-def _printable(text: str) -> str:
-    """What a model file says of itself, without markup and without codes that a terminal would obey."""
-    return escape("".join(c for c in text if c.isprintable()))
 
 
 @contextmanager

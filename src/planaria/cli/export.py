@@ -15,13 +15,15 @@ def export(
     model: Path,
     /,
     *outputs: Path,
-    steps: int = 300,
+    steps: int | None = None,
+    frames: int | None = None,
+    fps_factor: int = 1,
     size: str | None = None,
     seed: int = 0,
     erase: Annotated[Sequence[str], Parameter(negative=())] = (),
     intact: Annotated[bool, Parameter(negative=())] = False,
-    every: int = 2,
-    fps: int = 30,
+    every: int | None = None,
+    fps: int | None = None,
     scale: int | None = None,
     background: float = 1.0,
     engine: str = "auto",
@@ -40,7 +42,11 @@ def export(
         Where it goes, any number of files: .html is one page that runs the model, .onnx one step as a graph
         (extra `onnx`), .gif, .webp, .mp4 (extra `video`) a film, .png a strip.
     steps
-        Cell steps of a film.
+        Cell steps of a film; by default 300, but for a video model.
+    frames
+        Whole frames of a film, instead of --steps; by default 100 of a video model.
+    fps_factor
+        Pictures for each frame: 4 puts three between two frames, and shows four times as many a second.
     size
         Cells on a side, or ROWSxCOLUMNS; by default as it was trained.
     seed
@@ -50,9 +56,9 @@ def export(
     intact
         Film it without a wound.
     every
-        Steps from frame to frame.
+        Steps from frame to frame; by default those that a video model was taught, else 2.
     fps
-        Frames a second.
+        Pictures a second; by default 20 for a video model, else 30, times --fps-factor.
     scale
         Pixels to a cell.
     background
@@ -71,8 +77,9 @@ def export(
     if intact and erase:
         raise UserError("--intact and --erase contradict each other")
     options = Options(
-        steps=steps, size=asked.size(size), seed=seed, erase=asked.wounds(erase) if erase or intact else None,
-        every=every, fps=fps, scale=scale, background=background, engine=engine, name=name, title=title,
+        steps=steps, frames=frames, fps_factor=fps_factor, size=asked.size(size), seed=seed,
+        erase=asked.wounds(erase) if erase or intact else None, every=every, fps=fps, scale=scale,
+        background=background, engine=engine, name=name, title=title,
     )  # fmt: skip
     for output in outputs:
         writer(output)

@@ -8,7 +8,10 @@ from rich.markup import escape
 from rich.table import Table
 
 
-def list_(what: Literal["tasks", "recipes", "filters", "losses", "wounds", "pictures", "engines", "gallery"], /) -> int:
+def list_(
+    what: Literal["tasks", "recipes", "filters", "losses", "wounds", "pictures", "engines", "gallery", "simulators"],
+    /,
+) -> int:
     """List what there is, with a line on each.
 
     Parameters
@@ -34,9 +37,10 @@ def _kinds(what: str) -> dict[str, str]:
 
         return {name: about(path) for name, path in sorted(shipped().items())}
     if what == "filters":
-        from planaria.core.filters import MEANINGS as filters
+        from planaria.core.filters import FARTHEST, MEANINGS
 
-        return filters
+        farther = f"any of them with its outer cells N away instead of 1, for N up to {FARTHEST}, as in sobel@2"
+        return MEANINGS | {"NAME@N": farther}
     if what == "losses":
         from planaria.losses.pixel import MEANINGS as losses
 
@@ -49,6 +53,10 @@ def _kinds(what: str) -> dict[str, str]:
         from planaria.engine import ENGINES
 
         return ENGINES
+    if what == "simulators":
+        from planaria.data import simulate
+
+        return simulate.about()
     if what == "gallery":
         from planaria import store
 

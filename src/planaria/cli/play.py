@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def play(
-    model: Path,
+    model: str,
     /,
     *,
     size: str | None = None,
     seed: int | None = None,
-    speed: float = 60.0,
+    speed: float | None = None,
     start: Annotated[str | None, Parameter(name="--from")] = None,
     background: float = 1.0,
     record: Path | None = None,
@@ -34,15 +34,15 @@ def play(
     Parameters
     ----------
     model
-        A model file, a run folder (while it trains, too), or one of the gallery.
+        A model file, a run folder (while it trains, too), one of the gallery, or sim:NAME (planaria list simulators).
     size
         Cells on a side, or ROWSxCOLUMNS; by default as it was trained.
     seed
         Which cells fire: the same seed, the same life.
     speed
-        Steps a second.
+        Steps a second, 60 by default; frames of a video model, 20.
     start
-        Where it begins: a picture, or a state that was saved by the key S.
+        Where it begins: a picture, seed, random, a state saved by the key S; for a video model, frames or a film too.
     background
         Behind transparent cells: 0 black to 1 white.
     record

@@ -1,13 +1,20 @@
 """Perception filters: what a cell can feel of its neighbourhood.
 
 A filter is one or more 3x3 kernels, applied to every channel alone (cross-correlation, as torch does it;
-x grows to the right, y downwards). People name filters; engines only ever see the numbers.
+x grows to the right, y downwards). `name@N` is the same kernel with its eight outer taps N cells away: a dilated
+kernel (Holschneider et al., 1989). People name filters; engines only ever see the numbers.
 """
+
+import math
+import re
 
 import torch
 from torch import Tensor
 
 from planaria.errors import UserError, unknown
+
+FARTHEST = 16
+"""Cells that a filter reaches at most."""
 
 Kernel = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
 
@@ -41,8 +48,8 @@ FILTERS: dict[str, tuple[Kernel, ...]] = {
 
 MEANINGS: dict[str, str] = {
     "identity": "the cell's own state",
-    "sobel": "slope to the right and downwards, answers 1 on a unit ramp (Mordvintsev et al., 2020)",
-    "scharr": "slope, rounder than sobel, answers 2 on a unit ramp, as published",
+    "sobel": "slope to the right and downwards, answers 1 on a unit ramp, from afar too (Mordvintsev et al., 2020)",
+    "scharr": "slope, rounder than sobel, answers 2 on a unit ramp, as published, from afar too",
     "gaussian": "blurred neighbourhood, weights sum to 1; no direction",
     "laplacian": "difference from all eight neighbours, 9-point (Niklasson et al., 2021); no direction",
     "laplacian5": "difference from the four nearest neighbours, 5-point; no direction",
@@ -52,14 +59,42 @@ MEANINGS: dict[str, str] = {
 """Name -> what a person should know."""
 
 
+SLOPES = frozenset({"sobel", "scharr"})
+"""Filters that measure a slope, which is a difference over a distance: dilated, they are divided by their reach."""
+
+
+def split(name: str) -> tuple[str, int]:
+    """A filter's name without its reach, and its reach in cells: `("sobel", 2)` of `sobel@2`, 1 where none is said.
+
+    Raises `UserError` for an unknown name, and for a reach outside 1..16.
+    """
+    base, at, reach = name.partition("@")
+    if base not in FILTERS:
+        raise unknown("filter", base, FILTERS)
+    if at and not (re.fullmatch("[1-9][0-9]?", reach) and int(reach) <= FARTHEST):
+        raise UserError(
+            f"filter {name!r}: after @ comes how many cells away its outer taps lie, 1 to {FARTHEST}, as in {base}@2"
+        )
+    return base, int(reach) if at else 1
+
+
 def bank(names: tuple[str, ...]) -> Tensor:
-    """Stack the kernels of named filters, in order: `(f, 3, 3)` float32. Raises `UserError` for unknown names."""
+    """Stack the kernels of named filters, in order: `(f, 3, 3)` float32. Raises `UserError` for unknown names.
+
+    How far apart their taps lie, `reaches` tells.
+    """
     if not names:
         raise UserError("a rule needs at least one filter; the usual choice is: identity, sobel")
-    for name in names:
-        if name not in FILTERS:
-            raise unknown("filter", name, FILTERS)
-    return torch.tensor([kernel for name in names for kernel in FILTERS[name]])
+    kernels = []
+    for base, reach in map(split, names):
+        scale = reach if base in SLOPES else 1
+        kernels += [[[v / scale for v in row] for row in kernel] for kernel in FILTERS[base]]
+    return torch.tensor(kernels)
+
+
+def reaches(names: tuple[str, ...]) -> tuple[int, ...]:
+    """How many cells away the outer taps of every kernel of `bank(names)` lie, `(f,)`; 1 where they are neighbours."""
+    return tuple(reach for base, reach in map(split, names) for _ in FILTERS[base])
 
 
 def caveats(names: tuple[str, ...]) -> list[str]:
@@ -76,5 +111,11 @@ def caveats(names: tuple[str, ...]) -> list[str]:
         return [
             f"filters {', '.join(names)}: all symmetric, so cells can't tell left from right or up from down; "
             "only pictures with the same symmetry can be learned; add sobel"
+        ]
+    apart = math.gcd(*(n for n, outer in zip(reaches(names), beside, strict=True) if outer.any()))
+    if apart > 1:
+        return [
+            f"filters {', '.join(names)}: cells feel only those a multiple of {apart} away, so the grid falls apart "
+            f"into {apart * apart} that know nothing of each other; add sobel"
         ]
     return []

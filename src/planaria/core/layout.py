@@ -9,6 +9,9 @@ from torch import Tensor
 from planaria.errors import UserError
 from planaria.types import Picture, State
 
+SHADES = 8
+"""Of each visible channel that are told apart where the most common colour is looked for."""
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -86,6 +89,20 @@ class Layout:
             return {0: 0.299 * r + 0.587 * g + 0.114 * b}
         return {0: r, 1: g, 2: b} | ({3: 1.0 - self.offset} if self.visible == 4 else {})
 
+    def ground(self, x: State | None = None) -> dict[int, float]:
+        """What a cell holds where somebody has rubbed out what was there: channel -> value.
+
+        Nothing, where cells have life; without it, the mean of the cells of `x` `(1, c, h, w)` in its most common
+        colour, as a film has no holes.
+        """
+        own = self.channels - self.frozen
+        if x is None or self.alpha is not None:
+            return dict.fromkeys(range(own), 0.0)
+        shades = (self.picture(x)[0] * SHADES).nan_to_num().clamp(0, SHADES - 1).floor().flatten(1)
+        _, kind, often = shades.unique(dim=1, return_inverse=True, return_counts=True)
+        held = x[0].flatten(1)[:, kind == often.argmax()].mean(1)
+        return dict(enumerate(held[:own].tolist()))
+
     def rgb(self, x: State, background: float = 1.0) -> Tensor:
         """What a person sees: `(b, 3, h, w)` in 0..1, over `background` (0 black, 1 white)."""
         p = self.picture(x).nan_to_num().clamp(0, 1)
@@ -94,3 +111,16 @@ class Layout:
         if self.visible == 3:
             return p
         return (p[:, :3] + (1 - p[:, 3:4]) * background).clamp(0, 1)
+
+
+def tiled(pictures: Tensor, size: tuple[int, int]) -> Tensor:
+    """`pictures` `(..., h, w)` on a grid of `size` rows and columns, cell for cell, the middle in the middle.
+
+    What is too large is cut; what is too small goes on as its own mirror image.
+    """
+    for axis, cells in ((-2, size[0]), (-1, size[1])):
+        there = pictures.shape[axis]
+        place = torch.arange(cells, device=pictures.device) - (cells - there) // 2
+        place = place % (2 * there)
+        pictures = pictures.index_select(axis, torch.where(place < there, place, 2 * there - 1 - place))
+    return pictures

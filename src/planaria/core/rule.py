@@ -6,13 +6,14 @@ Mordvintsev, Randazzo, Niklasson and Levin, "Growing Neural Cellular Automata", 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from planaria.core.filters import FILTERS, bank
+from planaria.core.filters import bank, reaches
 from planaria.core.noise import fire
 from planaria.errors import UserError, unknown
 from planaria.types import Cond, Mask, State
@@ -34,7 +35,7 @@ class RuleConfig:
     channels: int = 16
     """Numbers that each cell holds."""
     filters: tuple[str, ...] = ("identity", "sobel")
-    """How a cell feels its neighbours; `planaria list filters` tells."""
+    """How a cell feels its neighbours, or with `name@N` the cells N away; `planaria list filters` tells."""
     hidden: tuple[int, ...] = (128,)
     """Width of each hidden layer of the update network, first to last."""
     activation: Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh"] = "relu"
@@ -81,7 +82,7 @@ class RuleConfig:
 
 def shapes(config: RuleConfig) -> dict[str, tuple[int, ...]]:
     """Name and shape of every weight of a rule, without making one."""
-    felt = sum(len(FILTERS[name]) for name in config.filters)
+    felt = len(reaches(config.filters))
     widths = [config.channels * felt + config.cond, *config.hidden, config.channels - config.frozen]
     biased = {"none": 0, "hidden": len(config.hidden), "all": len(config.hidden) + 1}[config.bias]
     layers = list(zip(widths[1:], widths[:-1], strict=True))
@@ -99,11 +100,15 @@ class Rule(nn.Module):
     """
 
     kernels: Tensor
+    reaches: tuple[int, ...]
+    """How many cells away each kernel's outer taps lie."""
 
     def __init__(self, config: RuleConfig | None = None, *, seed: int = 0):
         super().__init__()
         self.config = config = config or RuleConfig()
         self.register_buffer("kernels", bank(config.filters), persistent=False)  # (f, 3, 3)
+        self.reaches = reaches(config.filters)
+        self._runs = [(reach, len(list(run))) for reach, run in groupby(self.reaches)]
         shape = shapes(config)
         self.weights = nn.ParameterList(torch.empty(s) for name, s in shape.items() if name.startswith("weights"))
         self.biases = nn.ParameterList(torch.zeros(s) for name, s in shape.items() if name.startswith("biases"))
@@ -114,8 +119,14 @@ class Rule(nn.Module):
 
     def perceive(self, x: State) -> Tensor:
         """`(b, c*f, h, w)`: every filter of every channel, the filters of one channel next to each other."""
-        c = x.shape[1]
-        return F.conv2d(self.pad(x), self.kernels[:, None].repeat(c, 1, 1, 1).to(x.dtype), groups=c)
+        c, first, felt = x.shape[1], 0, []
+        for reach, count in self._runs:
+            kernels = self.kernels[first : first + count, None].repeat(c, 1, 1, 1).to(x.dtype)
+            felt.append(F.conv2d(self.pad(x, reach), kernels, groups=c, dilation=reach))
+            first += count
+        if len(felt) == 1:
+            return felt[0]
+        return torch.cat([p.unflatten(1, (c, -1)) for p in felt], 2).flatten(1, 2)
 
     def flow(self, x: State, cond: Cond | None = None) -> State:
         """dx/dt before chance and death: what a step adds, and what an ODE solver integrates."""
@@ -136,12 +147,18 @@ class Rule(nn.Module):
         living = (x[:, k : k + 1] > self.config.life_threshold).to(x.dtype)
         return F.max_pool2d(self.pad(living), 3, 1) > 0
 
-    def pad(self, x: Tensor) -> Tensor:
-        """One ring of cells around the grid: empty ones, or the other side of a torus."""
+    def pad(self, x: Tensor, reach: int = 1) -> Tensor:
+        """`reach` rings of cells around the grid: empty ones, or the torus, several times round where it is small."""
         if self.config.edge == "zero":
-            return F.pad(x, (1, 1, 1, 1))
-        x = torch.cat([x[:, :, -1:], x, x[:, :, :1]], 2)
-        return torch.cat([x[..., -1:], x, x[..., :1]], 3)
+            return F.pad(x, (reach, reach, reach, reach))
+        if reach == 1:
+            x = torch.cat([x[:, :, -1:], x, x[:, :, :1]], 2)
+            return torch.cat([x[..., -1:], x, x[..., :1]], 3)
+        for axis in (2, 3):
+            n = x.shape[axis]
+            around = torch.arange(-reach, n + reach, device=x.device) % torch.full((1,), n, device=x.device)
+            x = x.index_select(axis, around)
+        return x
 
     def die(self, x: State, y: State) -> State:
         """`y` without the cells that life leaves in the step from `x`; frozen channels are exempt."""

@@ -32,5 +32,6 @@ def forward(
     keep: bool,
     threads: int,
     isa: str = "",
+    reaches: Sequence[int] = (),
 ) -> RolloutFloat | RolloutDouble | None: ...
 def isas() -> list[str]: ...

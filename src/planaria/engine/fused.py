@@ -95,7 +95,8 @@ def rollout(
     keys = [derive(seed, t + k) for k in range(steps)]
     signed = torch.tensor([k - 2**32 if k >= 2**31 else k for k in keys], dtype=torch.int32).to(x.device)
     taps = tuple(rule.kernels.detach().double().flatten().tolist())
-    job = _Job(config, steps, taps, signed, precision, torch.is_grad_enabled())
+    apart = tuple(n if n != before else 0 for n, before in zip(rule.reaches, (0, *rule.reaches), strict=False))
+    job = _Job(config, steps, taps, apart, signed, precision, torch.is_grad_enabled())
     return _Rollout.apply(job, x, *(v.contiguous() for v in (first, w1, w2, b2)))
 
 
@@ -128,6 +129,8 @@ class _Job:
     steps: int
     taps: tuple[float, ...]
     """Nine for each filter, row by row."""
+    apart: tuple[int, ...]
+    """How many cells lie between a filter's taps; 0 where as many as in the filter before."""
     keys: Tensor
     """The seed folded with each step, `(steps,)` int32."""
     precision: Precision
@@ -158,13 +161,17 @@ class _Job:
         return self.config.channels - self.config.frozen
 
     @property
+    def stencil(self) -> dict[str, Any]:
+        """What kernels are told that gather or spread perception."""
+        return {"TAPS": self.taps, "APART": self.apart, "F": self.filters}
+
+    @property
     def net(self) -> dict[str, Any]:
         """What kernels are told that run the update network: 32 neurons at a time, or 16 where cells are large."""
         width = self.config.hidden[0]
         chunk, stages = (32, 3) if self.felt <= 64 else (16, 1)
         return {
-            "TAPS": self.taps,
-            "F": self.filters,
+            **self.stencil,
             "RATE": round(self.config.fire_rate * 2**32),
             "LIFE": self.config.life != "none",
             "OWN": self.own,
@@ -242,13 +249,12 @@ def _walk_back(
     n = min(tiles, _programs(g.device, chunks))
     d1, d2, db2 = w1.new_zeros(n, *w1.shape), w2.new_zeros(n, *w2.shape), w2.new_zeros(n, job.own)
     dfirst = first.new_zeros(tiles, first.shape[1])
-    taps = {"TAPS": job.taps, "F": job.filters}
     for t in reversed(range(job.steps)):
         x, life = states[t], lives[t]
         kernels.back[(tiles,)](x, g, life, kept, felt, w1, first, w2, job.keys, t, h, w, **net, num_warps=8)
         if learns:
             kernels.learn[(n, chunks)](x, g, life, d1, dfirst, d2, db2, w1, first, w2, job.keys, t, tiles, h, w, **net)
-        kernels.spread[(tiles,)](kept, felt, g, h, w, **job.grid, **taps)
+        kernels.spread[(tiles,)](kept, felt, g, h, w, **job.grid, **job.stencil)
     dx = g.permute(0, 3, 1, 2)
     if not learns:
         return dx, None, None, None, None

@@ -56,16 +56,24 @@ def place(tile, H, W, TH: tl.constexpr, TW: tl.constexpr):
 
 @triton.jit
 @no_type_check
-def along(i, n, REACH: tl.constexpr, CIRCULAR: tl.constexpr):
-    """Rows (or columns) from `REACH` before `i` to `REACH` behind, and which of them exist, of `n`."""
+def beside(i, n, D: tl.constexpr, CIRCULAR: tl.constexpr):
+    """Rows (or columns) `D` behind `i`, and which of them exist, of `n`."""
+    j = i + D
+    if CIRCULAR:
+        j = (j % n + n) % n
+    return j, (j >= 0) & (j < n)
+
+
+@triton.jit
+@no_type_check
+def along(i, n, REACH: tl.constexpr, APART: tl.constexpr, CIRCULAR: tl.constexpr):
+    """The `2 * REACH + 1` rows (or columns) about `i`, `APART` from each other, and which of them exist, of `n`."""
     places = ()
     there = ()
     for d in tl.static_range(-REACH, REACH + 1):
-        j = i + d
-        if CIRCULAR:
-            j = (j + 2 * n) % n
+        j, exists = beside(i, n, d * APART, CIRCULAR)
         places = places + (j,)
-        there = there + ((j >= 0) & (j < n),)
+        there = there + (exists,)
     return places, there
 
 
@@ -74,8 +82,8 @@ def along(i, n, REACH: tl.constexpr, CIRCULAR: tl.constexpr):
 def any_near(flags, sample, row, col, ok, H, W, REACH: tl.constexpr, CIRCULAR: tl.constexpr):
     """Cells with a flag at most `REACH` rows and columns away."""
     found = row < 0
-    rows, on_row = along(row, H, REACH, CIRCULAR)
-    cols, on_col = along(col, W, REACH, CIRCULAR)
+    rows, on_row = along(row, H, REACH, 1, CIRCULAR)
+    cols, on_col = along(col, W, REACH, 1, CIRCULAR)
     for di in tl.static_range(2 * REACH + 1):
         there = ok & on_row[di]
         first = flags + (sample * H + rows[di]) * W
@@ -86,22 +94,33 @@ def any_near(flags, sample, row, col, ok, H, W, REACH: tl.constexpr, CIRCULAR: t
 
 @triton.jit
 @no_type_check
-def perceive(
-    x, sample, row, col, ok, H, W, TAPS: tl.constexpr, F: tl.constexpr, C: tl.constexpr, CP: tl.constexpr,
-    CIRCULAR: tl.constexpr,
+def nine(
+    x, sample, row, col, ok, H, W, APART: tl.constexpr, C: tl.constexpr, CP: tl.constexpr, CIRCULAR: tl.constexpr
 ):  # fmt: skip
-    """One `(cells, CP)` block for each filter; taps of weight zero are not read."""
+    """What each cell and the eight `APART` away from it hold: nine blocks `(cells, CP)`, row by row."""
     c = tl.arange(0, CP)
     block = ()
-    rows, on_row = along(row, H, 1, CIRCULAR)
-    cols, on_col = along(col, W, 1, CIRCULAR)
+    rows, on_row = along(row, H, 1, APART, CIRCULAR)
+    cols, on_col = along(col, W, 1, APART, CIRCULAR)
     for k in tl.static_range(9):
         inside = (ok & on_row[k // 3] & on_col[k % 3])[:, None] & (c < C)[None, :]
         cell = (sample * H + rows[k // 3]) * W + cols[k % 3]
         near = tl.load(x + cell[:, None] * C + c[None, :], mask=inside, other=0.0)
         block = block + (near,)
+    return block
+
+
+@triton.jit
+@no_type_check
+def perceive(
+    x, sample, row, col, ok, H, W, TAPS: tl.constexpr, APART: tl.constexpr, F: tl.constexpr, C: tl.constexpr,
+    CP: tl.constexpr, CIRCULAR: tl.constexpr,
+):  # fmt: skip
+    """One `(cells, CP)` block for each filter; taps of weight zero are not read."""
     p = ()
     for f in tl.static_range(F):
+        if APART[f] > 0:
+            block = nine(x, sample, row, col, ok, H, W, APART[f], C, CP, CIRCULAR)
         felt = tl.zeros_like(block[4])
         for k in tl.static_range(9):
             if TAPS[f * 9 + k] != 0:
@@ -159,10 +178,10 @@ def bend(
 @no_type_check
 def step(
     x, y, mature, tried, w1, first, w2, b2, keys, t, H, W,
-    TAPS: tl.constexpr, RATE: tl.constexpr, REACH: tl.constexpr, LIFE: tl.constexpr, LIFE_CHANNEL: tl.constexpr,
-    THRESHOLD: tl.constexpr, BIAS: tl.constexpr, F: tl.constexpr, C: tl.constexpr, OWN: tl.constexpr,
-    CP: tl.constexpr, HIDDEN: tl.constexpr, HC: tl.constexpr, CIRCULAR: tl.constexpr, TH: tl.constexpr,
-    TW: tl.constexpr, PRECISION: tl.constexpr,
+    TAPS: tl.constexpr, APART: tl.constexpr, RATE: tl.constexpr, REACH: tl.constexpr, LIFE: tl.constexpr,
+    LIFE_CHANNEL: tl.constexpr, THRESHOLD: tl.constexpr, BIAS: tl.constexpr, F: tl.constexpr, C: tl.constexpr,
+    OWN: tl.constexpr, CP: tl.constexpr, HIDDEN: tl.constexpr, HC: tl.constexpr, CIRCULAR: tl.constexpr,
+    TH: tl.constexpr, TW: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
     """`y = x + fire * flow(x)`, before death. `tried` says which cells of `y` are mature.
 
@@ -179,7 +198,7 @@ def step(
     if REACH > 0:
         act = act & any_near(mature, sample, row, col, ok, H, W, REACH, CIRCULAR)
     if tl.max(act.to(tl.int32), 0) > 0:
-        p = perceive(x, sample, row, col, ok, H, W, TAPS, F, C, CP, CIRCULAR)
+        p = perceive(x, sample, row, col, ok, H, W, TAPS, APART, F, C, CP, CIRCULAR)
         dx = tl.zeros_like(new)
         if BIAS:
             dx += tl.load(b2 + c, mask=c < OWN, other=0.0)[None, :]
@@ -233,7 +252,7 @@ def passed(g, life, cell, ok, LIFE: tl.constexpr, C: tl.constexpr, OWN: tl.const
 @no_type_check
 def back(
     x, g, life, kept, felt, w1, first, w2, keys, t, H, W,
-    TAPS: tl.constexpr, RATE: tl.constexpr, LIFE: tl.constexpr, F: tl.constexpr, C: tl.constexpr,
+    TAPS: tl.constexpr, APART: tl.constexpr, RATE: tl.constexpr, LIFE: tl.constexpr, F: tl.constexpr, C: tl.constexpr,
     OWN: tl.constexpr, CP: tl.constexpr, HIDDEN: tl.constexpr, HC: tl.constexpr, CIRCULAR: tl.constexpr,
     TH: tl.constexpr, TW: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
@@ -248,7 +267,7 @@ def back(
     for _f in tl.static_range(F):
         dp = dp + (tl.zeros_like(got),)
     if tl.max(act.to(tl.int32), 0) > 0:
-        p = perceive(x, sample, row, col, ok, H, W, TAPS, F, C, CP, CIRCULAR)
+        p = perceive(x, sample, row, col, ok, H, W, TAPS, APART, F, C, CP, CIRCULAR)
         dx = tl.where(act[:, None] & (c < OWN)[None, :], got, 0.0)
         for start in range(0, HIDDEN, HC):
             j = start + tl.arange(0, HC)
@@ -267,8 +286,8 @@ def back(
 @triton.jit
 @no_type_check
 def spread(
-    kept, felt, g, H, W, TAPS: tl.constexpr, F: tl.constexpr, C: tl.constexpr, CP: tl.constexpr,
-    CIRCULAR: tl.constexpr, TH: tl.constexpr, TW: tl.constexpr,
+    kept, felt, g, H, W, TAPS: tl.constexpr, APART: tl.constexpr, F: tl.constexpr, C: tl.constexpr,
+    CP: tl.constexpr, CIRCULAR: tl.constexpr, TH: tl.constexpr, TW: tl.constexpr,
 ):  # fmt: skip
     """The gradient `g` before the step: `kept`, and what every neighbour felt of this cell."""
     sample, row, col, ok = place(tl.program_id(0), H, W, TH, TW)
@@ -276,12 +295,13 @@ def spread(
     here = ((sample * H + row) * W + col)[:, None] * C + c[None, :]
     inside = ok[:, None] & (c < C)[None, :]
     total = tl.load(kept + here, mask=inside, other=0.0)
-    rows, on_row = along(row, H, 1, CIRCULAR)
-    cols, on_col = along(col, W, 1, CIRCULAR)
     for k in tl.static_range(9):
-        seen = (ok & on_row[2 - k // 3] & on_col[2 - k % 3])[:, None] & (c < C)[None, :]
-        cell = (sample * H + rows[2 - k // 3]) * W + cols[2 - k % 3]
         for f in tl.static_range(F):
+            if APART[f] > 0:
+                from_row, on_row = beside(row, H, (1 - k // 3) * APART[f], CIRCULAR)
+                from_col, on_col = beside(col, W, (1 - k % 3) * APART[f], CIRCULAR)
+                seen = (ok & on_row & on_col)[:, None] & (c < C)[None, :]
+                cell = (sample * H + from_row) * W + from_col
             if TAPS[f * 9 + k] != 0:
                 part = tl.load(felt + (cell * F + f)[:, None] * C + c[None, :], mask=seen, other=0.0)
                 total += TAPS[f * 9 + k] * part
@@ -292,7 +312,7 @@ def spread(
 @no_type_check
 def learn(
     x, g, life, d1, dfirst, d2, db2, w1, first, w2, keys, t, tiles, H, W,
-    TAPS: tl.constexpr, RATE: tl.constexpr, LIFE: tl.constexpr, F: tl.constexpr, C: tl.constexpr,
+    TAPS: tl.constexpr, APART: tl.constexpr, RATE: tl.constexpr, LIFE: tl.constexpr, F: tl.constexpr, C: tl.constexpr,
     OWN: tl.constexpr, CP: tl.constexpr, HIDDEN: tl.constexpr, HC: tl.constexpr, CIRCULAR: tl.constexpr,
     TH: tl.constexpr, TW: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
@@ -315,7 +335,7 @@ def learn(
         got, alive = passed(g, life, (sample * H + row) * W + col, ok, LIFE, C, OWN, CP)
         act = alive & fires(keys, t, sample, row, col, RATE)
         if tl.max(act.to(tl.int32), 0) > 0:
-            p = perceive(x, sample, row, col, ok, H, W, TAPS, F, C, CP, CIRCULAR)
+            p = perceive(x, sample, row, col, ok, H, W, TAPS, APART, F, C, CP, CIRCULAR)
             dx = tl.where(act[:, None] & (c < OWN)[None, :], got, 0.0)
             h = bend(p, w1, first + sample * HIDDEN, j, F, C, CP, HIDDEN, PRECISION)
             dh = dot(dx, tl.trans(second_layer(w2, j, OWN, CP, HIDDEN)), tl.zeros_like(h), PRECISION)

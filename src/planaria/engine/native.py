@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
+from planaria.core.filters import reaches
 from planaria.core.rule import Rule, RuleConfig
 from planaria.types import Cond, State
 
@@ -59,7 +60,8 @@ def declines(rule: nn.Module, x: State) -> str:
         return f"a layer is wider than {WIDEST}"
     if config.life != "none" and config.life_threshold < 0:
         return "life below zero reaches every cell"
-    if (x.shape[2] + 2) * (x.shape[3] + 2) >= 2**31:
+    border = 2 * max(rule.reaches)
+    if (x.shape[2] + border) * (x.shape[3] + border) >= 2**31:
         return "the grid has more cells than 31 bits can count"
     return ""
 
@@ -121,6 +123,7 @@ class _Job:
             "fire": round(config.fire_rate * 2**32),
             "threads": torch.get_num_threads(),
             "isa": self.isa,
+            "reaches": reaches(self.config.filters),
         }
 
 

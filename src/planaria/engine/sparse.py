@@ -18,8 +18,8 @@ from planaria.core.noise import fire
 from planaria.core.rule import ACTIVATIONS, Rule, RuleConfig
 from planaria.types import Cond, State
 
-Taps = tuple[tuple[tuple[int, float], ...], ...]
-"""For each kernel, its non-zero taps: (place in the 3x3 block, row by row; weight)."""
+Taps = tuple[tuple[int, tuple[tuple[int, float], ...]], ...]
+"""For each kernel, how far apart its taps lie, and those other than zero: (place of nine, row by row; weight)."""
 
 
 def declines(rule: nn.Module, x: State) -> str:
@@ -44,9 +44,7 @@ def rollout(
     rule: Rule, x: State, steps: int, *, t: int = 0, seed: int = 0, cond: Cond | None = None, dt: float | None = None
 ) -> State:
     """`steps` steps of `rule` from `x`; arguments as for `planaria.run`."""
-    job = _Job(
-        rule.config, steps, t, seed, rule.config.dt if dt is None else dt, _taps(rule.kernels), torch.is_grad_enabled()
-    )
+    job = _Job(rule.config, steps, t, seed, rule.config.dt if dt is None else dt, _taps(rule), torch.is_grad_enabled())
     told = cond if cond is not None and rule.config.cond else None
     return _Rollout.apply(job, x, told, len(rule.weights), *rule.weights, *rule.biases)
 
@@ -76,19 +74,20 @@ class _Change:
     """Who lives after the step, `(b*h*w,)`; None where nobody dies."""
 
 
-def _taps(kernels: Tensor) -> Taps:
-    flat = kernels.detach().double().reshape(-1, 9).tolist()
-    return tuple(tuple((place, v) for place, v in enumerate(k) if v != 0) or ((4, 0.0),) for k in flat)
+def _taps(rule: Rule) -> Taps:
+    flat = rule.kernels.detach().double().reshape(-1, 9).tolist()
+    taps = [tuple((place, v) for place, v in enumerate(k) if v != 0) or ((4, 0.0),) for k in flat]
+    return tuple(zip(rule.reaches, taps, strict=True))
 
 
 @lru_cache(maxsize=16)
-def _neighbours(b: int, h: int, w: int, circular: bool) -> Tensor:
-    """Row numbers of every cell's 3x3 block, `(b*h*w + 1, 9)` int32."""
+def _neighbours(b: int, h: int, w: int, circular: bool, reach: int) -> Tensor:
+    """Row numbers of every cell and the eight `reach` away, `(b*h*w + 1, 9)` int32."""
     n = b * h * w
     row, col = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
     places = []
-    for di in (-1, 0, 1):
-        for dj in (-1, 0, 1):
+    for di in (-reach, 0, reach):
+        for dj in (-reach, 0, reach):
             i, j = row + di, col + dj
             place = (i % h) * w + j % w
             inside = (i >= 0) & (i < h) & (j >= 0) & (j < w)
@@ -103,14 +102,15 @@ class _Stencil:
     """Gathers perception rows, and gives gradients back to the cells they came from."""
 
     def __init__(self, b: int, h: int, w: int, taps: Taps, circular: bool, dtype: torch.dtype):
-        near = _neighbours(b, h, w, circular)
-        self.forward = [near[:, [place for place, _ in k]] for k in taps]
-        self.weights = [torch.tensor([v for _, v in k], dtype=dtype) for k in taps]
-        count = len(taps)
+        near = [_neighbours(b, h, w, circular, reach) for reach, _ in taps]
+        places = [[place for place, _ in k] for _, k in taps]
+        self.forward = [cells[:, p] for cells, p in zip(near, places, strict=True)]
+        self.weights = [torch.tensor([v for _, v in k], dtype=dtype) for _, k in taps]
         # cell i was seen by the cell at the mirrored place, through kernel f: row (cell, f) of the gradient
-        self.back = torch.cat([near[:, [8 - place for place, _ in k]] * count + f for f, k in enumerate(taps)], 1)
+        mirrored = [cells[:, [8 - place for place in p]] for cells, p in zip(near, places, strict=True)]
+        self.back = torch.cat([cells * len(taps) + f for f, cells in enumerate(mirrored)], 1)
         self.back_weights = torch.cat(self.weights)
-        self.centred = [len(k) == 1 and k[0] == (4, 1.0) for k in taps]
+        self.centred = [k == ((4, 1.0),) for _, k in taps]
 
     def perceive(self, x: Tensor, rows: Tensor) -> Tensor:
         """Perception of `rows`, filter-major `(n, f*c)`."""
@@ -188,8 +188,8 @@ class _Rollout(torch.autograd.Function):
         for t in range(job.t, job.t + job.steps):
             act = fire(config.fire_rate, job.seed, t, (b, h, w))[:, 0]
             life = None
-            vigour = cur[:n, config.life_channel]
             if config.life != "none":
+                vigour = cur[:n, config.life_channel]
                 life = living(vigour) if config.life in ("before", "both") else torch.ones_like(act)
                 if config.life != "after":
                     act = act & (_dilate(life, circular) if config.life == "both" else life)
@@ -201,7 +201,7 @@ class _Rollout(torch.autograd.Function):
                 cur[:, :own].index_add_(0, rows, dx)
                 continue
             if config.life in ("after", "both"):
-                tried = vigour.index_add(0, rows, dx[:, config.life_channel])
+                tried = cur[:n, config.life_channel].index_add(0, rows, dx[:, config.life_channel])
                 life = life & living(tried)
             alive = life.view(-1)
             if keep:

@@ -5,6 +5,7 @@ One file a kind: its `SUFFIXES`, and `write(model, output, options)`. The folder
 
 import importlib
 import pkgutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,18 +18,26 @@ from planaria.errors import unknown
 class Options:
     """How an export should be; each kind reads what concerns it."""
 
-    steps: int = 300
-    """Cell steps of a film."""
+    steps: int | None = None
+    """Cell steps of a film; None is 300, or 100 frames of a video model."""
+    frames: int | None = None
+    """Whole frames of a film, instead of `steps`: the first shows where it begins."""
+    fps_factor: int = 1
+    """Pictures that a film has for each frame: the others lie between two frames, fractions of the way."""
     size: int | tuple[int, int] | None = None
     """Cells on a side, or rows and columns; None is as it was trained."""
+    start: str | None = None
+    """Where a film begins, as `planaria.living.find` takes it; None is as the model says."""
+    solver: str | None = None
+    """What takes the steps of a film, as `planaria.core.solve` names it; None is as it was trained."""
     seed: int = 0
     """Which cells fire: the same seed, the same life."""
     erase: Mapping[int, str] | None = None
     """Step -> wound of a film; None cuts the left half off a model that was trained to heal."""
-    every: int = 2
-    """Steps from frame to frame."""
-    fps: int = 30
-    """Frames a second."""
+    every: int | None = None
+    """Steps from frame to frame; None is a frame of a video model, 2 steps of others."""
+    fps: int | None = None
+    """Pictures a second; None is 20 for a video model, 30 for others, times `fps_factor`."""
     scale: int | None = None
     """Pixels to a cell; None gives films about 288 pixels."""
     background: float = 1.0
@@ -56,15 +65,27 @@ def writer(output: str | Path) -> ModuleType:
 
 
 def write(model: str | Path, output: str | Path, options: Options | None = None) -> Path:
-    """Write a model file, run folder or gallery model as what the suffix of `output` says; gives the path.
+    """Write a model file, run folder, gallery model or `sim:NAME` as what the suffix of `output` says; gives the path.
 
     `.html` one page that runs it, `.onnx` one step as a graph, `.gif`, `.webp`, `.mp4` a film, `.png` a strip.
     The file is replaced in one step. Raises `UserError` for other suffixes and for what isn't a model.
     """
-    from planaria.store import model_path
+    from planaria.data import simulate
+    from planaria.living import SIMULATED
+    from planaria.store import model_path, save
 
-    module = writer(output)
-    return module.write(model_path(model), Path(output), options or Options())
+    module, options = writer(output), options or Options()
+    if not str(model).startswith(SIMULATED):
+        return module.write(model_path(model), Path(output), options)
+    if module.__name__.endswith("movie"):
+        return module.write(Path(model), Path(output), options)
+    with tempfile.TemporaryDirectory() as folder:
+        simulator, path = simulate.load(str(model).removeprefix(SIMULATED)), Path(folder) / "model.safetensors"
+        rule, layout = simulator.as_rule()
+        start = layout.picture(simulator.start(1, options.size, options.seed))
+        told = {"name": simulator.name, "grid": list(start.shape[2:]), "frame": {"steps": 1, "solver": "euler"}}
+        save(path, rule, layout, told, start=start)
+        return module.write(path, Path(output), options)
 
 
 def _modules() -> Iterator[ModuleType]:

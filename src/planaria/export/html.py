@@ -14,9 +14,12 @@ from torch import Tensor
 from planaria import store
 from planaria.config import to_dict
 from planaria.export import Options
+from planaria.living import frame_steps, loop_steps, solver_of
 from planaria.store import write_bytes
 
 SUFFIXES = (".html",)
+MOST_START = 150_000
+"""Bytes of the frames that a model begins with which a page carries; one frame it carries whatever its size."""
 _IMPORT = re.compile(r'^import .* from "\./(\w+)\.js";\n', re.MULTILINE)
 
 START = """
@@ -79,12 +82,28 @@ def payload(model: str | Path) -> dict[str, Any]:
         "layout": to_dict(layout),
         "grid": list(store.trained_size(path)),
         "kernels": rule.kernels.flatten(1).tolist(),
+        "reaches": list(rule.reaches),
         "weights": [_base64(w) for w in rule.weights],
         "biases": [_base64(b) for b in rule.biases],
         "trained": card.get("trained") if isinstance(card.get("trained"), int) else 0,
         "task": str(card.get("task", "")),
         "picture": str(config.get("picture", "")),
+        "frame": frame_steps(card),
+        "length": loop_steps(card),
+        "solver": solver_of(card),
+        **_start(path),
     }
+
+
+def _start(path: Path) -> dict[str, Any]:
+    """The frames that a model begins with, as bytes: the last ones where all are more than a page should carry."""
+    frames = store.start(path)
+    if frames is None:
+        return {}
+    kept = frames[-max(1, MOST_START // frames[0].numel()) :]
+    n, visible, h, w = kept.shape
+    data = base64.b64encode(kept.mul(255).round().byte().numpy().tobytes()).decode()
+    return {"start": {"frames": n, "size": [h, w], "visible": visible, "data": data}}
 
 
 def script() -> str:

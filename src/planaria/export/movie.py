@@ -2,9 +2,8 @@
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,13 @@ from torch import nn
 
 from planaria.core.damage import Wound
 from planaria.core.layout import Layout
-from planaria.errors import UserError, missing_extra, unknown
+from planaria.core.rule import Rule
+from planaria.core.solve import Solver
+from planaria.data.video import write_mp4
+from planaria.errors import UserError, unknown
 from planaria.export import Options
-from planaria.store import card, load, trained_size, write_bytes
+from planaria.living import Living, exposed, find
+from planaria.store import write_bytes
 from planaria.types import State
 from planaria.world import World
 
@@ -25,6 +28,14 @@ SUFFIXES = (".gif", ".mp4", ".png", ".webp")
 SIDE = 288
 """Pixels that the longer side of a film has at least, where no scale is given."""
 MOST_BYTES = 2_000_000_000
+"""Memory that the frames of a film may take."""
+MOST_FRAMES, MOST_FACTOR = 1_000_000, 100
+FPS, VIDEO_FPS = 30, 20
+"""Frames a second where nobody says otherwise; of a model that was taught a film, as players show it."""
+STEPS, FRAMES = 300, 100
+"""Steps of a film where nobody says otherwise, and frames of a model that was taught one."""
+SHORTEST = {".gif": 20, ".webp": 11}
+"""Milliseconds that a picture stands at least: what stands shorter, viewers show for 100."""
 WOUND_AT, WOUND = 160, "left"
 """What a film of a model that was trained to heal shows, where nobody says otherwise."""
 
@@ -35,8 +46,8 @@ class Film:
 
     frames: np.ndarray
     """`(n, h, w, 3)` uint8."""
-    at: tuple[int, ...]
-    """The step that each frame shows."""
+    at: tuple[float, ...]
+    """The step that each frame shows; with a fraction where it lies between two."""
     events: Mapping[int, str] = field(default_factory=dict)
     """Step -> the wound made there."""
     fps: int = 30
@@ -46,6 +57,7 @@ class Film:
         """Write as `.gif`, `.webp` (lossless), `.mp4` (extra `video`) or `.png` (a strip), by the suffix.
 
         `scale` enlarges every cell to a square of that many pixels; by default films get about 288 pixels.
+        A film of more pictures a second than a `.gif` (50) or `.webp` (90) shows keeps all and lasts longer.
         The file is replaced in one step. Raises `UserError` for other suffixes.
         """
         path = Path(path)
@@ -56,7 +68,10 @@ class Film:
             data = out.getvalue()
         else:
             big = self._enlarged(scale)
-            data = self._mp4(big) if path.suffix == ".mp4" else self._pillow(big, path.suffix)
+            if path.suffix == ".mp4":
+                write_mp4(big, path, self.fps)
+                return path
+            data = self._pillow(big, path.suffix)
         write_bytes(path, data)
         return path
 
@@ -64,7 +79,9 @@ class Film:
         """Moments of the film side by side, each with its step; every wound is among them."""
         picks = self.moments(columns)
         _, h, w, _ = self.frames.shape
-        scale = self._pixels(max(1, round(144 / max(h, w))) if scale is None else scale, len(picks))
+        scale = _pixels(
+            max(1, round(144 / max(h, w))) if scale is None else scale, (h, w), len(self.frames), len(picks)
+        )
         gap, label = 8, 24
         sheet = Image.new("RGB", (gap + len(picks) * (w * scale + gap), h * scale + label + 2 * gap), "white")
         ink, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
@@ -73,8 +90,9 @@ class Film:
             tile = Image.fromarray(self.frames[k]).resize((w * scale, h * scale), Image.Resampling.NEAREST)
             sheet.paste(tile, (left, gap))
             ink.rectangle((left - 1, gap - 1, left + w * scale, gap + h * scale), outline=(225, 225, 230))
-            wound = self.events.get(self.at[k]) if self._after_wound(k) else None
-            text = f"{self.at[k]}: {wound}" if wound else f"{self.at[k]}"
+            wound = self.events[int(self.at[k])] if self._after_wound(k) else None
+            step = f"{round(self.at[k], 2)}"
+            text = f"{step}: {wound}" if wound else step
             ink.text((left + 2, gap + h * scale + 5), text, (170, 40, 60) if wound else (60, 60, 70), font)
         return sheet
 
@@ -93,56 +111,113 @@ class Film:
             chosen.add(-start + gap // 2)
         return sorted(chosen)
 
-    def _enlarged(self, scale: int | None) -> np.ndarray:
-        _, h, w, _ = self.frames.shape
-        scale = self._pixels(max(1, -(-SIDE // max(h, w))) if scale is None else scale, len(self.frames))
-        return self.frames.repeat(scale, 1).repeat(scale, 2)
+    def _enlarged(self, scale: int | None) -> Iterator[np.ndarray]:
+        n, h, w, _ = self.frames.shape
+        return _blown(self.frames, _scale(scale, (h, w), n, n))
 
-    def _pixels(self, scale: int, count: int) -> int:
-        """`scale`, if `count` frames enlarged by it are something to see and fit in memory."""
-        _, h, w, _ = self.frames.shape
-        if scale < 1 or count * h * w * 3 * scale**2 > MOST_BYTES:
-            raise UserError(f"a film of {len(self.frames)} frames, {w}x{h} cells, can't be enlarged {scale} times")
-        return scale
-
-    def _pillow(self, frames: np.ndarray, suffix: str) -> bytes:
-        images = [Image.fromarray(f) for f in frames]
+    def _pillow(self, frames: Iterable[np.ndarray], suffix: str) -> bytes:
+        pictures = (Image.fromarray(f) for f in frames)
         out = io.BytesIO()
-        often = {"save_all": True, "duration": round(1000 / self.fps), "loop": 0}
+        often = {"save_all": True, "duration": max(SHORTEST[suffix], round(1000 / self.fps)), "loop": 0}
         if suffix == ".gif":
-            images = [i.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE) for i in images]
+            images = [i.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE) for i in pictures]
             images[0].save(out, "GIF", append_images=images[1:], disposal=1, **often)
         else:
+            images = list(pictures)
             images[0].save(out, "WEBP", append_images=images[1:], lossless=True, quality=40, method=2, **often)
-        return out.getvalue()
-
-    def _mp4(self, frames: np.ndarray) -> bytes:
-        try:
-            import av
-        except ImportError:
-            raise missing_extra("writing .mp4", "video") from None
-        _, h, w, _ = frames.shape
-        frames = np.pad(frames, ((0, 0), (0, h % 2), (0, w % 2), (0, 0)), "edge")  # the codec wants even sides
-        out = io.BytesIO()
-        with av.open(out, "w", format="mp4") as box:
-            stream = box.add_stream("libx264", rate=Fraction(self.fps), options={"crf": "16", "preset": "medium"})
-            stream.height, stream.width, stream.pix_fmt = frames.shape[1], frames.shape[2], "yuv420p"
-            for f in frames:
-                box.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(f), format="rgb24")))
-            box.mux(stream.encode())
         return out.getvalue()
 
     def _repr_mimebundle_(self, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> dict[str, str]:  # noqa: ARG002
         _, h, w, _ = self.frames.shape
-        text = f"Film of {len(self.frames)} frames, {w}x{h} cells, steps {self.at[0]} to {self.at[-1]}"
+        text = f"Film of {len(self.frames)} frames, {w}x{h} cells, steps {self.at[0]} to {round(self.at[-1], 2)}"
         data = base64.b64encode(self._pillow(self._enlarged(None), ".webp")).decode()
         return {"text/html": f'<img alt="{text}" src="data:image/webp;base64,{data}">', "text/plain": text}
+
+
+@dataclass(frozen=True)
+class Take:
+    """A run that is about to be filmed: its frames come one after the other, so that a long one needs no memory."""
+
+    world: World
+    stops: Sequence[int]
+    """When frames are taken, in parts of a step; ascending."""
+    parts: int = 1
+    """Parts of a step."""
+    erase: Mapping[int, str] = field(default_factory=dict)
+    """Step -> the wound made there; the frame of that step is followed by one of the wounded."""
+    fps: int = FPS
+    background: float = 1.0
+
+    def __len__(self) -> int:
+        return len(self.stops) + len(self.erase)
+
+    def __iter__(self) -> Iterator[tuple[float, np.ndarray]]:
+        """Steps, with a fraction where they lie between two, and frames `(h, w, 3)` uint8; from the beginning."""
+        self.world.restart()
+        for stop in self.stops:
+            step, part = divmod(stop, self.parts)
+            self.world.tick(step - self.world.t)
+            image = self.world.image(self.background, fraction=part / self.parts)
+            yield step + part / self.parts if part else step, image.numpy()
+            if not part and step in self.erase:
+                self.world.erase(self.erase[step])
+                yield step, self.world.image(self.background).numpy()
+
+    def film(self, watch: Callable[[Iterable[Any]], Iterable[Any]] = iter) -> Film:
+        """Run it and keep every frame; `watch` may tell a person of them as they come. Raises `UserError`."""
+        h, w = self.world.size
+        if (len(self) + 1) * h * w * 3 > MOST_BYTES:
+            raise UserError(
+                f"a film of {len(self)} frames at {self.world.size} needs too much memory; film fewer, or straight "
+                "into an .mp4, which needs none"
+            )
+        at, frames = zip(*watch(self), strict=True)
+        return Film(np.stack(frames), at, self.erase, self.fps)
+
+    def save(
+        self,
+        path: str | Path,
+        *,
+        scale: int | None = None,
+        watch: Callable[[Iterable[Any]], Iterable[Any]] = iter,
+    ) -> Path:
+        """Run it and write it as `Film.save` does; an `.mp4` frame by frame, however long it is."""
+        path = Path(path)
+        check_suffix(path)
+        if path.suffix != ".mp4":
+            return self.film(watch).save(path, scale=scale)
+        big = _blown((image for _, image in watch(self)), _scale(scale, self.world.size, len(self), 1))
+        write_mp4(big, path, self.fps)
+        return path
 
 
 def check_suffix(path: Path) -> None:
     """Raise `UserError` unless `path` ends in a suffix that a film can be written with."""
     if path.suffix not in SUFFIXES:
         raise unknown("format", path.suffix or path.name, SUFFIXES)
+
+
+def longer(fps: int, suffix: str) -> float:
+    """How many times longer than it should a film of `fps` lasts in such a file, at least 1."""
+    return max(1.0, SHORTEST.get(suffix, 0) * fps / 1000)
+
+
+def _scale(scale: int | None, size: tuple[int, int], count: int, held: int) -> int:
+    """Pixels to a cell of a film, by default so many that it has about `SIDE`."""
+    return _pixels(max(1, -(-SIDE // max(size))) if scale is None else scale, size, count, held)
+
+
+def _pixels(scale: int, size: tuple[int, int], count: int, held: int) -> int:
+    """`scale`, if frames enlarged by it are something to see, and `held` of `count` at a time fit in memory."""
+    h, w = size
+    if scale < 1 or held * h * w * 3 * scale**2 > MOST_BYTES:
+        raise UserError(f"a film of {count} frames, {w}x{h} cells, can't be enlarged {scale} times")
+    return scale
+
+
+def _blown(frames: Iterable[np.ndarray], scale: int) -> Iterator[np.ndarray]:
+    """Frames, one after the other, every cell a square of `scale` pixels."""
+    return (f.repeat(scale, 0).repeat(scale, 1) for f in frames)
 
 
 def film(
@@ -154,46 +229,71 @@ def film(
     seed: int = 0,
     erase: Mapping[int, str] | None = None,
     every: int = 2,
-    fps: int = 30,
+    factor: int = 1,
+    fps: int | None = None,
     background: float = 1.0,
     start: State | None = None,
     engine: str = "auto",
 ) -> Film:
     """Film `steps` steps from the seed, or from `start` `(1, c, h, w)`, with a frame every `every` steps.
 
-    `erase` maps a step to the wound made there (`{150: "left"}`); both the moment before and after it are shown.
-    `background` lies behind transparent cells, 0 black to 1 white.
+    `factor` - 1 more frames lie between two, at equal fractions of the way (`World.peek`), and as many times more are
+    shown a second; `fps` is 30 times `factor` where None. `erase` maps a step to the wound made there
+    (`{150: "left"}`); both the moment before and after it are shown. `background` lies behind transparent cells, 0
+    black to 1 white.
     """
     erase = dict(sorted((erase or {}).items()))
-    for step, wound in erase.items():
-        Wound.parse(wound)
-        if not 0 <= step <= steps:
-            raise UserError(f"erase {wound!r} at step {step}: the film has steps 0 to {steps}")
-    if every < 1 or fps < 1 or steps < 0 or not 0 <= background <= 1:
-        raise UserError("a film needs every >= 1, fps >= 1, steps >= 0 and a background of 0 (black) to 1 (white)")
+    fps = FPS * factor if fps is None else fps
+    stops = _stops(steps, None, every, factor, erase)
+    _check(fps, background)
     if start is not None:
         size = (start.shape[2], start.shape[3])
-    world = World(rule, layout, size, seed=seed, engine=engine)
-    if start is not None:
-        world.x = start
-    if (steps // every + 2) * world.size[0] * world.size[1] * 3 > MOST_BYTES:
-        raise UserError(
-            f"a film of {steps} steps at {world.size} needs too much memory; film fewer: every={every * 10}"
-        )
-    frames, at = [], []
+    world = World(rule, layout, size, seed=seed, start=start, engine=engine)
+    return Take(world, stops, factor, erase, fps, background).film()
 
-    def shoot() -> None:
-        frames.append(world.image(background).numpy())
-        at.append(world.t)
 
-    stops = sorted({*range(0, steps + 1, every), *erase, steps})
-    for step in stops:
-        world.tick(step - world.t)
-        shoot()
-        if step in erase:
-            world.erase(erase[step])
-            shoot()
-    return Film(np.stack(frames), tuple(at), erase, fps)
+def take(living: Living, options: Options) -> Take:
+    """What is to be filmed of `living`, which was found with the same options. Raises `UserError`."""
+    taught = living.frame > 1 or "frame" in living.card
+    every = options.every
+    if every is None:
+        every = living.frame if taught or not isinstance(living.rule, Rule | Solver) else 2
+    if options.steps is not None and options.frames is not None:
+        raise UserError("frames and steps both say how long a film is: give one of them")
+    frames = FRAMES if taught and options.steps is None and options.frames is None else options.frames
+    steps = STEPS if options.steps is None else options.steps
+    erase = options.erase
+    if erase is None:
+        last = steps if frames is None else (frames - 1) * every
+        erase = {step: wound for step, wound in healing(living.card).items() if step < last}
+    erase = dict(sorted(erase.items()))
+    stops = _stops(steps, frames, every, options.fps_factor, erase)
+    fps = (VIDEO_FPS if taught else FPS) * options.fps_factor if options.fps is None else options.fps
+    _check(fps, options.background)
+    world, layout = living.world(seed=options.seed), living.layout
+    if layout.frozen and options.start not in (None, "seed", "random"):
+        world.photo = exposed(layout, world.size, options.start).to(world.x) - layout.offset
+    return Take(world, stops, options.fps_factor, erase, fps, options.background)
+
+
+def _stops(steps: int, frames: int | None, every: int, factor: int, erase: Mapping[int, str]) -> list[int]:
+    """When frames are taken, in `factor`-ths of a step: `frames` of them and what follows each, or up to `steps`."""
+    if every < 1 or steps < 0 or (frames is not None and frames < 1) or not 1 <= factor <= MOST_FACTOR:
+        raise UserError(f"a film needs every >= 1, steps >= 0, frames >= 1 and a factor of 1 to {MOST_FACTOR}")
+    last = steps if frames is None else (frames - 1) * every
+    for step, wound in erase.items():
+        Wound.parse(wound)
+        if not 0 <= step <= last:
+            raise UserError(f"erase {wound!r} at step {step}: the film has steps 0 to {last}")
+    regular = range(0, steps * factor + 1 if frames is None else frames * every * factor, every)
+    if len(regular) > MOST_FRAMES:
+        raise UserError(f"a film of {len(regular):,} frames never ends; film at most {MOST_FRAMES:,}")
+    return sorted({*regular, *(step * factor for step in erase), last * factor})
+
+
+def _check(fps: int, background: float) -> None:
+    if fps < 1 or not 0 <= background <= 1:
+        raise UserError("a film needs fps >= 1 and a background of 0 (black) to 1 (white)")
 
 
 def healing(told: Mapping[str, Any]) -> dict[int, str]:
@@ -202,19 +302,21 @@ def healing(told: Mapping[str, Any]) -> dict[int, str]:
     return {WOUND_AT: WOUND} if isinstance(config, dict) and config.get("regime") == "regenerate" else {}
 
 
-def shoot(model: Path, options: Options) -> Film:
-    """Film a model file or run folder."""
-    rule, layout = load(model)
-    erase = options.erase
-    if erase is None:
-        erase = {step: wound for step, wound in healing(card(model)).items() if step < options.steps}
-    return film(
-        rule, layout, steps=options.steps, size=options.size or trained_size(model), seed=options.seed, erase=erase,
-        every=options.every, fps=options.fps, background=options.background, engine=options.engine,
-    )  # fmt: skip
+def shoot(model: str | Path, options: Options) -> Film:
+    """Film what `planaria.living.find` finds: a model file, a run folder, a model of the gallery, `sim:NAME`."""
+    return _found(model, options).film()
 
 
 def write(model: Path, output: Path, options: Options) -> Path:
     """Film a model into a `.gif`, `.webp`, `.mp4` or a `.png` strip."""
     check_suffix(output)
+    if output.suffix == ".mp4":
+        return _found(model, options).save(output, scale=options.scale)
     return shoot(model, options).save(output, scale=options.scale)
+
+
+def _found(model: str | Path, options: Options) -> Take:
+    living = find(
+        model, size=options.size, start=options.start, seed=options.seed, solver=options.solver, engine=options.engine
+    )
+    return take(living, options)

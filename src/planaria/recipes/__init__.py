@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from planaria import tasks
-from planaria.config import parse, read_yaml
+from planaria.config import parse, read_yaml, to_dict
 from planaria.errors import UserError, unknown
 from planaria.tasks.base import TaskConfig
+
+SOURCES = ("picture", "frames")
+"""Settings of tasks that say what is learned."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +65,18 @@ def about(path: Path) -> str:
 
 
 def run_name(config: TaskConfig) -> str:
-    """What a run is called after its inputs: the picture's name, where the task has one."""
+    """What a run is called after its inputs: the name of the picture, or of the film, where the task has one."""
     from planaria.data.images import name_of
 
-    picture = getattr(config, "picture", None)
-    return name_of(picture) if picture else "run"
+    source = source_of(to_dict(config))
+    if source.startswith("sim:"):
+        return name_of(f"text:{source.removeprefix('sim:')}")
+    return name_of(source.rstrip("/")) if source else "run"
+
+
+def source_of(settings: Mapping[str, Any]) -> str:
+    """What is learned: the picture, or the frames of a film, that a task's settings name; empty where neither."""
+    return next((str(settings[key]) for key in SOURCES if settings.get(key)), "")
 
 
 def _read(path: Path, name: str) -> Recipe:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 from collections.abc import Iterator
 from difflib import get_close_matches
@@ -23,12 +24,21 @@ FORMAT = 1
 """Version of the header; newer ones are refused."""
 
 KEY = "planaria"
+START = "start"
+"""Name of the frames in a model file that a life of it begins with."""
+LONGEST_START, MOST_START = 4096, 1_000_000_000
+"""Frames of a start, or cells on its side; and numbers that the states of all its frames hold."""
 HEADER_LIMIT = 10_000_000
 DTYPES = ("F64", "F32", "F16", "BF16")
 
 
-def save(path: str | Path, rule: Rule, layout: Layout, card: dict[str, Any] | None = None) -> None:
-    """Write one model file, atomically. `card` is what people should know of it: JSON values only."""
+def save(
+    path: str | Path, rule: Rule, layout: Layout, card: dict[str, Any] | None = None, start: Tensor | None = None
+) -> None:
+    """Write one model file, atomically. `card` is what people should know of it: JSON values only.
+
+    `start` `(n, visible, h, w)` in 0..1 are frames that a life of it begins with, for `start` to read; 8 bits are kept.
+    """
     header = {
         "format": FORMAT,
         "rule": to_dict(rule.config),
@@ -36,6 +46,8 @@ def save(path: str | Path, rule: Rule, layout: Layout, card: dict[str, Any] | No
         "card": card or {},
     }
     tensors = {name: p.detach().cpu().contiguous() for name, p in rule.named_parameters()}
+    if start is not None:
+        tensors[START] = start.detach().cpu().clamp(0, 1).mul(255).round().byte().contiguous()
     write_tensors(path, tensors, header)
 
 
@@ -54,6 +66,7 @@ def load(path: str | Path, *, device: torch.device | None = None) -> tuple[Rule,
         raise UserError(f"{path}: damaged: the layout has {layout.channels} channels, the rule {config.channels}")
     with _opened(path) as f:
         slices = {name: f.get_slice(name) for name in f.keys()}  # noqa: SIM118
+        slices.pop(START, None)
         found = {name: tuple(s.get_shape()) for name, s in slices.items()}
         wanted = shapes(config)
         if found != wanted:
@@ -66,6 +79,26 @@ def load(path: str | Path, *, device: torch.device | None = None) -> tuple[Rule,
     if not all(bool(p.isfinite().all()) for p in rule.parameters()):
         raise UserError(f"{path}: damaged: some weights are not numbers")
     return rule.requires_grad_(False).eval().to(device), layout
+
+
+def start(path: str | Path) -> Tensor | None:
+    """The frames `(n, visible, h, w)`, float32 in 0..1, that a life of a model begins with; None where it has none.
+
+    The first ones charge its hidden channels, it stands at the last one. Raises `UserError` for what are no frames.
+    """
+    path = model_path(path)
+    header = read_header(path)
+    layout = parse(Layout, (_part(header, "layout", str(path)), f"{path} [layout]"))
+    with _opened(path) as f:
+        if START not in f.keys():  # noqa: SIM118
+            return None
+        there = f.get_slice(START)
+        shape = there.get_shape()
+        if there.get_dtype() != "U8" or len(shape) != 4 or min(shape) < 1 or shape[1] != layout.visible:
+            raise UserError(f"{path}: damaged: its start holds no frames of {layout.visible} channels")
+        if max(shape) > LONGEST_START or math.prod(shape) * layout.channels > MOST_START:
+            raise UserError(f"{path}: its start of {shape[0]} frames, {shape[3]}x{shape[2]} cells, is too large")
+        return f.get_tensor(START).float().div(255)
 
 
 def card(path: str | Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from planaria.config import TrainConfig
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule, RuleConfig
+from planaria.engine import run
 from planaria.types import Cond, PerSample, State
 
 
@@ -38,6 +39,8 @@ class Batch:
     """What every cell of a sample is told."""
     target: Tensor | None = None
     """What the loss compares with, where it differs between samples."""
+    at: Tensor | None = None
+    """Where in its data each sample stands, `(b,)` int64, for tasks whose data goes on; kept in the pool."""
 
 
 class Task(ABC):
@@ -49,6 +52,8 @@ class Task(ABC):
 
     layout: Layout
     pool: int = 0
+    start: Tensor | None = None
+    """Frames `(n, visible, h, w)` that a life of the model begins with; the seed cell where None."""
 
     def __init__(self, config: Any, device: torch.device, tensors: dict[str, Tensor] | None = None):
         self.config, self.device, self.tensors = config, device, tensors or {}
@@ -63,6 +68,46 @@ class Task(ABC):
         """`n` new samples."""
 
     @abstractmethod
+    def unroll(
+        self, rule: nn.Module, batch: Batch, steps: int, *, seed: int, progress: float
+    ) -> tuple[State, dict[str, PerSample]]:
+        """Live one iteration: the last state, and the named terms of its loss, each `(b,)`, which the loop adds up.
+
+        What it leaves in `batch.at` is kept in the pool. `progress` is the share of training done.
+        """
+
+    @abstractmethod
+    def draw(self, old: Batch, new: Batch, rng: torch.Generator, progress: float) -> tuple[Batch, Tensor]:
+        """What an iteration makes of samples `old` from the pool and as many `new` ones.
+
+        Also which of the old ones each sample's end takes the place of, `(b,)`.
+        """
+
+    def rollout(self, drawn: int, progress: float) -> int:  # noqa: ARG002
+        """Cell steps of an iteration; `drawn` is of `train.rollout`, `progress` the share of training done."""
+        return drawn
+
+    def wrap(self, rule: Rule) -> nn.Module:
+        """The thing to train, of Rule's call signature. Default: the rule itself."""
+        return rule
+
+    def validate(self, rule: nn.Module) -> float | None:  # noqa: ARG002
+        """How wrong the rule is on what it was not taught, lower is better; None where nothing is held out."""
+        return None
+
+    def card(self) -> dict[str, Any]:
+        """What else a model's card says: JSON values only."""
+        return {}
+
+    def measure(self, rule: nn.Module) -> dict[str, float]:  # noqa: ARG002
+        """Figures for the model's card, taken once after training. Default: none."""
+        return {}
+
+
+class Goal(Task):
+    """A task whose loss looks at where a roll-out ends."""
+
+    @abstractmethod
     def loss(self, x: State, batch: Batch) -> dict[str, PerSample]:
         """Named terms, each `(b,)`; the loop adds them up and ranks samples by the sum."""
 
@@ -70,10 +115,23 @@ class Task(ABC):
         """Hurt pool samples, given best last; `progress` is the share of training done. Default: leave them alone."""
         return x
 
-    def wrap(self, rule: Rule) -> nn.Module:
-        """The thing to train, of Rule's call signature. Default: the rule itself."""
-        return rule
+    def unroll(
+        self,
+        rule: nn.Module,
+        batch: Batch,
+        steps: int,
+        *,
+        seed: int,
+        progress: float,  # noqa: ARG002
+    ) -> tuple[State, dict[str, PerSample]]:
+        """`steps` cell steps, and the loss of where they end."""
+        y = run(rule, batch.x, steps, seed=seed, cond=batch.cond, engine=self.config.train.engine)
+        return y, self.loss(y, batch)
 
-    def measure(self, rule: nn.Module) -> dict[str, float]:  # noqa: ARG002
-        """Figures for the model's card, taken once after training. Default: none."""
-        return {}
+    def draw(self, old: Batch, new: Batch, rng: torch.Generator, progress: float) -> tuple[Batch, Tensor]:
+        """The old ones, worst first: the worst one gives its place to a new one, the best are damaged."""
+        with torch.no_grad():
+            each = torch.stack(list(self.loss(old.x, old).values())).sum(0)
+        order = each.nan_to_num(torch.inf).argsort(descending=True, stable=True)
+        x = torch.cat([new.x[:1], self.damage(old.x[order][1:], rng, progress)])
+        return Batch(x, new.cond, new.target), order

@@ -89,7 +89,7 @@ def centred(target: Picture, reach: int) -> Picture:
     return target.roll((down, right), (1, 2))
 
 
-class Task(base.Task):
+class Task(base.Goal):
     """One picture, taught to one rule."""
 
     def __init__(self, config: Config, device: torch.device, tensors: dict[str, Tensor] | None = None):

@@ -11,11 +11,11 @@ from planaria.config import TrainConfig
 from planaria.core.damage import Wound
 from planaria.core.noise import derive
 from planaria.core.rule import Rule
-from planaria.engine import run
 from planaria.errors import UserError
 from planaria.tasks.base import Batch, Task, TaskConfig
 from planaria.training import guardian
 from planaria.training.dist import Ranks
+from planaria.training.inherit import inherit
 from planaria.training.pool import Pool, pack, unpack
 from planaria.types import State
 
@@ -41,7 +41,9 @@ class Report:
     rollout: int
     """Cell steps run."""
     event: str = ""
-    """What the guardian did, in one line; empty in a healthy iteration."""
+    """What the guardian or the schedule did, in one line; empty in most iterations."""
+    validation: float | None = None
+    """How wrong the rule is on what is held out, where that was looked at."""
 
 
 class Trainer:
@@ -50,10 +52,11 @@ class Trainer:
     All chance is derived from (`train.seed`, rank, iteration), so no generator's state is part of it.
     """
 
-    def __init__(self, task: Task, config: TaskConfig, ranks: Ranks):
+    def __init__(self, task: Task, config: TaskConfig, ranks: Ranks, parent: Rule | None = None):
         self.task, self.ranks = task, ranks
         self.settings: TrainConfig = config.train
         self.rule = Rule(config.rule, seed=derive(self.settings.seed, 0)).to(ranks.device)
+        self.reused = [] if parent is None else inherit(self.rule, parent)
         self.model: nn.Module = task.wrap(self.rule)
         self.learned = [p for p in self.model.parameters() if p.requires_grad]
         self.adam = torch.optim.Adam(self.learned, self.settings.lr, betas=self.settings.betas)
@@ -63,8 +66,10 @@ class Trainer:
         self.rescues = 0
         self.best_loss = float("inf")
         self.best = self._weights()
+        self.stale, self.falls = 0, 0
         self.good = self._safe_point()
-        self.pool = Pool(task.fresh(task.pool, self._rng(0)).x) if task.pool else None
+        first = task.fresh(task.pool, self._rng(0)) if task.pool else None
+        self.pool = Pool(first.x, first.at) if first is not None else None
         self.shown: State | None = None
 
     def step(self) -> Report:
@@ -73,11 +78,8 @@ class Trainer:
         rng = self._rng(1)
         batch, places = self._draw(rng)
         n = self._rollout()
-        y = run(
-            self.model, batch.x, n, seed=derive(settings.seed, 2, self.ranks.rank, k), cond=batch.cond,
-            engine=settings.engine,
-        )  # fmt: skip
-        terms = self.task.loss(y, batch)
+        seed = derive(settings.seed, 2, self.ranks.rank, k)
+        y, terms = self.task.unroll(self.model, batch, n, seed=seed, progress=self.progress)
         each = torch.stack(list(terms.values())).sum(0)
         told = torch.stack([each.detach().mean(), *(v.detach().mean() for v in terms.values())])
         self.ranks.mean([told])
@@ -88,27 +90,30 @@ class Trainer:
         codes = ["", "jump of the loss", "extinction", "explosion"]
         wrong = codes[self.ranks.any(codes.index(wrong))]
         lr = self._lr()
+        event, validation = "", None
         if wrong:
             event = self._rescue(wrong, places)
         else:
-            event = ""
             self._learn(each.mean(), lr)
-            self._remember(loss, y, places)
-        return Report(k + 1, loss, dict(zip(terms, means, strict=True)), lr, n, event)
+            self._remember(loss, y, batch.at, places)
+            if settings.validate and self.step_count % settings.validate == 0:
+                validation, event = self._validate()
+        return Report(k + 1, loss, dict(zip(terms, means, strict=True)), lr, n, event, validation)
+
+    @property
+    def progress(self) -> float:
+        """The share of training done, 0 to 1."""
+        return min(1.0, self.step_count / self.settings.steps)
 
     def _draw(self, rng: torch.Generator) -> tuple[Batch, Tensor | None]:
-        """The next batch: the worst drawn sample is a fresh seed, the best ones are damaged."""
-        batch = self.task.fresh(self.settings.batch, rng)
+        """The next batch, and the places in the pool that its samples came from."""
+        new = self.task.fresh(self.settings.batch, rng)
         if self.pool is None:
-            return batch, None
+            return new, None
         places = self.pool.draw(self.settings.batch, rng)
-        drawn = Batch(self.pool.x[places.to(self.pool.x.device)], batch.cond, batch.target)
-        with torch.no_grad():
-            each = torch.stack(list(self.task.loss(drawn.x, drawn).values())).sum(0)
-        order = each.nan_to_num(torch.inf).argsort(descending=True, stable=True)
-        x = drawn.x[order]
-        drawn.x = torch.cat([batch.x[:1], self.task.damage(x[1:], rng, self.step_count / self.settings.steps)])
-        return drawn, places[order.cpu()]
+        old = Batch(self.pool.x[places.to(self.pool.x.device)], new.cond, new.target, self.pool.at[places])
+        batch, order = self.task.draw(old, new, rng, self.progress)
+        return batch, places[order.cpu()]
 
     def _rollout(self) -> int:
         """How many cell steps this iteration runs, the same on every rank."""
@@ -117,7 +122,7 @@ class Trainer:
             share = 0.25 + 0.75 * self.step_count / self.settings.warmup
             low, high = max(1, round(low * share)), max(1, round(high * share))
         rng = torch.Generator().manual_seed(derive(self.settings.seed, 3, self.step_count))
-        return int(torch.randint(low, high + 1, (), generator=rng))
+        return self.task.rollout(int(torch.randint(low, high + 1, (), generator=rng)), self.progress)
 
     def _learn(self, loss: Tensor, lr: float) -> None:
         self.adam.zero_grad()
@@ -127,16 +132,33 @@ class Trainer:
         if self.settings.normalise:
             for g in grads:
                 g /= g.norm() + 1e-8
+        if self.settings.clip:
+            nn.utils.clip_grad_norm_(self.learned, self.settings.clip)
         for group in self.adam.param_groups:
             group["lr"] = lr
         self.adam.step()
 
-    def _remember(self, loss: float, y: State, places: Tensor | None) -> None:
+    def _validate(self) -> tuple[float | None, str]:
+        """Look at what is held out: keep the best weights, and lower the rate where there was no new best for long."""
+        with torch.no_grad():
+            wrong = self.task.validate(self.model)
+        if wrong is None:
+            return None, ""
+        if wrong < self.best_loss:
+            self.best_loss, self.best, self.stale = wrong, self._weights(), 0
+            return wrong, ""
+        self.stale += 1
+        if not self.settings.plateau or self.stale < self.settings.plateau:
+            return wrong, ""
+        self.stale, self.falls = 0, self.falls + 1
+        return wrong, f"iteration {self.step_count}: no better on what is held out, learning rate {self._lr():.2g}"
+
+    def _remember(self, loss: float, y: State, at: Tensor | None, places: Tensor | None) -> None:
         if self.pool is not None and places is not None:
-            self.pool.put(places, self._revived(y.detach()))
+            self.pool.put(places, self._revived(y.detach()), at)
         self.recent = [*self.recent, loss][-guardian.MEMORY :]
         smooth = sum(self.recent) / len(self.recent)
-        if len(self.recent) == guardian.MEMORY and smooth < self.best_loss:
+        if not self.settings.validate and len(self.recent) == guardian.MEMORY and smooth < self.best_loss:
             self.best_loss, self.best = smooth, self._weights()
         if self.step_count % GOOD_EVERY == 0:
             self.good, self.rescues = self._safe_point(), 0
@@ -162,7 +184,8 @@ class Trainer:
         self.caution = max(LEAST_CAUTION, self.caution / 2)
         self.recent = []
         if self.pool is not None and places is not None:
-            self.pool.put(places, self.task.fresh(len(places), self._rng(4)).x)
+            new = self.task.fresh(len(places), self._rng(4))
+            self.pool.put(places, new.x, new.at)
         return f"iteration {self.step_count}: {wrong}; went back to the last good weights, learning rate halved"
 
     @torch.no_grad()
@@ -188,7 +211,7 @@ class Trainer:
 
     def _lr(self) -> float:
         s = self.settings
-        falls = sum(self.step_count > drop * s.steps for drop in s.lr_drops)
+        falls = self.falls + sum(self.step_count > drop * s.steps for drop in s.lr_drops)
         return s.lr * s.lr_factor**falls * self.caution
 
     def _rng(self, purpose: int) -> torch.Generator:
@@ -232,18 +255,22 @@ class Trainer:
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Everything, as tensors and JSON; on ranks that don't write, nothing. All ranks must call it together."""
         pools = [] if self.pool is None else self.ranks.gather(self.pool.x)
+        places = [] if self.pool is None else self.ranks.gather(self.pool.at.to(self.ranks.device))
         if not self.ranks.writes:
             return {}, {}
         tensors = {f"task.{name}": t.cpu() for name, t in self.task.tensors.items()}
         for kind, point in (("now", self._safe_point()), ("good", self.good), ("best", self.best)):
             tensors |= {f"{kind}.{i}": t.cpu().contiguous() for i, t in enumerate(point)}
-        for rank, pool in enumerate(pools):
-            tensors |= {f"pool.{rank}.{name}": t for name, t in pack(pool).items()}
+        for rank, (pool, at) in enumerate(zip(pools, places, strict=True)):
+            tensors |= {f"pool.{rank}.{name}": t for name, t in {**pack(pool), "at": at.cpu()}.items()}
         numbers = {
             "step": self.step_count,
             "recent": self.recent,
             "caution": self.caution,
             "rescues": self.rescues,
+            "stale": self.stale,
+            "falls": self.falls,
+            "reused": self.reused,
             "best_loss": None if self.best_loss == float("inf") else self.best_loss,
             "ranks": self.ranks.size,
         }
@@ -262,7 +289,10 @@ class Trainer:
         self.good, self.best = point("good"), point("best")
         self.step_count, self.recent = numbers["step"], list(numbers["recent"])
         self.caution, self.rescues = numbers["caution"], numbers["rescues"]
+        self.stale, self.falls = numbers.get("stale", 0), numbers.get("falls", 0)
+        self.reused = list(numbers.get("reused", ()))
         self.best_loss = float("inf") if numbers["best_loss"] is None else numbers["best_loss"]
         if self.pool is not None:
-            packed = {name: tensors[f"pool.{self.ranks.rank}.{name}"] for name in ("full", "cells", "shape")}
-            self.pool = Pool(unpack(packed).to(self.ranks.device))
+            mine = f"pool.{self.ranks.rank}."
+            packed = {name: tensors[mine + name] for name in ("full", "cells", "shape")}
+            self.pool = Pool(unpack(packed).to(self.ranks.device), tensors.get(f"{mine}at"))

@@ -7,18 +7,21 @@ from planaria.types import State
 
 
 class Pool:
-    """`n` living samples. Drawn ones come back ordered worst first, as the tasks expect them."""
+    """`n` living samples `x`, and where in its data each stands, `at` `(n,)`."""
 
-    def __init__(self, x: State):
+    def __init__(self, x: State, at: Tensor | None = None):
         self.x = x
+        self.at = torch.zeros(len(x), dtype=torch.int64) if at is None else at
 
     def draw(self, n: int, rng: torch.Generator) -> Tensor:
         """Places of `n` different samples, `(n,)`."""
         return torch.randperm(len(self.x), generator=rng)[:n]
 
-    def put(self, places: Tensor, x: State) -> None:
+    def put(self, places: Tensor, x: State, at: Tensor | None = None) -> None:
         """Store what became of them."""
         self.x[places.to(self.x.device)] = x.detach().to(self.x)
+        if at is not None:
+            self.at[places] = at
 
 
 def pack(x: State) -> dict[str, Tensor]:

@@ -9,27 +9,45 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from planaria import evaluate
 from planaria.config import write_yaml
 from planaria.core.rule import Rule
 from planaria.errors import UserError
-from planaria.export import html
-from planaria.export.movie import film, healing
+from planaria.evaluate import results as scored
+from planaria.export import Options, html, movie
+from planaria.living import find
+from planaria.recipes import source_of
 from planaria.store import write_bytes
+from planaria.tasks import video
 from planaria.tasks.base import Task
 
 
 def write(folder: Path, rule: Rule, task: Task, card: dict[str, Any]) -> None:
     """Write `loss.png`, `film.webp`, `strip.png`, `target.png`, the page `organism.html` and `README.md` into a run
-    folder that holds the model."""
+    folder that holds the model; of a video model `scores.*` and `rollout.*` too."""
     loss_plot(folder)
     target = task.tensors.get("target")
-    shown = film(rule, task.layout, steps=300, size=task.size, every=3, erase=healing(card), seed=1)
+    if isinstance(task, video.Task):
+        shown = movie.shoot(folder, Options(seed=1))
+        _measure(folder, task, card)
+    else:
+        shown = movie.film(rule, task.layout, steps=300, size=task.size, every=3, erase=movie.healing(card), seed=1)
     shown.save(folder / "film.webp")
     shown.save(folder / "strip.png")
     if target is not None:
         write_bytes(folder / "target.png", _png(target))
     write_bytes(folder / "organism.html", html.page(folder).encode())
     write_bytes(folder / "README.md", card_text(card).encode())
+
+
+def _measure(folder: Path, task: video.Task, card: dict[str, Any]) -> None:
+    """What the saved model can do on its own film, as `planaria eval` measures it."""
+    living = find(folder)
+    frames, start = evaluate.held_out(task.clips, task.config.context)
+    scores = evaluate.evaluate(
+        living.rule, living.layout, frames, context=task.config.context, steps=living.frame, start=start
+    )
+    scored.write(folder, card["name"], scores, frames, task.clips.fps)
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
@@ -65,6 +83,10 @@ def loss_plot(folder: Path) -> None:
         width = max(1, len(loss) // 60)
         smooth = [np.median(loss[max(0, i - width) : i + width + 1]) for i in range(len(loss))]
         axes.plot(step, np.log10(smooth), color="#5b2a86", linewidth=2, label="running median")
+    looks = [(m["step"], m["validation"]) for m in metrics if m.get("validation")]
+    if looks:
+        at, wrong = np.array(looks).T
+        axes.plot(at, np.log10(wrong), color="#2f8f6b", linewidth=1.5, marker=".", label="held out")
     for m in metrics:
         if "event" in m:
             axes.axvline(m["step"], color="#d1495b", linewidth=1, linestyle=":")
@@ -84,7 +106,19 @@ def card_text(card: dict[str, Any]) -> str:
     """The run's `README.md`."""
     name, config = card["name"], card["config"]
     rule = config["rule"]
-    what = f"grows {config['picture']}" if "picture" in config else f"was trained for {card['task']}"
+    film = "frame" in card
+    source = source_of(config)
+    what = f"goes on with {source}" if film else f"grows {source}" if source else f"was trained for {card['task']}"
+    use = ["-o", f"{name}.gif", *(["--frames", "200"] if film else ["--steps", "300", "--erase", "left@150"])]
+    tried = [f"planaria eval runs/{name}"] if film else []
+    python = (
+        [f'model = pl.load("runs/{name}")', 'model.film(frames=200).save("future.gif")']
+        if film
+        else [
+            f'rule, layout = pl.load("runs/{name}/model.safetensors")',
+            f"x = pl.run(rule, layout.seed(1, {tuple(card['grid'])}), steps=200, seed=7)",
+        ]
+    )
     lines = [
         f"# {name}",
         "",
@@ -97,28 +131,31 @@ def card_text(card: dict[str, Any]) -> str:
         f"{parameters(rule):,} parameters.",
         f"- Edge {rule['edge']}, life {rule['life']}, fire rate {rule['fire_rate']}.",
         "",
+        *_reused(card),
         "## Figures",
         "",
         *figure_table(card["figures"]),
+        *(["", "More in [scores.md](scores.md).", "", "![scores](scores.png)", "", "![roll-out](rollout.png)"] * film),
         "",
         "## Use it",
         "",
         "```",
         f"planaria show runs/{name}",
         f"planaria play runs/{name}",
-        f"planaria run runs/{name}/model.safetensors -o {name}.gif --steps 300 --erase left@150",
+        f"planaria run runs/{name} {' '.join(use)}",
+        *tried,
         "```",
         "```python",
         "import planaria as pl",
-        f'rule, layout = pl.load("runs/{name}/model.safetensors")',
-        f"x = pl.run(rule, layout.seed(1, {tuple(card['grid'])}), steps=200, seed=7)",
+        *python,
         "```",
         "",
         "## Files",
         "",
         "`model.safetensors` weights and settings; `config.yaml` all settings; `checkpoint.safetensors` everything "
-        "needed to resume; `metrics.jsonl` one line an iteration; `loss.png`, `strip.png`, `film.webp`, `target.png`; "
-        "`organism.html` is one page that runs the model in any browser: wound it.",
+        "needed to resume; `metrics.jsonl` one line an iteration; `loss.png`, `strip.png`, `film.webp` and "
+        + ("`scores.*`, `rollout.*`; " if film else "`target.png`; ")
+        + "`organism.html` is one page that runs the model in any browser: wound it.",
         "",
         "## Settings",
         "",
@@ -127,6 +164,14 @@ def card_text(card: dict[str, Any]) -> str:
         "```",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _reused(card: dict[str, Any]) -> list[str]:
+    """What was taken over from another model, if one was."""
+    if not card.get("reused"):
+        return []
+    begun = card["config"]["train"]["init"]
+    return [f"Began from `{begun}`:", "", *(f"- {line}" for line in card["reused"]), ""]
 
 
 def figure_table(figures: dict[str, float]) -> list[str]:

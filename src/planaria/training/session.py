@@ -53,7 +53,8 @@ class Session:
         saved = store.read_tensors(checkpoint) if checkpoint.exists() else {}
         kept = {name.removeprefix("task."): v for name, v in saved.items() if name.startswith("task.")}
         self.task: Task = tasks.load(task_name).Task(config, ranks.device, kept or None)
-        self.trainer = Trainer(self.task, config, ranks)
+        parent = store.load(config.train.init)[0] if config.train.init and not saved else None
+        self.trainer = Trainer(self.task, config, ranks, parent)
         self.stage = Stage(folder, config.train.steps, ranks, lambda: self.card({}))
         if saved:
             self._restore(checkpoint, saved)
@@ -121,6 +122,11 @@ class Session:
         self.stage.wake()
         return wish == STOP
 
+    @property
+    def reused(self) -> list[str]:
+        """What was taken over from another model, a line each."""
+        return self.trainer.reused
+
     def checkpoint(self) -> None:
         """Save everything, atomically; then the model as it is now."""
         tensors, numbers = self.trainer.state()
@@ -155,6 +161,8 @@ class Session:
             "grid": list(self.task.size),
             "config": to_dict(self.config),
             "figures": figures,
+            **({"reused": self.trainer.reused} if self.trainer.reused else {}),
+            **self.task.card(),
         }
 
     def picture(self) -> np.ndarray | None:
@@ -165,7 +173,7 @@ class Session:
         return np.concatenate(list(rgb.transpose(0, 2, 3, 1)), 1)
 
     def _save_model(self, rule: Rule, figures: dict[str, float]) -> None:
-        store.save(self.folder / "model.safetensors", rule, self.task.layout, self.card(figures))
+        store.save(self.folder / "model.safetensors", rule, self.task.layout, self.card(figures), self.task.start)
 
     def _end(self, error: BaseException) -> None:
         """Say what ended it: a failure, or a person."""
@@ -207,6 +215,8 @@ def _line(report: Report, seconds: float) -> dict[str, Any]:
     line: dict[str, Any] = {"step": report.step, "loss": loss, "lr": report.lr, "rollout": report.rollout}
     if len(report.terms) > 1:
         line["terms"] = report.terms
+    if report.validation is not None and math.isfinite(report.validation):
+        line["validation"] = report.validation
     if report.event:
         line["event"] = report.event
     return {**line, "seconds": round(seconds, 3)}

@@ -143,7 +143,7 @@ class Stage:
         layout = trainer.task.layout
         x = trainer.pool.x[:SAMPLES] if trainer.pool is not None else trainer.shown
         try:
-            store.save(self.folder / live.WEIGHTS, trainer.rule, layout, self.card())
+            store.save(self.folder / live.WEIGHTS, trainer.rule, layout, self.card(), trainer.task.start)
             if x is not None:
                 store.write_bytes(self.folder / live.POOL, picture_grid(x, layout))
         except UserError:

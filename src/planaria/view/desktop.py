@@ -126,7 +126,7 @@ class Window:
     def measure(self, seconds: float) -> Pace:
         """Run as fast as it can, one step a frame, for `seconds`, from step 200 on; what it costs."""
         self.play.world.tick(max(0, 200 - self.play.world.t))
-        self.play.speed = 1.0
+        self.play.speed = 1.0 / self.play.stride
         began = time.perf_counter()
         spent = [0.0, 0.0, 0.0]
         each: list[float] = []
@@ -247,7 +247,7 @@ class Window:
         if now - self._titled < TITLE_SECONDS:
             return
         play = self.play
-        words = [play.name, f"step {play.world.t}"]
+        words = [play.name, play.moment]
         words += ["paused"] if play.paused else []
         words += ["recording"] if play.recorder.on else []
         if (title := " · ".join(words)) != self._title:

@@ -230,7 +230,7 @@ def _columns(count: int) -> list[list[tuple[str, list[Key]]]]:
 def _left(play: Play, palette: Palette) -> Iterator[Item]:
     yield Item("", 0, palette.ink, "pause" if play.paused else "live")
     yield Item(play.name, 1, palette.ink, bold=True)
-    yield Item(f"step {play.world.t}", 2, palette.ink, widest="step 00000")
+    yield Item(play.moment, 2, palette.ink, widest=f"{play.unit} 00000")
     if play.recorder.on:
         yield Item(f"{play.recorder.seconds:.1f} s", 2, palette.coral, "record", widest="00.0 s")
     if play.training is not None and play.training.told:
@@ -239,12 +239,12 @@ def _left(play: Play, palette: Palette) -> Iterator[Item]:
     if play.channel is not None:
         yield Item(play.view, 3, palette.plum)
     if play.loop:
-        yield Item(f"{play.world.t % play.length}/{play.length}", 6, palette.plum, "loop", widest="000/000")
+        yield Item(play.round, 6, palette.plum, "loop", widest="000/000")
 
 
 def _right(play: Play, palette: Palette, fps: float) -> Iterator[Item]:
-    speed = f"{play.speed:g} steps/s" if play.paused else f"{play.pace:.0f} of {play.speed:g} steps/s"
-    yield Item(speed, 7, palette.muted)
+    speed = f"{play.speed:g}" if play.paused else f"{play.pace:.0f} of {play.speed:g}"
+    yield Item(f"{speed} {play.unit}s/s", 7, palette.muted)
     yield Item(f"{fps:.0f} fps", 9, palette.muted, widest="000 fps")
     yield Item("H keys", 8, palette.plum)
 

@@ -16,7 +16,9 @@ from planaria.view.play_state import save_state
 from planaria.world import World
 
 SPEEDS = (1, 2, 5, 10, 20, 30, 60, 120, 240, 480, 1000, 2000, 5000)
-"""Steps a second to choose from."""
+"""Steps a second to choose from; of a video model, frames."""
+STEPS, FRAMES = 60, 20
+"""Steps, or frames, a second where nobody says otherwise."""
 RADII = (0, 1, 2, 3, 4, 6, 8, 11, 15, 20, 30, 45, 70, 100)
 """Brush sizes to choose from, in cells from the middle to the rim."""
 BUDGET = 0.012
@@ -36,6 +38,8 @@ class Play:
 
     `name` begins the files it writes into `folder`; `length` is the loop in steps; `background` 0 black to 1 white;
     `record` is the film's path where it is not `NAME.webp`; `training` is a run that is looked at while it trains.
+    `frame` is the cell steps from frame to frame of what was shown a film, and what is counted then; `speed` is in
+    steps a second, or in such frames.
     """
 
     def __init__(
@@ -44,7 +48,8 @@ class Play:
         name: str,
         *,
         length: int = 200,
-        speed: float = 60,
+        speed: float | None = None,
+        frame: int | None = None,
         background: float = 1.0,
         folder: Path = Path(),
         record: Path | None = None,
@@ -52,8 +57,11 @@ class Play:
     ):
         if length < 1:
             raise UserError(f"a loop has at least one step, not {length}")
+        self.stride, self.unit = (1, "step") if frame is None else (frame, "frame")
+        if speed is None:
+            speed = STEPS if frame is None else FRAMES
         if not 0 < speed <= 1e6:
-            raise UserError(f"speed is in steps a second, above 0 and at most a million, not {speed:g}")
+            raise UserError(f"speed is in {self.unit}s a second, above 0 and at most a million, not {speed:g}")
         if not 0 <= background <= 1:
             raise UserError(f"background is 0 (black) to 1 (white), not {background:g}")
         self.world, self.name, self.length, self.speed = world, name, length, float(speed)
@@ -72,6 +80,7 @@ class Play:
         self._cost = 1e-3
         self._lived = 0
         self._stroke = ""
+        self._nothing: dict[int, float] = {}
         self._last: tuple[int, int] | None = None
         self._wound = -1
 
@@ -85,14 +94,15 @@ class Play:
         if self.training is not None:
             self._follow(self.training)
         if not self.paused:
-            self._owed += seconds * self.speed
+            self._owed += seconds * self.speed * self.stride
             most = max(1, int(BUDGET / self._cost))
             steps = min(int(self._owed), most)
             self._owed = self._owed - steps if steps < most else min(self._owed - steps, 1.0)
             self._live(steps)
         self._watched += seconds
         if self._watched >= max(0.5, 2 / self.speed):
-            self.pace, self._lived, self._watched = self._lived / self._watched, 0, 0.0
+            self.pace = self._lived / self.stride / self._watched
+            self._lived, self._watched = 0, 0.0
         if self.recorder.due(seconds):
             self._shoot()
         if news := self.recorder.news():
@@ -113,9 +123,9 @@ class Play:
         self._cost = 0.8 * self._cost + 0.2 * (time.perf_counter() - began) / steps
 
     def _follow(self, training: Training) -> None:
-        rule, news = training.follow(time.monotonic())
-        if rule is not None:
-            self.world.rule = rule
+        living, news = training.follow(time.monotonic())
+        if living is not None:
+            self.world.rule, self.world.start = living.rule, living.start
         if news:
             self.say(news)
 
@@ -170,15 +180,15 @@ class Play:
             self.say("the training pauses too" if self.paused else "the training goes on")
 
     def step(self) -> None:
-        """One step, then stand still."""
+        """One step, or on to the next whole frame, then stand still."""
         if not self.paused:
             self.pause()
-        self._live(1)
+        self._live(self.stride - self.world.t % self.stride)
 
     def toggle_loop(self) -> None:
         """Begin again after every `length` steps, or live on."""
         self.loop = not self.loop
-        self.say(f"begins again every {self.length} steps" if self.loop else "lives on")
+        self.say(f"begins again every {self.length // self.stride} {self.unit}s" if self.loop else "lives on")
 
     def pace_by(self, rungs: int) -> None:
         """Up or down the ladder of speeds."""
@@ -237,6 +247,7 @@ class Play:
         """Put a brush down at a cell, the one in hand unless named; until `lift` all is one stroke to undo."""
         self.lift()
         self._stroke, self._last = brush or self.brush, None
+        self._nothing = self.world.layout.ground(self.world.start)
         self.world.press()
         self.drag(row, column)
 
@@ -257,7 +268,7 @@ class Play:
         if self._stroke == "plant":
             self.world.plant(row, column)
         elif self._stroke == "erase":
-            self.world.paint(row, column, radius, dict.fromkeys(range(layout.channels - layout.frozen), 0.0))
+            self.world.paint(row, column, radius, self._nothing)
         else:
             self.world.paint(row, column, radius, layout.colour(self.colour))
 
@@ -287,6 +298,16 @@ class Play:
         self.say(wound)
 
     # ---- eyes
+
+    @property
+    def moment(self) -> str:
+        """Where time stands, in words: `step 48`, `frame 12`."""
+        return f"{self.unit} {self.world.t // self.stride}"
+
+    @property
+    def round(self) -> str:
+        """How far a loop is: `12/100`."""
+        return f"{self.world.t % self.length // self.stride}/{self.length // self.stride}"
 
     def image(self) -> np.ndarray:
         """What is to be seen of the cells, `(h, w, 3)` uint8: their colour, or the channel looked at."""

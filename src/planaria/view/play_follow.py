@@ -1,11 +1,12 @@
 """A run folder that is looked at while it trains: its newest weights, how it does, and a wish to pause."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from planaria.core.layout import Layout
-from planaria.core.rule import Rule
 from planaria.errors import UserError
-from planaria.store import live, load
+from planaria.living import Living, find
+from planaria.store import live
 
 ASK_SECONDS = 5.0
 """How often live weights are asked for."""
@@ -14,11 +15,15 @@ LOOK_SECONDS = 0.5
 
 
 class Training:
-    """The training in `folder`. It never waits for whoever looks on. `layout` is set by whoever opens a model of it."""
+    """The training in `folder`. It never waits for whoever looks on.
+
+    `layout`, and `wake`, which opens a model file of it, are set by whoever plays with one.
+    """
 
     def __init__(self, folder: Path):
         self.folder = folder
         self.layout: Layout | None = None
+        self.wake: Callable[[Path], Living] = find
         self.status = live.read_status(folder)
         self._asked = self._looked = float("-inf")
         self._read = self._stamp(live.WEIGHTS) if self.status is None else None
@@ -29,8 +34,8 @@ class Training:
         """Whether it trains now, or pauses."""
         return self.status is not None and self.status.state in ("running", "paused")
 
-    def follow(self, now: float) -> tuple[Rule | None, str]:
-        """The newest rule where there is a new one, and a line where something went wrong. `now` in seconds."""
+    def follow(self, now: float) -> tuple[Living | None, str]:
+        """The newest model where there is a new one, and a line where something went wrong. `now` in seconds."""
         if now - self._looked < LOOK_SECONDS:
             return None, ""
         self._looked = now
@@ -72,7 +77,7 @@ class Training:
         loss = f"loss {self.status.loss:.5f}" if self.status.loss is not None else "loss -"
         return f"{self.status.state}, iteration {self.status.step} of {self.status.steps}, {loss}"
 
-    def _finished(self) -> tuple[Rule | None, str]:
+    def _finished(self) -> tuple[Living | None, str]:
         """It has come to its end: what it leaves is what it shows from now on."""
         self._paused = False
         state = self.status.state if self.status else "gone"
@@ -80,14 +85,14 @@ class Training:
         news = f"the training is {state}"
         return self._load(whole, news) if state == "finished" and whole.is_file() else (None, news)
 
-    def _load(self, path: Path, news: str) -> tuple[Rule | None, str]:
+    def _load(self, path: Path, news: str) -> tuple[Living | None, str]:
         try:
-            rule, layout = load(path)
+            living = self.wake(path)
         except UserError as e:
             return None, str(e)
-        if self.layout not in (None, layout):
+        if self.layout not in (None, living.layout):
             return None, f"{self.folder.name} has other channels now; open it again"
-        return rule, news
+        return living, news
 
     def _stamp(self, name: str) -> tuple[int, int] | None:
         """What changes when a file is replaced."""

@@ -26,7 +26,7 @@ LIFE, BRUSH, LOOK, DAMAGE, KEEP = "Life", "Brush", "Look", "Damage", "Keep"
 
 KEYS = (
     Key(("space",), "pause", "pause, a training too", LIFE),
-    Key((".", "right"), "step", "one step", LIFE),
+    Key((".", "right"), "step", "one step, or frame", LIFE),
     Key(("+", "=", "up"), "faster", "faster", LIFE),
     Key(("-", "down"), "slower", "slower", LIFE),
     Key(("i",), "initialise", "begin again", LIFE),

@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from planaria import store
 from planaria.core.layout import Layout
-from planaria.core.rule import Rule
 from planaria.errors import UserError
 from planaria.types import Cond
 from planaria.world import World
@@ -27,7 +26,7 @@ def save_state(path: Path, world: World, name: str) -> Path:
     return path
 
 
-def read_state(path: Path, rule: Rule, layout: Layout, *, cond: Cond | None = None, engine: str = "auto") -> World:
+def read_state(path: Path, rule: nn.Module, layout: Layout, *, cond: Cond | None = None, engine: str = "auto") -> World:
     """The world that `save_state` wrote, to the bit. Sizes are checked before memory is taken.
 
     Raises `UserError` for another file, a damaged one, or one of a model with other channels.

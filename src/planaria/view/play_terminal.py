@@ -280,15 +280,15 @@ def status(play: Play, columns: int) -> str:
     r, g, b = play.colour
     parts = [
         ("1", play.name),
-        ("", f"step {play.world.t}"),
+        ("", play.moment),
         *([("31", "paused")] if play.paused else []),
         *([("31", f"● {play.recorder.seconds:.1f} s")] if play.recorder.on else []),
         *([("32", play.training.told)] if play.training is not None and play.training.told else []),
         *([("35", play.message)] if play.message else []),
         *([("35", play.view)] if play.channel is not None else []),
-        *([("35", f"loop {play.world.t % play.length}/{play.length}")] if play.loop else []),
+        *([("35", f"loop {play.round}")] if play.loop else []),
         (f"38;2;{r};{g};{b}" if play.brush == "paint" else "", f"● {play.brush} {play.radius}"),
-        ("2", f"{play.speed:g} steps/s"),
+        ("2", f"{play.speed:g} {play.unit}s/s"),
         ("2", "h keys"),
     ]
     out, room = [], columns - 1

@@ -5,12 +5,16 @@ export function decode(payload) {
   const { rule, layout } = payload;
   if (payload.format !== 1) throw new Error("this page can't read a model of that format");
   const kernels = payload.kernels.map((k) => Float32Array.from(k));
+  const reaches = payload.reaches ?? kernels.map(() => 1); // how many cells away each kernel's outer taps lie
+  if (reaches.length !== kernels.length || !reaches.every((n) => Number.isInteger(n) && n >= 1 && n <= 16)) {
+    throw new Error("the model's filters don't say how far they reach");
+  }
   const own = rule.channels - rule.frozen;
   const widths = [rule.channels * kernels.length + rule.cond, ...rule.hidden, own];
   const weights = payload.weights.map(floats);
   const biases = payload.biases.map(floats);
   if (weights.length !== widths.length - 1) throw new Error("the model's layers don't fit its settings");
-  const model = { ...payload, kernels, own, widths, weights, biases, cond: new Float32Array(rule.cond), layout };
+  const model = { ...payload, kernels, reaches, own, widths, weights, biases, cond: new Float32Array(rule.cond), layout };
   check(model);
   return model;
 }

@@ -28,14 +28,15 @@ function erf(x) {
   return Math.sign(x) * (1 - Math.exp(-a * a) / (f * Math.sqrt(Math.PI)));
 }
 
-/** States lie cell by cell, all channels of one together, with a ring of cells around the grid for its edge. */
+/** States lie cell by cell, all channels of one together, with a border of cells around the grid for what is beyond. */
 export class PlainEngine {
   constructor(model, size) {
     this.kind = "plain";
     this.size = size;
     const [h, w] = size;
-    this.across = w + 2;
-    this.cells = (h + 2) * (w + 2);
+    this.border = Math.max(1, ...model.reaches); // as wide as a filter reaches
+    this.across = w + 2 * this.border;
+    this.cells = (h + 2 * this.border) * this.across;
     this.x = new Float32Array(this.cells * model.rule.channels);
     this.y = new Float32Array(this.x.length);
     this.living = new Uint8Array(this.cells); // the cell itself is alive
@@ -47,11 +48,11 @@ export class PlainEngine {
 
   setModel(model) {
     this.model = model;
-    const { rule, kernels, widths } = model;
+    const { rule, kernels, reaches, widths } = model;
     const offsets = [-this.across - 1, -this.across, -this.across + 1, -1, 0, 1];
     offsets.push(this.across - 1, this.across, this.across + 1);
-    this.taps = kernels.map((kernel) =>
-      offsets.map((o, i) => [o * rule.channels, kernel[i]]).filter(([, weight]) => weight !== 0),
+    this.taps = kernels.map((kernel, f) =>
+      offsets.map((o, i) => [o * reaches[f] * rule.channels, kernel[i]]).filter(([, weight]) => weight !== 0),
     );
     this.biases = widths.slice(1).map((n, i) => model.biases[i] ?? new Float32Array(n));
     this.biases[0] = firstBias(model);
@@ -76,7 +77,7 @@ export class PlainEngine {
     for (let row = 0; row < h; row++) {
       const line = fold(key, row);
       for (let column = 0; column < w; column++) {
-        const cell = (row + 1) * this.across + column + 1;
+        const cell = this.cell(row, column);
         if (may && !may[cell]) continue;
         if (limit < 2 ** 32 && fold(line, column) >>> 0 >= limit) continue;
         this.act(x, y, cell * c);
@@ -88,13 +89,18 @@ export class PlainEngine {
         this.wrap(y, c);
         this.feelLife(y, this.after);
       }
-      for (let row = 1; row <= h; row++) {
-        for (let cell = row * this.across + 1, end = cell + w; cell < end; cell++) {
+      for (let row = 0; row < h; row++) {
+        for (let cell = this.cell(row, 0), end = cell + w; cell < end; cell++) {
           if (!judged[cell] || (before && !this.alive[cell])) y.fill(0, cell * c, cell * c + own);
         }
       }
     }
     [this.x, this.y] = [y, x];
+  }
+
+  /** Where a cell lies among those of the grid and its border. */
+  cell(row, column) {
+    return (row + this.border) * this.across + column + this.border;
   }
 
   /** What the cell at `at` becomes: perceive, think, add. */
@@ -151,12 +157,12 @@ export class PlainEngine {
     this.spread(this.living, into);
   }
 
-  /** A mask grown by one cell all around; its ring is that of the grid's edge. */
+  /** A mask grown by one cell all around; its border is that of the grid's edge. */
   spread(mask, into) {
     const [h, w] = this.size;
     const across = this.across;
-    for (let row = 1; row <= h; row++) {
-      for (let cell = row * across + 1, end = cell + w; cell < end; cell++) {
+    for (let row = 0; row < h; row++) {
+      for (let cell = this.cell(row, 0), end = cell + w; cell < end; cell++) {
         const [up, down] = [cell - across, cell + across];
         into[cell] =
           mask[up - 1] | mask[up] | mask[up + 1] | mask[cell - 1] | mask[cell] | mask[cell + 1] |
@@ -166,18 +172,21 @@ export class PlainEngine {
     this.wrap(into, 1);
   }
 
-  /** Give the ring of cells around the grid what lies beyond the edge: the other side of a torus, or still nothing. */
+  /** Give the border what lies beyond the edge: the torus, several times round where it is small, or still nothing. */
   wrap(values, c) {
     if (this.model.rule.edge !== "circular") return;
     const [h, w] = this.size;
-    const line = this.across * c;
-    for (let row = 1; row <= h; row++) {
-      const at = row * line;
-      values.copyWithin(at, at + w * c, at + (w + 1) * c);
-      values.copyWithin(at + (w + 1) * c, at + c, at + 2 * c);
+    const copy = (to, from, n) => values.copyWithin(to * c, from * c, (from + n) * c);
+    for (let row = 0; row < h; row++) {
+      for (let k = 0; k < this.border; k++) {
+        copy(this.cell(row, -1 - k), this.cell(row, w - 1 - (k % w)), 1);
+        copy(this.cell(row, w + k), this.cell(row, k % w), 1);
+      }
     }
-    values.copyWithin(0, h * line, (h + 1) * line);
-    values.copyWithin((h + 1) * line, line, 2 * line);
+    for (let k = 0; k < this.border; k++) {
+      copy(this.cell(-1 - k, -this.border), this.cell(h - 1 - (k % h), -this.border), this.across);
+      copy(this.cell(h + k, -this.border), this.cell(k % h, -this.border), this.across);
+    }
   }
 
   /** Numbers of a rectangle of cells, channel by channel. */
@@ -200,7 +209,7 @@ export class PlainEngine {
   visit([row, column, h, w], deed) {
     const c = this.model.rule.channels;
     for (let r = 0; r < h; r++) {
-      for (let s = 0; s < w; s++) deed(((row + r + 1) * this.across + column + s + 1) * c, r * w + s);
+      for (let s = 0; s < w; s++) deed(this.cell(row + r, column + s) * c, r * w + s);
     }
   }
 

@@ -45,7 +45,7 @@ class Player {
     this.kind = this.world.kind;
     this.camera = new Camera(this.world.size);
     this.brush = new Brush(this);
-    this.pace = new Pace(speed);
+    this.pace = new Pace(payload, speed);
     this.playing = autoplay;
     this.channel = null;
     this.asked = ""; // the ground asked for, if any
@@ -108,8 +108,10 @@ class Player {
   setModel(payload) {
     this.world.setModel(payload);
     this.payload = payload;
+    this.pace.count(payload);
     this.channel = null;
     this.bar.model();
+    this.tell();
     this.stir();
   }
 
@@ -147,7 +149,7 @@ class Player {
     this.request = 0;
     try {
       if (this.living) {
-        const done = this.pace.run(now, () => this.world.tick(1));
+        const done = this.pace.run(now, () => this.live());
         if (done) this.brush.hold();
         this.dirty ||= done > 0;
         this.ask();
@@ -158,6 +160,12 @@ class Player {
       this.pause();
       this.bar.say(`It stopped: ${error.message}`);
     }
+  }
+
+  /** One step; a loop begins again first where it is due. */
+  live() {
+    if (this.pace.ends(this.world.t)) this.world.begin();
+    this.world.tick(1);
   }
 
   draw() {
@@ -190,7 +198,8 @@ class Player {
     if (this.canvas.width !== width || this.canvas.height !== height) Object.assign(this.canvas, { width, height });
     const { bar, top } = this.bar;
     const gap = 12 * this.ratio;
-    const title = width < 1.3 * height ? top.offsetHeight * this.ratio : 0; // a wide one has it beside the grid
+    const [rows, columns] = this.world.size;
+    const title = width < (1.3 * height * columns) / rows ? top.offsetHeight * this.ratio : 0; // a wide one has it beside the grid
     const bottom = bar.offsetHeight * this.ratio + 2 * gap;
     this.camera.frame(width, height, { top: title + gap, bottom, left: gap, right: gap });
     this.stir();
@@ -207,9 +216,8 @@ class Player {
 
   tell(now = 0) {
     this.told = now;
-    const rate = this.pace.real < 10 ? this.pace.real.toFixed(1) : Math.round(this.pace.real);
-    const text = `step ${this.world.t} · ${this.playing ? rate + " steps/s" : "paused"}`;
-    this.bar.tell(text);
+    const text = this.pace.told(this.world.t, this.playing);
+    this.bar.tell(text, this.pace.unit === "step" ? "" : `step ${this.world.t}`);
     this.options.onstatus?.(text);
   }
 
@@ -218,8 +226,10 @@ class Player {
     const held = [...payload.weights, ...payload.biases]; // base64: four letters for three bytes
     const numbers = held.reduce((n, text) => n + Math.floor((text.length * 3) / 16), 0);
     const taught = payload.trained ? `, taught in ${payload.trained.toLocaleString("en")} iterations` : "";
+    const { solver } = payload;
+    const other = solver && solver !== "euler" ? ` Taught in steps of ${solver}; here it takes Euler's.` : "";
     const engine = world.kind === "plain" ? `plain JavaScript: ${world.why}` : "WebGL2, on the graphics card";
-    return `${numbers.toLocaleString("en")} numbers${taught}. Runs in ${engine}.`;
+    return `${numbers.toLocaleString("en")} numbers${taught}. Runs in ${engine}.${other}`;
   }
 
   /** Do what a button or key says. */
@@ -231,8 +241,9 @@ class Player {
       play: () => (this.playing ? this.pause() : this.play()),
       step: () => {
         this.pause();
-        world.tick(1);
+        world.tick(pace.steps - (world.t % pace.steps));
       },
+      loop: () => bar.say(pace.turn()),
       reset: () => world.reset(),
       undo: () => world.undo() || bar.say("Nothing to undo."),
       wound: () => bar.open("wound"),
@@ -248,7 +259,7 @@ class Player {
       randomise: () => world.randomise(),
       clear: () => {
         world.clear();
-        bar.say("Empty. Plant a seed, or begin again.");
+        bar.say(world.model.start ? "Empty. Draw something, or begin again." : "Empty. Plant a seed, or begin again.");
       },
       channel: () => this.show([...bar.names.keys(), null][(this.channel ?? -1) + 1]),
       background: () => this.ground({ light: "dark", dark: "chequer", chequer: "light" }[this.look]),
@@ -330,7 +341,8 @@ class Player {
   resize(rows, columns) {
     this.world.resize([rows, columns].map((n) => within(n, 8, GRID_LIMIT)));
     this.camera.grid = this.world.size;
-    this.camera.fit();
+    this.camera.fitted = true;
+    this.measure();
   }
 
   /** As many cells as there is room for, as large as they are. */

@@ -82,6 +82,7 @@ export class Bar {
     this.channel = field("select", "What is shown", (value) => player.show(value === "" ? null : Number(value)));
     this.seed = field("input", "Seed of its luck", (value) => player.luck(Number(value)), { type: "number", min: "0" });
     this.grounds = GROUNDS.map((look) => word(look, look, () => player.ground(look)));
+    this.loop = word("loop", "Loop");
     this.cells = tag("span");
     this.about = tag("p", { class: "pl-about" });
     const row = (words, ...parts) => part("row", tag("span", {}, words), ...parts);
@@ -92,7 +93,7 @@ export class Bar {
         button("plus", "More cells", "", { onclick: act("wider") }), word("fill", "Fill")),
       row("Seed", this.seed),
       part("pair", word("save", "Save picture"), word("photo", "Open photo"),
-        word("randomise", "Randomise"), word("clear", "Clear")),
+        word("randomise", "Randomise"), word("clear", "Clear"), this.loop),
       this.about);
   }
 
@@ -118,7 +119,10 @@ export class Bar {
     this.channel.replaceChildren(choice("", "colour"), ...this.names.map((name, i) => choice(String(i), name)));
     this.title.textContent = this.player.world.name;
     const chooser = tag("button", { type: "button", onclick: () => this.file.click() }, "Choose one");
-    this.hint.replaceChildren(...(frozen ? ["Drop a photo.", chooser] : ["Drag to wound it. It heals."]));
+    const { start } = this.player.world.model;
+    const words = start ? "Draw into it, or drop a picture." : "Drag to wound it. It heals.";
+    this.hint.replaceChildren(...(frozen ? ["Drop a photo.", chooser] : [words]));
+    for (const tool of this.tools) tool.hidden = Boolean(start) && tool.dataset.act === "plant";
     this.hint.classList.remove("pl-gone");
     this.refresh();
   }
@@ -141,8 +145,10 @@ export class Bar {
     this.colour.value = colour;
     if (!SWATCHES.includes(colour)) this.own.style.background = colour;
     this.pace.value = String(pace.slide);
-    this.pace.setAttribute("aria-valuetext", `${pace.speed} steps a second`);
-    this.rate.textContent = `${pace.speed}/s`;
+    this.pace.setAttribute("aria-valuetext", `${pace.asked} ${pace.unit}s a second`);
+    this.rate.textContent = `${pace.asked}/s`;
+    this.rate.title = `${pace.unit}s a second`;
+    press([this.loop], () => pace.loop);
     this.channel.value = String(player.channel ?? "");
     this.seed.value = String(world.seed);
     this.cells.textContent = `${columns} × ${rows}`;
@@ -152,8 +158,9 @@ export class Bar {
   }
 
   /** The line of figures: shown at once, read out now and then. */
-  tell(text) {
+  tell(text, title) {
     this.status.textContent = text;
+    this.status.title = title;
     if (performance.now() - this.said > 10_000) this.read(text);
   }
 

@@ -8,9 +8,10 @@ export const LARGEST = 32; // cells of radius
 export class Brush {
   constructor(player) {
     this.player = player;
-    this.tool = "erase";
+    const { start } = player.world.model;
+    this.tool = start ? "paint" : "erase";
     this.radius = within(Math.round(Math.min(...player.world.size) / 14), 1, 8);
-    this.colour = [209, 73, 91];
+    this.colour = start && player.world.layout.visible === 1 ? opposite(start.frames.at(-1)) : [209, 73, 91];
     this.at = null; // where the stroke is: [row, column]
     this.outline = drawing(["M0 0", "M0 0"], 1, "pl-outline");
   }
@@ -28,6 +29,7 @@ export class Brush {
     }
     if (this.tool === "pan") return;
     this.player.world.press();
+    if (!this.player.world.layout.frozen) this.player.bar.hint.classList.add("pl-gone");
     this.at = [row, column];
     this.dab(row, column);
   }
@@ -61,7 +63,8 @@ export class Brush {
     const [rows, columns] = world.size;
     const r = this.reach;
     if (row < -r || column < -r || row >= rows + r || column >= columns + r) return;
-    if (this.tool === "erase") this.player.wound(`circle(${column},${row},${r})`, again);
+    if (this.tool === "erase" && world.ground) world.paint(row, column, r, world.ground);
+    else if (this.tool === "erase") this.player.wound(`circle(${column},${row},${r})`, again);
     else if (this.tool === "paint") world.paint(row, column, r, world.colour(this.colour));
     else if (this.tool === "plant") world.plant(row, column);
     this.player.stir();
@@ -77,6 +80,12 @@ export class Brush {
     const [left, top] = [camera.x / ratio + cell[1] * side, camera.y / ratio + cell[0] * side];
     this.outline.style.transform = `translate(${left}px,${top}px)`;
   }
+}
+
+// White on a dark picture, black on a light one.
+function opposite(picture) {
+  const light = picture.reduce((sum, v) => sum + v, 0) > picture.length / 2;
+  return light ? [0, 0, 0] : [255, 255, 255];
 }
 
 // The edge of a disc of cells around the cell at (0, 0), for cells `side` pixels wide.

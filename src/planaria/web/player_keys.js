@@ -38,6 +38,7 @@ const KEYS = [
   ["c", "clear", "C", "Clear"],
   ["v", "channel", "V", "Next channel"],
   ["g", "background", "G", "Background"],
+  ["l", "loop", "L", "Loop: begin again after a while, or live on"],
   ["f", "fit", "F", "Show all of it"],
   ["s", "save", "S", "Save the picture"],
   ["o", "photo", "O", "Open a photo"],

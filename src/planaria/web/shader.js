@@ -54,11 +54,11 @@ export function pack(model) {
 }
 
 function head(model, block) {
-  const { rule } = model;
+  const { rule, reaches } = model;
   const { vectors } = plan(model);
   const edge =
     rule.edge === "circular"
-      ? "q = (q + size) % size;\n  return texelFetch(x, ivec3(q, g), 0);"
+      ? `q = (q + ${Math.max(2, ...reaches)} * size) % size;\n  return texelFetch(x, ivec3(q, g), 0);`
       : "bool inside = all(greaterThanEqual(q, ivec2(0))) && all(lessThan(q, size));\n" +
         "  return inside ? texelFetch(x, ivec3(clamp(q, ivec2(0), size - 1), g), 0) : vec4(0.0);";
   const weights = block
@@ -88,16 +88,20 @@ mat4 M(int i) { return mat4(W(4 * i), W(4 * i + 1), W(4 * i + 2), W(4 * i + 3));
 
 /** The pass that perceives, thinks and adds, for `count` groups of channels from `first` on. */
 export function stepShader(model, block, first, count) {
-  const { rule, kernels } = model;
+  const { rule, kernels, reaches } = model;
   const { groups, inputs, outputs, starts, biasAt, layers } = plan(model);
   const may = { none: "true", after: "true", before: "near(x, q, 1)", both: "near(x, q, 2)" }[rule.life];
   const limit = threshold(rule.fire_rate);
   const acts = limit >= 2 ** 32 ? "true" : `fold(fold(fold(key, 0u), uint(q.y)), uint(q.x)) < ${limit}u`;
   const outs = Array.from({ length: count }, (_, i) => `layout(location = ${i}) out vec4 y${i};`);
   const lines = [];
-  for (let k = 0; k < kernels.length; k++) {
-    const taps = [...kernels[k]].map((v, i) => (v ? `${real(v)} * n[${i}]` : "")).filter(Boolean);
-    lines.push(`    p[${k * groups} + g] = ${taps.join(" + ") || "vec4(0.0)"};`);
+  for (const reach of new Set(reaches)) {
+    lines.push(`    for (int i = 0; i < 9; i++) n[i] = at(x, g, q + ${reach} * ivec2(i % 3 - 1, i / 3 - 1));`);
+    kernels.forEach((kernel, k) => {
+      if (reaches[k] !== reach) return;
+      const taps = [...kernel].map((v, i) => (v ? `${real(v)} * n[${i}]` : "")).filter(Boolean);
+      lines.push(`    p[${k * groups} + g] = ${taps.join(" + ") || "vec4(0.0)"};`);
+    });
   }
   const thinking = [];
   for (let i = 0; i < layers - 2; i++) {
@@ -148,7 +152,6 @@ ${adds.map((i) => `  vec4 d${i} = vec4(0.0);`).join("\n")}
   vec4 p[${inputs[0]}];
   for (int g = 0; g < ${groups}; g++) {
     vec4 n[9];
-    for (int i = 0; i < 9; i++) n[i] = at(x, g, q + ivec2(i % 3 - 1, i / 3 - 1));
 ${lines.join("\n")}
   }
 ${thinking.join("\n")}

@@ -25,7 +25,7 @@ function tile(kind, drawn) {
   film.addEventListener("error", () => (film.hidden = true));
   const update = (card) => {
     element.href = `#/${kind}/${encodeURIComponent(card.name)}`;
-    const picture = card.film ?? sketch(card, drawn);
+    const picture = card.film ?? card.still ?? sketch(card, drawn);
     stage.classList.toggle("ghost", !card.film);
     if (picture !== shown) {
       shown = picture;

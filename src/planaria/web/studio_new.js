@@ -3,9 +3,19 @@
 import { icon, make, span, whole } from "./studio_dom.js";
 import { Refusal, ask, at } from "./studio_wire.js";
 import { allSettings, field, spelled } from "./studio_fields.js";
+import { films } from "./studio_film.js";
 import { pictures } from "./studio_picture.js";
 
-const FIRST = { size: "Size, in cells", regime: "What it learns", "train.steps": "Iterations" };
+const FIRST = {
+  size: "Size, in cells", regime: "What it learns", steps: "Cell steps a frame", context: "Frames it is shown",
+  "train.steps": "Iterations",
+};
+const ASKED = {
+  picture: ["What shall grow?", "Something with a clear shape on a plain ground grows best."],
+  film: ["What shall it watch?", "A film whose next moment follows from what lies nearby, everywhere by the same law."],
+  "": ["What it needs", "This kind of life needs no picture."],
+};
+const CHOSEN = ["picture", "film"]; // settings that have a chooser of their own
 const BEGIN_WITH = "quick";
 const GALLERY_RECIPE = "healer";
 
@@ -22,12 +32,13 @@ export async function fresh(host, { query }) {
 
   const problem = make("p", { class: "problem", role: "alert", tabIndex: -1, hidden: true });
   const name = make("input", { id: "name", type: "text", maxLength: 60, autocomplete: "off", spellcheck: false });
-  name.placeholder = "after its picture";
   const nameError = make("p", { class: "field-error", id: "name-error", hidden: true });
   const nameHelp = make("p", { class: "field-help", text: "Of the run and its folder." });
   const taskCards = radios("task", "Kind of life");
   const recipeCards = radios("recipe", "Recipe");
-  const picturePlace = make("div");
+  const sourceTitle = make("h2");
+  const sourceHelp = make("p", { class: "muted" });
+  const sourcePlace = make("div");
   const firstPlace = make("div", { class: "firsts" });
   const everything = make("details", { class: "everything" });
   const words = make("span", { text: "Start growing" });
@@ -37,9 +48,9 @@ export async function fresh(host, { query }) {
     "form",
     { noValidate: true, class: "new", on: { submit } },
     problem,
-    step("What shall grow?", "Something with a clear shape on a plain ground grows best.", picturePlace),
-    step("Begin with a recipe", "Settings that work together; change what you like below.", recipeCards.element),
     tasks.length > 1 ? step("Kind of life", "What the cells are taught.", taskCards.element) : null,
+    make("section", { class: "step" }, make("div", { class: "step-head" }, sourceTitle, sourceHelp), sourcePlace),
+    step("Begin with a recipe", "Settings that work together; change what you like below.", recipeCards.element),
     step("How", "", make("div", {}, firstPlace, everything)),
     make("div", { class: "submit" }, summary, go),
   );
@@ -48,14 +59,19 @@ export async function fresh(host, { query }) {
   function build() {
     const tell = () => describe();
     fields = new Map(task.fields.map((about) => [about.key, field(about, { label: FIRST[about.key], oninput: tell })]));
-    const picture = task.fields.find((about) => about.kind === "picture");
-    chooser = picture ? pictures(forms.pictures, (source) => thumb(forms, source), tell) : null;
-    picturePlace.replaceChildren(chooser?.element ?? "This kind of life needs no picture.");
+    const source = task.fields.find((about) => CHOSEN.includes(about.kind));
+    const face = (one) => thumb(forms, one);
+    const choosers = { picture: () => pictures(forms.pictures, face, tell), film: () => films(forms.films, face, tell) };
+    chooser = source ? choosers[source.kind]() : null;
+    [sourceTitle.textContent, sourceHelp.textContent] = ASKED[source?.kind ?? ""];
+    sourcePlace.replaceChildren(chooser?.element ?? "");
+    words.textContent = source?.kind === "film" ? "Start learning" : "Start growing";
+    name.placeholder = `after its ${source?.kind ?? "recipe"}`;
     firstPlace.replaceChildren(
       ...Object.keys(FIRST).map((key) => fields.get(key)?.element).filter(Boolean),
       make("div", { class: "field" }, make("label", { for: "name", text: "Name" }), name, nameError, nameHelp),
     );
-    settings = allSettings([...fields.values()], new Set([...Object.keys(FIRST), picture?.key]));
+    settings = allSettings([...fields.values()], new Set([...Object.keys(FIRST), source?.key]));
     everything.replaceChildren(make("summary", { text: `All settings (${fields.size})` }), ...settings.elements);
     fields.get("size")?.element.addEventListener("input", resize);
     based();
@@ -63,8 +79,9 @@ export async function fresh(host, { query }) {
 
   function based() {
     for (const one of fields.values()) one.base(spelled(recipe?.settings[one.key] ?? one.about.default));
-    const said = recipe?.settings.picture;
-    if (chooser && (said || !chooser.source())) chooser.choose(said ?? spelled(fields.get("picture")?.about.default));
+    const source = [...fields.values()].find((one) => CHOSEN.includes(one.about.kind));
+    const said = recipe?.settings[source?.key];
+    if (chooser && (said || !chooser.source())) chooser.choose(said ?? spelled(source.about.default));
     resize();
     describe();
   }
@@ -78,14 +95,16 @@ export async function fresh(host, { query }) {
     const cells = fields.get("size")?.value();
     const steps = Number(fields.get("train.steps")?.value());
     const changed = [...fields.values()].filter((one) => one.changed()).length;
-    const parts = [cells && `${cells} cells`, steps && `${whole(steps)} iterations`, duration(Number(cells), steps)];
+    const large = Number(cells) > 0 && `${cells} cells`;
+    const long = fields.has("picture") && duration(Number(cells), steps);
+    const parts = [large, steps && `${whole(steps)} iterations`, long];
     summary.textContent = [...parts, changed && `${changed} changed`].filter(Boolean).join(" \u00b7 ");
   }
 
   function chosen() {
     const sent = {};
     for (const one of fields.values()) {
-      if (one.about.kind === "picture") sent[one.key] = chooser.source();
+      if (CHOSEN.includes(one.about.kind)) sent[one.key] = chooser.source();
       else if (one.changed()) sent[one.key] = one.value();
     }
     const what = recipe ? { recipe: recipe.name } : { task: task.name };
@@ -118,7 +137,7 @@ export async function fresh(host, { query }) {
       name.setAttribute("aria-invalid", "true");
       name.setAttribute("aria-describedby", "name-error");
       name.focus();
-    } else if (one?.about.kind === "picture") chooser.fail(message);
+    } else if (one && CHOSEN.includes(one.about.kind)) chooser.fail(message);
     else if (one) {
       if (everything.contains(one.element)) {
         everything.open = true;
@@ -135,8 +154,11 @@ export async function fresh(host, { query }) {
   taskCards.fill(tasks.map((one) => [one.name, one.name, one.about]), task.name, (picked) => {
     task = tasks.find((one) => one.name === picked);
     if (recipe?.task !== task.name) recipe = null;
+    const typed = [...fields.values()].filter((one) => one.changed() && !CHOSEN.includes(one.about.kind));
     offer();
     build();
+    for (const one of typed) fields.get(one.key)?.set(one.value()); // what both kinds have stays as it was typed
+    describe();
   });
 
   function offer() {
@@ -158,6 +180,7 @@ export async function fresh(host, { query }) {
     for (const [key, value] of Object.entries(like.settings)) fields.get(key)?.set(spelled(value));
     const drawn = [like.settings.picture, like.name].find((source) => forms.pictures.includes(source));
     if (like.settings.picture) chooser?.choose(drawn ?? spelled(like.settings.picture));
+    if (like.settings.frames) chooser?.choose(spelled(like.settings.frames));
     resize();
     describe();
   }

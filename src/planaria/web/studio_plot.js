@@ -1,4 +1,5 @@
-// The loss curve: each iteration faint, the running median bold, the guardian's deeds dotted, a reading at the pointer.
+// The loss curve: each iteration faint, the running median bold, the guardian's deeds dotted, a reading at the pointer;
+// where there are, its named terms as thin lines and what was held out as dots.
 
 import { log10, make, tell, whole } from "./studio_dom.js";
 
@@ -9,9 +10,11 @@ const TOP = 12;
 const BOTTOM = 26;
 const MEDIANS = 240;
 const MOST = 6000;
+const DOT = 2.6;
+const AHEAD = /^frame \d+$/;
 
 /**
- * A plot for `host`; `add(lines, reset)` takes `{step, loss, event}` in place of what it had of those steps, after a
+ * A plot for `host`; `add(lines, reset)` takes `{step, loss, terms, validation, event}` in place of what it had of those steps, after a
  * reset also of later ones; `close()` leaves.
  */
 export function plot(host) {
@@ -19,8 +22,11 @@ export function plot(host) {
   const reading = make("p", { class: "plot-reading", role: "status", hidden: true });
   const empty = make("p", { class: "plot-empty muted", text: "The curve begins with the first iterations." });
   const latest = make("p", { class: "plot-event", role: "status", hidden: true });
-  host.append(make("div", { class: "plot-frame" }, canvas, reading, empty), latest);
+  const legend = make("p", { class: "plot-legend muted", hidden: true });
+  host.append(make("div", { class: "plot-frame" }, canvas, reading, empty), legend, latest);
   let points = [];
+  let looks = []; // at what was held out
+  let lines = []; // running medians: of the loss, then of each term
   let events = [];
   let pointer = null;
   let due = 0;
@@ -32,17 +38,23 @@ export function plot(host) {
     });
   };
 
-  const add = (lines, reset = false) => {
-    if (!lines.length) return;
-    const told = lines.filter(({ loss }) => typeof loss === "number" && loss > 0);
-    const to = reset ? Infinity : lines.at(-1).step;
-    const merged = (old, news) => {
-      const kept = old.filter(({ step }) => step < lines[0].step || step > to);
-      return [...kept, ...news].sort((a, b) => a.step - b.step);
+  const add = (news, reset = false) => {
+    if (!news.length) return;
+    const told = news.filter(({ loss }) => positive(loss));
+    const to = reset ? Infinity : news.at(-1).step;
+    const merged = (old, some) => {
+      const kept = old.filter(({ step }) => step < news[0].step || step > to);
+      return [...kept, ...some].sort((a, b) => a.step - b.step);
     };
-    points = merged(points, told.map(({ step, loss }) => ({ step, loss, value: Math.log10(loss) })));
+    const point = ({ step, loss, terms }) => ({ step, loss, value: Math.log10(loss), terms: alike(terms) });
+    points = merged(points, told.map(point));
     if (points.length > MOST) points = points.filter((_, place) => (points.length - place) % 2); // the newest stays
-    events = merged(events, lines.filter(({ event }) => event));
+    events = merged(events, news.filter(({ event }) => event));
+    const held = news.filter(({ validation }) => positive(validation));
+    looks = merged(looks, held.map(({ step, validation }) => ({ step, value: Math.log10(validation) })));
+    const names = Object.keys(points.at(-1)?.terms ?? {});
+    lines = ["", ...names].map((name) => ({ name, line: medians(points, (one) => (name ? one.terms[name] : one.value)) }));
+    explain(legend, names, looks.length > 0);
     empty.hidden = points.length > 0;
     latest.hidden = events.length === 0;
     tell(latest, events.at(-1)?.event ?? "");
@@ -55,7 +67,7 @@ export function plot(host) {
   };
 
   function scales(width) {
-    const values = points.map((point) => point.value);
+    const values = [...points, ...looks, ...lines.flatMap(({ line }) => line)].map((point) => point.value);
     values.sort((a, b) => a - b);
     const [low, high] = [0.002, 0.998].map((share) => values[Math.round(share * (values.length - 1))]);
     const pad = Math.max(0.08, 0.06 * (high - low));
@@ -81,7 +93,9 @@ export function plot(host) {
     grid(pen, scale, width, ink);
     guardian(pen, scale, ink);
     faint(pen, scale, ink);
+    terms(pen, scale, ink);
     bold(pen, scale, ink);
+    dots(pen, scale, ink);
     if (pointer !== null) read(pen, scale, ink, width);
   }
 
@@ -113,8 +127,29 @@ export function plot(host) {
     pen.lineWidth = 2.2;
     pen.lineJoin = pen.lineCap = "round";
     pen.beginPath();
-    for (const { step, value } of medians(points)) pen.lineTo(scale.x(step), scale.y(value));
+    for (const { step, value } of lines[0].line) pen.lineTo(scale.x(step), scale.y(value));
     pen.stroke();
+  }
+
+  function terms(pen, scale, ink) {
+    pen.strokeStyle = ink.muted;
+    pen.lineWidth = 1;
+    for (const [place, { line }] of lines.slice(1).entries()) {
+      pen.globalAlpha = 1 - (0.75 * place) / Math.max(1, lines.length - 2);
+      pen.beginPath();
+      for (const { step, value } of line) pen.lineTo(scale.x(step), scale.y(value));
+      pen.stroke();
+    }
+    pen.globalAlpha = 1;
+  }
+
+  function dots(pen, scale, ink) {
+    pen.fillStyle = ink.leaf;
+    for (const { step, value } of looks) {
+      pen.beginPath();
+      pen.arc(scale.x(step), scale.y(value), DOT, 0, 7);
+      pen.fill();
+    }
   }
 
   function guardian(pen, scale, ink) {
@@ -145,7 +180,10 @@ export function plot(host) {
     pen.arc(x, y, 4, 0, 7);
     pen.fill();
     const told = events.find(({ step }) => Math.abs(scale.x(step) - x) < 5);
-    reading.textContent = told ? told.event : `iteration ${whole(near.step)}: log10 loss ${log10(near.loss)}`;
+    const held = looks.find(({ step }) => Math.abs(scale.x(step) - x) < 5);
+    const parts = [...Object.entries(near.terms), ...(held ? [["held out", held.value]] : [])];
+    const more = parts.map(([name, value]) => ` \u00b7 ${name} ${log10(10 ** value)}`).join("");
+    reading.textContent = told ? told.event : `iteration ${whole(near.step)}: log10 loss ${log10(near.loss)}${more}`;
     reading.hidden = false;
     reading.style.left = `${within(x - reading.offsetWidth / 2, 0, width - reading.offsetWidth)}px`;
   }
@@ -188,23 +226,45 @@ export function plot(host) {
 function colours(canvas) {
   const style = getComputedStyle(canvas);
   const one = (name) => style.getPropertyValue(name).trim();
-  const [plum, light, coral] = [one("--plum"), one("--plum-light"), one("--coral")];
-  return { plum, light, coral, line: one("--line"), muted: one("--muted") };
+  const [plum, light, coral, leaf] = [one("--plum"), one("--plum-light"), one("--coral"), one("--leaf")];
+  return { plum, light, coral, leaf, line: one("--line"), muted: one("--muted") };
 }
 
 function within(value, least, most) {
   return Math.max(least, Math.min(most, value));
 }
 
-/** At most `MEDIANS` points of the running median, its window a thirtieth of all. */
-function medians(points) {
-  const half = Math.max(1, Math.floor(points.length / 60));
-  const stride = Math.max(1, Math.floor(points.length / MEDIANS));
+function positive(value) {
+  return typeof value === "number" && value > 0;
+}
+
+/** Terms as log10, those above 0. Of the frames ahead, each is a share of the loss: times their number, it is an error. */
+function alike(terms) {
+  const told = Object.entries(terms ?? {}).filter(([, value]) => positive(value));
+  const count = told.filter(([name]) => AHEAD.test(name)).length;
+  return Object.fromEntries(told.map(([name, value]) => [name, Math.log10(AHEAD.test(name) ? value * count : value)]));
+}
+
+function explain(legend, names, held) {
+  const frames = names.filter((name) => AHEAD.test(name));
+  const others = names.filter((name) => !AHEAD.test(name));
+  const ahead = frames.length > 1 ? `${frames[0]} (dark) to ${frames.at(-1).split(" ")[1]} (light) ahead` : frames[0];
+  const thin = [ahead, ...others].filter(Boolean).join(", ");
+  const parts = [thin && `thin: ${thin}`, held && "dots: held out"].filter(Boolean);
+  legend.hidden = parts.length === 0;
+  tell(legend, parts.length ? ["bold: loss", ...parts].join(" \u00b7 ") : "");
+}
+
+/** At most `MEDIANS` points of the running median of what `of` gives, its window a thirtieth of all. */
+function medians(points, of) {
+  const there = points.filter((point) => of(point) !== undefined);
+  const half = Math.max(1, Math.floor(there.length / 60));
+  const stride = Math.max(1, Math.floor(there.length / MEDIANS));
   const found = [];
-  for (let place = 0; place < points.length; place += stride) {
-    const near = points.slice(Math.max(0, place - half), place + half + 1).map((point) => point.value);
+  for (let place = 0; place < there.length; place += stride) {
+    const near = there.slice(Math.max(0, place - half), place + half + 1).map(of);
     near.sort((a, b) => a - b);
-    found.push({ step: points[place].step, value: near[near.length >> 1] });
+    found.push({ step: there[place].step, value: near[near.length >> 1] });
   }
   return found;
 }

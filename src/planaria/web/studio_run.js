@@ -11,6 +11,7 @@ import { plot } from "./studio_plot.js";
 const WEIGHTS = 1;
 const POOL = 2;
 const REGROW_AFTER = 300;
+const FRAMES_AFTER = 60;
 const HANDS_OFF = 8000;
 const SILENT = "It ended without a word: the machine went down, or it was killed. Nothing is lost; it can go on.";
 
@@ -55,6 +56,7 @@ export async function run(host, { name }) {
   const refresh = async () => {
     card = await ask(path);
     show({});
+    tell(about, kind(card));
     fill();
     if (card.model && ["finished", "stopped"].includes(card.state)) await living.settle();
     else living.grow(card.model);
@@ -93,7 +95,7 @@ export async function run(host, { name }) {
 
 function kind(card) {
   const cells = card.grid?.length === 2 ? `${card.grid[1]} \u00d7 ${card.grid[0]} cells` : "";
-  const picture = String(card.picture ?? "").split(/[\\/]/).pop();
+  const picture = String(card.picture ?? "").replace(/[\\/]+$/, "").split(/[\\/]/).pop();
   return [card.task, picture, cells].filter(Boolean).join(" \u00b7 ");
 }
 
@@ -106,16 +108,13 @@ function organism(name) {
   const told = make("p", { class: "muted told", role: "status" });
   const share = make("input", { type: "checkbox", class: "switch", role: "switch", id: "share" });
   const anew = make("input", { type: "checkbox", class: "switch", role: "switch", id: "anew", checked: true });
-  const row = (input, text, ...more) => {
-    const label = make("label", { class: "switch-row", for: input.id }, input, make("span", { text }));
+  const anewWords = make("span", { text: "Grow anew as it learns" });
+  const row = (input, words, ...more) => {
+    const label = make("label", { class: "switch-row", for: input.id }, input, words);
     return make("div", { class: "switch-line" }, label, more);
   };
-  const live = make(
-    "div",
-    { class: "switches" },
-    row(share, "Wounds reach the training pool too", told),
-    row(anew, "Grow anew as it learns"),
-  );
+  const sharing = row(share, make("span", { text: "Wounds reach the training pool too" }), told);
+  const live = make("div", { class: "switches" }, sharing, row(anew, anewWords));
   const element = make("div", { class: "living" }, place, weights, live);
   let player = null;
   let asked = false;
@@ -156,7 +155,9 @@ function organism(name) {
       return renew(); // another run has begun under this name, of another shape
     }
     const idle = player.playing && Date.now() - touched > HANDS_OFF;
-    if (anew.checked && idle && player.world.t > REGROW_AFTER) player.world.reset();
+    const { start, frame } = player.world.model;
+    const long = start ? FRAMES_AFTER * frame : REGROW_AFTER;
+    if (anew.checked && idle && player.world.t > long) player.world.reset();
     tell(weights, `weights of iteration ${whole(step)}`);
     element.dataset.trained = step;
     return null;
@@ -185,6 +186,8 @@ function organism(name) {
       lives = card.state === "running" || card.state === "paused";
       learning ||= lives;
       live.hidden = !lives;
+      sharing.hidden = card.task === "video";
+      tell(anewWords, card.task === "video" ? "Begin anew as it learns" : "Grow anew as it learns");
     },
     close() {
       closed = true;
@@ -227,7 +230,8 @@ function progress() {
 function poolView() {
   const image = make("img", { class: "pool", alt: "Samples of the training pool", hidden: true });
   const words = make("p", { class: "muted", text: "Samples appear while it trains." });
-  const element = make("section", { class: "panel" }, make("h2", { text: "Pool" }), image, words);
+  const title = make("h2", { text: "Pool" });
+  const element = make("section", { class: "panel" }, title, image, words);
   let address = null;
   return {
     element,
@@ -240,6 +244,7 @@ function poolView() {
       tell(words, `living samples after iteration ${whole(step)}`);
     },
     update(card) {
+      tell(title, card.task === "video" ? "Where it got to alone" : "Pool");
       element.hidden = image.hidden && !["running", "paused"].includes(card.state);
     },
     close() {

@@ -3,6 +3,7 @@
 
 import { decode, derive, fold, withWeights } from "./model.js";
 import { PlainEngine } from "./plain.js";
+import { groundOf, opening, tiled } from "./start.js";
 import { GraphicsEngine, imitated } from "./webgl.js";
 
 const UNDO_DEPTH = 64;
@@ -10,7 +11,7 @@ const UNDO_BYTES = 64e6;
 
 export class World {
   constructor(payload, { size = payload.grid, seed = 0, canvas = null, prefer = "auto" } = {}) {
-    this.model = decode(payload);
+    this.model = opened(payload);
     this.canvas = canvas;
     this.prefer = prefer;
     this.seed = seed;
@@ -47,6 +48,7 @@ export class World {
   /** Take the best engine that this browser has for this model: `prefer` is auto, webgl2 or plain. */
   open() {
     this.why = "";
+    this.charged = null;
     if (this.prefer === "plain") this.why = "asked for";
     else if (this.prefer === "auto" && imitated()) this.why = "this browser has no real graphics card";
     else {
@@ -65,19 +67,40 @@ export class World {
   fall(why) {
     this.engine = new PlainEngine(this.model, this.size);
     this.why = why;
+    this.charged = null;
     this.begin();
   }
 
+  /** Back to where it begins, at step 0, as a loop does: no edit, so `undo` knows nothing of it. */
   begin() {
-    const [h, w] = this.size;
-    const x = new Float32Array(this.channels * h * w);
+    const cells = this.size[0] * this.size[1];
+    const x = new Float32Array(this.channels * cells);
     const { alpha, frozen } = this.layout;
-    const middle = Math.floor(h / 2) * w + Math.floor(w / 2);
+    if (this.photo && frozen > 0) x.set(this.photo, this.own * cells);
     if (this.photo && frozen === 0) x.set(this.photo);
-    else if (alpha !== null) for (let k = alpha; k < this.own; k++) x[k * h * w + middle] = 1;
-    if (this.photo && frozen > 0) x.set(this.photo, this.own * h * w);
+    else if (this.model.start) x.set((this.charged ??= this.charge(x)));
+    else if (alpha !== null) {
+      const middle = Math.floor(this.size[0] / 2) * this.size[1] + Math.floor(this.size[1] / 2);
+      for (let k = alpha; k < this.own; k++) x[k * cells + middle] = 1;
+    }
+    this.ground = this.model.start ? groundOf(x, cells, this.layout) : null;
     this.engine.write(x, this.whole);
     this.t = 0;
+  }
+
+  /** The state that shows the last frame of the start, charged by the former ones, as planaria.engine.context does. */
+  charge(x) {
+    const { frames, size } = this.model.start;
+    const { offset } = this.layout;
+    const steps = this.model.frame;
+    return frames.reduce((state, frame, k) => {
+      state.set(tiled(frame, size, this.size).map((v) => v - offset));
+      const left = frames.length - 1 - k;
+      if (!left) return state;
+      this.engine.write(state, this.whole);
+      for (let t = -left * steps; t < (1 - left) * steps; t++) this.engine.step(0, t);
+      return this.read();
+    }, x.slice());
   }
 
   /** Live `n` steps on. */
@@ -121,6 +144,7 @@ export class World {
     }
     this.remember();
     this.photo = x;
+    this.charged = null;
     if (frozen) this.engine.write(concat(this.read().subarray(0, this.own * h * w), x), this.whole);
     else {
       this.engine.write(x, this.whole);
@@ -238,6 +262,7 @@ export class World {
     if (!this.past.length) return false;
     const { x, t, photo } = this.past.pop();
     this.engine.write(x, this.whole);
+    this.charged = null;
     Object.assign(this, { t, photo });
     return true;
   }
@@ -280,7 +305,7 @@ export class World {
 
   /** Another model in the same grid; its life begins anew unless its cells hold as many numbers. */
   setModel(payload) {
-    const model = decode(payload);
+    const model = opened(payload);
     const alike = model.rule.channels === this.channels && model.rule.frozen === this.rule.frozen;
     const x = alike ? this.read() : null;
     this.engine.dispose();
@@ -297,6 +322,7 @@ export class World {
   /** Other numbers for the same model: all weights, then all biases. */
   setWeights(flat) {
     this.model = withWeights(this.model, flat);
+    this.charged = null;
     this.engine.setModel(this.model);
   }
 
@@ -304,14 +330,16 @@ export class World {
   setCond(cond) {
     if (cond.length !== this.rule.cond) throw new Error(`the rule is told ${this.rule.cond} numbers`);
     this.model = { ...this.model, cond: Float32Array.from(cond) };
+    this.charged = null;
     this.engine.setModel(this.model);
   }
 
-  /** A grid of another size; what fits is kept, in the middle. */
+  /** A grid of another size; what fits is kept, in the middle. A film goes on around it as its own mirror image. */
   resize([h, w]) {
     const [rows, columns] = this.size;
     const [down, right] = [Math.floor(h / 2) - Math.floor(rows / 2), Math.floor(w / 2) - Math.floor(columns / 2)];
     const fitted = (old) => {
+      if (this.model.start) return tiled(old, [rows, columns], [h, w]);
       const planes = old.length / (rows * columns);
       const fresh = new Float32Array(planes * h * w);
       for (let k = 0; k < planes; k++) {
@@ -340,6 +368,11 @@ export class World {
   dispose() {
     this.engine.dispose();
   }
+}
+
+/** A payload decoded, with the frames that it begins with. */
+function opened(payload) {
+  return { ...decode(payload), start: opening(payload), frame: payload.frame ?? 1 };
 }
 
 /** A straight colour [r, g, b, a] in 0..1 as `planes` numbers: grey, rgb, or premultiplied rgba. */

@@ -141,6 +141,12 @@ class Studio:
                 await self.quick.do("check", source=picture, size=config.size, padding=config.padding)
             except Refusal as e:
                 raise Refusal(e.status, e.error, "picture" if e.status == 400 else None) from None
+        if hasattr(config, "frames"):
+            given = {key: getattr(config, key) for key in ("frames", "size", "every", "crop", "count", "colour")}
+            try:
+                await self.quick.do("look", **given)
+            except Refusal as e:
+                raise Refusal(e.status, e.error, "frames" if e.status == 400 else None) from None
         name = await asyncio.to_thread(self.trainings.start, recipe, config, name)
         return JSONResponse({"name": name}, 201)
 
@@ -221,13 +227,22 @@ class Studio:
         return _file(self.runs.file(name, file), download=f"{name}{Path(file).suffix}" if kept else None)
 
     async def get_made(self, request: Request) -> Response:
-        """A film or strip, made now where it isn't there yet."""
+        """A film, a strip or the frame it begins with, made now where it isn't there yet."""
         kind, name, file = (request.path_params[k] for k in ("kind", "name", "file"))
-        if file not in ("film.webp", "strip.png"):
+        if file not in ("film.webp", "strip.png", "start.png"):
             raise Refusal(404, f"no file {file[:80]!r} there")
+        if file == "start.png":
+            return _file(await self._begins(kind, name), keep=True)
         model = self.runs.model(kind, name)
         path = await self.cache.get("film", _key("film", model), Path(file).suffix, model=str(model))
         return _file(path, keep=True)
+
+    async def _begins(self, kind: str, name: str) -> Path:
+        """The frame that a model begins with, which a training doesn't change."""
+        model = self.runs.model(kind, name, newest=True)
+        settings = model.with_name("config.yaml")
+        key = _key("start", settings if settings.is_file() else model)
+        return await self.cache.get("start", key, ".png", model=str(model))
 
     async def get_export(self, request: Request) -> Response:
         """A model in another form, to keep."""

@@ -289,6 +289,7 @@ def weights(folder: Path) -> tuple[int, bytes]:
     if path.stat().st_size > MOST_LIVE_BYTES:
         raise UserError(f"{path} is too large to show")
     tensors = store.read_tensors(path)
+    tensors.pop(store.START, None)
     step = store.card(path).get("trained")
     order = sorted(tensors, key=lambda name: (name.startswith("biases"), int(name.rpartition(".")[2])))
     flat = [tensors[name].float().reshape(-1).numpy() for name in order]

@@ -6,31 +6,39 @@ from dataclasses import asdict
 from typing import Any
 
 from planaria import tasks
-from planaria.config import describe, pairs
+from planaria.config import describe, pairs, to_dict
+from planaria.data import simulate
 from planaria.data.builtin import PICTURES
 from planaria.engine import ENGINES, device_of
 from planaria.errors import UserError, unknown
-from planaria.recipes import Recipe, about, find, run_name, shipped
+from planaria.recipes import Recipe, about, find, run_name, shipped, source_of
 from planaria.view.studio.guard import Refusal
 
+KINDS = {"picture": "picture", "frames": "film"}
+"""Settings that a page has a chooser for."""
+FILMS = ("lenia", "lenia/crowd", "lenia/ripples", "life", "gray-scott/mitosis")
+"""Simulators that it offers."""
 MOST_TEXT = 2000
 """Letters of one setting."""
 
 
 def forms() -> dict[str, Any]:
-    """Tasks with their fields, recipes with their settings, and the pictures there are."""
+    """Tasks with their fields, recipes with their settings, and the pictures and simulators there are."""
     kinds = []
     for name in tasks.names():
         config = tasks.load(name).Config
         fields = [asdict(f) for f in describe(config)]
         for f in fields:
-            f["kind"] = "picture" if f["key"] == "picture" else f["kind"]
+            f["kind"] = KINDS.get(f["key"], f["kind"])
         kinds.append({"name": name, "about": config.__doc__ or "", "fields": fields})
     recipes = [
         {"name": name, "about": about(path), "task": find(name).task, "settings": flat(find(name).settings)}
         for name, path in sorted(shipped().items())
     ]
-    return {"tasks": kinds, "recipes": recipes, "pictures": list(PICTURES), "thumb": "/api/thumb?source="}
+    known = simulate.about()
+    films = [{"name": f"sim:{name}", "about": known[name]} for name in FILMS if name in known]
+    thumb = "/api/thumb?source="
+    return {"tasks": kinds, "recipes": recipes, "pictures": list(PICTURES), "films": films, "thumb": thumb}
 
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -67,8 +75,8 @@ def name_for(recipe: Recipe, config: Any, wanted: object) -> str:
     """What a new run is called: letters, digits and dashes."""
     text = wanted if isinstance(wanted, str) and wanted.strip() else ""
     if not text:
-        picture = getattr(config, "picture", None)
-        own = picture is not None and picture != recipe.settings.get("picture")
+        source = source_of(to_dict(config))
+        own = source and source != source_of(recipe.settings)
         text = run_name(config) if own or not recipe.name else recipe.name
     slug = re.sub(r"[^a-z0-9]+", "-", text.lower())[:60].strip("-")
     if not slug:

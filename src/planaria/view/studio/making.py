@@ -22,6 +22,8 @@ IDLE_SECONDS = 60.0
 MOST_KEPT = 300
 """Files that the cache keeps."""
 MOST_REPLY = 1_000_000
+MOST_FRAMES = 100
+"""Frames of a film of a video model."""
 
 
 class Maker:
@@ -150,15 +152,31 @@ class Cache:
 
 
 def film(model: str, output: str) -> dict[str, Any]:
-    """A film, or a strip for `.png`, of how a model grows and heals."""
-    from planaria import store
+    """A film, or a strip for `.png`, of how a model grows and heals, or goes on with the film that it was shown."""
     from planaria.export import movie
+    from planaria.living import find, loop_steps
 
-    rule, layout = store.load(model)
-    erase = movie.healing(store.card(model))
-    shot = movie.film(rule, layout, steps=260, size=store.trained_size(model), every=4, fps=24, erase=erase, seed=1)
-    shot.save(output)
+    living = find(model)
+    if living.start is None:
+        told = {"size": living.size, "steps": 260, "every": 4, "fps": 24, "erase": movie.healing(living.card)}
+    else:
+        steps = min(loop_steps(living.card), MOST_FRAMES * living.frame)
+        told = {"start": living.start, "steps": steps, "every": living.frame, "fps": movie.VIDEO_FPS}
+    movie.film(living.rule, living.layout, seed=1, **told).save(output)
     return {}
+
+
+def start(model: str, output: str) -> dict[str, Any]:
+    """The frame that a model begins with."""
+    from PIL import Image
+
+    from planaria import store
+
+    frames = store.start(model)
+    if frames is None:
+        raise UserError("it begins with no frame")
+    bytes_ = frames[-1].mul(255).round().byte().permute(1, 2, 0).squeeze(-1).numpy()
+    return _written(Image.fromarray(bytes_), output, 512)
 
 
 def export(model: str, output: str) -> dict[str, Any]:
@@ -186,9 +204,17 @@ def upload(source: str, output: str, shown: str) -> dict[str, Any]:
 
 
 def thumb(source: str, output: str) -> dict[str, Any]:
-    """A small picture of what a picture field names."""
+    """A small picture of what a picture field names, or of a simulator when it has lived for a while."""
+    from PIL import Image
+
     from planaria.data.images import open_image
 
+    if source.startswith("sim:"):
+        from planaria.data import simulate
+
+        frame = simulate.frames(source.removeprefix("sim:"), 1, skip=80)[0]
+        picture = frame.clamp(0, 1).mul(255).byte().permute(1, 2, 0).squeeze(-1).numpy()
+        return _written(Image.fromarray(picture).resize((192, 192), Image.Resampling.NEAREST), output, 192)
     return _written(open_image(source, 192), output, 192)
 
 
@@ -197,6 +223,18 @@ def check(source: str, size: int, padding: int) -> dict[str, Any]:
     from planaria.data.images import picture
 
     picture(source, size, padding)
+    return {}
+
+
+def look(frames: str, size: int, every: int, crop: str, count: int, colour: str) -> dict[str, Any]:
+    """Open the film that a training is to learn, as it will."""
+    from planaria.data import simulate
+    from planaria.data.clips import open_clips
+
+    if frames.startswith("sim:"):
+        simulate.load(frames.removeprefix("sim:"))
+    else:
+        open_clips(frames, size=size, every=every, crop=crop, count=count, colour=colour)
     return {}
 
 
@@ -226,7 +264,10 @@ def warm() -> dict[str, Any]:
     return {}
 
 
-JOBS = {"warm": warm, "film": film, "export": export, "upload": upload, "thumb": thumb, "check": check}
+JOBS = {
+    "warm": warm, "film": film, "start": start, "export": export, "upload": upload, "thumb": thumb, "check": check,
+    "look": look,
+}  # fmt: skip
 
 
 def work() -> None:

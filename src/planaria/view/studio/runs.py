@@ -12,6 +12,7 @@ from urllib.parse import quote
 from planaria import store
 from planaria.config import read_yaml
 from planaria.errors import UserError
+from planaria.recipes import source_of
 from planaria.store import live
 from planaria.view.studio.guard import Refusal
 
@@ -131,20 +132,26 @@ class Runs:
         return [{"name": f.name, "bytes": f.stat().st_size, "url": _url("files/runs", name, f.name)} for f in there]
 
     def metrics(self, name: str, after: int) -> list[dict[str, Any]]:
-        """At most 2000 points of a run's curve beyond step `after`, every event among them while they fit."""
+        """At most 2000 points of a curve beyond step `after`: events and validations among them while they fit."""
         lines = tail(self.run(name) / "metrics.jsonl", MOST_METRICS)
         first = _first_after(lines, after)
         lines = lines[first:]
-        stride = -(-len(lines) // (MOST_POINTS - 200)) or 1
+        stride = -(-len(lines) // (MOST_POINTS - 400)) or 1
         events = [k for k, line in enumerate(lines) if b'"event"' in line][-199:] if stride > 1 else []
-        chosen = {*range(0, len(lines), stride), *events, *range(len(lines))[-1:]}
+        looks = [k for k, line in enumerate(lines) if b'"validation"' in line] if stride > 1 else []
+        looks = looks[:: -(-len(looks) // 200) or 1]
+        chosen = {*range(0, len(lines), stride), *events, *looks, *range(len(lines))[-1:]}
         return [point for k in sorted(chosen) if (point := read_point(lines[k])) is not None]
 
     def _looks(self, folder: Path, status: live.Status) -> dict[str, Any]:
         """Where the film and the strip of a run are: its own, or made for it where it has none and rests."""
         name, model = folder.name, folder / "model.safetensors"
         there = self._within(model) and model.is_file()
-        made: dict[str, str | None] = {"film": None, "strip": None}
+        made: dict[str, str | None] = {"film": None, "strip": None, "still": None}
+        shown = folder / live.WEIGHTS
+        newest = model if there else shown if self._within(shown) and shown.is_file() else None
+        if newest is not None and self._remember(newest, _begins):
+            made["still"] = _url("made/runs", name, "start.png") + f"?v={int(_mtime(folder / 'config.yaml'))}"
         if there and status.state not in BUSY:
             made |= _made("runs", name, model)
         for look, file in (("film", "film.webp"), ("strip", "strip.png")):
@@ -196,7 +203,11 @@ def read_point(line: bytes) -> dict[str, Any] | None:
         return None
     if not isinstance(entry, dict) or not isinstance(entry.get("step"), int):
         return None
-    return _tellable({key: entry[key] for key in ("step", "loss", "lr", "event") if key in entry}) or None
+    told = {key: entry[key] for key in ("step", "loss", "lr", "event", "validation") if key in entry}
+    terms = entry.get("terms")
+    if isinstance(terms, dict):
+        told["terms"] = {str(k): float(f"{v:.4g}") for k, v in terms.items() if isinstance(v, float | int)}
+    return _tellable(told) or None
 
 
 def tail(path: Path, most: int) -> list[bytes]:
@@ -258,7 +269,7 @@ def _of_settings(path: Path) -> dict[str, Any]:
     steps = train.get("steps") if isinstance(train, dict) else 0
     return {
         "task": str(config.get("task", "")),
-        "picture": str(config.get("picture", "")),
+        "picture": source_of(config),
         "steps": steps if isinstance(steps, int) else 0,
     }
 
@@ -274,12 +285,20 @@ def _of_model(path: Path) -> dict[str, Any]:
     trained = card.get("trained")
     return {
         "task": str(card.get("task", "")),
-        "picture": str(config.get("picture", "")) if isinstance(config, dict) else "",
+        "picture": source_of(config) if isinstance(config, dict) else "",
         "step": trained if isinstance(trained, int) else 0,
         "figures": figures if isinstance(figures, dict) else {},
         "grid": list(grid),
         "model": True,
     }
+
+
+def _begins(path: Path) -> bool:
+    """Whether a model begins with frames."""
+    try:
+        return store.start(path) is not None
+    except UserError:
+        return False
 
 
 def _made(kind: str, name: str, model: Path) -> dict[str, str]:

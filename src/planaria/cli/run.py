@@ -1,0 +1,126 @@
+"""`planaria run`: a model's life as a film, or its last moment in the terminal."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from planaria.cli import asked
+
+if TYPE_CHECKING:
+    from planaria.export.movie import Take
+
+STEPS = 200
+"""Cell steps where nobody says otherwise; a video model has frames instead."""
+
+
+def run(
+    model: str,
+    /,
+    *,
+    output: Annotated[Path | None, Parameter(alias="-o")] = None,
+    start: Annotated[str | None, Parameter(name="--from")] = None,
+    frames: int | None = None,
+    steps: int | None = None,
+    fps_factor: int = 1,
+    size: str | None = None,
+    seed: int = 0,
+    solver: str | None = None,
+    erase: Sequence[str] = (),
+    every: int | None = None,
+    fps: int | None = None,
+    scale: int | None = None,
+    background: float = 1.0,
+    engine: str = "auto",
+) -> int:
+    """Run a model and film it.
+
+    Parameters
+    ----------
+    model
+        A model file, a run folder, a model of the gallery, or sim:NAME (planaria list simulators).
+    output
+        Where the film goes: .gif, .webp, .mp4 (extra `video`), or .png for a strip. An .mp4 is written as it runs,
+        however long it is. Shown in the terminal if absent.
+    start
+        Where it begins: seed, random, a picture; for a video model also a folder of frames or a film, whose first
+        frames it is shown. By default as the model says.
+    frames
+        Whole frames of the film, the first shows the start; by default 100 of a video model.
+    steps
+        Cell steps, instead of --frames; by default 200, but for a video model.
+    fps_factor
+        Pictures for each frame: 4 puts three between two frames, fractions of the way, and shows four times as many a
+        second.
+    size
+        Cells on a side, or ROWSxCOLUMNS; by default as it was trained.
+    seed
+        Which cells fire: the same seed, the same life.
+    solver
+        What takes the steps: euler, midpoint, rk4, dopri5 (all but euler: extra `ode`); by default as it was trained.
+    erase
+        WOUND@STEP, any number of times: left@150, centre(16)@200, circle(36,36,10)@100, noise(0.3)@50.
+    every
+        Steps from frame to frame; by default those that a video model was taught, else 2.
+    fps
+        Pictures a second; by default 20 for a video model, else 30, times --fps-factor.
+    scale
+        Pixels to a cell.
+    background
+        Behind transparent cells: 0 black to 1 white.
+    engine
+        `planaria list engines` tells.
+    """
+    grid, wounds = asked.size(size), asked.wounds(erase)
+
+    from planaria.export import Options
+    from planaria.export.movie import check_suffix, longer, take
+    from planaria.living import find
+
+    if output is not None:
+        check_suffix(output)
+    console = Console()
+    with console.status(f"waking {Path(model).name}"):
+        living = find(model, size=grid, start=start, seed=seed, solver=solver, engine=engine)
+        if steps is None and frames is None and living.frame == 1 and "frame" not in living.card:
+            steps = STEPS
+        told = take(
+            living,
+            Options(
+                steps=steps, frames=frames, fps_factor=fps_factor, size=grid, start=start, solver=solver, seed=seed,
+                erase=wounds, every=every, fps=fps, scale=scale, background=background, engine=engine,
+            ),
+        )  # fmt: skip
+    with _progress(console) as bar:
+
+        def watch(run: Iterable[Any]) -> Iterator[Any]:
+            yield from bar.track(run, total=len(told), description="running")
+            bar.update(bar.task_ids[-1], description="writing", total=None)
+
+        if output is None:
+            _show(told, watch, console)
+            return 0
+        told.save(output, scale=scale, watch=watch)
+    slow = longer(told.fps, output.suffix)
+    lasts = f"; {output.suffix} shows no more a second, so it lasts {slow:.1f} times as long" if slow > 1 else ""
+    console.print(
+        f"{output}: {len(told)} frames, {told.fps} a second{lasts}", markup=False, highlight=False, soft_wrap=True
+    )
+    return 0
+
+
+def _show(told: "Take", watch: Callable[[Iterable[Any]], Iterable[Any]], console: Console) -> None:
+    """The last frame, in half blocks."""
+    from planaria.view.terminal import HalfBlocks
+
+    ((_, last),) = deque(watch(told), maxlen=1)
+    console.print(HalfBlocks(last, console.width))
+
+
+def _progress(console: Console) -> Progress:
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

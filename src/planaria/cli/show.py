@@ -1,0 +1,84 @@
+"""`planaria show`: what a model is, in a few lines and pictures."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from planaria.export.movie import Film
+    from planaria.living import Living
+
+PICTURES = 6
+STRIDE = 10
+"""Frames of a film from picture to picture."""
+
+
+def show(what: Path, /) -> int:
+    """Show what was trained, its figures, and moments of its life in the terminal.
+
+    Parameters
+    ----------
+    what
+        A run folder or a model file.
+    """
+    import math
+
+    import numpy as np
+
+    from planaria import store
+    from planaria.living import find
+    from planaria.view.terminal import HalfBlocks, cropped
+
+    console = Console()
+    living = find(what)
+    card = living.card
+    rule, _ = store.load(what)
+    config = card["config"] if isinstance(card.get("config"), dict) else {}
+    figures = card["figures"] if isinstance(card.get("figures"), dict) else {}
+    table = Table(box=None, show_header=False, pad_edge=False)
+    source = config.get("picture", config.get("frames", ""))
+    rows = {
+        "model": str(store.model_path(what)),
+        "task": f"{card.get('task', '?')} {source} {config.get('regime', '')}".strip(),
+        "trained": f"{card.get('trained', '?')} iterations",
+        "rule": f"{rule.config.channels} channels, {', '.join(rule.config.filters)}, hidden {rule.config.hidden}, "
+        f"{sum(p.numel() for p in rule.parameters()):,} parameters",
+    }
+    if living.start is not None:
+        rows["frame"] = f"{living.frame} cell steps, {living.size[1]}x{living.size[0]} cells"
+    for key, value in rows.items():
+        table.add_row(f"[bold]{key}[/]", _printable(value))
+    for key, value in figures.items():
+        if isinstance(value, float) and math.isfinite(value):
+            log = f"  (log10 {math.log10(value):.2f})" if value > 0 and "mse" in key.lower() else ""
+            table.add_row(_printable(key), f"{value:.6f}{log}")
+    console.print(table, highlight=False)
+    shot, unit, stride = _moments(living)
+    picks = shot.moments(PICTURES)
+    tiles = cropped(shot.frames[picks])
+    across = PICTURES if console.width >= 150 else PICTURES // 2
+    for row in range(0, PICTURES, across):
+        console.print(HalfBlocks(np.concatenate(list(tiles[row : row + across]), 1), console.width))
+    told = ", ".join(str(shot.at[k] // stride) for k in picks)
+    console.print(f"{unit} {told}", style="dim", highlight=False)
+    return 0
+
+
+def _moments(living: "Living") -> "tuple[Film, str, int]":
+    """A film to pick from, what its moments are counted in, and cell steps of that: a life from the seed, or a film."""
+    from planaria.export.movie import film, healing
+
+    if living.start is None:
+        erase = healing(living.card)
+        return film(living.rule, living.layout, steps=260, size=living.size, every=20, erase=erase, seed=1), "steps", 1
+    every = STRIDE * living.frame
+    steps = (PICTURES - 1) * every
+    return film(living.rule, living.layout, steps=steps, every=every, start=living.start), "frames", living.frame
+
+
+def _printable(text: str) -> str:
+    """What a model file says of itself, without markup and without codes that a terminal would obey."""
+    return escape("".join(c for c in text if c.isprintable()))

@@ -1,0 +1,115 @@
+"""`planaria simulate`: a known automaton as numbered pictures, as a film, or in the terminal."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from planaria.cli import asked
+from planaria.cli.frames import frames as convert
+from planaria.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from planaria.data.simulate.base import Simulator
+
+MOST_BYTES = 1_000_000_000
+"""Memory that the frames of a film may take before they are enlarged."""
+
+
+def simulate(
+    what: str,
+    /,
+    *,
+    output: Annotated[Path | None, Parameter(alias="-o")] = None,
+    frames: int = 200,
+    size: str | None = None,
+    seed: int | None = None,
+    skip: int | None = None,
+    every: int | None = None,
+    settings: Annotated[Sequence[str], Parameter(name="--set", negative=())] = (),
+    fps: int = 30,
+    scale: int | None = None,
+) -> int:
+    """Run a known automaton: Life and its kin, Lenia, Gray-Scott.
+
+    Interrupted on its way to a folder, the same command goes on after the frames that are there.
+
+    Parameters
+    ----------
+    what
+        NAME or NAME/PRESET of `planaria list simulators`: lenia, life/highlife, life/B36/S23, gray-scott/coral.
+    output
+        A folder for numbered PNGs; or a film: .gif, .webp, .mp4 (extra `video`), .png for a strip. Shown in the
+        terminal if absent.
+    frames
+        How many.
+    size
+        Cells on a side, or ROWSxCOLUMNS.
+    seed
+        Where its life begins: the same seed, the same life.
+    skip
+        Frames that go by before the first one kept.
+    every
+        Keep each such frame.
+    settings
+        KEY=VALUE, any number of times: --set radius=18 --set mu=0.156.
+    fps
+        Frames a second of a film.
+    scale
+        Pixels to a cell of a film; by default it gets about 288 pixels.
+    """
+    from planaria.data.simulate import load, spelled
+
+    if frames < 1 or fps < 1:
+        raise UserError(f"a film needs --frames and --fps of at least 1, got {frames} and {fps}")
+    sides = asked.size(size)
+    words = {
+        "size": sides and f"{sides[0]}x{sides[1]}", "seed": seed, "skip": skip, "every": every,
+    }  # fmt: skip
+    spec = spelled(what, [*settings, *(f"{key}={value}" for key, value in words.items() if value is not None)])
+    simulator = load(spec)
+    console = Console()
+    if output is not None and (not output.suffix or output.is_dir()):
+        return convert(f"sim:{spec}", output, count=frames, fps=fps)
+    if output is None:
+        from planaria.view.terminal import HalfBlocks
+
+        last = deque(_frames(simulator, frames, console), 1).pop()
+        console.print(HalfBlocks(last, console.width))
+        return 0
+    return _film(simulator, output, frames, fps, scale, console)
+
+
+def _film(simulator: "Simulator", output: Path, frames: int, fps: int, scale: int | None, console: Console) -> int:
+    """Write a film or a strip."""
+    import numpy as np
+
+    from planaria.export.movie import Film, check_suffix
+
+    check_suffix(output)
+    h, w = simulator.size
+    if frames * h * w * 3 > MOST_BYTES:
+        raise UserError(f"{frames} frames of {h}x{w} cells are too long a film; write a folder, then planaria frames")
+    pictures = np.stack(list(_frames(simulator, frames, console)))
+    own = simulator.settings
+    steps = tuple(simulator.frame * (own.skip + k * own.every) for k in range(frames))
+    with console.status(f"writing {output.name}"):
+        Film(pictures, steps, fps=fps).save(output, scale=scale)
+    console.print(f"{output}: {frames} frames", markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
+def _frames(simulator: "Simulator", count: int, console: Console) -> "Iterator[np.ndarray]":
+    """Frames as `(h, w, 3)` uint8, told to a bar."""
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task(simulator.name, total=count)
+        for frame in simulator.film(count):
+            yield frame.mul(255).round().byte().expand(3, -1, -1).permute(1, 2, 0).contiguous().numpy()
+            progress.advance(bar)

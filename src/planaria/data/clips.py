@@ -1,0 +1,147 @@
+"""Clips: the films that a rule learns from, what of them is held out, and the windows of frames in the rest."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from planaria.data.frames import SIMULATED as USUAL
+from planaria.data.frames import open_frames
+from planaria.data.sources import STILLS, natural
+from planaria.errors import UserError
+
+MOST_KEPT = 32_000_000
+"""Bytes of frames that a checkpoint keeps; with more, a training needs its source to go on."""
+SIMULATED = "sim:"
+
+
+@runtime_checkable
+class Clip(Protocol):
+    """One film: frames that follow each other."""
+
+    def __len__(self) -> int: ...
+
+    def stack(self, i: int, j: int) -> Float[Tensor, "n v h w"]:
+        """Frames `i` up to, without, `j`, float32 in 0..1."""
+        ...
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A film in memory."""
+
+    frames: UInt8[Tensor, "n v h w"]
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def stack(self, i: int, j: int) -> Float[Tensor, "n v h w"]:
+        """Frames `i` up to, without, `j`."""
+        return self.frames[i:j].float().div(255)
+
+
+@dataclass(frozen=True)
+class Clips:
+    """Films of one size. The last share of them is held out: of several the last ones, of one its last frames."""
+
+    clips: tuple[Clip, ...]
+    visible: int
+    """1 grey, 3 RGB."""
+    size: tuple[int, int]
+    """Rows and columns."""
+    fps: float
+    held_out: float
+    """Share of all frames that is not taught."""
+
+    @property
+    def taught(self) -> list[tuple[int, int]]:
+        """Each taught clip's number and how many of its first frames are taught."""
+        if len(self.clips) == 1:
+            return [(0, self.split)]
+        return [(k, len(self.clips[k])) for k in range(len(self.clips) - self._whole())]
+
+    @property
+    def held(self) -> list[tuple[int, int]]:
+        """Each held-out clip's number and its first held-out frame."""
+        if not self.held_out:
+            return []
+        if len(self.clips) == 1:
+            return [(0, self.split)]
+        return [(k, 1) for k in range(len(self.clips) - self._whole(), len(self.clips))]
+
+    @property
+    def split(self) -> int:
+        """The first held-out frame of the only film."""
+        count = len(self.clips[0])
+        return count - round(count * self.held_out)
+
+    def _whole(self) -> int:
+        """How many whole clips are held out."""
+        return min(len(self.clips) - 1, max(1, round(len(self.clips) * self.held_out))) if self.held_out else 0
+
+    def starts(self, length: int) -> list[tuple[int, int]]:
+        """Clip and first frame of every window of `length` taught frames."""
+        return [(k, i) for k, count in self.taught for i in range(count - length + 1)]
+
+    def pack(self) -> dict[str, Tensor]:
+        """All frames in 8 bits and how many each clip has; nothing where they are too many to keep."""
+        lengths = [len(clip) for clip in self.clips]
+        if sum(lengths) * self.visible * self.size[0] * self.size[1] > MOST_KEPT:
+            return {}
+        frames = torch.cat([_bytes(clip.stack(0, n)) for clip, n in zip(self.clips, lengths, strict=True)])
+        return {"frames": frames, "lengths": torch.tensor(lengths), "fps": torch.tensor(self.fps)}
+
+
+def unpacked(packed: dict[str, Tensor], held_out: float) -> Clips:
+    """The clips that `pack` packed."""
+    frames = packed["frames"]
+    films = frames.split(packed["lengths"].tolist())
+    size = (frames.shape[2], frames.shape[3])
+    return Clips(tuple(map(Kept, films)), frames.shape[1], size, float(packed["fps"]), held_out)
+
+
+def open_clips(
+    source: str, *, clips: int = 1, count: int = 0, held_out: float = 0.0, size: int = 0, seed: int = 0, **options: Any
+) -> Clips:
+    """The films that `source` names: whatever `open_frames` takes, or a folder of such films.
+
+    `sim:NAME` is simulated `clips` times, `count` frames each (200 where 0), each from another start. `options` are
+    those of `open_frames`. Raises `UserError` for what can't be had, or isn't of one size.
+    """
+    films: Sequence[Clip]
+    if source.startswith(SIMULATED):
+        films, fps = [_simulated(source, k + seed, count or USUAL, size) for k in range(clips)], 30.0
+    else:
+        opened = [open_frames(path, size=size, count=count, **options) for path in _films(source)]
+        films, fps = opened, opened[0].fps
+    shapes = {tuple(film.stack(0, 1).shape[1:]) for film in films}
+    if len(shapes) > 1:
+        told = ", ".join(sorted(f"{w}x{h} with {v} channels" for v, h, w in shapes))
+        raise UserError(f"{source}: its films differ: {told}; give them one size (size=64 crop=square) and colour")
+    ((visible, h, w),) = shapes
+    return Clips(tuple(films), visible, (h, w), fps, held_out)
+
+
+def _films(source: str) -> list[str]:
+    """The films in a folder that holds no pictures of its own; else `source` itself."""
+    folder = Path(source)
+    if not folder.is_dir():
+        return [source]
+    inner = [p for p in folder.iterdir() if not p.name.startswith(".")]
+    if any(p.suffix.lower() in STILLS and p.is_file() for p in inner):
+        return [source]
+    return [str(p) for p in sorted(inner, key=natural)] or [source]
+
+
+def _simulated(source: str, seed: int, count: int, size: int) -> Kept:
+    from planaria.data import simulate
+
+    return Kept(_bytes(simulate.frames(source.removeprefix(SIMULATED), count, size=size or None, seed=seed)))
+
+
+def _bytes(frames: Tensor) -> Tensor:
+    return frames.clamp(0, 1).mul(255).round().to(torch.uint8)

@@ -1,0 +1,97 @@
+"""Simulators: known automata, as films to learn from and as living things. One file each; the folder is the list.
+
+A simulator is named `NAME`, `NAME/PRESET` or either with settings behind commas: `life`, `life/B36/S23`,
+`gray-scott/coral`, `lenia,radius=18,seed=3`, `life/highlife,size=32`.
+"""
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Sequence
+from types import ModuleType
+
+import torch
+from torch import Tensor
+
+from planaria.config import pairs, parse
+from planaria.data.simulate.base import Settings, Simulator
+from planaria.errors import UserError, unknown
+
+MOST_BYTES = 4_000_000_000
+"""Memory that a film may take; a longer one is written frame by frame."""
+
+
+def names() -> list[str]:
+    """The simulators there are, without importing them."""
+    return sorted(m.name.replace("_", "-") for m in pkgutil.iter_modules(__path__) if m.name != "base")
+
+
+def about() -> dict[str, str]:
+    """Every simulator and preset -> a line on it."""
+    told = {}
+    for name in names():
+        module = _module(name)
+        told[name] = module.ABOUT
+        told |= {f"{name}/{key}": preset.about for key, preset in module.PRESETS.items()}
+    return told
+
+
+def load(spec: str, **settings: object) -> Simulator:
+    """The simulator that `spec` names, with `settings` over those in `spec` over those of its preset.
+
+    Raises `UserError` for an unknown name, preset or setting, and for a value out of range.
+    """
+    module, preset, given = _read(spec)
+    grid = settings.get("size")
+    if isinstance(grid, tuple):
+        settings["size"] = "x".join(map(str, grid))
+    name = preset or next(iter(module.PRESETS))
+    config: Settings = parse(module.Config, ({**given, **settings}, f"sim:{spec}"), (module.preset(name), name))
+    return module.build(name.lower(), config)
+
+
+def frames(
+    spec: str,
+    count: int,
+    *,
+    size: int | tuple[int, int] | None = None,
+    seed: int = 0,
+    skip: int | None = None,
+    every: int | None = None,
+) -> Tensor:
+    """A film of `count` frames, `(count, visible, h, w)` float32 in 0..1: the same arguments, the same bits.
+
+    `skip` frames go by before the first, and each `every`-th is kept; None is as `spec` says.
+    """
+    simulator = load(spec)
+    h, w = simulator.size if size is None else (size, size) if isinstance(size, int) else size
+    if count * simulator.layout.visible * h * w * 4 > MOST_BYTES:
+        raise UserError(f"{count} frames of {h}x{w} cells are more than memory should hold; ask for fewer")
+    return torch.stack(list(simulator.film(count, size=size, seed=seed, skip=skip, every=every)))
+
+
+def spelled(spec: str, words: Sequence[str]) -> str:
+    """`spec` with settings `key=value` behind it, the last of those with the same key; each checked for its form."""
+    told: dict[str, str] = {}
+    for word in words:
+        if not re.fullmatch(r"[a-z_]+=[^=]+", word):
+            raise UserError(f"{word!r} is no setting; write key=value")
+        told[word.partition("=")[0]] = word
+    return ",".join([spec, *told.values()])
+
+
+def _read(spec: str) -> tuple[ModuleType, str, dict[str, object]]:
+    """The module, the preset and the settings that a name holds; a value with commas of its own is a tuple."""
+    head, *words = re.split(r",(?=\s*[a-z_]+=)", spec.strip())
+    name, _, preset = head.partition("/")
+    if name not in names():
+        raise unknown("simulator", name, names())
+    module = _module(name)
+    given, rest = pairs(module.Config, [word.strip() for word in words])
+    if rest:
+        raise UserError(f"sim:{spec}: {rest[0]!r} is no setting; write key=value")
+    return module, preset, given
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"{__name__}.{name.replace('-', '_')}")

@@ -1,0 +1,127 @@
+"""Gray-Scott: a substance that makes more of itself from a feed, and spreads more slowly than the feed does.
+
+Gray and Scott, 1984; Pearson, "Complex patterns in a simple system", Science, 1993.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from planaria.core.layout import Layout
+from planaria.core.noise import derive, uniform
+from planaria.data.simulate.base import Preset, Settings, Simulator, named, padded
+from planaria.errors import UserError
+from planaria.types import Cond, State
+
+ABOUT = "a substance that feeds, spreads and dies: spots that divide, worms, coral, waves"
+
+PRESETS: dict[str, Preset] = {
+    "mitosis": Preset("spots that divide until they fill the grid", {"feed": 0.0367, "kill": 0.0649}),
+    "chaos": Preset("rings that break up, never at rest", {"feed": 0.018, "kill": 0.051}),
+    "coral": Preset("branches that grow apart", {"feed": 0.0545, "kill": 0.062}),
+    "holes": Preset("dark holes in a bright sheet", {"feed": 0.039, "kill": 0.058}),
+    "mazes": Preset("stripes that meet in a labyrinth", {"feed": 0.029, "kill": 0.057}),
+    "spots": Preset("spots that settle in rows", {"feed": 0.03, "kill": 0.062}),
+    "swarm": Preset("spots that are born and die, never at rest", {"feed": 0.02, "kill": 0.058}),
+    "waves": Preset("crescents that run and put each other out", {"feed": 0.014, "kill": 0.051}),
+    "worms": Preset("filaments that grow at their ends", {"feed": 0.05, "kill": 0.065}),
+}
+"""Feed and kill of famous patterns; the first is meant where none is named."""
+
+LONGEST = 1.0
+"""Time that one explicit step inside a cell step covers at most, for stability."""
+BRIGHT = 2.5
+"""What is seen of the substance: its concentration seldom exceeds 0.4."""
+
+
+@dataclass(frozen=True)
+class Config(Settings):
+    """Rates of the reaction, in Pearson's units: the grid's cells are 0.01 apart."""
+
+    feed: float = 0.0367
+    """How fast the feed flows in."""
+    kill: float = 0.0649
+    """How fast the substance goes, beside being washed out with the feed."""
+    du: float = 0.2097
+    """How fast the feed spreads, in cells squared a unit of time."""
+    dv: float = 0.105
+    """How fast the substance spreads."""
+    dt: float = 8.0
+    """Time that a cell step takes; inside it explicit steps of at most 1 are made."""
+    patches: int = 0
+    """Places where the substance is at first; 0 is one for 400 cells."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (0 <= self.feed <= 1 and 0 <= self.kill <= 1):
+            raise UserError(f"gray-scott needs feed and kill in 0..1, got {self.feed} and {self.kill}")
+        if not (0 <= self.du <= 0.35 and 0 <= self.dv <= 0.35):
+            raise UserError(f"gray-scott is stable with du and dv in 0..0.35, got {self.du} and {self.dv}")
+        if not (0 < self.dt <= 1000 and 0 <= self.patches <= 65536):
+            raise UserError(f"gray-scott needs dt in 0..1000 and patches in 0..65536, got {self.dt}, {self.patches}")
+
+
+def build(preset: str, config: Config) -> "GrayScott":
+    """The automaton of `config`."""
+    return GrayScott(preset, config)
+
+
+def preset(text: str) -> Mapping[str, object]:
+    """The settings of a preset. Raises `UserError` for an unknown one."""
+    return named("pattern of gray-scott", text, PRESETS)
+
+
+class GrayScott(Simulator):
+    """Two channels on a torus: 2.5 v, which is seen, and 1 - u, hidden: the feed that has been eaten.
+
+    Zero is the medium at rest, so what is erased or embedded from a picture behaves as it should.
+    """
+
+    def __init__(self, name: str, config: Config):
+        super().__init__(f"gray-scott/{name}", Layout(visible=1, alpha=None, hidden=1), config)
+        self.config = config
+
+    def forward(
+        self,
+        x: State,
+        t: int = 0,  # noqa: ARG002
+        *,
+        seed: int = 0,  # noqa: ARG002
+        cond: Cond | None = None,  # noqa: ARG002
+        dt: float | None = None,
+    ) -> State:
+        """`dt` on: du/dt = Du lap u - u v^2 + F (1 - u), dv/dt = Dv lap v + u v^2 - (F + k) v, both held in 0..1."""
+        told, time = self.config, self.config.dt if dt is None else dt
+        steps = max(1, math.ceil(time / LONGEST - 1e-9))
+        v, eaten = (x[:, :1] / BRIGHT).clamp(0, 1), x[:, 1:].clamp(0, 1)
+        for _ in range(steps):
+            made = (1 - eaten) * v * v
+            lap_v, lap_eaten = laplacian(torch.cat([v, eaten], 1)).split(1, 1)
+            v = v + time / steps * (told.dv * lap_v + made - (told.feed + told.kill) * v)
+            eaten = eaten + time / steps * (told.du * lap_eaten + made - told.feed * eaten)
+            v, eaten = v.clamp(0, 1), eaten.clamp(0, 1)
+        return torch.cat([v * BRIGHT, eaten], 1)
+
+    def start(self, n: int = 1, size: int | tuple[int, int] | None = None, seed: int = 0) -> State:
+        """Squares of substance at places by chance, with a little noise so that no two grow alike."""
+        h, w, seed = self.room(n, size, seed)
+        count = self.config.patches or max(1, h * w // 400)
+        place = uniform(derive(seed, 1), 0, (n, count, 3))
+        side = 3 + (place[..., 2] * 4).int()  # 3 to 6 cells
+        row, column = (place[..., 0] * h).int(), (place[..., 1] * w).int()
+        down = (torch.arange(h) - row[..., None]) % h < side[..., None]  # (n, count, h)
+        across = (torch.arange(w) - column[..., None]) % w < side[..., None]
+        there = torch.einsum("nkh,nkw->nhw", down.float(), across.float()) > 0
+        level = torch.where(there, 0.25 + 0.1 * (uniform(derive(seed, 2), 0, (n, h, w)) - 0.5), 0.0)
+        return torch.stack([BRIGHT * level, torch.where(there, 0.5, 0.0)], 1)
+
+
+def laplacian(x: Tensor) -> Tensor:
+    """Second differences in all directions on a torus, `(b, c, h, w)`: [1 4 1; 4 -20 4; 1 4 1] / 6."""
+    around = padded(x, "circular")
+    rows = around[:, :, :-2] + around[:, :, 2:]  # above and below
+    corners, beside = rows[..., :-2] + rows[..., 2:], around[:, :, 1:-1, :-2] + around[:, :, 1:-1, 2:]
+    return (corners + 4 * (rows[..., 1:-1] + beside) - 20 * x) / 6

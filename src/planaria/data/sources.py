@@ -1,0 +1,250 @@
+"""Where frames come from: folders of pictures, moving pictures, simulators."""
+
+import json
+import re
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import final
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from planaria.data.images import MOST_PIXELS, open_image
+from planaria.errors import UserError
+
+STILLS = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+"""Pictures that a folder of frames may hold; what else lies there is left alone."""
+MOVING = (".gif", ".webp", ".png", ".apng")
+NOTE = ".planaria-frames.json"
+"""What a folder of frames says of itself: where they came from, and how many a second."""
+FPS = 30.0
+MOST_FRAMES = 1_000_000
+LOOKS = 12
+"""Places of a source that are looked at to tell whether it is grey."""
+_GREY_MODES = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "F"}
+_FORMATS = ("PNG", "GIF", "WEBP", "JPEG", "BMP")
+
+
+class Source(ABC):
+    """Frames in order. A picture is `(h, w, 1|3|4)`: uint8 or uint16, or float32 in 0..1; 4 is straight alpha."""
+
+    name: str
+    """What a person calls it."""
+    fps: float
+    """Frames a second."""
+    kind: type[np.generic] = np.uint8
+    """What its pictures are kept as."""
+    tint: tuple[int, int] = (0, 0)
+    """How far colours lie apart in what counts as grey, and in a later frame of it, where a codec blurs them."""
+    count: int | None = None
+    """Frames it has; None where only reading tells."""
+    expected: int | None = None
+    """Frames it says it has."""
+
+    @abstractmethod
+    def frames(self, start: int = 0, every: int = 1) -> Iterator[np.ndarray]:
+        """Pictures from frame `start` on, each `every`-th."""
+
+    @abstractmethod
+    def grey(self) -> bool:
+        """Whether it looks grey."""
+
+
+@final
+class Pictures(Source):
+    """Picture files, one a frame, that all have the same size; any of them is as quickly had as the next."""
+
+    def __init__(self, name: str, paths: list[Path], fps: float = FPS) -> None:
+        self.name, self.fps, self.count, self.expected, self.paths = name, fps, len(paths), len(paths), paths
+        self._size: tuple[int, int] | None = None
+        heads = [_head(path) for path in paths]
+        for path, (_, size) in zip(paths, heads, strict=True):
+            if sorted(size) != sorted(heads[0][1]):  # a picture may lie on its side until it is read
+                raise self._uneven(path, size, heads[0][1])
+        self._modes = {mode for mode, _ in heads}
+        if any(mode.startswith("I") for mode in self._modes):
+            self.kind = np.uint16
+        h, w = self.at(0).shape[:2]
+        self._size = w, h
+
+    def at(self, k: int) -> np.ndarray:
+        """Frame `k`."""
+        image = open_image(self.paths[k])
+        if image.size != (self._size or image.size):
+            raise self._uneven(self.paths[k], image.size, self._size or image.size)
+        if image.mode == "F":
+            return np.rint(np.asarray(image) * 65535).astype(np.uint16)[..., None]
+        return np.asarray(image)
+
+    def frames(self, start: int = 0, every: int = 1) -> Iterator[np.ndarray]:
+        """Pictures from frame `start` on, each `every`-th."""
+        return (self.at(k) for k in range(start, len(self.paths), every))
+
+    def grey(self) -> bool:
+        """Whether the files are grey by their kind, or look so."""
+        return self._modes <= _GREY_MODES or all(tint(self.at(k)) == 0 for k in _spread(len(self.paths)))
+
+    def _uneven(self, path: Path, size: tuple[int, int], first: tuple[int, int]) -> UserError:
+        return UserError(
+            f"{self.name}: frames have one size, but {path.name} is {size[0]}x{size[1]} pixels"
+            f" and {self.paths[0].name} {first[0]}x{first[1]}"
+        )
+
+
+@final
+class Animation(Source):
+    """A GIF, WebP or APNG, its frames as they are seen, each laid over the last as the file says.
+
+    It is read once as a whole, to know its frames and how long they stand: `fps` goes by the middle one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.name, self._path = str(path), path
+        self._grey, lasting = True, []
+        for image, milliseconds in self._read():
+            self._grey = self._grey and tint(image) == 0
+            lasting.append(milliseconds)
+        self.count = self.expected = len(lasting)
+        self.fps = 1000 / float(np.median(lasting))
+
+    def frames(self, start: int = 0, every: int = 1) -> Iterator[np.ndarray]:
+        """Pictures from frame `start` on, each `every`-th."""
+        for k, (image, _) in enumerate(self._read()):
+            if k >= start and (k - start) % every == 0:
+                yield image
+
+    def grey(self) -> bool:
+        """Whether all of it is grey."""
+        return self._grey
+
+    def _read(self) -> Iterator[tuple[np.ndarray, float]]:
+        """Every frame, and how many milliseconds it stands."""
+        k = 0
+        try:
+            with warnings.catch_warnings(action="ignore"):  # remarks on odd files: what matters is raised
+                image = Image.open(self._path, formats=_FORMATS)
+            with image:
+                size = image.size
+                hidden = 1 if image.info.get("default_image") else 0  # an APNG may begin with a picture for others
+                with warnings.catch_warnings(action="ignore"):
+                    count = min(getattr(image, "n_frames", 1), MOST_FRAMES)
+                for k in range(hidden, count):
+                    with warnings.catch_warnings(action="ignore"):
+                        made = self._frame(image, k, size)
+                    yield made
+        except UserError:
+            raise
+        except Exception as error:  # a decoder at work on a file that cannot be trusted may raise anything
+            raise UserError(f"{self.name} is broken or cut short at frame {k}") from error
+
+    def _frame(self, image: Image.Image, k: int, size: tuple[int, int]) -> tuple[np.ndarray, float]:
+        image.seek(k)
+        if image.width * image.height > MOST_PIXELS:
+            raise UserError(f"{self.name}: frames of {image.width}x{image.height} pixels are too large")
+        if image.size != size:
+            raise UserError(f"{self.name}: frames have one size, but frame {k} has another")
+        upright = np.asarray(_upright(image.convert("RGBA")))
+        stands = float(image.info.get("duration") or 0)  # some readers know it only now
+        return upright, stands if stands > 10 else 100.0  # as browsers take it
+
+
+@final
+class Simulated(Source):
+    """A simulator's life from its start, up to frame `stop`."""
+
+    fps = FPS
+    kind = np.float32
+
+    def __init__(self, spec: str, stop: int) -> None:
+        self.name, self._spec = f"sim:{spec}", spec
+        self.count = self.expected = self._stop = stop
+
+    def frames(self, start: int = 0, every: int = 1) -> Iterator[np.ndarray]:
+        """Pictures from frame `start` on, each `every`-th, counted after what its settings skip."""
+        from planaria.data import simulate
+
+        simulator = simulate.load(self._spec)
+        own = simulator.settings
+        n = len(range(start, self._stop, every))
+        for picture in simulator.film(n, skip=own.skip + start * own.every, every=own.every * every):
+            yield picture.permute(1, 2, 0).contiguous().numpy()
+
+    def grey(self) -> bool:
+        """Whether it is grey: one that shows one number a cell is, without being asked."""
+        return False
+
+
+def stills(folder: Path) -> Pictures:
+    """The pictures of a folder, in the order of the numbers in their names; other files are left alone."""
+    try:
+        paths = [p for p in folder.iterdir() if p.suffix.lower() in STILLS and not p.name.startswith(".")]
+    except OSError as error:
+        raise UserError(f"can't read {folder}: {error.strerror or error}") from error
+    if not paths:
+        raise UserError(f"{str(folder)!r} holds no frames: pictures ending in {', '.join(STILLS)}")
+    return Pictures(str(folder), sorted(paths, key=natural), _noted_fps(folder))
+
+
+def natural(path: Path) -> tuple[list[str | int], str]:
+    """A key that sorts names as people count: `frame2` before `frame10`."""
+    parts = re.split("([0-9]+)", path.name.lower())
+    return [int(part) if k % 2 else part for k, part in enumerate(parts)], path.name
+
+
+def tint(image: np.ndarray) -> int:
+    """How far the colours of a picture's pixels lie apart at most, 0 to 255; 0 is grey. What is not seen has none."""
+    if image.shape[2] == 1:
+        return 0
+    seen = image[..., :3] if image.shape[2] == 3 or image[..., 3].all() else image[..., :3] * (image[..., 3:] > 0)
+    red, green, blue = seen[..., 0], seen[..., 1], seen[..., 2]
+    if np.array_equal(red, green) and np.array_equal(green, blue):
+        return 0
+    apart = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
+    return max(1, int(apart.max() * (255 if image.dtype == np.float32 else 1)))
+
+
+def moves(path: Path) -> bool:
+    """Whether a picture file holds more than one frame, or is a GIF too broken to tell how many."""
+    with warnings.catch_warnings(action="ignore"):
+        try:
+            with Image.open(path, formats=_FORMATS) as image:
+                return getattr(image, "n_frames", 1) > 1
+        except UnidentifiedImageError:  # what is wrong with it, its reader says
+            return False
+        except Exception:
+            return path.suffix.lower() == ".gif"
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # broken EXIF says nothing about the picture, which then lies as it lies
+        return image
+
+
+def _spread(count: int) -> list[int]:
+    """A few places spread evenly over `count` frames, both ends among them."""
+    return sorted({round(k * (count - 1) / (LOOKS - 1)) for k in range(LOOKS)})
+
+
+def _head(path: Path) -> tuple[str, tuple[int, int]]:
+    """Mode and size (width, height) of a picture file, from its first bytes."""
+    with warnings.catch_warnings(action="ignore"):
+        try:
+            with Image.open(path, formats=_FORMATS) as image:
+                return image.mode, image.size
+        except Exception:  # the reader of pictures tells what is wrong, in words
+            image = open_image(path)
+            return image.mode, image.size
+
+
+def _noted_fps(folder: Path) -> float:
+    """Frames a second, as the folder's note has it."""
+    try:
+        told = json.loads((folder / NOTE).read_text())
+    except (OSError, ValueError, RecursionError):
+        return FPS
+    fps = told.get("fps") if isinstance(told, dict) else None
+    return float(fps) if isinstance(fps, int | float) and 0.01 <= fps <= 1000 else FPS

@@ -1,0 +1,71 @@
+"""Life: a video model that runs freely on from frames, and what its film is like."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from planaria.core.layout import Layout
+from planaria.evaluate.curve import Frames, Progress, as_seen, roll_out
+from planaria.evaluate.scores import Whole
+from planaria.evaluate.statistics import Stats, measure
+from planaria.losses.quality import psnr
+
+
+@dataclass(frozen=True)
+class Life:
+    """A model and how it is run."""
+
+    rule: nn.Module
+    layout: Layout
+    steps: int
+    """Cell steps a frame."""
+    seed: int = 0
+    engine: str = "auto"
+    progress: Progress | None = None
+
+    def pictures(self, clip: Frames, count: int, what: str) -> Iterator[Float[Tensor, "1 v h w"]]:
+        """The `count` pictures that follow `clip`, unclamped; `what` is what `progress` calls them."""
+        made = roll_out(self.rule, self.layout, clip, self.steps, count, seed=self.seed, engine=self.engine)
+        for k, picture in enumerate(made, 1):
+            if self.progress is not None:
+                self.progress(what, k, count)
+            yield picture.to(clip)
+
+    def whole(self, frames: Frames, context: int) -> tuple[Whole, Frames]:
+        """From the first `context` frames to the end of the film, beside showing the last of them again; the film."""
+        film = frames.clone()
+        for k, picture in enumerate(self.pictures(frames[:context], len(frames) - context, "whole film"), context):
+            film[k] = as_seen(picture[0])
+        made = psnr(film[context:], frames[context:])
+        still = psnr(frames[context - 1].expand_as(frames[context:]), frames[context:])
+        return Whole(context, tuple(made.tolist()), tuple(still.tolist())), film
+
+    def long(self, clip: Frames, times: int, length: int) -> list[Stats]:
+        """What each of `times` windows of `length` frames is like, up to one that holds something that is no number."""
+        pictures = self.pictures(clip, times * length, "long run")
+        last, windows = clip[-1:], []
+
+        def window() -> Iterator[Tensor]:
+            nonlocal last
+            for picture in islice(pictures, length):
+                last = picture
+                yield picture
+
+        for _ in range(times):
+            windows.append(measure(window(), last))
+            if not windows[-1].finite:
+                break
+        return windows
+
+    def later(self, clip: Frames, count: int, what: str) -> Stats:
+        """What the later half of `count` frames from `clip` is like; of no frame at all if it broke down before."""
+        pictures = self.pictures(clip, count, what)
+        before = clip[-1:]
+        for picture in islice(pictures, count - (count + 1) // 2):
+            if not picture.isfinite().all():
+                return measure([picture])
+            before = picture
+        return measure(pictures, before)

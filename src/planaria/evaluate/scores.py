@@ -1,0 +1,79 @@
+"""Scores: everything that was measured of a video model, and how it is told."""
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from planaria.evaluate.curve import Curve, Frames
+from planaria.evaluate.statistics import Likeness, Stats
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A free roll-out from the first frames of a film to its end."""
+
+    first: int
+    """The first frame that was predicted; those before it charged the state."""
+    psnr: tuple[float, ...]
+    """Decibels of each predicted frame; the first is at horizon 1."""
+    still: tuple[float, ...]
+    """Decibels of the last frame shown, were it shown again."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a video model can do, in numbers. Errors are of pictures in 0..1, as a viewer shows them."""
+
+    frames: int
+    """Frames of the film."""
+    size: tuple[int, int]
+    """Rows and columns."""
+    start: int
+    """The first held-out frame."""
+    context: int
+    """Frames that charge the state."""
+    steps: int
+    """Cell steps a frame."""
+    left_out: tuple[int, ...]
+    """Horizons asked for that the held-out frames are too few for."""
+    model: Curve
+    """Held-out frames by free roll-out."""
+    still: Curve
+    """The last frame shown again."""
+    line: Curve
+    """The change of the last two frames gone on with."""
+    noise: dict[str, Curve]
+    """Standard deviation of the noise on the frames that charge the state -> held-out frames; `alone` is one frame
+    without noise and none before it."""
+    whole: Whole
+    """From the first frames to the last."""
+    alone: Whole
+    """From the first frame alone to the last."""
+    data: Stats
+    """What the film is like."""
+    long: tuple[Likeness, ...]
+    """How like it is the long run, by windows as long as the film."""
+    late: Stats | None
+    """What the last window of the long run is like; None where no long run was asked for."""
+    unseen: dict[str, Likeness]
+    """How like the film is the later half of a life from starts never shown."""
+    sizes: dict[str, Likeness]
+    """The same on other grids."""
+    film: Frames = field(repr=False, compare=False)
+    """The pictures of `whole`, `(n, visible, h, w)` in 0..1; those that charged the state come first."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every number, ready for JSON: what is no number is None."""
+        return {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self) if f.name != "film"}
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        told = {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {**told, "psnr": _plain(value.psnr)} if isinstance(value, Curve) else told
+    if isinstance(value, dict):
+        return {key: _plain(v) for key, v in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

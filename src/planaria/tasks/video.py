@@ -1,0 +1,303 @@
+"""Predict video: the rule learns what comes next in a film, and lives on from there.
+
+Cells show the film and keep a memory of it in their hidden channels. They are shown a few frames (the context), then
+left alone: what they show after each `steps` cell steps is compared with the frames that came. Trained on one frame at
+first and on more and more of its own, as in scheduled roll-outs (Bengio et al., 2015; Sanchez-Gonzalez et al., 2020).
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from planaria.config import TrainConfig
+from planaria.core.layout import Layout
+from planaria.core.rule import Rule, RuleConfig
+from planaria.core.solve import Solver
+from planaria.data.clips import Clips, open_clips, unpacked
+from planaria.engine import run
+from planaria.engine.context import charge, predictions, shown
+from planaria.errors import UserError
+from planaria.losses.pixel import pixel_loss
+from planaria.tasks import base
+from planaria.tasks.base import Batch
+from planaria.types import PerSample, State
+
+LIFELESS = RuleConfig(
+    channels=16, filters=("identity", "sobel", "laplacian"), hidden=(128,), bias="all", fire_rate=1.0, life="none"
+)
+"""A rule whose cells all act in every step, and never die: most films show no body on empty ground."""
+LOOKS = 12
+"""Places in what is held out that a validation starts from at most."""
+HORIZONS = (1, 2, 5, 10, 20, 50)
+"""Frames ahead that a model's card tells of."""
+CONTEXT = 0.3
+"""Weight of what cells make of the frames that they are shown, beside what they make alone."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Learn a film, and go on with it."""
+
+    frames: str = "sim:lenia"
+    """A folder of frames, a film, a GIF, a folder of several of these, or a simulator: sim:lenia, sim:life."""
+    size: int = 0
+    """Longest side of a frame in cells; 0 as it is."""
+    every: int = 1
+    """Each n-th frame is taken."""
+    crop: str = "none"
+    """none, square (the middle), or x,y,w,h in pixels of the film."""
+    count: int = 0
+    """Frames of a film at most; 0 all, of a simulator 200."""
+    clips: int = 1
+    """Films that a simulator makes, each from another start."""
+    colour: Literal["auto", "rgb", "grey"] = "auto"
+    """auto: grey where the film is grey."""
+    steps: int = 4
+    """Cell steps from frame to frame: how far news travel between two frames."""
+    context: int = 3
+    """Frames that cells are shown before they go on alone, so that they know how things move."""
+    horizon: tuple[int, int] = (1, 8)
+    """Frames that cells go on alone, at the start of the training and once they have learned."""
+    curriculum: float = 0.6
+    """Share of the training over which the horizon grows."""
+    held_out: float = 0.1
+    """Last share of the frames (of several films: of the films) that is not taught but validates."""
+    symmetry: Literal["none", "mirror", "turn"] = "none"
+    """What the film's law does not know: left from right (mirror), nor up from side (turn)."""
+    noise: float = 0.0
+    """Spread of the noise on the frames that cells are shown, so that they learn to mend what they see."""
+    smooth: float = 0.0
+    """Weight of a straight way from frame to frame, for frames between frames."""
+    overflow: float = 0.1
+    """Weight of what cells hold beyond -1..1, or show beyond 0..1: what keeps a long life within bounds."""
+    loss: Literal["l1", "l2"] = "l2"
+    """How frames are compared."""
+    solver: Literal["euler", "midpoint", "rk4", "dopri5"] = "euler"
+    """What takes a cell step: euler is the rule's own; the others follow its flow more exactly (extra ode)."""
+    gradient: Literal["plain", "checkpoint", "adjoint"] = "plain"
+    """How a solver's gradient is had: plain is fast, the others need less memory."""
+    time: float = 0.0
+    """Share of the training over which the time from frame to frame grows from a quarter to steps * rule.dt."""
+    rule: RuleConfig = LIFELESS
+    """The rule that each cell runs."""
+    train: TrainConfig = TrainConfig(
+        steps=1500, batch=4, pool=0, rollout=(1, 1), lr_drops=(0.5, 0.7, 0.85, 0.95), lr_factor=0.4,
+        betas=(0.9, 0.99), normalise=False, clip=1.0, validate=50,
+    )  # fmt: skip
+    """How it learns; `train.pool` keeps states that have been alone for long."""
+
+    def __post_init__(self) -> None:
+        first, last = self.horizon
+        if self.rule.life != "none" or self.rule.frozen or self.rule.cond:
+            raise UserError("video is learned by a rule with rule.life=none, rule.frozen=0 and rule.cond=0")
+        for good, what in (
+            (0 <= self.size <= 4096, f"size must be in 0..4096, got {self.size}"),
+            (1 <= self.steps <= 1000, f"steps must be in 1..1000, got {self.steps}"),
+            (1 <= self.context <= 1000, f"context must be in 1..1000, got {self.context}"),
+            (1 <= first <= last <= 10_000, f"horizon must be two numbers, least first, got {first}, {last}"),
+            (1 <= self.clips <= 10_000, f"clips must be in 1..10000, got {self.clips}"),
+            (0 <= self.held_out < 1, f"held_out must be at least 0 and below 1, got {self.held_out}"),
+            (0 <= self.curriculum <= 1, f"curriculum must be in 0..1, got {self.curriculum}"),
+            (0 <= self.time <= 1, f"time must be in 0..1, got {self.time}"),
+            (0 <= self.noise <= 10, f"noise must be in 0..10, got {self.noise}"),
+            (0 <= self.overflow <= 1e6, f"overflow must be in 0..1e6, got {self.overflow}"),
+            (0 <= self.smooth <= 1e6, f"smooth must be in 0..1e6, got {self.smooth}"),
+        ):
+            if not good:
+                raise UserError(what)
+
+
+class Task(base.Task):
+    """One film or several, taught to one rule."""
+
+    def __init__(self, config: Config, device: torch.device, tensors: dict[str, Tensor] | None = None):
+        super().__init__(config, device, tensors)
+        self.clips = self._clips()
+        visible = self.clips.visible
+        if config.rule.channels < visible:
+            raise UserError(f"rule.channels={config.rule.channels}: the film's colours alone take {visible}")
+        self.layout = Layout(visible, alpha=None, hidden=config.rule.channels - visible)
+        self.pool = config.train.pool
+        self._loss = pixel_loss(config.loss)
+        shortest = min((n for _, n in self.clips.taught), default=0)
+        self.longest = min(config.horizon[1], shortest - config.context)
+        if self.longest < 1:
+            raise UserError(
+                f"{config.frames}: its {shortest} frames to learn from are too few for context={config.context} and "
+                f"one frame more"
+            )
+        self.first = min(config.horizon[0], self.longest)
+        self.windows = self.clips.starts(config.context + self.longest)
+        self.ends = dict(self.clips.taught)
+        self.start = self.clips.clips[0].stack(0, config.context)
+
+    def _clips(self) -> Clips:
+        """The films: as the checkpoint keeps them, else from their source."""
+        config: Config = self.config
+        if self.tensors:
+            return unpacked(self.tensors, config.held_out)
+        clips = open_clips(
+            config.frames, clips=config.clips, count=config.count, held_out=config.held_out, size=config.size,
+            every=config.every, crop=config.crop, colour=config.colour,
+        )  # fmt: skip
+        self.tensors = clips.pack()
+        return clips
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns of a frame."""
+        return self.clips.size
+
+    def wrap(self, rule: Rule) -> nn.Module:
+        """The rule, its steps taken by the solver."""
+        config: Config = self.config
+        return rule if config.solver == "euler" else Solver(rule, config.solver, gradient=config.gradient)
+
+    def fresh(self, n: int, rng: torch.Generator) -> Batch:
+        """`n` windows of the films, each context and what follows; `at` is clip, frame, mirror and frames alone."""
+        config: Config = self.config
+        picks = torch.randint(len(self.windows), (n,), generator=rng).tolist()
+        mirror = torch.randint(1 if config.symmetry == "none" else 4, (n,), generator=rng)
+        turned = config.symmetry == "turn" and not self.pool and bool(torch.rand((), generator=rng) < 0.5)
+        at = torch.tensor([(*self.windows[k], flips, 0) for k, flips in zip(picks, mirror.tolist(), strict=True)])
+        at[:, 1] += config.context - 1
+        film = torch.stack([self._film(*place[:3]) for place in at.tolist()])
+        if turned:
+            film = film.transpose(-1, -2).contiguous()
+        if config.noise:
+            film[:, : config.context] += config.noise * torch.randn(film[:, : config.context].shape, generator=rng)
+        film = film.to(self.device)
+        return Batch(shown(self.layout, film[:, config.context - 1]), target=film, at=at)
+
+    def _film(self, clip: int, frame: int, flips: int) -> Tensor:
+        """The context up to `frame` and all that may be asked after it, `(n, v, h, w)`; the last frame is repeated."""
+        first, last = frame - self.config.context + 1, frame + 1 + self.longest
+        film = self.clips.clips[clip].stack(max(0, first), min(last, self.ends[clip]))
+        film = torch.cat([film[:1]] * max(0, -first) + [film] + [film[-1:]] * max(0, last - self.ends[clip]))
+        return film.flip([axis for axis, bit in ((-2, 1), (-1, 2)) if flips & bit])
+
+    def draw(self, old: Batch, new: Batch, rng: torch.Generator, progress: float) -> tuple[Batch, Tensor]:  # noqa: ARG002
+        """Half of the batch is new; the rest goes on from the pool, as long as its film does."""
+        (film, at), (_, then) = _parts(new), _parts(old)
+        alone = self.rollout(0, progress) // self.config.steps
+        half = -(-len(new.x) // 2)
+        for k, (clip, frame, flips, age) in enumerate(then.tolist()):
+            if k >= half and age and frame + alone < self.ends[clip]:
+                new.x[k], at[k] = old.x[k], then[k]
+                film[k] = self._film(clip, frame, flips).to(self.device)
+        return new, torch.arange(len(new.x))
+
+    def rollout(self, drawn: int, progress: float) -> int:  # noqa: ARG002
+        """Cell steps alone: as many frames as the horizon has grown to."""
+        grown = min(1.0, progress / self.config.curriculum) if self.config.curriculum else 1.0
+        return self.config.steps * (self.first + math.floor((self.longest - self.first) * grown + 1e-9))
+
+    def unroll(
+        self, rule: nn.Module, batch: Batch, steps: int, *, seed: int, progress: float
+    ) -> tuple[State, dict[str, PerSample]]:
+        """Show the context, then go on alone; a term for each frame, and one for the context. Moves `batch.at` on."""
+        config: Config = self.config
+        (film, at), alone = _parts(batch), steps // config.steps
+        scale = 0.25 + 0.75 * min(1.0, progress / config.time) if config.time else 1.0
+        told: dict[str, Any] = {"seed": seed, "dt": config.rule.dt * scale, "engine": config.train.engine}
+        x, terms = self._charged(rule, batch, told)
+        bent, over = [], []
+        for k in range(alone):
+            x, bend = self._frame(rule, x, k * config.steps, told)
+            bent.append(bend)
+            over.append(self._overflow(x))
+            terms[f"frame {k + 1}"] = self._loss(self.layout.picture(x), film[:, config.context + k]) / alone
+        if config.overflow:
+            terms["overflow"] = config.overflow * torch.stack(over).mean(0)
+        if config.smooth:
+            terms["smooth"] = config.smooth * torch.stack(bent).mean(0)
+        batch.at = at + torch.tensor([0, alone, 0, alone])
+        return x, terms
+
+    def _charged(self, rule: nn.Module, batch: Batch, told: dict[str, Any]) -> tuple[State, dict[str, PerSample]]:
+        """Where each sample stands when it is left alone: new ones after their context, old ones as they are."""
+        (film, at), count = _parts(batch), self.config.context
+        old = (at[:, 3] > 0).to(film.device)
+        if count == 1 or bool(old.all()):
+            return batch.x, {}
+        x, made = predictions(rule, self.layout, film[:, :count], self.config.steps, **told)
+        wrong = torch.stack([self._loss(p, film[:, k + 1]) for k, p in enumerate(made)]).mean(0)
+        x = torch.where(old[:, None, None, None], batch.x, x)
+        return x, {"context": CONTEXT * torch.where(old, 0.0, wrong)}
+
+    def _frame(self, rule: nn.Module, x: State, t: int, told: dict[str, Any]) -> tuple[State, PerSample]:
+        """The state a frame later, and how much what it shows was bent on the way."""
+        config: Config = self.config
+        if not config.smooth:
+            return run(rule, x, config.steps, t=t, **told), x.new_zeros(len(x))
+        way = [self.layout.picture(x)]
+        for k in range(config.steps):
+            x = run(rule, x, 1, t=t + k, **told)
+            way.append(self.layout.picture(x))
+        path = torch.stack(way)
+        return x, (path[2:] - 2 * path[1:-1] + path[:-2]).square().sum(0).mean((1, 2, 3)) * config.steps
+
+    def _overflow(self, x: State) -> PerSample:
+        """How far cells are out of bounds, `(b,)`, as Niklasson et al. (2021) keep textures within them."""
+        v = self.layout.visible
+        shown, hidden = self.layout.picture(x), x[:, v:]
+        beyond = torch.cat([shown - shown.clamp(0, 1), hidden - hidden.clamp(-1, 1)], 1)
+        return beyond.abs().mean((1, 2, 3))
+
+    def validate(self, rule: nn.Module) -> float | None:
+        """Mean squared error of free roll-outs over what is held out, over all horizons taught alike."""
+        wrong, _ = self.errors(rule, self.longest)
+        return sum(wrong) / len(wrong) if wrong else None
+
+    @torch.no_grad()
+    def errors(self, rule: nn.Module, horizon: int) -> tuple[list[float], list[float]]:
+        """Mean squared error on held-out frames 1, 2, ... ahead, of the rule and of copying the last frame."""
+        config: Config = self.config
+        places = [(c, i) for c, first in self.clips.held for i in range(first - 1, len(self.clips.clips[c]) - 1)]
+        places = [(c, i) for c, i in places if i >= config.context - 1][:: -(-len(places) // LOOKS) or 1]
+        if not places:
+            return [], []
+        context = torch.stack([self.clips.clips[c].stack(i + 1 - config.context, i + 1) for c, i in places])
+        context = context.to(self.device)
+        told: dict[str, Any] = {"seed": 1, "engine": config.train.engine}
+        x = charge(rule, self.layout, context, config.steps, **told)
+        model, copy = [], []
+        for h in range(1, horizon + 1):
+            still = [k for k, (c, i) in enumerate(places) if i + h < len(self.clips.clips[c])]
+            if not still:
+                break
+            x = run(rule, x, config.steps, t=(h - 1) * config.steps, **told)
+            truth = [self.clips.clips[c].stack(i + h, i + h + 1)[0] for c, i in (places[k] for k in still)]
+            wanted = torch.stack(truth).to(self.device)
+            model.append((self.layout.picture(x)[still] - wanted).square().mean().item())
+            copy.append((context[still, -1] - wanted).square().mean().item())
+        return model, copy
+
+    def card(self) -> dict[str, Any]:
+        """Cell steps a frame, who takes them, and how long the film is."""
+        config: Config = self.config
+        frames = max(len(clip) for clip in self.clips.clips)
+        return {
+            "frame": {"steps": config.steps, "solver": config.solver},
+            "length": min(1_000_000, frames * config.steps),
+            "fps": self.clips.fps,
+        }
+
+    def measure(self, rule: nn.Module) -> dict[str, float]:
+        """Squared error on held-out frames by horizon, beside that of copying the last frame."""
+        model, copy = self.errors(self.wrap(rule) if isinstance(rule, Rule) else rule, max(HORIZONS))
+        figures = {}
+        for h in HORIZONS:
+            if h <= len(model):
+                figures |= {f"mse {h} ahead": model[h - 1], f"mse of copying {h} ahead": copy[h - 1]}
+        return figures
+
+
+def _parts(batch: Batch) -> tuple[Tensor, Tensor]:
+    """The film of a batch, `(b, n, v, h, w)`, and where its samples stand, `(b, 4)`."""
+    assert batch.target is not None
+    assert batch.at is not None
+    return batch.target, batch.at

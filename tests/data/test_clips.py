@@ -1,0 +1,84 @@
+import pytest
+import torch
+
+from planaria.data.clips import Clips, Kept, open_clips, unpacked
+from planaria.data.frames import write_frames
+from planaria.errors import UserError
+
+
+def film(n: int, value: float = 0.0, size: tuple[int, int] = (4, 6)) -> torch.Tensor:
+    """Grey frames that tell their number: the first pixel is k / 255."""
+    frames = torch.full((n, 1, *size), value)
+    frames[:, 0, 0, 0] = torch.arange(n) / 255
+    return frames
+
+
+def kept(*lengths: int, held_out: float = 0.0) -> Clips:
+    clips = tuple(Kept(film(n).mul(255).byte()) for n in lengths)
+    return Clips(clips, 1, (4, 6), 30.0, held_out)
+
+
+def test_of_one_film_the_last_frames_are_held_out():
+    clips = kept(100, held_out=0.1)
+    assert clips.taught == [(0, 90)]
+    assert clips.held == [(0, 90)]
+    assert clips.starts(88) == [(0, 0), (0, 1), (0, 2)]
+    assert kept(100).taught == [(0, 100)]
+    assert kept(100).held == []
+
+
+def test_of_several_films_the_last_are_held_out_and_no_window_spans_two():
+    clips = kept(5, 4, 6, 5, held_out=0.25)
+    assert clips.taught == [(0, 5), (1, 4), (2, 6)]
+    assert clips.held == [(3, 1)]
+    assert clips.starts(5) == [(0, 0), (2, 0), (2, 1)]
+    assert kept(5, 4, held_out=0.99).taught == [(0, 5)]
+
+
+def test_a_folder_of_films(tmp_path):
+    write_frames(film(3), tmp_path / "a10")
+    write_frames(film(4, 0.2), tmp_path / "a2")
+    clips = open_clips(str(tmp_path))
+    assert [len(clip) for clip in clips.clips] == [4, 3]
+    assert (clips.visible, clips.size) == (1, (4, 6))
+    assert torch.equal(clips.clips[1].stack(1, 3), film(3)[1:])
+    one = open_clips(str(tmp_path / "a2"))
+    assert [len(clip) for clip in one.clips] == [4]
+
+
+def test_films_of_differing_sizes_are_refused(tmp_path):
+    write_frames(film(3), tmp_path / "a")
+    write_frames(film(3, size=(4, 4)), tmp_path / "b")
+    with pytest.raises(UserError, match="its films differ: 4x4 with 1 channels, 6x4 with 1 channels; give them"):
+        open_clips(str(tmp_path))
+    assert open_clips(str(tmp_path), crop="square", size=4).size == (4, 4)
+
+
+def test_a_folder_without_films_is_refused(tmp_path):
+    with pytest.raises(UserError, match="no frames"):
+        open_clips(str(tmp_path))
+
+
+def test_simulators_begin_elsewhere_in_every_clip():
+    clips = open_clips("sim:life", clips=3, count=5, size=8)
+    assert [len(clip) for clip in clips.clips] == [5, 5, 5]
+    assert clips.size == (8, 8)
+    a, b, _ = (clip.stack(0, 5) for clip in clips.clips)
+    assert not torch.equal(a, b)
+    again = open_clips("sim:life", clips=1, count=5, size=8)
+    assert torch.equal(again.clips[0].stack(0, 5), a)
+
+
+def test_what_is_kept_comes_back():
+    clips = kept(3, 5, held_out=0.4)
+    again = unpacked(clips.pack(), 0.4)
+    assert [len(c) for c in again.clips] == [3, 5]
+    assert all(torch.equal(a.stack(0, 3), b.stack(0, 3)) for a, b in zip(again.clips, clips.clips, strict=True))
+    assert (again.size, again.visible, again.fps) == ((4, 6), 1, 30.0)
+
+
+def test_too_much_is_not_kept(monkeypatch):
+    monkeypatch.setattr("planaria.data.clips.MOST_KEPT", 71)
+    assert kept(3).pack() == {}
+    monkeypatch.setattr("planaria.data.clips.MOST_KEPT", 72)
+    assert set(kept(3).pack()) == {"frames", "lengths", "fps"}

@@ -1,0 +1,126 @@
+"""The measures of motion are right on films whose motion is known."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from planaria.core.layout import Layout
+from planaria.core.rule import Rule, RuleConfig
+from planaria.core.solve import Solver
+from planaria.errors import UserError
+from planaria.losses.motion import crossfade, flicker
+from planaria.world import World
+
+
+def pictures(n: int = 4, seed: int = 0) -> torch.Tensor:
+    return torch.rand(n, 3, 6, 7, generator=torch.Generator().manual_seed(seed), dtype=torch.double)
+
+
+def faded(whole: torch.Tensor, factor: int, bend=lambda s: s) -> torch.Tensor:
+    """A film of `factor` frames to each whole one, at `bend(s)` of the way between two."""
+    parts = [bend(k / factor) for k in range(factor)]
+    between = [torch.lerp(a, b, part) for a, b in pairwise(whole) for part in parts]
+    return torch.stack([*between, whole[-1]])
+
+
+def blurring(solver: str | None = None, rate: float = 2.0, frames: int = 5, factor: int = 4) -> torch.Tensor:
+    """A film of noise that diffuses, a frame a step, with the fractions of a step between."""
+    config = RuleConfig(
+        channels=1, filters=("laplacian",), hidden=(), life="none", fire_rate=1.0, edge="circular", dt=rate
+    )
+    rule = Rule(config).double()
+    torch.nn.init.constant_(rule.weights[0], 0.2)
+    layout = Layout(1, None, hidden=0)
+    start = torch.rand(1, 1, 12, 12, generator=torch.Generator().manual_seed(3), dtype=torch.double)
+    world = World(rule if solver is None else Solver(rule, solver), layout, 12, start=start)
+    shown = []
+    for k in range(frames * factor + 1):
+        world.tick(k // factor - world.t)
+        shown.append(layout.picture(world.peek(k % factor / factor))[0])
+    return torch.stack(shown)
+
+
+@pytest.mark.parametrize("factor", [1, 2, 4])
+def test_what_lies_on_the_line_is_found_there(factor):
+    found = crossfade(faded(pictures(), factor), factor)
+    want = torch.arange(factor + 1, dtype=torch.double) / factor
+    assert_close(found.position, want.expand(3, -1))
+    assert_close(found.off, torch.zeros(3, factor + 1, dtype=torch.double), rtol=0, atol=1e-12)
+    assert_close(found.travelled, (pictures()[1:] - pictures()[:-1]).square().mean((1, 2, 3)).sqrt())
+    assert found.monotone == 1
+    assert found.stray < 1e-9
+
+
+def test_uneven_ways_are_still_ways():
+    found = crossfade(faded(pictures(), 4, lambda s: s**2), 4)
+    assert_close(found.position[0], torch.tensor([0, 1, 4, 9, 16], dtype=torch.double) / 16)
+    assert found.monotone == 1
+
+
+def test_a_step_back_is_seen():
+    film = faded(pictures(), 4)
+    film[[5, 6]] = film[[6, 5]]  # in the second of three intervals
+    found = crossfade(film, 4)
+    assert found.monotone == pytest.approx(2 / 3)
+    assert found.stray < 1e-9
+    overshot = crossfade(faded(pictures(), 4, lambda s: 1.5 * s), 4)  # 1.125, then back to 1
+    assert overshot.monotone == 0
+
+
+def test_a_detour_is_measured():
+    film = faded(pictures(), 4)
+    aside = pictures(1, seed=9)[0]
+    way = film[8] - film[4]
+    aside = aside - (aside * way).sum() / way.square().sum() * way  # across the line
+    film[6] += aside
+    found = crossfade(film, 4)
+    assert found.monotone == 1  # it goes forward, but beside the line
+    assert_close(found.off[1, 2], aside.square().mean().sqrt())
+    assert found.stray == pytest.approx(float(aside.square().mean().sqrt() / found.travelled[1]))
+    assert found.off.flatten().topk(2).values[1] < 1e-12
+
+
+@pytest.mark.parametrize("solver", [None, "euler", "rk4", "dopri5"])
+def test_a_flow_goes_from_frame_to_frame_and_a_sabotaged_one_does_not(solver):
+    film = blurring(solver)
+    found = crossfade(film, 4)
+    assert found.monotone == 1
+    assert found.travelled.min() > 0.003
+    assert found.stray < (1e-9 if solver in (None, "euler") else 0.2)
+    assert flicker(film).max() < 1e-6
+    late = film.clone()
+    late[2::4] = film[0:-1:4]  # the middle frame shows the old whole one again
+    assert crossfade(late, 4).monotone == 0
+    noisy = film + 0.02 * torch.randn(film.shape, generator=torch.Generator().manual_seed(1), dtype=torch.double)
+    assert crossfade(noisy, 4).stray > 2 * max(found.stray, 0.1)
+
+
+def test_a_film_that_stands_still_steps_nowhere():
+    still = pictures(1).repeat(9, 1, 1, 1)
+    found = crossfade(still, 4)
+    assert found.position[:, 1:].isnan().all()
+    assert (found.monotone, found.stray) == (1.0, 0.0)
+    half = torch.cat([still, faded(pictures(2), 4)[1:]])
+    assert crossfade(half, 4).monotone == 1
+    half[10] = half[8]
+    assert crossfade(half, 4).monotone == 0  # of the intervals in which anything moves
+
+
+def test_what_follows_the_last_whole_frame_is_left_out():
+    film = faded(pictures(), 4)
+    assert_close(crossfade(film[:-1], 4).position, crossfade(film, 4).position[:2])
+    for count, factor in ((1, 1), (4, 4), (3, 0)):
+        with pytest.raises(UserError, match=f"{count} frames hold no two whole ones, {factor} apart"):
+            crossfade(film[:count], factor)
+
+
+def test_flicker_is_the_second_difference_of_brightness():
+    ramp = torch.linspace(0, 1, 6, dtype=torch.double)[:, None, None, None].expand(6, 3, 4, 5)
+    assert_close(flicker(ramp), torch.zeros(4, dtype=torch.double), rtol=0, atol=1e-12)
+    turns = ramp + 0.1 * torch.tensor([1, -1] * 3)[:, None, None, None]
+    assert_close(flicker(turns), torch.full((4,), 0.4, dtype=torch.double))
+    shuffled = ramp.clone().flatten(1)
+    shuffled = shuffled + torch.tensor([1.0, -1.0]).repeat(30) * torch.rand(6, 1)  # bright here, dark there
+    assert_close(flicker(shuffled.reshape(6, 3, 4, 5)), torch.zeros(4, dtype=torch.double), rtol=0, atol=1e-12)

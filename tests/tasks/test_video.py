@@ -1,0 +1,200 @@
+import dataclasses
+
+import pytest
+import torch
+
+from planaria.config import TrainConfig
+from planaria.core.rule import RuleConfig
+from planaria.data.frames import write_frames
+from planaria.errors import UserError
+from planaria.tasks.base import Batch
+from planaria.tasks.video import Config, Task
+
+from moving import shift, shifting
+
+CPU = torch.device("cpu")
+RULE = RuleConfig(
+    channels=1, filters=("learned",), hidden=(), fire_rate=1.0, life="none", edge="circular", bias="none"
+)
+SMALL = Config(steps=1, context=2, horizon=(1, 4), overflow=0.0, rule=RULE, train=TrainConfig(batch=4, pool=0, rollout=(1, 1)))
+
+
+@pytest.fixture
+def frames(tmp_path):
+    write_frames(shifting(20), tmp_path / "frames")
+    return str(tmp_path / "frames")
+
+
+def task(frames: str, **settings) -> Task:
+    return Task(dataclasses.replace(SMALL, frames=frames, **settings), CPU)
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_windows_hold_consecutive_frames(frames):
+    t = task(frames, held_out=0.25)
+    batch = t.fresh(30, rng())
+    assert batch.target.shape == (30, 6, 1, 6, 12)
+    columns = batch.target[:, :, 0, 0].argmax(-1)
+    assert ((columns[:, 1:] - columns[:, :-1]) % 12 == 1).all()
+    assert torch.equal(batch.x, batch.target[:, 1])
+    assert batch.at[:, 1].min() == 1
+    assert batch.at[:, 1].max() == 10  # of 15 taught frames the last four are still to come
+    assert not batch.at[:, [0, 2, 3]].any()
+
+
+def test_what_is_held_out_is_never_taught(frames):
+    t = task(frames, held_out=0.5)
+    seen = t.fresh(200, rng()).target
+    assert seen[..., 0, :].argmax(-1).unique().tolist() == list(range(10))
+
+
+def test_the_rule_that_made_the_film_makes_no_error(frames):
+    t = task(frames, horizon=(4, 4))
+    batch = t.fresh(4, rng())
+    y, terms = t.unroll(shift(), batch, t.rollout(1, 0), seed=0, progress=0)
+    assert set(terms) == {"context", "frame 1", "frame 2", "frame 3", "frame 4"}
+    assert all(v.abs().max() < 1e-12 for v in terms.values())
+    assert torch.allclose(y, batch.target[:, -1], atol=1e-6)
+    assert t.validate(shift()) < 1e-12
+    figures = t.measure(shift())
+    assert figures["mse 1 ahead"] < 1e-12
+    assert figures["mse of copying 1 ahead"] == pytest.approx(2 / 12)
+
+
+def test_terms_are_the_error_of_each_frame(frames):
+    t = task(frames, horizon=(2, 2))
+    batch = t.fresh(4, rng())
+    nothing = shift()
+    torch.nn.init.zeros_(nothing.weights[0])
+    _, terms = t.unroll(nothing, batch, 2, seed=0, progress=0)
+    assert terms["frame 1"] == pytest.approx(torch.full((4,), 2 / 12 / 2))
+    assert terms["context"] == pytest.approx(torch.full((4,), 0.3 * 2 / 12))
+
+
+def test_the_horizon_grows(frames):
+    t = task(frames, horizon=(1, 4), curriculum=0.5, steps=3)
+    assert [t.rollout(1, p) for p in (0, 0.17, 0.34, 0.5, 1)] == [3, 6, 9, 12, 12]
+    assert task(frames, horizon=(4, 4)).rollout(1, 0) == 4
+    assert task(frames, horizon=(1, 400)).longest == 16
+
+
+@pytest.mark.parametrize("symmetry", ["none", "mirror", "turn"])
+def test_films_are_mirrored_and_turned_where_the_law_allows(frames, symmetry):
+    t = task(frames, symmetry=symmetry)
+    shapes, ways = set(), set()
+    for seed in range(12):
+        film = t.fresh(4, rng(seed)).target
+        shapes.add(tuple(film.shape[-2:]))
+        if film.shape[-1] == 12:
+            columns = film[:, :, 0, 0].argmax(-1)
+            ways |= set(((columns[:, 1:] - columns[:, :-1]) % 12).flatten().tolist())
+    assert shapes == ({(6, 12), (12, 6)} if symmetry == "turn" else {(6, 12)})
+    assert ways == ({1} if symmetry == "none" else {1, 11})
+
+
+def test_noise_is_on_the_context_alone(frames):
+    quiet, loud = task(frames).fresh(4, rng()), task(frames, noise=0.1).fresh(4, rng())
+    off = loud.target - quiet.target
+    assert off[:, :2].std() == pytest.approx(0.1, rel=0.2)
+    assert not off[:, 2:].any()
+    assert torch.equal(loud.x, loud.target[:, 1])
+
+
+def test_pool_samples_go_on_where_they_stood(frames):
+    t = task(frames, horizon=(2, 2), train=dataclasses.replace(SMALL.train, pool=8))
+    new = t.fresh(4, rng())
+    _, _ = t.unroll(shift(), new, 2, seed=0, progress=0)
+    assert (new.at[:, 3] == 2).all()
+    fresh = t.fresh(4, rng(1))
+    stood = torch.tensor([[0, 5, 0, 2], [0, 5, 0, 2], [0, 6, 2, 2], [0, 16, 0, 9]])
+    old = Batch(torch.rand(4, 1, 6, 12), target=fresh.target, at=stood)
+    was = fresh.at.clone()
+    drawn, places = t.draw(old, fresh, rng(), 0.0)
+    assert torch.equal(places, torch.arange(4))
+    assert torch.equal(drawn.at[:2], was[:2])
+    assert torch.equal(drawn.at[3], was[3])  # its film ends before the horizon
+    assert torch.equal(drawn.x[2], old.x[2])
+    assert not torch.equal(drawn.x[3], old.x[3])
+    assert torch.equal(drawn.target[2, 2:], shifting(20)[7:9].flip(-1))
+    truth = shifting(20)[6:7].flip(-1)
+    drawn.x[2] = truth[0]
+    y, terms = t.unroll(shift(), drawn, 2, seed=0, progress=0)
+    assert terms["context"][2] == 0
+    assert terms["frame 1"][:2].max() < 1e-12 < terms["frame 1"][2]  # a mirrored film goes the other way
+    assert drawn.at[2].tolist() == [0, 8, 2, 4]
+    assert torch.equal(y[2], truth[0].roll(2, -1))
+
+
+def test_a_bent_way_costs(frames):
+    t = task(frames, steps=4, smooth=1.0, horizon=(1, 1))
+    batch = t.fresh(4, rng())
+    _, terms = t.unroll(shift(), batch, 4, seed=0, progress=0)
+    assert terms["smooth"].min() > 0.1
+    still = shift()
+    torch.nn.init.zeros_(still.weights[0])
+    _, terms = t.unroll(still, t.fresh(4, rng()), 4, seed=0, progress=0)
+    assert terms["smooth"].max() == 0
+
+
+def test_time_grows(frames):
+    t = task(frames, time=0.5, horizon=(1, 1))
+    made = []
+    for progress in (0.0, 0.25, 1.0):
+        batch = t.fresh(1, rng())
+        y, _ = t.unroll(shift(), batch, 1, seed=0, progress=progress)
+        made.append(float((y - batch.x).abs().max()))
+    assert made == pytest.approx([0.25, 0.625, 1.0])
+
+
+def test_the_card_says_how_to_run_it(frames):
+    t = task(frames, steps=3)
+    assert t.card() == {"frame": {"steps": 3, "solver": "euler"}, "length": 60, "fps": 30.0}
+    assert torch.equal(t.start, shifting(20)[:2])
+
+
+def test_it_is_the_same_after_its_frames_have_gone(frames, tmp_path):
+    t = task(frames)
+    again = Task(dataclasses.replace(t.config, frames="gone"), CPU, t.tensors)
+    assert torch.equal(again.fresh(4, rng()).target, t.fresh(4, rng()).target)
+    with pytest.raises(UserError, match="gone"):
+        task("gone")
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"rule": dataclasses.replace(RULE, channels=8, life="both")}, "rule.life=none"),
+        ({"steps": 0}, "steps must be in 1..1000, got 0"),
+        ({"horizon": (3, 2)}, "horizon must be two numbers, least first, got 3, 2"),
+        ({"held_out": 1.0}, "held_out must be at least 0 and below 1, got 1.0"),
+    ],
+)
+def test_settings_are_checked(settings, says):
+    with pytest.raises(UserError, match=says):
+        dataclasses.replace(SMALL, **settings)
+
+
+def test_too_short_a_film(frames):
+    with pytest.raises(UserError, match="its 20 frames to learn from are too few for context=20 and one frame more"):
+        task(frames, context=20, held_out=0.0)
+
+
+def test_colours_need_channels(tmp_path):
+    write_frames(torch.rand(8, 3, 4, 4), tmp_path / "frames")
+    with pytest.raises(UserError, match=r"rule.channels=1: the film's colours alone take 3"):
+        task(str(tmp_path / "frames"))
+    grey = task(str(tmp_path / "frames"), colour="grey")
+    assert grey.layout.visible == 1
+
+
+def test_what_is_out_of_bounds_costs(frames):
+    t = task(frames, overflow=1.0, horizon=(1, 1), rule=dataclasses.replace(RULE, channels=2))
+    x = torch.zeros(2, 2, 6, 12)
+    x[0, 0], x[1, 1] = 1.5, -3.0
+    assert t._overflow(x).tolist() == pytest.approx([0.25, 1.0])
+    assert t._overflow(torch.stack([torch.zeros(6, 12), torch.ones(6, 12)])[None]).tolist() == [0.0]
+    _, terms = t.unroll(shift(t.layout), t.fresh(2, rng()), 1, seed=0, progress=0)
+    assert terms["overflow"].tolist() == [0.0, 0.0]
