@@ -35,14 +35,13 @@ def rng(seed: int = 0) -> torch.Generator:
 
 def test_windows_hold_consecutive_frames(frames):
     t = task(frames, held_out=0.25)
-    batch = t.fresh(30, rng())
-    assert batch.target.shape == (30, 6, 1, 6, 12)
+    batch = t.fresh(300, rng())
+    assert batch.target.shape == (300, 6, 1, 6, 12)
     columns = batch.target[:, :, 0, 0].argmax(-1)
     assert ((columns[:, 1:] - columns[:, :-1]) % 12 == 1).all()
+    assert columns[:, 0].unique().tolist() == list(range(10))  # 15 frames are taught, and a window has six
     assert torch.equal(batch.x, batch.target[:, 1])
-    assert batch.at[:, 1].min() == 1
-    assert batch.at[:, 1].max() == 10  # of 15 taught frames the last four are still to come
-    assert not batch.at[:, [0, 2, 3]].any()
+    assert not batch.at.any()
 
 
 def test_what_is_held_out_is_never_taught(frames):
@@ -103,29 +102,39 @@ def test_noise_is_on_the_context_alone(frames):
     assert torch.equal(loud.x, loud.target[:, 1])
 
 
-def test_pool_samples_go_on_where_they_stood(frames):
-    t = task(frames, horizon=(2, 2), train=dataclasses.replace(SMALL.train, pool=8))
-    new = t.fresh(4, rng())
-    _, _ = t.unroll(shift(), new, 2, seed=0, progress=0)
-    assert (new.at[:, 3] == 2).all()
-    fresh = t.fresh(4, rng(1))
-    stood = torch.tensor([[0, 5, 0, 2], [0, 5, 0, 2], [0, 6, 2, 2], [0, 16, 0, 9]])
-    old = Batch(torch.rand(4, 1, 6, 12), target=fresh.target, at=stood)
-    was = fresh.at.clone()
-    drawn, places = t.draw(old, fresh, rng(), 0.0)
-    assert torch.equal(places, torch.arange(4))
-    assert torch.equal(drawn.at[:2], was[:2])
-    assert torch.equal(drawn.at[3], was[3])  # its film ends before the horizon
-    assert torch.equal(drawn.x[2], old.x[2])
-    assert not torch.equal(drawn.x[3], old.x[3])
-    assert torch.equal(drawn.target[2, 2:], shifting(20)[7:9].flip(-1))
-    truth = shifting(20)[6:7].flip(-1)
-    drawn.x[2] = truth[0]
-    y, terms = t.unroll(shift(), drawn, 2, seed=0, progress=0)
-    assert terms["context"][2] == 0
-    assert terms["frame 1"][:2].max() < 1e-12 < terms["frame 1"][2]  # a mirrored film goes the other way
-    assert drawn.at[2].tolist() == [0, 8, 2, 4]
-    assert torch.equal(y[2], truth[0].roll(2, -1))
+def test_a_quarter_goes_on_alone(frames):
+    t = task(frames, horizon=(3, 3), life=20, train=dataclasses.replace(SMALL.train, batch=8, pool=8))
+    new = t.fresh(8, rng())
+    t.unroll(shift(), new, 3, seed=0, progress=0)
+    assert new.at.tolist() == [3] * 8
+    old = Batch(torch.rand(8, 1, 6, 12), target=new.target, at=torch.tensor([5] * 6 + [19, 20]))
+    drawn, places = t.draw(old, t.fresh(8, rng(1)), rng(), 0.0)
+    assert places.tolist() == [-1] * 6 + [6, 7]
+    assert drawn.at.tolist() == [0] * 6 + [19, 0]  # the last one is too old, and a new one takes its place
+    assert torch.equal(drawn.x[6], old.x[6])
+    start = drawn.x.clone()
+    y, terms = t.unroll(shift(), drawn, 3, seed=0, progress=0)
+    assert drawn.at.tolist() == [3] * 6 + [22, 3]
+    assert torch.equal(y[6], start[6].roll(3, -1))
+    assert terms["frame 1"].max() < 1e-12
+    assert terms["likeness"][6] > 1e-3
+    assert not terms["likeness"][[0, 1, 2, 3, 4, 5, 7]].any()
+    far = Batch(torch.full((8, 1, 6, 12), 11.0), target=new.target, at=torch.full((8,), 2))
+    assert not t.draw(far, t.fresh(8, rng(1)), rng(), 0.0)[0].at.any()
+
+
+def test_a_life_that_moves_like_the_film_is_like_it(frames):
+    t = task(frames, horizon=(3, 3), train=dataclasses.replace(SMALL.train, pool=4))
+    terms = {}
+    for name, rule in (("right", shift()), ("still", shift())):
+        if name == "still":
+            torch.nn.init.zeros_(rule.weights[0])
+        new = t.fresh(4, rng())
+        old = Batch(new.x, target=new.target, at=torch.ones(4, dtype=torch.int64))
+        drawn, _ = t.draw(old, new, rng(), 0.0)
+        terms[name] = t.unroll(rule, drawn, 3, seed=0, progress=0)[1]["likeness"][3].item()
+    assert terms["right"] < 1e-9
+    assert terms["still"] > 0.01
 
 
 def test_a_bent_way_costs(frames):

@@ -29,7 +29,11 @@ def visit(place, open_page):
     def opened(where: str):
         page = open_page()
         page.context.add_init_script(PLAIN)
-        page.route("**/made/gallery/**", lambda route: route.fulfill(status=204))  # films that nobody looks at here
+        for pictures in (
+            "**/made/gallery/**",
+            "**/api/thumb**",
+        ):  # not looked at here, and slow to make
+            page.route(pictures, lambda route: route.fulfill(status=204))
         page.goto(f"{place.origin}/#/{where}")
         return page
 

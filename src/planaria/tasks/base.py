@@ -40,7 +40,7 @@ class Batch:
     target: Tensor | None = None
     """What the loss compares with, where it differs between samples."""
     at: Tensor | None = None
-    """Where in its data each sample stands, `(b,)` int64, for tasks whose data goes on; kept in the pool."""
+    """How old each sample is, `(b,)` int64, in what the task counts; kept in the pool."""
 
 
 class Task(ABC):
@@ -80,7 +80,7 @@ class Task(ABC):
     def draw(self, old: Batch, new: Batch, rng: torch.Generator, progress: float) -> tuple[Batch, Tensor]:
         """What an iteration makes of samples `old` from the pool and as many `new` ones.
 
-        Also which of the old ones each sample's end takes the place of, `(b,)`.
+        Also which of the old ones each sample's end takes the place of, `(b,)`, -1 where it is none.
         """
 
     def rollout(self, drawn: int, progress: float) -> int:  # noqa: ARG002

@@ -20,6 +20,7 @@ from planaria.data.clips import Clips, open_clips, unpacked
 from planaria.engine import run
 from planaria.engine.context import charge, predictions, shown
 from planaria.errors import UserError
+from planaria.losses.likeness import likeness
 from planaria.losses.pixel import pixel_loss
 from planaria.tasks import base
 from planaria.tasks.base import Batch
@@ -33,6 +34,8 @@ LOOKS = 12
 """Places in what is held out that a validation starts from at most."""
 HORIZONS = (1, 2, 5, 10, 20, 50)
 """Frames ahead that a model's card tells of."""
+FAR = 10.0
+"""A life that holds numbers beyond this has no future."""
 CONTEXT = 0.3
 """Weight of what cells make of the frames that they are shown, beside what they make alone."""
 
@@ -73,6 +76,10 @@ class Config:
     """Weight of a straight way from frame to frame, for frames between frames."""
     overflow: float = 0.1
     """Weight of what cells hold beyond -1..1, or show beyond 0..1: what keeps a long life within bounds."""
+    likeness: float = 1.0
+    """Weight of looking like the film, for lives in the pool: too old to be compared with it frame by frame."""
+    life: int = 500
+    """Frames that a life in the pool goes on alone at most."""
     loss: Literal["l1", "l2"] = "l2"
     """How frames are compared."""
     solver: Literal["euler", "midpoint", "rk4", "dopri5"] = "euler"
@@ -84,10 +91,10 @@ class Config:
     rule: RuleConfig = LIFELESS
     """The rule that each cell runs."""
     train: TrainConfig = TrainConfig(
-        steps=1500, batch=4, pool=0, rollout=(1, 1), lr_drops=(0.5, 0.7, 0.85, 0.95), lr_factor=0.4,
+        steps=1500, batch=4, pool=16, rollout=(1, 1), lr_drops=(0.5, 0.7, 0.85, 0.95), lr_factor=0.4,
         betas=(0.9, 0.99), normalise=False, clip=1.0, validate=50,
     )  # fmt: skip
-    """How it learns; `train.pool` keeps states that have been alone for long."""
+    """How it learns; `train.pool` is how many lives go on alone for long; 0 teaches only the next few frames."""
 
     def __post_init__(self) -> None:
         first, last = self.horizon
@@ -103,6 +110,8 @@ class Config:
             (0 <= self.curriculum <= 1, f"curriculum must be in 0..1, got {self.curriculum}"),
             (0 <= self.time <= 1, f"time must be in 0..1, got {self.time}"),
             (0 <= self.noise <= 10, f"noise must be in 0..10, got {self.noise}"),
+            (0 <= self.likeness <= 1e6, f"likeness must be in 0..1e6, got {self.likeness}"),
+            (1 <= self.life <= 10**6, f"life must be in 1..1000000, got {self.life}"),
             (0 <= self.overflow <= 1e6, f"overflow must be in 0..1e6, got {self.overflow}"),
             (0 <= self.smooth <= 1e6, f"smooth must be in 0..1e6, got {self.smooth}"),
         ):
@@ -131,7 +140,6 @@ class Task(base.Task):
             )
         self.first = min(config.horizon[0], self.longest)
         self.windows = self.clips.starts(config.context + self.longest)
-        self.ends = dict(self.clips.taught)
         self.start = self.clips.clips[0].stack(0, config.context)
 
     def _clips(self) -> Clips:
@@ -157,38 +165,36 @@ class Task(base.Task):
         return rule if config.solver == "euler" else Solver(rule, config.solver, gradient=config.gradient)
 
     def fresh(self, n: int, rng: torch.Generator) -> Batch:
-        """`n` windows of the films, each context and what follows; `at` is clip, frame, mirror and frames alone."""
+        """`n` windows of the films, each context and what follows; `at` is how many frames each has been alone."""
         config: Config = self.config
-        picks = torch.randint(len(self.windows), (n,), generator=rng).tolist()
-        mirror = torch.randint(1 if config.symmetry == "none" else 4, (n,), generator=rng)
-        turned = config.symmetry == "turn" and not self.pool and bool(torch.rand((), generator=rng) < 0.5)
-        at = torch.tensor([(*self.windows[k], flips, 0) for k, flips in zip(picks, mirror.tolist(), strict=True)])
-        at[:, 1] += config.context - 1
-        film = torch.stack([self._film(*place[:3]) for place in at.tolist()])
-        if turned:
+        length = config.context + self.longest
+        places = [self.windows[k] for k in torch.randint(len(self.windows), (n,), generator=rng).tolist()]
+        film = torch.stack([self.clips.clips[clip].stack(i, i + length) for clip, i in places])
+        if config.symmetry != "none":
+            for k, (over, across) in enumerate((torch.rand(n, 2, generator=rng) < 0.5).tolist()):
+                film[k] = film[k].flip([axis for axis, flip in ((-2, over), (-1, across)) if flip])
+        if config.symmetry == "turn" and self._turns(rng):
             film = film.transpose(-1, -2).contiguous()
         if config.noise:
             film[:, : config.context] += config.noise * torch.randn(film[:, : config.context].shape, generator=rng)
         film = film.to(self.device)
-        return Batch(shown(self.layout, film[:, config.context - 1]), target=film, at=at)
+        return Batch(shown(self.layout, film[:, config.context - 1]), target=film, at=torch.zeros(n, dtype=torch.int64))
 
-    def _film(self, clip: int, frame: int, flips: int) -> Tensor:
-        """The context up to `frame` and all that may be asked after it, `(n, v, h, w)`; the last frame is repeated."""
-        first, last = frame - self.config.context + 1, frame + 1 + self.longest
-        film = self.clips.clips[clip].stack(max(0, first), min(last, self.ends[clip]))
-        film = torch.cat([film[:1]] * max(0, -first) + [film] + [film[-1:]] * max(0, last - self.ends[clip]))
-        return film.flip([axis for axis, bit in ((-2, 1), (-1, 2)) if flips & bit])
+    def _turns(self, rng: torch.Generator) -> bool:
+        """Whether this batch lies on its side; lives that go on are as upright as the film."""
+        h, w = self.size
+        return bool(torch.rand((), generator=rng) < 0.5) and (h == w or not self.pool)
 
     def draw(self, old: Batch, new: Batch, rng: torch.Generator, progress: float) -> tuple[Batch, Tensor]:  # noqa: ARG002
-        """Half of the batch is new; the rest goes on from the pool, as long as its film does."""
-        (film, at), (_, then) = _parts(new), _parts(old)
-        alone = self.rollout(0, progress) // self.config.steps
-        half = -(-len(new.x) // 2)
-        for k, (clip, frame, flips, age) in enumerate(then.tolist()):
-            if k >= half and age and frame + alone < self.ends[clip]:
-                new.x[k], at[k] = old.x[k], then[k]
-                film[k] = self._film(clip, frame, flips).to(self.device)
-        return new, torch.arange(len(new.x))
+        """New samples, but for a quarter: lives from the pool that go on alone until they are old or out of bounds."""
+        (_, ages), (_, then) = _parts(new), _parts(old)
+        count = len(new.x)
+        first = count - -(-count // 4)
+        for k in range(first, count):
+            if 0 < then[k] < self.config.life and old.x[k].abs().max() < FAR:
+                new.x[k], ages[k] = old.x[k], then[k]
+        order = torch.arange(count)
+        return new, torch.where(order < first, -1, order)
 
     def rollout(self, drawn: int, progress: float) -> int:  # noqa: ARG002
         """Cell steps alone: as many frames as the horizon has grown to."""
@@ -198,30 +204,41 @@ class Task(base.Task):
     def unroll(
         self, rule: nn.Module, batch: Batch, steps: int, *, seed: int, progress: float
     ) -> tuple[State, dict[str, PerSample]]:
-        """Show the context, then go on alone; a term for each frame, and one for the context. Moves `batch.at` on."""
+        """Show the context, then go on alone; a term for each frame. Old lives should look like the film.
+
+        Moves `batch.at` on.
+        """
         config: Config = self.config
         (film, at), alone = _parts(batch), steps // config.steps
         scale = 0.25 + 0.75 * min(1.0, progress / config.time) if config.time else 1.0
         told: dict[str, Any] = {"seed": seed, "dt": config.rule.dt * scale, "engine": config.train.engine}
-        x, terms = self._charged(rule, batch, told)
-        bent, over = [], []
+        old = (at > 0).to(film.device)
+        x, terms = self._charged(rule, batch, old, told)
+        bent, over, before = [], [], x
         for k in range(alone):
+            before = x
             x, bend = self._frame(rule, x, k * config.steps, told)
             bent.append(bend)
             over.append(self._overflow(x))
-            terms[f"frame {k + 1}"] = self._loss(self.layout.picture(x), film[:, config.context + k]) / alone
+            wrong = self._loss(self.layout.picture(x), film[:, config.context + k])
+            terms[f"frame {k + 1}"] = torch.where(old, 0.0, wrong) / alone
+        if self.pool:
+            pair = film[:, config.context + alone - 2 : config.context + alone]
+            unlike = likeness(self.layout.picture(x), self.layout.picture(before), pair, seed)
+            terms["likeness"] = torch.where(old, config.likeness * unlike, 0.0)
         if config.overflow:
             terms["overflow"] = config.overflow * torch.stack(over).mean(0)
         if config.smooth:
             terms["smooth"] = config.smooth * torch.stack(bent).mean(0)
-        batch.at = at + torch.tensor([0, alone, 0, alone])
+        batch.at = at + alone
         return x, terms
 
-    def _charged(self, rule: nn.Module, batch: Batch, told: dict[str, Any]) -> tuple[State, dict[str, PerSample]]:
+    def _charged(
+        self, rule: nn.Module, batch: Batch, old: Tensor, told: dict[str, Any]
+    ) -> tuple[State, dict[str, PerSample]]:
         """Where each sample stands when it is left alone: new ones after their context, old ones as they are."""
-        (film, at), count = _parts(batch), self.config.context
-        old = (at[:, 3] > 0).to(film.device)
-        if count == 1 or bool(old.all()):
+        (film, _), count = _parts(batch), self.config.context
+        if count == 1:
             return batch.x, {}
         x, made = predictions(rule, self.layout, film[:, :count], self.config.steps, **told)
         wrong = torch.stack([self._loss(p, film[:, k + 1]) for k, p in enumerate(made)]).mean(0)
@@ -297,7 +314,7 @@ class Task(base.Task):
 
 
 def _parts(batch: Batch) -> tuple[Tensor, Tensor]:
-    """The film of a batch, `(b, n, v, h, w)`, and where its samples stand, `(b, 4)`."""
+    """The film of a batch, `(b, n, v, h, w)`, and how many frames its samples have been alone, `(b,)`."""
     assert batch.target is not None
     assert batch.at is not None
     return batch.target, batch.at

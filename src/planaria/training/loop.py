@@ -106,14 +106,15 @@ class Trainer:
         return min(1.0, self.step_count / self.settings.steps)
 
     def _draw(self, rng: torch.Generator) -> tuple[Batch, Tensor | None]:
-        """The next batch, and the places in the pool that its samples came from."""
+        """The next batch, and the places in the pool that its samples are for, -1 where it is none."""
         new = self.task.fresh(self.settings.batch, rng)
         if self.pool is None:
             return new, None
         places = self.pool.draw(self.settings.batch, rng)
         old = Batch(self.pool.x[places.to(self.pool.x.device)], new.cond, new.target, self.pool.at[places])
         batch, order = self.task.draw(old, new, rng, self.progress)
-        return batch, places[order.cpu()]
+        order = order.cpu()
+        return batch, torch.where(order < 0, -1, places[order])
 
     def _rollout(self) -> int:
         """How many cell steps this iteration runs, the same on every rank."""
@@ -155,7 +156,9 @@ class Trainer:
 
     def _remember(self, loss: float, y: State, at: Tensor | None, places: Tensor | None) -> None:
         if self.pool is not None and places is not None:
-            self.pool.put(places, self._revived(y.detach()), at)
+            kept = places >= 0
+            revived = self._revived(y.detach())
+            self.pool.put(places[kept], revived[kept.to(y.device)], None if at is None else at[kept])
         self.recent = [*self.recent, loss][-guardian.MEMORY :]
         smooth = sum(self.recent) / len(self.recent)
         if not self.settings.validate and len(self.recent) == guardian.MEMORY and smooth < self.best_loss:
@@ -184,6 +187,7 @@ class Trainer:
         self.caution = max(LEAST_CAUTION, self.caution / 2)
         self.recent = []
         if self.pool is not None and places is not None:
+            places = places[places >= 0]
             new = self.task.fresh(len(places), self._rng(4))
             self.pool.put(places, new.x, new.at)
         return f"iteration {self.step_count}: {wrong}; went back to the last good weights, learning rate halved"

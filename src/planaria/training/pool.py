@@ -7,7 +7,7 @@ from planaria.types import State
 
 
 class Pool:
-    """`n` living samples `x`, and where in its data each stands, `at` `(n,)`."""
+    """`n` living samples `x`, and how old each is, `at` `(n,)`."""
 
     def __init__(self, x: State, at: Tensor | None = None):
         self.x = x

@@ -1,0 +1,31 @@
+"""Likeness: how alike two moving pictures look, wherever in them things are."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from planaria.core.noise import derive, uniform
+from planaria.types import PerSample
+
+DIRECTIONS = 32
+"""Directions that patches are looked at from."""
+
+
+def likeness(
+    shown: Float[Tensor, "b v h w"], before: Float[Tensor, "b v h w"], film: Float[Tensor, "b 2 v h w"], seed: int
+) -> PerSample:
+    """Sliced Wasserstein distance of 3x3 patches and how they change, from `before` to `shown` and in `film`, `(b,)`.
+
+    Two pictures are alike where the same patches of colour and motion are as frequent in both; nothing needs to be in
+    its place, so a long life can be held to it that no truth goes with. Patches are projected on random directions of
+    `seed`, sorted, and compared (Heitz et al., "A Sliced Wasserstein Loss for Neural Texture Synthesis", 2021).
+    """
+    mine = torch.cat([shown, shown - before], 1)
+    theirs = torch.cat([film[:, 1], film[:, 1] - film[:, 0]], 1)
+    size = 9 * mine.shape[1]
+    u = uniform(derive(seed, 7), 0, (DIRECTIONS, size, 2), mine.device).clamp(min=1e-7)
+    directions = (-2 * u[..., 0].log()).sqrt() * (2 * torch.pi * u[..., 1]).cos()
+    directions = (directions / directions.norm(dim=1, keepdim=True)).to(mine)
+    a, b = ((directions @ F.unfold(v, 3)).sort(-1).values for v in (mine, theirs))
+    return (a - b).square().mean((1, 2))
