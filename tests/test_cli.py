@@ -18,7 +18,7 @@ from tiny import WORDS
 
 import planaria
 from planaria.cli import main
-from planaria.recipes import shipped
+from planaria.recipes import find, shipped
 
 
 @pytest.fixture(scope="session")
@@ -244,7 +244,10 @@ def test_a_finished_run_can_be_asked_to_go_on(model, capsys):
     assert "is finished" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("what", ["tasks", "recipes", "filters", "losses", "wounds", "pictures", "engines", "gallery"])
+@pytest.mark.parametrize(
+    "what",
+    ["tasks", "recipes", "filters", "losses", "wounds", "pictures", "engines", "gallery", "simulators", "solvers"],
+)
 def test_lists_have_a_meaning_for_every_name(what, capsys):
     assert main(["list", what]) == 0
     for line in capsys.readouterr().out.splitlines():
@@ -278,7 +281,9 @@ def test_a_warning_is_one_plain_line(tmp_path, capsys):
 
 @pytest.mark.parametrize("recipe", sorted(shipped()))
 def test_every_shipped_recipe_trains(recipe, tmp_path):
-    small = ["train.steps=1", "train.rollout=2,3", "train.pool=8", "train.batch=4", "size=8", "padding=2"]
+    small = ["train.steps=1", "train.rollout=2,3", "train.pool=8", "train.batch=4", "size=8"]
+    film = find(recipe).task == "video"
+    small += ["frames=sim:life", "count=12", "clips=1", "context=2"] if film else ["padding=2"]
     assert main(["train", recipe, *small, "--runs", str(tmp_path)]) == 0
 
 

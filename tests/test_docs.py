@@ -12,12 +12,22 @@ from tiny import WORDS
 
 import planaria
 from planaria.cli import main
+from planaria.config import pairs
+from planaria.data import simulate
+from planaria.data.frames import write_frames
+from planaria.export.movie import Film
+from planaria.recipes import find
+from planaria.tasks import video
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
 ENDLESS = ("play", "studio")
 """Commands that end when a person ends them: tests/view and tests/web run those."""
 SMALL = [*WORDS[1:], "train.steps=2"]
+FILM = [
+    "size=16", "count=12", "clips=1", "context=2", "horizon=1,2", "rule.channels=4", "rule.hidden=8", "train.steps=2",
+    "train.batch=2", "train.pool=4",
+]  # fmt: skip
 
 
 def blocks(page: Path, *languages: str) -> list[str]:
@@ -33,7 +43,7 @@ def commands(page: Path) -> list[list[str]]:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A folder where the documentation's names exist: cat.png, recipe.yaml, runs/cat."""
+    """A folder where the documentation's names exist: pictures, films, a recipe, runs."""
     folder = tmp_path_factory.mktemp("docs")
     Image.new("RGB", (20, 20), (200, 120, 40)).save(folder / "cat.png")
     (folder / "recipe.yaml").write_text("task: grow\npicture: cat.png\n")
@@ -41,7 +51,19 @@ def place(tmp_path_factory):
         "grow", name="cat", runs=folder / "runs", picture=str(folder / "cat.png"), size=8, padding=32,
         train={"steps": 2, "pool": 8, "rollout": [4, 6]},
     )  # fmt: skip
+    frames = simulate.frames("life,size=16", 44)
+    write_frames(frames[:14], folder / "stills")
+    (folder / "frame.png").write_bytes(sorted((folder / "stills").glob("*.png"))[0].read_bytes())
+    pictures = (frames * 255).byte().permute(0, 2, 3, 1).expand(-1, -1, -1, 3).numpy()
+    Film(pictures, tuple(range(44)), fps=20).save(folder / "clip.mp4", scale=2)
+    settings, _ = pairs(video.Config, FILM)
+    planaria.train("video", name="film", runs=folder / "runs", **{**settings, "frames": str(folder / "stills")})
     return folder
+
+
+def small(what: str) -> list[str]:
+    """Settings that make a training short."""
+    return FILM if find(what).task == "video" else SMALL
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
@@ -56,7 +78,7 @@ def test_commands_run(page, place, monkeypatch):
     monkeypatch.chdir(place)
     for number, words in enumerate(commands(page)):
         if words[1] == "train" and "--help" not in words and "--resume" not in words:
-            words = [*words, *SMALL, "--name", f"{page.stem}-{number}"]
+            words = [*words, *small(words[2]), "--name", f"{page.stem}-{number}"]
         if words[1] == "bench":
             works = [] if len(words) > 2 and not words[2].startswith("-") else ["--works", "tick"]
             words = [*words, *works, "--engines", "sparse", "--scale", "0.1", "--repeats", "1", "--threads", "1"]
@@ -70,7 +92,7 @@ def test_recipes_train(page, place, monkeypatch):
         assert yaml.safe_load(text)["task"]
         recipe = place / f"{page.stem}-{number}.yaml"
         recipe.write_text(text)
-        assert main(["train", str(recipe), *SMALL]) == 0
+        assert main(["train", str(recipe), *small(str(recipe))]) == 0
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

@@ -197,6 +197,20 @@ def test_a_video_model_is_filmed_frame_by_frame(drift):
         assert np.abs(picture.astype(int) - want).max() <= 1
     assert model.film(steps=4, every=1).at == (0, 1, 2, 3, 4)
     assert model.film(steps=2, size=(16, 24)).frames.shape[1:3] == (16, 24)
+    assert model.film(frames=5).at == (0, 2, 4, 6, 8)
+    assert model.film().at[-1] == 198
+    between = model.film(frames=3, factor=4)
+    assert (len(between.frames), between.fps) == (12, 80)
+    assert np.array_equal(between.frames[::4], model.film(frames=3).frames)
+    with pytest.raises(UserError, match="give one of them"):
+        model.film(frames=3, steps=4)
+
+
+def test_a_video_model_without_a_start_is_filmed_frame_by_frame_too(drift):
+    model, _ = drift
+    alone = pl.Model(model.rule, model.layout, model.card, size=(8, 12))
+    assert alone.film(frames=3).at == (0, 2, 4)
+    assert alone.film(frames=3).fps == 20
 
 
 def test_a_video_model_is_saved_exported_and_shown_with_its_frames(drift, tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""planaria: neural cellular automata that grow, persist and heal."""
+"""planaria: neural cellular automata that grow, persist, heal and predict video."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

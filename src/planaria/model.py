@@ -84,10 +84,15 @@ class Model(tuple[Rule, Layout]):
         return run(living.rule, x, steps, t=t, seed=seed, cond=cond, engine=engine)
 
     def film(self, **options: Any) -> Film:
-        """A film of it, as `planaria.film` makes it with these options; by default on the grid it was trained on."""
+        """A film of it, as `planaria.film` makes it with these options; by default on the grid it was trained on.
+
+        One that was taught a film shows a frame where that had one, 100 of them, 20 a second times `factor`.
+        """
         living = self._living(options.pop("size", None), options.pop("start", None))
         fps = movie.VIDEO_FPS * options.get("factor", 1)
-        usual = {"every": living.frame, "fps": fps} if self.start is not None else {}
+        usual: dict[str, Any] = {"every": living.frame, "fps": fps} if movie.taught(living) else {}
+        if usual and not options.keys() & {"steps", "frames"}:
+            usual["frames"] = movie.FRAMES
         given = {"size": living.size, "start": living.start, **usual, **options}
         return movie.film(living.rule, self.layout, **given)
 

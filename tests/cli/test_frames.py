@@ -145,6 +145,9 @@ def test_a_simulator(tmp_path, capsys):
     assert said(capsys, "sim:life,size=16", out, "--count", "3") == f"{out}: 3 frames, 16x16, grey"
     assert torch.equal(open_frames(out).stack(0, 3), open_frames("sim:life,size=16", count=3).stack(0, 3))
     assert "source=sim:life,size=16, not sim:life" in refused(capsys, "sim:life", out, "--count", "3")
+    coral = tmp_path / "coral"  # a preset of two simulators
+    said(capsys, "sim:life/coral", coral, "--count", "2")
+    assert "source=sim:life/coral" in refused(capsys, "sim:gray-scott/coral", coral, "--count", "2")
 
 
 def test_mistakes(tmp_path, clip, capsys, monkeypatch):
@@ -156,7 +159,10 @@ def test_mistakes(tmp_path, clip, capsys, monkeypatch):
     assert "Did you mean 'clip.gif'" in refused(capsys, "clop.gif", out)
     assert "crop" in refused(capsys, clip, out, "--crop", "1,2")
     assert "--fps 0" in refused(capsys, clip, out, "--fps", "0")
-    assert "start=12" in refused(capsys, clip, out, "--start", "12")
+    assert "none of its 12 frames are left after start=12" in refused(capsys, clip, out, "--start", "12")
+    assert "no frames ''" in refused(capsys, "", out)
+    assert "File name too long" in refused(capsys, "a" * 300, out)
+    assert "File name too long" in refused(capsys, clip, "a" * 300)
     assert "is the source itself" in refused(capsys, clip, clip)
     assert "colour" in refused(capsys, clip, out, "--colour", "blue")
     assert sorted(tmp_path.iterdir()) == before

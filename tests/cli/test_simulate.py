@@ -71,6 +71,11 @@ def test_the_command_tells_mistakes(words, told, folder, capsys):
     assert not list(folder.iterdir())
 
 
+def test_a_name_may_be_spelled_as_elsewhere(folder):
+    assert main(["simulate", "sim:life,size=8", "-o", "a", "--frames", "2"]) == 0
+    assert len(list((folder / "a").glob("*.png"))) == 2
+
+
 def test_the_list(capsys):
     assert main(["list", "simulators"]) == 0
     said = capsys.readouterr().out

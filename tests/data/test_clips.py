@@ -1,5 +1,6 @@
 import pytest
 import torch
+from PIL import Image
 
 from planaria.data.clips import Clips, Kept, open_clips, unpacked
 from planaria.data.frames import write_frames
@@ -46,6 +47,13 @@ def test_a_folder_of_films(tmp_path):
     assert [len(clip) for clip in one.clips] == [4]
 
 
+def test_what_else_lies_beside_films_is_left_alone(tmp_path):
+    write_frames(film(3), tmp_path / "a")
+    Image.new("L", (6, 4)).save(tmp_path / "b.gif", save_all=True, append_images=[Image.new("L", (6, 4), 90)])
+    (tmp_path / "notes.txt").write_text("mine")
+    assert [len(clip) for clip in open_clips(str(tmp_path)).clips] == [3, 2]
+
+
 def test_films_of_differing_sizes_are_refused(tmp_path):
     write_frames(film(3), tmp_path / "a")
     write_frames(film(3, size=(4, 4)), tmp_path / "b")
@@ -67,6 +75,15 @@ def test_simulators_begin_elsewhere_in_every_clip():
     assert not torch.equal(a, b)
     again = open_clips("sim:life", clips=1, count=5, size=8)
     assert torch.equal(again.clips[0].stack(0, 5), a)
+
+
+def test_of_a_simulator_every_nth_frame_is_taken():
+    whole, half = open_clips("sim:life", count=7, size=8), open_clips("sim:life", count=4, size=8, every=2)
+    assert torch.equal(half.clips[0].stack(0, 4), whole.clips[0].stack(0, 7)[::2])
+    assert (whole.fps, half.fps) == (30, 15)
+    for wrong in ({"every": 0}, {"crop": "square"}, {"colour": "rgb"}):
+        with pytest.raises(UserError, match="every is at least 1|leave out crop and colour"):
+            open_clips("sim:life", count=4, size=8, **wrong)
 
 
 def test_what_is_kept_comes_back():

@@ -55,6 +55,15 @@ def test_other_frames_and_settings(place):
     assert set(FILES) <= set(names(place))
 
 
+def test_a_simulator_is_cut_as_it_is_made(place):
+    model = place / "run" / "model.safetensors"
+    rule, layout = store.load(model)
+    card = {**store.card(model), "config": {"frames": "frames", "crop": "square"}}
+    store.save(model, rule, layout, card, shifting(1, 16, 24))
+    assert main(["eval", "run", "sim:life,size=16", "--count", "8", "--long", "0", "--held-out", "0.5"]) == 0
+    assert json.loads((place / "run" / "scores.json").read_text())["size"] == [16, 16]
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [

@@ -1,22 +1,27 @@
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
+from moving import shift, shifting
+from PIL import Image
 
 from planaria.config import TrainConfig
 from planaria.core.rule import RuleConfig
+from planaria.core.solve import Solver
+from planaria.data.clips import unpacked
 from planaria.data.frames import write_frames
 from planaria.errors import UserError
 from planaria.tasks.base import Batch
 from planaria.tasks.video import Config, Task
-
-from moving import shift, shifting
+from planaria.training.dist import Ranks
+from planaria.training.loop import Trainer
 
 CPU = torch.device("cpu")
-RULE = RuleConfig(
-    channels=1, filters=("learned",), hidden=(), fire_rate=1.0, life="none", edge="circular", bias="none"
+RULE = RuleConfig(channels=1, filters=("learned",), hidden=(), fire_rate=1.0, life="none", edge="circular", bias="none")
+SMALL = Config(
+    steps=1, context=2, horizon=(1, 4), overflow=0.0, rule=RULE, train=TrainConfig(batch=4, pool=0, rollout=(1, 1))
 )
-SMALL = Config(steps=1, context=2, horizon=(1, 4), overflow=0.0, rule=RULE, train=TrainConfig(batch=4, pool=0, rollout=(1, 1)))
 
 
 @pytest.fixture
@@ -172,12 +177,56 @@ def test_it_is_the_same_after_its_frames_have_gone(frames, tmp_path):
         task("gone")
 
 
+def test_a_film_in_16_bits_is_the_same_after_a_checkpoint(tmp_path):
+    (tmp_path / "deep").mkdir()
+    for k in range(8):
+        deep = (np.arange(48).reshape(6, 8) * 1361 + 97 * k).astype(np.uint16)
+        Image.fromarray(deep).save(tmp_path / "deep" / f"{k}.png")
+    t = task(str(tmp_path / "deep"))
+    again = Task(t.config, CPU, t.tensors)
+    assert torch.equal(again.fresh(4, rng()).target, t.fresh(4, rng()).target)
+    assert again.card() == t.card()
+
+
+def test_the_frames_a_second_of_a_checkpoint_are_exact(frames):
+    t = task(frames)
+    clips = dataclasses.replace(t.clips, fps=24000 / 1001)
+    assert unpacked(clips.pack(), 0.0).fps == 24000 / 1001
+
+
+def test_a_batch_of_one_is_taught_new_frames(frames):
+    t = task(frames, horizon=(3, 3), train=dataclasses.replace(SMALL.train, batch=1, pool=4))
+    new = t.fresh(1, rng())
+    old = Batch(torch.rand(1, 1, 6, 12), target=new.target, at=torch.tensor([5]))
+    drawn, places = t.draw(old, new, rng(), 0.0)
+    assert (places.tolist(), drawn.at.tolist()) == ([-1], [0])
+    trainer = Trainer(t, t.config, Ranks(0, 1, CPU))
+    assert "went back" in trainer._rescue("explosion", torch.tensor([-1]))
+
+
+def test_a_gradient_is_had_as_asked_for(frames):
+    rule = shift()
+    assert task(frames).wrap(rule) is rule
+    lean = task(frames, gradient="checkpoint").wrap(rule)
+    assert isinstance(lean, Solver)
+    assert (lean.method, lean.gradient) == ("euler", "checkpoint")
+    with pytest.raises(UserError, match="take checkpoint"):
+        task(frames, gradient="adjoint").wrap(rule)
+
+
+def test_pictures_too_small_for_the_pool(frames):
+    with pytest.raises(UserError, match="take train.pool=0"):
+        task(frames, size=2, train=dataclasses.replace(SMALL.train, pool=4))
+    assert task(frames, size=2).size == (1, 2)
+
+
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
         ({"rule": dataclasses.replace(RULE, channels=8, life="both")}, "rule.life=none"),
         ({"steps": 0}, "steps must be in 1..1000, got 0"),
         ({"horizon": (3, 2)}, "horizon must be two numbers, least first, got 3, 2"),
+        ({"frames": " "}, "frames is empty"),
         ({"held_out": 1.0}, "held_out must be at least 0 and below 1, got 1.0"),
     ],
 )

@@ -75,6 +75,9 @@ def test_a_smaller_or_other_rule_takes_what_fits_and_says_so():
     assert torch.equal(small.weights[0], parent.weights[0].view(10, 6, 3)[:7, :4, 0])
     assert lines[0] == "layer 1: 28 of 28 weights reused"
     assert "activation: relu there, tanh here" in lines
+    assert "bias: all there, none here" in inherit(born(bias="none"), parent)
+    near = born(filters=("identity@1", "sobel@1"))
+    assert inherit(near, parent)[0] == "layer 1: 180 of 180 weights reused"
     flat = born(hidden=(10,))
     lines = inherit(flat, parent)
     assert lines[0] == "layers: 3 there, 2 here, so only the first fits"

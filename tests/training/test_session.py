@@ -13,6 +13,7 @@ from tiny import WORDS, tiny
 
 import planaria
 from planaria import store
+from planaria.config import read_yaml, write_yaml
 from planaria.errors import UserError
 from planaria.training import results
 from planaria.training.dist import Ranks
@@ -70,7 +71,7 @@ def test_a_run_folder_holds_what_people_need(tmp_path):
     assert card["task"] == "grow"
     assert card["config"]["rule"]["hidden"] == [16]
     assert card["figures"]["mse at step 200"] > 0
-    assert "planaria run runs/tiny/model.safetensors" in (folder / "README.md").read_text()
+    assert "planaria run runs/tiny -o tiny.gif --steps 300" in (folder / "README.md").read_text()
     for name in ("loss.png", "strip.png", "film.webp"):
         with Image.open(folder / name) as image:
             assert np.asarray(image.convert("L")).std() > 1, f"{name} is blank"
@@ -104,6 +105,18 @@ def test_a_resumed_run_must_be_the_same_run(tmp_path):
         session(folder, resume=True, train={"batch": 3})
     more = session(folder, resume=True, train={"steps": 15})
     assert [r.step for r in more.run()] == [13, 14, 15]
+
+
+def test_a_run_from_before_there_was_a_setting_goes_on(tmp_path):
+    folder = finished(tmp_path)
+    told = read_yaml(folder / "config.yaml")
+    del told["train"]["clip"], told["train"]["init"]
+    (folder / "config.yaml").write_text(write_yaml(told))
+    assert session(folder, resume=True).done
+    told["train"]["clip"] = 3.0
+    (folder / "config.yaml").write_text(write_yaml(told))
+    with pytest.raises(UserError, match="was trained with train.clip=3.0"):
+        session(folder, resume=True)
 
 
 def test_a_stopped_run_resumes_to_the_same_bytes(tmp_path):

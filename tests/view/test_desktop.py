@@ -309,6 +309,11 @@ def test_the_help_tells_every_key(window, monkeypatch):
     for key in KEYS:
         assert key.says in set_words
         assert all(name in set_words for name in key.caps)
+    monkeypatch.setattr(Play, "seeds", False)
+    set_words.clear()
+    w.draw()
+    assert "eraser, and back" in set_words
+    assert "seeds, and back" not in set_words
 
 
 def test_a_training_is_told_in_the_bar(window, monkeypatch, tmp_path):

@@ -11,7 +11,7 @@ from planaria.errors import UserError
 from planaria.store import live
 from planaria.view.play import Play
 from planaria.view.play_start import open_play
-from planaria.view.play_terminal import status
+from planaria.view.play_terminal import help_lines, status
 
 
 def opened(folder: Path, visible: int = 3, start: str | None = None, **settings) -> tuple[Play, torch.Tensor]:
@@ -84,6 +84,21 @@ def test_it_is_drawn_into(tmp_path, visible):
     assert p.world.x[0, :, 7, 7].tolist() == pytest.approx(list(ground.values()))
     p.key("c")
     assert p.world.x.abs().max() == 0
+
+
+def test_a_film_has_no_seeds(tmp_path):
+    p, _ = opened(tmp_path)
+    p.key("p")
+    assert p.brush == "paint"
+    assert p.message == "nothing grows from a seed here; paint"
+    assert not p.seeds
+    told = "".join(help_lines(200, 50, p.seeds))
+    assert "plant" not in told
+    assert "seeds" not in told
+    assert "eraser" in told
+    other, _ = opened(tmp_path, start="seed")
+    other.key("p")
+    assert other.brush == "plant"
 
 
 def test_it_begins_otherwise_where_that_is_asked(tmp_path):

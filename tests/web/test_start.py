@@ -6,6 +6,7 @@ import films
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from web.players import STILL, at, colour, pixel, show
 
 from planaria.core.layout import tiled
@@ -163,6 +164,7 @@ def test_a_loop_is_as_long_as_the_film(drifting):
     seen = drifting.evaluate("Array.from({ length: 45 }, () => (player.live(), player.world.t))")
     assert seen == [*range(1, 21), *range(1, 21), *range(1, 6)]
     drifting.evaluate("for (let k = 0; k < 15; k++) player.live()")
+    assert drifting.evaluate("[player.world.t, (player.act('step'), player.world.t)]") == [20, 2], "a step begins again"
     assert drifting.evaluate("player.world.past.length") == 0
     drifting.evaluate("player.world.begin()")
     assert drifting.evaluate("[...player.world.read()]") == start
@@ -176,7 +178,13 @@ def test_a_loop_is_as_long_as_the_film(drifting):
 def test_a_film_is_drawn_into(drifting):
     assert "Draw into it" in drifting.locator(".pl-hint").inner_text()
     assert not drifting.get_by_role("button", name="Plant a seed").is_visible()
+    drifting.locator(".pl-stage").focus()
+    drifting.keyboard.press("p")
     assert drifting.evaluate("player.brush.tool") == "paint"
+    drifting.keyboard.press("?")
+    assert drifting.get_by_text("Paint a colour").is_visible()
+    assert not drifting.get_by_text("Plant a seed").is_visible()
+    drifting.keyboard.press("Escape")
     drifting.mouse.click(*at(drifting, 9, 12))
     assert colour(drifting, 9, 12) == [0xD1, 0x49, 0x5B] == pixel(drifting, 9, 12)
     assert "pl-gone" in (drifting.locator(".pl-hint").get_attribute("class") or "")
@@ -223,14 +231,33 @@ def test_a_picture_dropped_is_the_frame_from_now_on(page, site, tmp_path, visibl
     assert (x[:visible] + offset - want[:, None, None]).abs().max() < 0.01
     assert x[visible:].abs().max() == 0, "what it remembered is of another film"
     assert page.evaluate("player.world.t") == 0
+    assert next(iter(page.evaluate("player.world.ground").values())) + offset == pytest.approx(want[0].item(), abs=0.01)
     page.evaluate("player.world.tick(3); player.world.reset()")
     assert torch.equal(torch.tensor(page.evaluate("[...player.world.read()]")).view_as(x), x)
     page.evaluate("player.world.undo(); player.world.undo()")
-    page.evaluate("player.world.reset()")
-    start = find(tmp_path / "m.safetensors").start
+    living = find(tmp_path / "m.safetensors")
+    start = living.start
     assert start is not None
+    ground = list(living.layout.ground(start).values())
+    assert list(page.evaluate("player.world.ground").values()) == pytest.approx(ground, abs=1e-5)
+    page.evaluate("player.world.reset()")
     now = torch.tensor(page.evaluate("[...player.world.read()]")).view_as(start)
     assert (now - start).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("visible", [1, 3])
+def test_a_clear_picture_lies_over_white_as_in_python(page, site, tmp_path, visible):
+    films.save(tmp_path / "m.safetensors", visible=visible, size=(12, 16))
+    alpha = np.tile(np.linspace(0, 255, 16).astype(np.uint8), (12, 1))
+    Image.fromarray(np.dstack([np.full_like(alpha, v) for v in (200, 90, 30)] + [alpha])).save(tmp_path / "a.png")
+    show(page, site, payload(tmp_path / "m.safetensors"))
+    page.set_input_files("input[type=file]", tmp_path / "a.png")
+    page.wait_for_function("player.world.photo")
+    start = find(tmp_path / "m.safetensors", start=str(tmp_path / "a.png")).start
+    assert start is not None
+    x = torch.tensor(page.evaluate("[...player.world.read()]")).view_as(start)
+    assert x[0, 0, 0, 0] == 1
+    assert (x - start).abs().max() < 0.02, "a canvas premultiplies in 8 bits"
 
 
 def test_a_grey_film_is_painted_against_its_ground(page, site, tmp_path):
@@ -243,7 +270,10 @@ def test_a_grey_film_is_painted_against_its_ground(page, site, tmp_path):
 
 
 def test_another_kind_of_model_is_counted_in_its_own_way(drifting):
+    film = drifting.evaluate("player.payload")
     drifting.evaluate("(model) => player.setModel(model)", payload("heart"))
     assert drifting.evaluate("[player.pace.unit, player.pace.speed, player.pace.steps]") == ["step", 60, 1]
     assert drifting.locator(".pl-status").inner_text() == "step 0 · paused"
     assert drifting.get_by_role("button", name="Plant a seed").is_visible()
+    drifting.evaluate("(film) => { player.act('plant'); player.setModel(film); }", film)
+    assert drifting.evaluate("player.brush.tool") == "paint"

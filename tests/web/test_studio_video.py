@@ -102,6 +102,9 @@ def test_a_run_plays_from_its_start_and_tells_its_terms(place, visit):
     box = plot.bounding_box()
     page.mouse.move(box["x"] + box["width"] - 13, box["y"] + 60)
     reading.filter(has_text=f"held out {MINUS}1.30").wait_for()
+    page.mouse.move(box["x"] + 90, box["y"] + 60)
+    told = reading.bounding_box()
+    assert told["y"] + told["height"] < box["y"] + 30, "it covers no curve"
 
 
 def test_home_shows_the_frame_that_a_run_begins_with(place, visit):

@@ -3,6 +3,7 @@
 import importlib.util
 import inspect
 import sys
+from itertools import groupby
 from pathlib import Path
 from typing import Any, final
 
@@ -18,15 +19,16 @@ from planaria.errors import UserError, unknown
 class Eager(nn.Module):
     """A rule the way it is usually written: every cell, every step, autograd over the whole loop."""
 
-    kernels: Tensor
-
     def __init__(self, rule: Rule) -> None:
         super().__init__()
         self.config = config = rule.config
-        self.register_buffer("kernels", rule.kernels[:, None].repeat(config.channels, 1, 1, 1).clone())
+        self.reaches = [(reach, len(list(run))) for reach, run in groupby(rule.reaches)]
+        runs = rule.kernels[:, None].split([count for _, count in self.reaches])
+        for i, kernels in enumerate(runs):
+            self.register_buffer(f"kernels{i}", kernels.repeat(config.channels, 1, 1, 1).clone())
         self.bend = ACTIVATIONS[config.activation]
         self.layers = nn.ModuleList()
-        felt = len(self.kernels)
+        felt = len(rule.kernels) * config.channels
         for i, weight in enumerate(rule.weights):
             weight = weight.detach()[:, :felt] if i == 0 else weight.detach()  # nothing is told to the cells here
             layer = nn.Conv2d(weight.shape[1], weight.shape[0], 1, bias=i < len(rule.biases), dtype=weight.dtype)
@@ -39,8 +41,7 @@ class Eager(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """One step of `(b, c, h, w)`."""
         config = self.config
-        padded = F.pad(x, (1, 1, 1, 1), mode="constant" if config.edge == "zero" else "circular")
-        dx = F.conv2d(padded, self.kernels, groups=config.channels)
+        dx = self.perceive(x)
         for i, layer in enumerate(self.layers):
             dx = layer(dx)
             if i < len(config.hidden):
@@ -54,6 +55,16 @@ class Eager(nn.Module):
         life = lives[0] & lives[-1]
         own = config.channels - config.frozen
         return torch.cat([y[:, :own] * life, y[:, own:]], 1) if config.frozen else y * life
+
+    def perceive(self, x: Tensor) -> Tensor:
+        """Every filter of every channel, those of one channel next to each other."""
+        felt, mode = [], "constant" if self.config.edge == "zero" else "circular"
+        for i, (n, _) in enumerate(self.reaches):
+            padded = F.pad(x, (n, n, n, n), mode=mode)
+            felt.append(F.conv2d(padded, self.get_buffer(f"kernels{i}"), groups=self.config.channels, dilation=n))
+        if len(felt) == 1:
+            return felt[0]
+        return torch.cat([p.unflatten(1, (self.config.channels, -1)) for p in felt], 2).flatten(1, 2)
 
     def alive(self, x: Tensor) -> Tensor:
         """Cells with a living cell around them."""

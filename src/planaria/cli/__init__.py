@@ -1,4 +1,4 @@
-"""The command line: `train`, `run`, `show`, `play`, `studio`, `export`, `list`, `bench`."""
+"""The command line: train, run, show, play, studio, export, frames, simulate, eval, list, bench."""
 
 import signal
 import sys
@@ -31,9 +31,10 @@ if TYPE_CHECKING:
     from planaria.recipes import Recipe
     from planaria.training.session import Session
 
-HELP = """Neural cellular automata that grow, persist and heal.
+HELP = """Neural cellular automata that grow, heal and predict video.
 
 Start with:  planaria play lizard   or   planaria studio   or   planaria train demo
+Or with a film:   planaria train film frames=clip.mp4 size=96   or   planaria play sim:lenia
 """
 
 TRAIN_HELP = """Train a rule; everything goes to runs/NAME.

@@ -89,6 +89,7 @@ def eval_(
     if not source:
         raise UserError(f"{model} doesn't say what it was trained on; name the frames: planaria eval {model} FRAMES")
     alive = living.find(model, engine=engine)
+    made = source.startswith(living.SIMULATED)  # to measure, and grey
     console, seen = Console(), _told(config, "context", int, 1) if context is None else context
     with console.status("reading frames"):
         clips = open_clips(
@@ -96,9 +97,9 @@ def eval_(
             count=(0 if frames else _told(config, "count", int, 0)) if count is None else count,
             held_out=_told(config, "held_out", float, 0.0) if held_out is None else held_out,
             size=_told(config, "size", int, 0) if size is None else size,
-            crop=_told(config, "crop", str, "none") if crop is None else crop,
+            crop=("none" if made else _told(config, "crop", str, "none")) if crop is None else crop,
             every=_told(config, "every", int, 1) if every is None else every,
-            colour="grey" if alive.layout.visible == 1 else "rgb",
+            colour="auto" if made else "grey" if alive.layout.visible == 1 else "rgb",
         )  # fmt: skip
         film, start = evaluate.held_out(clips, seen)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()

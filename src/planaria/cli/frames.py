@@ -70,7 +70,7 @@ def frames(
         raise unknown("format", suffix, [*FILMS, "a folder"])
     if fps is not None and not 0.01 <= fps <= 1000:
         raise UserError(f"--fps {fps}: 0.01 to 1000")
-    if Path(source).exists() and output.exists() and Path(source).samefile(output):
+    if _same(source, output):
         raise UserError(f"{output} is the source itself; name something else")
     console = Console()
     settings: dict[str, Any] = {
@@ -84,9 +84,8 @@ def frames(
         n = _film(found, output, suffix, rate, console)
         console.print(f"{output}: {n} frames, {rate:g} a second", markup=False, highlight=False, soft_wrap=True)
         return 0
-    return _folder(
-        found, output, {"source": Path(source).name, "bytes": _bytes(Path(source)), **settings}, rate, console
-    )
+    name = source if source.startswith("sim:") else Path(source).name
+    return _folder(found, output, {"source": name, "bytes": _bytes(Path(source)), **settings}, rate, console)
 
 
 def _folder(found: "Frames", output: Path, made: dict[str, Any], rate: float, console: Console) -> int:
@@ -187,6 +186,14 @@ def _noted(output: Path, path: Path) -> dict[str, Any]:
     if output.is_dir() and any(there.suffix.lower() in STILLS for there in output.iterdir()):
         raise UserError(f"{output} holds other pictures; name an empty or new folder")
     return {}
+
+
+def _same(source: str, output: Path) -> bool:
+    """Whether both are there, and one. Raises `UserError` for what can't be a path."""
+    try:
+        return output.exists() and Path(source).exists() and output.samefile(source)
+    except (OSError, ValueError) as error:
+        raise UserError(f"can't turn {source!r} into {str(output)!r}: {error}") from error
 
 
 def _bytes(source: Path) -> int:

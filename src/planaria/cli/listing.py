@@ -9,7 +9,9 @@ from rich.table import Table
 
 
 def list_(
-    what: Literal["tasks", "recipes", "filters", "losses", "wounds", "pictures", "engines", "gallery", "simulators"],
+    what: Literal[
+        "tasks", "recipes", "filters", "losses", "wounds", "pictures", "engines", "gallery", "simulators", "solvers"
+    ],
     /,
 ) -> int:
     """List what there is, with a line on each.
@@ -57,6 +59,10 @@ def _kinds(what: str) -> dict[str, str]:
         from planaria.data import simulate
 
         return simulate.about()
+    if what == "solvers":
+        from planaria.core.solve import METHODS
+
+        return METHODS
     if what == "gallery":
         from planaria import store
 

@@ -72,7 +72,8 @@ def simulate(
     words = {
         "size": sides and f"{sides[0]}x{sides[1]}", "seed": seed, "skip": skip, "every": every,
     }  # fmt: skip
-    spec = spelled(what, [*settings, *(f"{key}={value}" for key, value in words.items() if value is not None)])
+    typed = [f"{key}={value}" for key, value in words.items() if value is not None]
+    spec = spelled(what.removeprefix("sim:"), [*settings, *typed])
     simulator = load(spec)
     console = Console()
     if output is not None and (not output.suffix or output.is_dir()):

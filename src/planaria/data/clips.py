@@ -11,7 +11,8 @@ from torch import Tensor
 
 from planaria.data.frames import SIMULATED as USUAL
 from planaria.data.frames import open_frames
-from planaria.data.sources import STILLS, natural
+from planaria.data.sources import MOVING, STILLS, natural
+from planaria.data.video import FILMS
 from planaria.errors import UserError
 
 MOST_KEPT = 32_000_000
@@ -93,7 +94,7 @@ class Clips:
         if sum(lengths) * self.visible * self.size[0] * self.size[1] > MOST_KEPT:
             return {}
         frames = torch.cat([_bytes(clip.stack(0, n)) for clip, n in zip(self.clips, lengths, strict=True)])
-        return {"frames": frames, "lengths": torch.tensor(lengths), "fps": torch.tensor(self.fps)}
+        return {"frames": frames, "lengths": torch.tensor(lengths), "fps": torch.tensor(self.fps, dtype=torch.float64)}
 
 
 def unpacked(packed: dict[str, Tensor], held_out: float) -> Clips:
@@ -109,12 +110,14 @@ def open_clips(
 ) -> Clips:
     """The films that `source` names: whatever `open_frames` takes, or a folder of such films.
 
-    `sim:NAME` is simulated `clips` times, `count` frames each (200 where 0), each from another start. `options` are
-    those of `open_frames`. Raises `UserError` for what can't be had, or isn't of one size.
+    `sim:NAME` is simulated `clips` times on `size` cells, `count` frames each (200 where 0), each from another start.
+    `options` are those of `open_frames`; of a simulator, `every`. Raises `UserError` for what can't be had, or isn't of
+    one size.
     """
     films: Sequence[Clip]
     if source.startswith(SIMULATED):
-        films, fps = [_simulated(source, k + seed, count or USUAL, size) for k in range(clips)], 30.0
+        films = [_simulated(source, k + seed, count or USUAL, size, **options) for k in range(clips)]
+        fps = 30.0 / options.get("every", 1)
     else:
         opened = [open_frames(path, size=size, count=count, **options) for path in _films(source)]
         films, fps = opened, opened[0].fps
@@ -127,20 +130,28 @@ def open_clips(
 
 
 def _films(source: str) -> list[str]:
-    """The films in a folder that holds no pictures of its own; else `source` itself."""
+    """The films in a folder that holds no pictures of its own, and what else lies there left alone; else `source`."""
     folder = Path(source)
     if not folder.is_dir():
         return [source]
     inner = [p for p in folder.iterdir() if not p.name.startswith(".")]
     if any(p.suffix.lower() in STILLS and p.is_file() for p in inner):
         return [source]
-    return [str(p) for p in sorted(inner, key=natural)] or [source]
+    films = [p for p in inner if p.is_dir() or p.suffix.lower() in (*FILMS, *MOVING)]
+    return [str(p) for p in sorted(films, key=natural)] or [source]
 
 
-def _simulated(source: str, seed: int, count: int, size: int) -> Kept:
+def _simulated(
+    source: str, seed: int, count: int, size: int, *, every: int = 1, crop: str = "none", colour: str = "auto"
+) -> Kept:
     from planaria.data import simulate
 
-    return Kept(_bytes(simulate.frames(source.removeprefix(SIMULATED), count, size=size or None, seed=seed)))
+    if every < 1:
+        raise UserError(f"every is at least 1, not {every}")
+    if crop != "none" or colour == "rgb":
+        raise UserError(f"{source} is made to measure and grey: leave out crop and colour")
+    spec, taken = source.removeprefix(SIMULATED), every if every > 1 else None
+    return Kept(_bytes(simulate.frames(spec, count, size=size or None, seed=seed, every=taken)))
 
 
 def _bytes(frames: Tensor) -> Tensor:

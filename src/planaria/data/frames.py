@@ -182,8 +182,8 @@ class Frames:
         return n if self._most is None else min(n, self._most)
 
     def _nothing(self) -> UserError:
-        there = f" of its {self._source.count}" if self._source.count is not None else ""
-        return UserError(f"{self.name}: none{there} frames are left after start={self._start}")
+        there = "no" if self._source.count is None else f"none of its {self._source.count}"
+        return UserError(f"{self.name}: {there} frames are left after start={self._start}")
 
     def _tensor(self, picture: np.ndarray) -> Tensor:
         top = np.float32(TOP[self._source.kind])
@@ -293,9 +293,9 @@ def _find(source: str | Path, start: int, every: int, count: int) -> Source:
         return Simulated(name.removeprefix("sim:"), start + every * ((count or SIMULATED) - 1) + 1)
     try:
         path = Path(name).expanduser()
-        if path.is_dir():
+        if name and path.is_dir():
             return stills(path)
-        if not path.exists():
+        if not name or not path.exists():
             near = get_close_matches(path.name, [there.name for there in path.parent.glob("*")])
             hint = f" Did you mean {' or '.join(repr(str(path.parent / n)) for n in near)}?" if near else ""
             raise UserError(f"no frames {name!r}; give a folder of pictures, a film file, or sim:NAME.{hint}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import nn
 
 from planaria.core.layout import Layout
@@ -33,6 +34,7 @@ LIFE = 100
 """Frames of a life from an unseen start at most; no more than the film has."""
 
 
+@torch.no_grad()
 def evaluate(
     rule: nn.Module,
     layout: Layout,

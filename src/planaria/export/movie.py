@@ -224,7 +224,8 @@ def film(
     rule: nn.Module,
     layout: Layout,
     *,
-    steps: int = 200,
+    steps: int | None = None,
+    frames: int | None = None,
     size: int | tuple[int, int] = 72,
     seed: int = 0,
     erase: Mapping[int, str] | None = None,
@@ -237,6 +238,7 @@ def film(
 ) -> Film:
     """Film `steps` steps from the seed, or from `start` `(1, c, h, w)`, with a frame every `every` steps.
 
+    `frames` says instead how many whole frames there are; without either it is 200 steps.
     `factor` - 1 more frames lie between two, at equal fractions of the way (`World.peek`), and as many times more are
     shown a second; `fps` is 30 times `factor` where None. `erase` maps a step to the wound made there
     (`{150: "left"}`); both the moment before and after it are shown. `background` lies behind transparent cells, 0
@@ -244,7 +246,8 @@ def film(
     """
     erase = dict(sorted((erase or {}).items()))
     fps = FPS * factor if fps is None else fps
-    stops = _stops(steps, None, every, factor, erase)
+    _one(steps, frames)
+    stops = _stops(200 if steps is None else steps, frames, every, factor, erase)
     _check(fps, background)
     if start is not None:
         size = (start.shape[2], start.shape[3])
@@ -254,13 +257,11 @@ def film(
 
 def take(living: Living, options: Options) -> Take:
     """What is to be filmed of `living`, which was found with the same options. Raises `UserError`."""
-    taught = living.frame > 1 or "frame" in living.card
     every = options.every
     if every is None:
-        every = living.frame if taught or not isinstance(living.rule, Rule | Solver) else 2
-    if options.steps is not None and options.frames is not None:
-        raise UserError("frames and steps both say how long a film is: give one of them")
-    frames = FRAMES if taught and options.steps is None and options.frames is None else options.frames
+        every = living.frame if taught(living) or not isinstance(living.rule, Rule | Solver) else 2
+    _one(options.steps, options.frames)
+    frames = FRAMES if taught(living) and options.steps is None and options.frames is None else options.frames
     steps = STEPS if options.steps is None else options.steps
     erase = options.erase
     if erase is None:
@@ -268,12 +269,22 @@ def take(living: Living, options: Options) -> Take:
         erase = {step: wound for step, wound in healing(living.card).items() if step < last}
     erase = dict(sorted(erase.items()))
     stops = _stops(steps, frames, every, options.fps_factor, erase)
-    fps = (VIDEO_FPS if taught else FPS) * options.fps_factor if options.fps is None else options.fps
+    fps = (VIDEO_FPS if taught(living) else FPS) * options.fps_factor if options.fps is None else options.fps
     _check(fps, options.background)
     world, layout = living.world(seed=options.seed), living.layout
     if layout.frozen and options.start not in (None, "seed", "random"):
         world.photo = exposed(layout, world.size, options.start).to(world.x) - layout.offset
     return Take(world, stops, options.fps_factor, erase, fps, options.background)
+
+
+def taught(living: Living) -> bool:
+    """Whether it was taught a film, so that its life is counted in frames."""
+    return living.frame > 1 or "frame" in living.card
+
+
+def _one(steps: int | None, frames: int | None) -> None:
+    if steps is not None and frames is not None:
+        raise UserError("frames and steps both say how long a film is: give one of them")
 
 
 def _stops(steps: int, frames: int | None, every: int, factor: int, erase: Mapping[int, str]) -> list[int]:

@@ -71,7 +71,9 @@ def run_name(config: TaskConfig) -> str:
     source = source_of(to_dict(config))
     if source.startswith("sim:"):
         return name_of(f"text:{source.removeprefix('sim:')}")
-    return name_of(source.rstrip("/")) if source else "run"
+    if source and Path(source).is_dir():
+        source = Path(source).resolve().name or source
+    return name_of(source) if source else "run"
 
 
 def source_of(settings: Mapping[str, Any]) -> str:

@@ -94,13 +94,15 @@ class Config:
         steps=1500, batch=4, pool=16, rollout=(1, 1), lr_drops=(0.5, 0.7, 0.85, 0.95), lr_factor=0.4,
         betas=(0.9, 0.99), normalise=False, clip=1.0, validate=50,
     )  # fmt: skip
-    """How it learns; `train.pool` is how many lives go on alone for long; 0 teaches only the next few frames."""
+    """How it learns; `train.pool` is how many lives go on alone for long, a quarter of each batch of 2 or more; 0
+    teaches only the next few frames."""
 
     def __post_init__(self) -> None:
         first, last = self.horizon
         if self.rule.life != "none" or self.rule.frozen or self.rule.cond:
             raise UserError("video is learned by a rule with rule.life=none, rule.frozen=0 and rule.cond=0")
         for good, what in (
+            (bool(self.frames.strip()), "frames is empty; give a folder of pictures, a film file, or sim:NAME"),
             (0 <= self.size <= 4096, f"size must be in 0..4096, got {self.size}"),
             (1 <= self.steps <= 1000, f"steps must be in 1..1000, got {self.steps}"),
             (1 <= self.context <= 1000, f"context must be in 1..1000, got {self.context}"),
@@ -130,6 +132,10 @@ class Task(base.Task):
             raise UserError(f"rule.channels={config.rule.channels}: the film's colours alone take {visible}")
         self.layout = Layout(visible, alpha=None, hidden=config.rule.channels - visible)
         self.pool = config.train.pool
+        if self.pool and min(self.size) < 3:
+            raise UserError(
+                f"{config.frames}: lives in the pool are compared in blocks of 3x3 cells; take train.pool=0"
+            )
         self._loss = pixel_loss(config.loss)
         shortest = min((n for _, n in self.clips.taught), default=0)
         self.longest = min(config.horizon[1], shortest - config.context)
@@ -152,7 +158,7 @@ class Task(base.Task):
             every=config.every, crop=config.crop, colour=config.colour,
         )  # fmt: skip
         self.tensors = clips.pack()
-        return clips
+        return unpacked(self.tensors, config.held_out) if self.tensors else clips  # what a resumed run will see
 
     @property
     def size(self) -> tuple[int, int]:
@@ -162,7 +168,9 @@ class Task(base.Task):
     def wrap(self, rule: Rule) -> nn.Module:
         """The rule, its steps taken by the solver."""
         config: Config = self.config
-        return rule if config.solver == "euler" else Solver(rule, config.solver, gradient=config.gradient)
+        if config.solver == "euler" and config.gradient == "plain":
+            return rule
+        return Solver(rule, config.solver, gradient=config.gradient)
 
     def fresh(self, n: int, rng: torch.Generator) -> Batch:
         """`n` windows of the films, each context and what follows; `at` is how many frames each has been alone."""
@@ -189,7 +197,7 @@ class Task(base.Task):
         """New samples, but for a quarter: lives from the pool that go on alone until they are old or out of bounds."""
         (_, ages), (_, then) = _parts(new), _parts(old)
         count = len(new.x)
-        first = count - -(-count // 4)
+        first = max(1, count - -(-count // 4))
         for k in range(first, count):
             if 0 < then[k] < self.config.life and old.x[k].abs().max() < FAR:
                 new.x[k], ages[k] = old.x[k], then[k]

@@ -5,7 +5,7 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from planaria.core.filters import bank
+from planaria.core.filters import bank, split
 from planaria.core.rule import Rule, RuleConfig
 
 
@@ -68,12 +68,12 @@ def _columns(mine: RuleConfig, theirs: RuleConfig) -> tuple[Tensor, Tensor]:
 def _kernels(mine: tuple[str, ...], theirs: tuple[str, ...]) -> list[tuple[int, int]]:
     """Numbers of the kernels that both have."""
     sizes = [len(bank((name,))) for name in theirs]
-    starts = dict(zip(theirs, accumulate([0, *sizes[:-1]]), strict=True))
+    starts = dict(zip(map(split, theirs), accumulate([0, *sizes[:-1]]), strict=True))
     pairs, at = [], 0
     for name in mine:
         count = len(bank((name,)))
-        if name in starts:
-            pairs += [(at + k, starts[name] + k) for k in range(count)]
+        if split(name) in starts:
+            pairs += [(at + k, starts[split(name)] + k) for k in range(count)]
         at += count
     return pairs
 
@@ -84,7 +84,7 @@ def _line(what: str, mine: Tensor, copied: int) -> str:
 
 def _differences(mine: RuleConfig, theirs: RuleConfig) -> list[str]:
     """Settings that change what the reused weights do."""
-    names = ("activation", "fire_rate", "dt", "edge", "life", "filters")
+    names = ("activation", "bias", "fire_rate", "dt", "edge", "life", "filters")
     return [
         f"{name}: {getattr(theirs, name)} there, {getattr(mine, name)} here"
         for name in names

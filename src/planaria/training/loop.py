@@ -188,8 +188,9 @@ class Trainer:
         self.recent = []
         if self.pool is not None and places is not None:
             places = places[places >= 0]
-            new = self.task.fresh(len(places), self._rng(4))
-            self.pool.put(places, new.x, new.at)
+            if len(places):
+                new = self.task.fresh(len(places), self._rng(4))
+                self.pool.put(places, new.x, new.at)
         return f"iteration {self.step_count}: {wrong}; went back to the last good weights, learning rate halved"
 
     @torch.no_grad()

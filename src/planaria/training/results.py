@@ -155,7 +155,7 @@ def card_text(card: dict[str, Any]) -> str:
         "`model.safetensors` weights and settings; `config.yaml` all settings; `checkpoint.safetensors` everything "
         "needed to resume; `metrics.jsonl` one line an iteration; `loss.png`, `strip.png`, `film.webp` and "
         + ("`scores.*`, `rollout.*`; " if film else "`target.png`; ")
-        + "`organism.html` is one page that runs the model in any browser: wound it.",
+        + f"`organism.html` is one page that runs the model in any browser: {'draw into' if film else 'wound'} it.",
         "",
         "## Settings",
         "",

@@ -44,6 +44,7 @@ class Session:
         if folder.exists() and not folder.is_dir():
             raise UserError(f"{folder} is a file, so no run can be written there")
         self._demand_alone()
+        ranks.barrier()
         if found:
             self._same(read_yaml(folder / "config.yaml"), settings)
         for caveat in caveats(config.rule.filters):
@@ -53,8 +54,11 @@ class Session:
         saved = store.read_tensors(checkpoint) if checkpoint.exists() else {}
         kept = {name.removeprefix("task."): v for name, v in saved.items() if name.startswith("task.")}
         self.task: Task = tasks.load(task_name).Task(config, ranks.device, kept or None)
-        parent = store.load(config.train.init)[0] if config.train.init and not saved else None
+        parent, theirs = store.load(config.train.init) if config.train.init and not saved else (None, None)
         self.trainer = Trainer(self.task, config, ranks, parent)
+        mine = self.task.layout
+        if theirs is not None and theirs.visible != mine.visible:
+            self.trainer.reused.append(f"visible channels: {theirs.visible} there, {mine.visible} here")
         self.stage = Stage(folder, config.train.steps, ranks, lambda: self.card({}))
         if saved:
             self._restore(checkpoint, saved)
@@ -193,7 +197,8 @@ class Session:
             )
 
     def _same(self, there: dict[str, Any], here: dict[str, Any]) -> None:
-        old, new = _flat(there), _flat(here)
+        usual = _flat({"task": self.task_name, **to_dict(type(self.config)())})
+        old, new = {**usual, **_flat(there)}, _flat(here)  # a run from before there was a setting did the usual
         for key in new:
             if key not in FREE and old.get(key) != new[key]:
                 raise UserError(

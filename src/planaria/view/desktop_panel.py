@@ -1,6 +1,6 @@
 """What the desktop window says in words: the bar, a message, the keys."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import matplotlib  # for DejaVu, which it brings along: the same letters on ever
 import pygame
 
 from planaria.view.play import Play
-from planaria.view.play_keys import GROUPS, KEYS, Key
+from planaria.view.play_keys import GROUPS, Key, keys_of
 
 BAR = 44
 """Height of the bar in pixels."""
@@ -135,20 +135,21 @@ class Panel:
     def help(self, screen: pygame.Surface, play: Play) -> None:
         """Every key, on a card over the cells."""
         room = screen.get_width(), max(1, screen.get_height() - BAR)
-        if self._help is None or self._help[0] != (room, play.dark):
-            self._help = (room, play.dark), self._card(room, self.palette(play.dark))
+        drawn = room, play.dark, play.seeds
+        if self._help is None or self._help[0] != drawn:
+            self._help = drawn, self._card(room, self.palette(play.dark), keys_of(play.seeds))
         veil = pygame.Surface(room, pygame.SRCALPHA)
         veil.fill((*self.palette(play.dark).desk, 205))
         screen.blit(veil, (0, 0))
         card = self._help[1]
         screen.blit(card, card.get_rect(center=veil.get_rect().center))
 
-    def _card(self, room: tuple[int, int], palette: Palette) -> pygame.Surface:
+    def _card(self, room: tuple[int, int], palette: Palette, keys: Sequence[Key]) -> pygame.Surface:
         """The card, in letters as large as fit, in three, two or one column."""
         for size in range(15, 5, -1):
             for columns in (2, 3, 1):
-                blocks = _columns(columns)
-                lines = max(sum(len(keys) + 2 for _, keys in block) for block in blocks)
+                blocks = _columns(columns, keys)
+                lines = max(sum(len(some) + 2 for _, some in block) for block in blocks)
                 line = round(size * 1.85)
                 wide = [self._column(block, size) for block in blocks]
                 gap, margin = size * 3, size * 2
@@ -212,18 +213,18 @@ class Panel:
             x = box.right + size // 3
 
 
-def _columns(count: int) -> list[list[tuple[str, list[Key]]]]:
-    """The groups of keys, whole and in their order, in `count` columns of about one length."""
-    groups = [(name, [k for k in KEYS if k.group == name]) for name in GROUPS]
-    lines = sum(len(keys) + 2 for _, keys in groups)
+def _columns(count: int, keys: Sequence[Key]) -> list[list[tuple[str, list[Key]]]]:
+    """The groups of `keys`, whole and in their order, in `count` columns of about one length."""
+    groups = [(name, [k for k in keys if k.group == name]) for name in GROUPS]
+    lines = sum(len(some) + 2 for _, some in groups)
     columns: list[list[tuple[str, list[Key]]]] = [[]]
     filled = 0
-    for name, keys in groups:
-        done = filled + (len(keys) + 2) / 2
+    for name, some in groups:
+        done = filled + (len(some) + 2) / 2
         if columns[-1] and len(columns) < count and done > lines * len(columns) / count:
             columns.append([])
-        columns[-1].append((name, keys))
-        filled += len(keys) + 2
+        columns[-1].append((name, some))
+        filled += len(some) + 2
     return columns + [[] for _ in range(count - len(columns))] if len(columns) == count else columns
 
 

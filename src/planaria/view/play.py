@@ -207,7 +207,15 @@ class Play:
 
     def take(self, brush: str) -> None:
         """Take up `erase` or `plant`; the colour again where it was in hand."""
+        if brush == "plant" and not self.seeds:
+            self.say("nothing grows from a seed here; paint")
+            return
         self.brush = "paint" if self.brush == brush else brush
+
+    @property
+    def seeds(self) -> bool:
+        """Whether something may grow from a seed: not where cells without life begin with a picture, as of a film."""
+        return self.world.start is None or self.world.layout.alpha is not None
 
     @property
     def radius(self) -> int:

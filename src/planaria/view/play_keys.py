@@ -73,6 +73,11 @@ CAPS = {
 _ACTIONS = {name: key.action for key in KEYS for name in key.names}
 
 
+def keys_of(seeds: bool) -> tuple[Key, ...]:
+    """The keys that mean something, with or without `seeds` to plant."""
+    return tuple(key for key in KEYS if seeds or key.action != "plant")
+
+
 def action_of(name: str) -> str | None:
     """What the key called `name` does; None where nothing."""
     return _ACTIONS.get(name)

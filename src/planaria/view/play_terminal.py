@@ -16,7 +16,7 @@ from PIL import Image
 
 from planaria.errors import UserError
 from planaria.view.play import Play
-from planaria.view.play_keys import GROUPS, KEYS
+from planaria.view.play_keys import GROUPS, keys_of
 
 FPS = 30
 ESCAPE_SECONDS = 0.05
@@ -128,6 +128,9 @@ class Terminal:
         self.play.pointer = self.cursor
 
     def _dab(self, key: str) -> None:
+        if key == "p" and not self.play.seeds:
+            self.play.take("plant")
+            return
         h, w = self.play.world.size
         self.cursor = self.play.pointer = self.cursor or (h // 2, w // 2)
         self.play.brush = {"enter": self.play.brush, "e": "erase", "p": "plant"}[key]
@@ -170,7 +173,7 @@ class Terminal:
 
     def _lines(self, columns: int, lines: int) -> list[str]:
         if self.play.help:
-            return help_lines(columns, lines)
+            return help_lines(columns, lines, self.play.seeds)
         image = self.play.image()
         if self.cursor is not None:
             image = image.copy()
@@ -301,9 +304,9 @@ def status(play: Play, columns: int) -> str:
     return "  ".join(out) + "\x1b[0m\x1b[K"
 
 
-def help_lines(columns: int, lines: int) -> list[str]:
-    """Every key: a table where there is room, else one after the other."""
-    rows = list(_help_rows())
+def help_lines(columns: int, lines: int, seeds: bool = True) -> list[str]:
+    """Every key that means something: a table where there is room, else one after the other."""
+    rows = list(_help_rows(seeds))
     wide = KEYS_WIDE + 2 + max(len(says) for _, says in rows) + 2
     across = max(1, min(3, columns // wide))
     down = -(-len(rows) // across)
@@ -321,15 +324,15 @@ def _help_cell(keys: str, says: str, wide: int) -> str:
     return f"\x1b[1m{keys:>{KEYS_WIDE}}\x1b[0m  {says:<{wide - KEYS_WIDE - 2}}"
 
 
-def _help_rows() -> Iterator[tuple[str, str]]:
+def _help_rows(seeds: bool) -> Iterator[tuple[str, str]]:
     for group in GROUPS:
         yield "", group
-        for key in KEYS:
+        for key in keys_of(seeds):
             if key.group == group:
                 yield " ".join(c for c in key.caps if c not in "↑↓→"), key.says
     yield "", "Cursor"
     yield "arrows", "move it"
-    yield "Enter E P", "paint, erase, plant there"
+    yield ("Enter E P", "paint, erase, plant there") if seeds else ("Enter E", "paint, erase there")
 
 
 def _leave(number: int, frame: FrameType | None) -> None:  # noqa: ARG001

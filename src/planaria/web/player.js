@@ -241,7 +241,7 @@ class Player {
       play: () => (this.playing ? this.pause() : this.play()),
       step: () => {
         this.pause();
-        world.tick(pace.steps - (world.t % pace.steps));
+        for (let left = pace.steps - (world.t % pace.steps); left > 0; left--) this.live();
       },
       loop: () => bar.say(pace.turn()),
       reset: () => world.reset(),
@@ -272,6 +272,7 @@ class Player {
     const part = Math.max(2, Math.round(Math.min(rows, columns) / 4));
     for (const [wound] of WOUNDS) deeds[wound] = () => this.wound(wound === "centre" ? `centre(${part})` : wound);
     for (const [tool, , words] of TOOLS) deeds[tool] = () => {
+      if (bar.tools.find(({ dataset }) => dataset.act === tool).hidden) return;
       brush.tool = tool;
       bar.live.textContent = words;
     };

@@ -122,7 +122,10 @@ export class Bar {
     const { start } = this.player.world.model;
     const words = start ? "Draw into it, or drop a picture." : "Drag to wound it. It heals.";
     this.hint.replaceChildren(...(frozen ? ["Drop a photo.", chooser] : [words]));
-    for (const tool of this.tools) tool.hidden = Boolean(start) && tool.dataset.act === "plant";
+    for (const one of [...this.tools, ...this.help.querySelectorAll("dl > div")]) {
+      one.hidden = Boolean(start) && one.dataset.act === "plant"; // a film has no seeds
+    }
+    if (start && this.player.brush.tool === "plant") this.player.brush.tool = "paint";
     this.hint.classList.remove("pl-gone");
     this.refresh();
   }
@@ -199,7 +202,7 @@ function press(buttons, on) {
 
 function helpSheet() {
   const close = iconButton("close", "Close", "Esc", () => sheet.close());
-  const line = ([keys, words]) => tag("div", {}, tag("dt", {}, tag("kbd", {}, keys)), tag("dd", {}, words));
+  const line = ([keys, words, act = ""]) => tag("div", { "data-act": act }, tag("dt", {}, tag("kbd", {}, keys)), tag("dd", {}, words));
   const sheet = tag("dialog", { class: "pl-help", "aria-label": "Keys" },
     tag("header", {}, tag("strong", {}, "Keys"), close), tag("dl", {}, ...helpLines().map(line)));
   sheet.addEventListener("click", ({ target }) => target === sheet && sheet.close());

@@ -53,9 +53,9 @@ const HAND = [
   ["Middle drag", "Move the picture; as Space, or two fingers, and drag"],
 ];
 
-/** What the help sheet lists: [keys, words]. */
+/** What the help sheet lists: [keys, words, deed]. */
 export function helpLines() {
-  return [...KEYS.filter((line) => line[2]).map((line) => line.slice(2)), ...HAND];
+  return [...KEYS.filter((line) => line[2]).map(([, deed, keys, words]) => [keys, words, deed]), ...HAND];
 }
 
 /** Keys become deeds of `player`; `listen(target, kind, act)` listens for as long as it lives. */

@@ -12,6 +12,7 @@ const MEDIANS = 240;
 const MOST = 6000;
 const DOT = 2.6;
 const AHEAD = /^frame \d+$/;
+const DEEP = 2; // decades below the least loss that a term is followed to
 
 /**
  * A plot for `host`; `add(lines, reset)` takes `{step, loss, terms, validation, event}` in place of what it had of those steps, after a
@@ -67,7 +68,9 @@ export function plot(host) {
   };
 
   function scales(width) {
-    const values = [...points, ...looks, ...lines.flatMap(({ line }) => line)].map((point) => point.value);
+    const told = [...points, ...looks].map((point) => point.value);
+    const least = told.reduce((low, value) => Math.min(low, value)) - DEEP; // else a term near 0 flattens all
+    const values = [...told, ...lines.flatMap(({ line }) => line.map((one) => Math.max(least, one.value)))];
     values.sort((a, b) => a - b);
     const [low, high] = [0.002, 0.998].map((share) => values[Math.round(share * (values.length - 1))]);
     const pad = Math.max(0.08, 0.06 * (high - low));
@@ -181,7 +184,7 @@ export function plot(host) {
     pen.fill();
     const told = events.find(({ step }) => Math.abs(scale.x(step) - x) < 5);
     const held = looks.find(({ step }) => Math.abs(scale.x(step) - x) < 5);
-    const parts = [...Object.entries(near.terms), ...(held ? [["held out", held.value]] : [])];
+    const parts = [...short(Object.entries(near.terms)), ...(held ? [["held out", held.value]] : [])];
     const more = parts.map(([name, value]) => ` \u00b7 ${name} ${log10(10 ** value)}`).join("");
     reading.textContent = told ? told.event : `iteration ${whole(near.step)}: log10 loss ${log10(near.loss)}${more}`;
     reading.hidden = false;
@@ -243,6 +246,12 @@ function alike(terms) {
   const told = Object.entries(terms ?? {}).filter(([, value]) => positive(value));
   const count = told.filter(([name]) => AHEAD.test(name)).length;
   return Object.fromEntries(told.map(([name, value]) => [name, Math.log10(AHEAD.test(name) ? value * count : value)]));
+}
+
+/** Terms `[name, value]` with the first and the last of the frames ahead alone. */
+function short(terms) {
+  const frames = terms.filter(([name]) => AHEAD.test(name));
+  return terms.filter((term) => !AHEAD.test(term[0]) || term === frames[0] || term === frames.at(-1));
 }
 
 function explain(legend, names, held) {

@@ -139,7 +139,7 @@ export class World {
     const x = new Float32Array((frozen ? frozen : this.channels) * h * w);
     for (let i = 0; i < h * w; i++) {
       const [r, g, b, a] = image.data.subarray(4 * i, 4 * i + 4);
-      const colour = premultiplied([r / 255, g / 255, b / 255, a / 255], planes);
+      const colour = held([r / 255, g / 255, b / 255, a / 255], planes);
       colour.forEach((v, k) => (x[k * h * w + i] = v - offset));
     }
     this.remember();
@@ -148,6 +148,7 @@ export class World {
     if (frozen) this.engine.write(concat(this.read().subarray(0, this.own * h * w), x), this.whole);
     else {
       this.engine.write(x, this.whole);
+      if (this.ground) this.ground = groundOf(x, h * w, this.layout);
       this.t = 0;
     }
   }
@@ -222,8 +223,8 @@ export class World {
   /** What a cell of an opaque colour holds, [r, g, b] in 0..255. */
   colour(rgb) {
     const { visible, offset } = this.layout;
-    const held = premultiplied([...rgb.map((v) => v / 255), 1], visible);
-    return Object.fromEntries(held.map((v, k) => [k, v - offset]));
+    const values = held([...rgb.map((v) => v / 255), 1], visible);
+    return Object.fromEntries(values.map((v, k) => [k, v - offset]));
   }
 
   /** The cells within `radius`, as a rectangle [row, column, rows, columns] inside the grid. */
@@ -260,10 +261,10 @@ export class World {
   undo() {
     this.lift();
     if (!this.past.length) return false;
-    const { x, t, photo } = this.past.pop();
+    const { x, ...then } = this.past.pop();
     this.engine.write(x, this.whole);
     this.charged = null;
-    Object.assign(this, { t, photo });
+    Object.assign(this, then);
     return true;
   }
 
@@ -272,7 +273,7 @@ export class World {
     const x = this.read();
     const most = Math.min(UNDO_DEPTH, Math.max(1, Math.floor(UNDO_BYTES / x.byteLength)));
     while (this.past.length >= most) this.past.shift();
-    this.past.push({ x, t: this.t, photo: this.photo });
+    this.past.push({ x, t: this.t, photo: this.photo, ground: this.ground });
   }
 
   /** The colour that a person sees at a cell of the grid, [r, g, b] in 0..255; null beside it. */
@@ -375,11 +376,11 @@ function opened(payload) {
   return { ...decode(payload), start: opening(payload), frame: payload.frame ?? 1 };
 }
 
-/** A straight colour [r, g, b, a] in 0..1 as `planes` numbers: grey, rgb, or premultiplied rgba. */
-function premultiplied([r, g, b, a], planes) {
-  const [red, green, blue] = [r * a, g * a, b * a];
-  if (planes === 1) return [0.299 * red + 0.587 * green + 0.114 * blue];
-  return [red, green, blue, a].slice(0, Math.min(planes, 4));
+/** A straight colour [r, g, b, a] in 0..1 as `planes` numbers: premultiplied rgba; grey or rgb lie over white. */
+function held([r, g, b, a], planes) {
+  if (planes > 3) return [r * a, g * a, b * a, a];
+  const [red, green, blue] = [r, g, b].map((v) => v * a + 1 - a);
+  return planes === 1 ? [0.299 * red + 0.587 * green + 0.114 * blue] : [red, green, blue].slice(0, planes);
 }
 
 function concat(first, second) {

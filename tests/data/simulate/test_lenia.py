@@ -180,8 +180,12 @@ def test_hands_in_a_world():
 
 
 @pytest.mark.parametrize(
-    "wrong", ["radius=0", "radius=513", "sigma=0", "dt=0", "dt=2", "beta=0,0", "beta=-1", "count=-1", "begin=egg"]
-)
+    "wrong",
+    [
+        "radius=0", "radius=513", "mu=nan", "mu=inf", "sigma=0", "sigma=inf", "dt=0", "dt=2", "beta=0,0", "beta=-1",
+        "beta=inf", "beta=1,nan", "count=-1", "begin=egg",
+    ],
+)  # fmt: skip
 def test_what_is_out_of_range(wrong):
     with pytest.raises(UserError, match=wrong.split("=")[0] if "beta" not in wrong else "rings"):
         load(f"lenia,{wrong}")

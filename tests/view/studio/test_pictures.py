@@ -1,3 +1,7 @@
+import asyncio
+import contextlib
+import gc
+import http.client
 import io
 import struct
 import threading
@@ -8,9 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from studios import studio
+from studios import studio, until
 
 from planaria.data.images import picture
+from planaria.view.studio.guard import Refusal
+from planaria.view.studio.making import Maker
 
 
 @pytest.fixture(scope="module")
@@ -149,3 +155,37 @@ def test_thumbnails_of_what_the_form_offers(place):
             assert max(image.size) == 192
     kept = put(place, bytes_of(Image.new("RGB", (9, 9), (7, 7, 7))))[1]["picture"]
     assert place.ask("GET", f"/api/thumb?source={kept}")[0] == 200
+
+
+def test_nothing_is_made_after_the_end(tmp_path):
+    async def main() -> None:
+        maker = Maker(60)
+        jobs = [
+            asyncio.create_task(maker.do("thumb", source="text:HI", output=str(tmp_path / f"{k}.png")))
+            for k in range(4)
+        ]
+        while maker._process is None:
+            await asyncio.sleep(0.01)
+        await maker.end()
+        found = await asyncio.gather(*jobs, maker.do("warm"), return_exceptions=True)
+        assert [type(one) for one in found] == [Refusal] * 5
+        assert [one.status for one in found if isinstance(one, Refusal)] == [500, 503, 503, 503, 503]
+        assert maker._process is None
+
+    asyncio.run(main())
+
+
+def test_a_studio_ends_while_thumbnails_wait(tmp_path, caplog):
+    def ask(source: str) -> None:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            s.ask("GET", f"/api/thumb?source=text:{source}")
+
+    with studio(tmp_path / "runs") as s:
+        asking = [threading.Thread(target=ask, args=(source,)) for source in "ABCDEF"]
+        for one in asking:
+            one.start()
+        until(lambda: s.inside.quick._waiting > 3)
+    for one in asking:
+        one.join()
+    gc.collect()
+    assert "never retrieved" not in caplog.text

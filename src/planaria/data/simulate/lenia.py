@@ -83,7 +83,9 @@ class Config(Settings):
         super().__post_init__()
         for good, what in (
             (1 <= self.radius <= 512, f"radius in 1..512, got {self.radius}"),
-            (self.sigma > 0, f"sigma above 0, got {self.sigma}"),
+            (math.isfinite(self.mu), f"a finite mu, got {self.mu}"),
+            (all(map(math.isfinite, self.beta)), f"finite rings, got {self.beta}"),
+            (0 < self.sigma < math.inf, f"a finite sigma above 0, got {self.sigma}"),
             (0 < self.dt <= 1, f"dt in (0, 1], got {self.dt}"),
             (1 <= len(self.beta) <= 16 and min(self.beta) >= 0 < max(self.beta), f"1 to 16 rings, got {self.beta}"),
             (0 <= self.count <= 4096, f"count in 0..4096, got {self.count}"),

@@ -32,13 +32,14 @@ class Maker:
     def __init__(self, seconds: float):
         self.seconds = seconds
         self._waiting = 0
-        self._turn = asyncio.Lock()
+        self._turn, self._killing = asyncio.Lock(), asyncio.Lock()
         self._process: asyncio.subprocess.Process | None = None
         self._birth: asyncio.Task[None] | None = None
         self._idle: asyncio.TimerHandle | None = None
+        self._over = False
 
     async def do(self, job: str, **arguments: str | int) -> dict[str, Any]:
-        """What a job gives. Raises `Refusal` with its error, or when it takes too long."""
+        """What a job gives. Raises `Refusal` with its error, when it takes too long, or after `end`."""
         if self._waiting >= MOST_WAITING:
             raise Refusal(503, "too much is being made at once; try again in a moment")
         self._waiting += 1
@@ -67,13 +68,13 @@ class Maker:
                 line = await process.stdout.readline()
             reply = json.loads(line)
         except TimeoutError:
-            await self.end()
+            await self._kill()
             raise Refusal(504, f"{job['job']} took longer than {self.seconds:.0f} s and was stopped") from None
         except (OSError, ValueError):
-            await self.end()
+            await self._kill()
             raise Refusal(500, f"{job['job']} failed: its process ended, maybe for want of memory") from None
         except asyncio.CancelledError:  # a reply that nobody read would answer the next job
-            await self.end()
+            await self._kill()
             raise
         self._idle = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._let_go)
         if "error" in reply:
@@ -82,8 +83,10 @@ class Maker:
 
     async def _alive(self) -> asyncio.subprocess.Process:
         if self._process is not None and (self._process.returncode is not None or _closing(self._process)):
-            await self.end()
+            await self._kill()
         if self._process is None:
+            if self._over:
+                raise Refusal(503, "the studio is ending")
             self._birth = asyncio.create_task(self._spawn())
             await asyncio.shield(self._birth)
         assert self._process is not None
@@ -103,19 +106,22 @@ class Maker:
             self._process.stdin.close()
 
     async def end(self) -> None:
-        """Kill the process, whatever it does, and wait until it is gone."""
+        """Kill the process, and refuse what waits: a process that is cancelled at its birth keeps asyncio for ever."""
+        self._over = True
+        await self._kill()
+
+    async def _kill(self) -> None:
+        """Kill the process, whatever it does, and wait until it is gone; the next job has a new one."""
         if self._idle is not None:
             self._idle.cancel()
         if self._birth is not None:
             await asyncio.gather(self._birth, return_exceptions=True)
-        process = self._process
-        if process is None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-        if self._process is process:
-            self._process = None
+        async with self._killing:  # twice would take its exit status away from asyncio
+            if self._process is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    self._process.kill()
+                await self._process.wait()
+                self._process = None
 
 
 def _closing(process: asyncio.subprocess.Process) -> bool:
@@ -137,12 +143,17 @@ class Cache:
             if task is None:
                 task = asyncio.create_task(self.maker.do(job, **arguments, output=str(path)))
                 self._making[path.name] = task
-                task.add_done_callback(lambda _, name=path.name: self._making.pop(name, None))
+                task.add_done_callback(lambda done, name=path.name: self._made(done, name))
             await asyncio.shield(task)
             await asyncio.to_thread(self._forget)
         with contextlib.suppress(OSError):
             os.utime(path)
         return path
+
+    def _made(self, done: asyncio.Task[dict[str, Any]], name: str) -> None:
+        self._making.pop(name, None)
+        if not done.cancelled():
+            done.exception()  # seen, though whoever asked may have left
 
     def _forget(self) -> None:
         with contextlib.suppress(OSError):  # a file that is just being written has gone under its first name
