@@ -26,7 +26,7 @@ def life(seeds: int, folder: Path) -> None:
     true = simulate.load("life")
     for seed in range(seeds):
         start = time.monotonic()
-        run = pl.train("life", name=f"life-{seed}", runs=folder, train={"seed": seed})
+        run = pl.train("life", name=f"life-{seed}", runs=folder, resume=True, train={"seed": seed})
         took = time.monotonic() - start
         rule, _ = pl.load(run)
         soups = torch.stack([(torch.rand(1, 64, 64, generator=rng(100 + k)) < 0.35).float() for k in range(16)])
@@ -49,13 +49,27 @@ def transfer(frames: str, folder: Path, steps: int) -> None:
     told: dict[str, Any] = {"frames": frames, "symmetry": "turn", "context": 3}
     learn = {"validate": steps // 30, "pool": 8}
     small = pl.train(
-        "video", name="small", runs=folder, size=50, horizon=(1, 5), train={**learn, "steps": steps}, **told
+        "video",
+        name="small",
+        runs=folder,
+        resume=True,
+        size=50,
+        horizon=(1, 5),
+        train={**learn, "steps": steps},
+        **told,
     )
     scratch = pl.train(
-        "video", name="scratch", runs=folder, size=100, horizon=(1, 5), train={**learn, "steps": steps}, **told
+        "video",
+        name="scratch",
+        runs=folder,
+        resume=True,
+        size=100,
+        horizon=(1, 5),
+        train={**learn, "steps": steps},
+        **told,
     )
     fine = pl.train(
-        "video", name="fine", runs=folder, size=100, horizon=(5, 5),
+        "video", name="fine", runs=folder, resume=True, size=100, horizon=(5, 5),
         train={**learn, "steps": steps // 3, "init": str(small)}, **told,
     )  # fmt: skip
     goal = min(v for _, v in looks(scratch))
@@ -93,7 +107,9 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--factor", type=int, default=4)
     parser.add_argument("--frames", type=int, default=60)
-    parser.add_argument("--runs", type=Path, help="where the runs go; a temporary folder if absent")
+    parser.add_argument(
+        "--runs", type=Path, help="where the runs go, and go on if stopped; a temporary folder if absent"
+    )
     asked = parser.parse_args()
     if asked.what != "life" and not asked.source:
         parser.error(f"{asked.what} needs a source")

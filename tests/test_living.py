@@ -115,8 +115,8 @@ def test_a_card_is_not_trusted(steps, frame):
 def test_a_start_that_is_none_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "a.safetensors"
     films.save(path)
-    monkeypatch.setattr("planaria.store.MOST_START", 839)
-    with pytest.raises(UserError, match="its start of 3 frames, 14x10 cells, is too large"):
+    with monkeypatch.context() as m, pytest.raises(UserError, match="its start of 3 frames, 14x10 cells, is too large"):
+        m.setattr("planaria.store.MOST_START", 839)
         store.start(path)
     tensors = store.read_tensors(path)
     header = store.read_header(path)
@@ -124,3 +124,9 @@ def test_a_start_that_is_none_is_refused(tmp_path, monkeypatch):
         store.write_tensors(path, {**tensors, "start": wrong.contiguous()}, header)
         with pytest.raises(UserError, match="its start holds no frames of 1 channels"):
             living.find(path)
+
+
+def test_of_a_start_too_large_to_read_the_last_frames_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr("planaria.store.MOST_START", 839)
+    frames = films.save(tmp_path / "a.safetensors")
+    assert torch.equal(store.start(tmp_path / "a.safetensors"), frames[-2:])

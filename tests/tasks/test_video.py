@@ -75,7 +75,7 @@ def test_terms_are_the_error_of_each_frame(frames):
     torch.nn.init.zeros_(nothing.weights[0])
     _, terms = t.unroll(nothing, batch, 2, seed=0, progress=0)
     assert terms["frame 1"] == pytest.approx(torch.full((4,), 2 / 12 / 2))
-    assert terms["context"] == pytest.approx(torch.full((4,), 0.3 * 2 / 12))
+    assert terms["context"] == pytest.approx(torch.full((4,), 2 / 12))
 
 
 def test_the_horizon_grows(frames):

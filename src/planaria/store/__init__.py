@@ -37,7 +37,8 @@ def save(
 ) -> None:
     """Write one model file, atomically. `card` is what people should know of it: JSON values only.
 
-    `start` `(n, visible, h, w)` in 0..1 are frames that a life of it begins with, for `start` to read; 8 bits are kept.
+    `start` `(n, visible, h, w)` in 0..1 are frames that a life of it begins with, for `start` to read: in 8 bits, and the
+    last ones of more than it would read.
     """
     header = {
         "format": FORMAT,
@@ -47,7 +48,8 @@ def save(
     }
     tensors = {name: p.detach().cpu().contiguous() for name, p in rule.named_parameters()}
     if start is not None:
-        tensors[START] = start.detach().cpu().clamp(0, 1).mul(255).round().byte().contiguous()
+        room = max(1, MOST_START // (start[0].numel() * layout.channels))
+        tensors[START] = start[-min(room, LONGEST_START) :].detach().cpu().clamp(0, 1).mul(255).round().byte().contiguous()
     write_tensors(path, tensors, header)
 
 

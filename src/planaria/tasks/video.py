@@ -36,7 +36,7 @@ HORIZONS = (1, 2, 5, 10, 20, 50)
 """Frames ahead that a model's card tells of."""
 FAR = 10.0
 """A life that holds numbers beyond this has no future."""
-CONTEXT = 0.3
+CONTEXT = 1.0
 """Weight of what cells make of the frames that they are shown, beside what they make alone."""
 
 

@@ -74,5 +74,6 @@ def ranks(device: str) -> Iterator[Ranks]:
     dist.init_process_group("nccl" if where.type == "cuda" else "gloo")
     try:
         yield Ranks(dist.get_rank(), size, where)
+        dist.barrier()  # none leaves while another still films: gloo aborts where its peers vanish
     finally:
         dist.destroy_process_group()
