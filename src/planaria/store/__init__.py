@@ -37,8 +37,8 @@ def save(
 ) -> None:
     """Write one model file, atomically. `card` is what people should know of it: JSON values only.
 
-    `start` `(n, visible, h, w)` in 0..1 are frames that a life of it begins with, for `start` to read: in 8 bits, and the
-    last ones of more than it would read.
+    `start` `(n, visible, h, w)` in 0..1 are frames that a life of it begins with, for `start` to read: in 8 bits, and
+    only the last ones where they are more than it would read.
     """
     header = {
         "format": FORMAT,
@@ -49,7 +49,8 @@ def save(
     tensors = {name: p.detach().cpu().contiguous() for name, p in rule.named_parameters()}
     if start is not None:
         room = max(1, MOST_START // (start[0].numel() * layout.channels))
-        tensors[START] = start[-min(room, LONGEST_START) :].detach().cpu().clamp(0, 1).mul(255).round().byte().contiguous()
+        kept = start[-min(room, LONGEST_START) :].detach().cpu()
+        tensors[START] = kept.clamp(0, 1).mul(255).round().byte().contiguous()
     write_tensors(path, tensors, header)
 
 
