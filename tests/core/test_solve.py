@@ -119,11 +119,10 @@ def test_a_step_has_the_length_of_the_rule_unless_told():
         assert torch.equal(solver(x, dt=0.0), x)
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("gradient", GRADIENTS)
+@pytest.mark.parametrize(
+    ("method", "gradient"), [(m, g) for m in METHODS for g in GRADIENTS if (m, g) != ("euler", "adjoint")]
+)
 def test_frozen_channels_stay_and_are_read_and_cond_is_told(method, gradient):
-    if (method, gradient) == ("euler", "adjoint"):
-        pytest.skip("refused")
     solver, x = Solver(smooth(frozen=2, cond=3), **exact(method, gradient=gradient)), state(2)
     cond = torch.randn(2, 3, generator=torch.Generator().manual_seed(2), dtype=torch.double)
     y = solver(x, cond=cond)
