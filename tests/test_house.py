@@ -18,7 +18,7 @@ FLOORS = [
     "engine data losses store",
     "world tasks",
     "recipes living",
-    "export evaluate",
+    "export evaluate repaint",
     "view training bench",
     "cli model",
     "__main__",

@@ -93,7 +93,11 @@ def wake(
     frame, solver = frame_steps(card), solver or solver_of(card)
     module = rule if solver == "euler" else Solver(rule, solver)
     with torch.no_grad():
-        x = None if frames is None else charge(module, layout, tiled(frames, size)[None], frame, engine=engine)
+        x = None
+        if frames is not None and layout.frozen:
+            x = layout.pose(tiled(frames[-1:], size))
+        elif frames is not None:
+            x = charge(module, layout, tiled(frames, size)[None], frame, engine=engine)
     return Living(module, layout, size, x, card, name, frame, engine)
 
 
@@ -118,18 +122,18 @@ def begin(
         world = World(rule, layout, size, seed=seed)
         world.randomise()
         return world.x
-    if layout.visible != 4 and _many(start):
+    if layout.visible != 4 and not layout.frozen and _many(start):
         return charge(rule, layout, _frames(start, layout, size, context or {})[None], frame, engine=engine)
-    if not layout.frozen:
-        return layout.embed(fitted(str(start), size, layout.visible, layout.alpha is not None))
-    return None
+    if layout.frozen:
+        return layout.pose(exposed(layout, size, str(start))[None], seed=seed)
+    return layout.embed(fitted(str(start), size, layout.visible, layout.alpha is not None))
 
 
 def exposed(layout: Layout, size: tuple[int, int], source: str) -> Picture:
-    """The picture that the frozen channels of `layout` should read, `(frozen, h, w)`: it covers the grid."""
-    if layout.frozen not in (1, 3, 4):
-        raise UserError(f"this model has {layout.frozen} frozen channels; a picture fills 1, 3 or 4")
-    return fitted(source, size, layout.frozen, False)
+    """The picture that the frozen channels of `layout` should read, `(photo, h, w)`: it covers the grid."""
+    if layout.photo not in (1, 3, 4):
+        raise UserError(f"this model has {layout.photo} frozen channels; a picture fills 1, 3 or 4")
+    return fitted(source, size, layout.photo, False)
 
 
 def fitted(source: str, size: tuple[int, int], channels: int, within: bool) -> Picture:

@@ -59,13 +59,14 @@ class World:
 
     def restart(self) -> None:
         """Back to where it began, at step 0, as a loop does: no edit, so `undo` knows nothing of it."""
-        if self.start is None:
+        self.t = 0
+        if self.photo is not None:
+            picture = self.photo[None, : self.layout.photo] + self.layout.offset
+            self.x = self.layout.pose(picture, seed=self.seed)
+        elif self.start is None:
             self.x = self.layout.seed(1, self.size, device=self.device).to(self.dtype)
         else:
             self.x = self.start
-        self.t = 0
-        if self.photo is not None:
-            self.x = torch.cat([self.x[:, : -self.layout.frozen], self.photo[None]], 1)
 
     def _checked(self, start: State) -> State:
         shape = (1, self.layout.channels, *self.size)
@@ -117,13 +118,16 @@ class World:
         self._edit(u)
 
     def expose(self, picture: Picture) -> None:
-        """Lay `picture` `(frozen, h, w)`, in 0..1, under the cells: what the frozen channels read from now on."""
-        frozen = self.layout.frozen
-        if picture.shape != (frozen, *self.size) or not frozen:
-            raise UserError(f"a picture of {tuple(picture.shape)} doesn't fit {frozen} frozen channels, {self.size}")
+        """Lay `picture` `(layout.photo, h, w)`, in 0..1, under the cells: what the frozen channels read from now on.
+
+        What the cells show stays, to be repainted from where it is; `restart` and `reset` begin with the picture.
+        """
+        planes = self.layout.photo
+        if picture.shape != (planes, *self.size) or not planes:
+            raise UserError(f"a picture of {tuple(picture.shape)} doesn't fit {planes} frozen channels, {self.size}")
         self._remember()
-        self.photo = picture.to(self.x) - self.layout.offset
-        self.x = torch.cat([self.x[:, :-frozen], self.photo[None]], 1)
+        self.photo = self.layout.exposed(picture[None].to(self.x))[0]
+        self.x = torch.cat([self.x[:, : -self.layout.frozen], self.photo[None]], 1)
 
     def erase(self, wound: str | Wound) -> None:
         """Cut out a shape of `planaria.core.damage`: `left`, `circle(36,36,10)`, `centre(16)`, `noise(0.3)`, ..."""

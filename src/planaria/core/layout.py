@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from planaria.core.noise import derive, uniform
+from planaria.core.shuffle import shuffled
 from planaria.errors import UserError
 from planaria.types import Picture, State
 
@@ -32,12 +34,19 @@ class Layout:
     """Trailing channels that the rule reads but never writes."""
     offset: float = 0.0
     """Picture = state + offset."""
+    shifts: tuple[int, ...] = ()
+    """Cells of each shift-shuffle that the frozen channels hold after the photo, two channels each."""
 
     def __post_init__(self) -> None:
         if self.visible not in (1, 3, 4):
             raise UserError(f"layout.visible must be 1 (grey), 3 (RGB) or 4 (RGBA), got {self.visible}")
         if min(self.hidden, self.frozen) < 0:
             raise UserError("layout.hidden and layout.frozen can't be negative")
+        if self.shifts and (self.photo not in (1, 3, 4) or not all(0 < shift <= 4096 for shift in self.shifts)):
+            raise UserError(
+                f"layout.shifts={self.shifts} are cells above 0, two frozen channels each beside the photo; "
+                f"layout.frozen={self.frozen} leaves {self.photo} for that, and it has 1, 3 or 4"
+            )
         if self.alpha is not None and not 0 <= self.alpha < self.channels - self.frozen:
             raise UserError(f"layout.alpha is {self.alpha}, outside 0..{self.channels - self.frozen - 1}")
 
@@ -45,6 +54,36 @@ class Layout:
     def channels(self) -> int:
         """Channels of a state, `c`."""
         return self.visible + self.hidden + self.frozen
+
+    @property
+    def photo(self) -> int:
+        """Frozen channels that hold the photo itself."""
+        return self.frozen - 2 * len(self.shifts)
+
+    def exposed(self, photo: Tensor) -> Tensor:
+        """What the frozen channels hold of `photo` `(b, photo, h, w)` in 0..1: `(b, frozen, h, w)`.
+
+        The photo, then the shift-shuffles of its luminance; all less `offset`.
+        """
+        if photo.shape[1] != self.photo or not self.photo:
+            raise UserError(f"a photo of {photo.shape[1]} channels can't be laid under cells that read {self.photo}")
+        return torch.cat([photo, *(shuffled(photo, shift) for shift in self.shifts)], 1) - self.offset
+
+    def pose(self, photo: Tensor, *, seed: int = 0, origin: tuple[int, int] = (0, 0)) -> State:
+        """A state for each of `photo` `(b, photo, h, w)` in 0..1, to be repainted.
+
+        The frozen channels hold it, the visible ones show it, and the hidden ones hold numbers by chance in
+        -0.5..0.5, so that cells of an even wall can grow apart: of `seed`, channel, row and column, and alike in every
+        sample. `origin` is the row and column of the first cell where it is a part of a larger photo. Cells that can't
+        show it, as they have life or other colours, begin as a seed does.
+        """
+        b, _, h, w = photo.shape
+        frozen = self.exposed(photo)
+        if self.photo != self.visible or self.alpha is not None:
+            own = self.seed(b, (h, w), device=photo.device)[:, : self.channels - self.frozen]
+            return torch.cat([own.to(photo), frozen], 1)
+        hidden = uniform(derive(seed, 2), 0, (self.hidden, h, w), photo.device, origin).to(photo) - 0.5
+        return torch.cat([photo - self.offset, hidden.expand(b, -1, -1, -1), frozen], 1)
 
     def seed(self, n: int, size: int | tuple[int, int], *, device: torch.device | None = None) -> State:
         """`n` empty worlds with one living cell in the middle, its life and hidden channels 1 (all zero without life).

@@ -40,30 +40,52 @@ def derive(*parts: int) -> int:
     return key
 
 
-def words(seed: int, t: int, shape: tuple[int, int, int], device: torch.device | None = None) -> Tensor:
-    """The word of every cell in step `t`, int32 `(b, h, w)` for `shape = (b, h, w)`."""
+def words(
+    seed: int,
+    t: int,
+    shape: tuple[int, int, int],
+    device: torch.device | None = None,
+    origin: tuple[int, int] = (0, 0),
+) -> Tensor:
+    """The word of every cell in step `t`, int32 `(b, h, w)` for `shape = (b, h, w)`.
 
-    def axis(n: int) -> Tensor:
-        return torch.arange(n, device=device, dtype=torch.int32)
+    `origin` is the row and column of the first cell: a part of a larger grid has the luck that it has there.
+    """
+
+    def axis(n: int, first: int = 0) -> Tensor:
+        return torch.arange(first, first + n, device=device, dtype=torch.int32)
 
     b, h, w = shape
     key = torch.tensor(_signed(derive(seed, t)), device=device, dtype=torch.int32)
-    return fold(fold(fold(key, axis(b)[:, None, None]), axis(h)[:, None]), axis(w))
+    return fold(fold(fold(key, axis(b)[:, None, None]), axis(h, origin[0])[:, None]), axis(w, origin[1]))
 
 
-def uniform(seed: int, t: int, shape: tuple[int, int, int], device: torch.device | None = None) -> Tensor:
+def uniform(
+    seed: int,
+    t: int,
+    shape: tuple[int, int, int],
+    device: torch.device | None = None,
+    origin: tuple[int, int] = (0, 0),
+) -> Tensor:
     """A number in [0, 1) for every cell, float32 `(b, h, w)`: the upper 24 bits of its word, exact in float32."""
-    return ((words(seed, t, shape, device) >> 8) & 0xFFFFFF).float() / 2**24
+    return ((words(seed, t, shape, device, origin) >> 8) & 0xFFFFFF).float() / 2**24
 
 
-def fire(rate: float, seed: int, t: int, shape: tuple[int, int, int], device: torch.device | None = None) -> Mask:
+def fire(
+    rate: float,
+    seed: int,
+    t: int,
+    shape: tuple[int, int, int],
+    device: torch.device | None = None,
+    origin: tuple[int, int] = (0, 0),
+) -> Mask:
     """Which cells act in step `t`: `(b, 1, h, w)` bool for `shape = (b, h, w)`, true with probability `rate`."""
     b, h, w = shape
     threshold = round(rate * 2**32)
     if threshold <= 0 or threshold >= 2**32:
         return torch.full((b, 1, h, w), threshold > 0, device=device)
     # unsigned comparison by flipping the sign bit of both sides
-    return ((words(seed, t, shape, device) ^ _signed(0x80000000)) < threshold - 2**31)[:, None]
+    return ((words(seed, t, shape, device, origin) ^ _signed(0x80000000)) < threshold - 2**31)[:, None]
 
 
 def _signed(word: int) -> int:

@@ -19,7 +19,7 @@ from planaria.core.solve import Solver
 from planaria.data.video import write_mp4
 from planaria.errors import UserError, unknown
 from planaria.export import Options
-from planaria.living import Living, exposed, find
+from planaria.living import Living, find
 from planaria.store import write_bytes
 from planaria.types import State
 from planaria.world import World
@@ -271,10 +271,7 @@ def take(living: Living, options: Options) -> Take:
     stops = _stops(steps, frames, every, options.fps_factor, erase)
     fps = (VIDEO_FPS if taught(living) else FPS) * options.fps_factor if options.fps is None else options.fps
     _check(fps, options.background)
-    world, layout = living.world(seed=options.seed), living.layout
-    if layout.frozen and options.start not in (None, "seed", "random"):
-        world.photo = exposed(layout, world.size, options.start).to(world.x) - layout.offset
-    return Take(world, stops, options.fps_factor, erase, fps, options.background)
+    return Take(living.world(seed=options.seed), stops, options.fps_factor, erase, fps, options.background)
 
 
 def taught(living: Living) -> bool:

@@ -11,7 +11,7 @@ import torch
 from planaria import store
 from planaria.core.rule import Rule
 from planaria.errors import UserError
-from planaria.living import SIMULATED, Living, exposed, find, loop_steps
+from planaria.living import SIMULATED, Living, find, loop_steps
 from planaria.store import live
 from planaria.view.play import Play
 from planaria.view.play_follow import Training, folder_of
@@ -57,9 +57,6 @@ def open_play(
         world.seed = world.seed if seed is None else seed
     else:
         world = World(rule, layout, living.size, seed=seed or 0, start=living.start, cond=cond, engine=engine)
-        if start is not None and layout.frozen and start not in ("seed", "random"):
-            world.photo = exposed(layout, world.size, start).to(world.x) - layout.offset
-            world.restart()
     if training is not None:
         kept = world.start
         training.layout = layout
