@@ -25,7 +25,7 @@ void backward(const Job& job, int sample, void* room, const void* log, const rea
             std::memcpy(x + static_cast<std::size_t>(step.acted[i]) * job.stride, old, sizeof(real) * job.own);
         for (int i = 0; i < dead; i++, old += job.own)
             std::memcpy(x + static_cast<std::size_t>(step.died[i]) * job.stride, old, sizeof(real) * job.own);
-        if (step.wrapped) wrap(x, job.stride, grid, job.border);
+        if (step.wrapped) wrap(x, job.stride, grid, job.border, job.edge);
         if (job.life) {
             const Box& reach = step.reach;
             for (int r = region.top; r <= region.bottom; r++)
@@ -52,7 +52,7 @@ void backward(const Job& job, int sample, void* room, const void* log, const rea
                 block.spread(felt + static_cast<std::size_t>(k) * block.width(0),
                              g + static_cast<std::size_t>(step.acted[i + k]) * job.stride, row);
         }
-        if (step.wrapped) unwrap(g, job.stride, grid);
+        if (step.wrapped) unwrap(g, job.stride, grid, job.edge);
     }
     leave(job, g, gx, {1, h, 1, w});
 }

@@ -15,6 +15,7 @@ class Walk {
           block_(job, stage.dx[rank]),
           first_bias_(job.layer[0].bias + static_cast<std::size_t>(sample) * job.layer[0].out_pad),
           local_((job.life & before) != 0),
+          torus_(job.edge == Edge::circular),
           box_{1, job.height, 1, job.width} {}
 
     // where the state is other than zero, and how alive; called by one member
@@ -75,6 +76,7 @@ class Walk {
     Block block_;
     const real* first_bias_;
     const bool local_;  // whether only cells near life can act
+    const bool torus_;  // else no life comes from beyond the grid: a copy of a cell is beside none that the cell isn't
     Box box_;           // holds every cell that may be other than zero
 };
 
@@ -86,8 +88,9 @@ void Walk::fires(int row, const Box& box, std::uint32_t key) {
         return;
     }
     const std::uint32_t below = static_cast<std::uint32_t>(job_.fire),
-                        line = fold(key, static_cast<std::uint32_t>(row - 1));
-    for (int q = box.left; q <= box.right; q++) f[q] = fold(line, static_cast<std::uint32_t>(q - 1)) < below;
+                        line = fold(key, job_.first_row + static_cast<std::uint32_t>(row - 1));
+    const std::uint32_t column = job_.first_column - 1;
+    for (int q = box.left; q <= box.right; q++) f[q] = fold(line, column + static_cast<std::uint32_t>(q)) < below;
 }
 
 // A firing cell beyond the living can carry a neighbour over the test after the step.
@@ -95,10 +98,11 @@ void Walk::save_ring(const Box& reach, int first, int last) {
     Buffer<std::int32_t>& ring = stage_.ring[rank_];
     ring.clear();
     const int h = job_.height, w = job_.width;
-    // the k-th of the 3x3 block around a cell, on the torus; false beyond a zero edge
+    // the k-th of the 3x3 block around a cell, on the torus; false beyond another edge, where no cell is that the block
+    // lacks
     const auto beside = [&](std::size_t at, int k, int& r, int& q) {
         r = grid_.row(at) + k / 3 - 1, q = grid_.column(at) + k % 3 - 1;
-        if (job_.circular) r = r < 1 ? h : r > h ? 1 : r, q = q < 1 ? w : q > w ? 1 : q;
+        if (torus_) r = r < 1 ? h : r > h ? 1 : r, q = q < 1 ? w : q > w ? 1 : q;
         return r >= 1 && r <= h && q >= 1 && q <= w;
     };
     const auto doomed = [&](int r, int q) { return stage_.near[cell(r, q)] && !stage_.life[cell(r, q)]; };
@@ -131,17 +135,13 @@ void Walk::step(int t) {
     bool wrapped = false;
     if (!box_.empty()) {
         const int near = 2 + job_.border;  // acting cells lie at most two beyond the box, and feel what is beside them
-        if (job_.circular &&
-            (box_.top <= near || box_.bottom > h - near || box_.left <= near || box_.right > w - near)) {
-            reach = {1, h, 1, w};
-            wrapped = true;
-        } else {
-            reach = box_.grown(2, 1, h, w);
-        }
+        wrapped = job_.edge != Edge::zero &&
+                  (box_.top <= near || box_.bottom > h - near || box_.left <= near || box_.right > w - near);
+        reach = wrapped && torus_ ? whole() : box_.grown(2, 1, h, w);
     }
     if (wrapped && rank_ == 0) {
-        wrap(stage_.x.data(), job_.stride, grid_, job_.border);
-        if (life) wrap(stage_.vigour.data(), 1, grid_, 1);
+        wrap(stage_.x.data(), job_.stride, grid_, job_.border, job_.edge);
+        if (life && torus_) wrap(stage_.vigour.data(), 1, grid_, 1, job_.edge);
     }
     if (wrapped) crew_.meet();
     int first, last;
@@ -187,8 +187,8 @@ void Walk::step(int t) {
                 stage_.vigour[acting[i]] + flow[static_cast<std::size_t>(i) * out + lc] > job_.threshold;
     crew_.meet();
     if (life) {
-        if (wrapped && (life & after)) {
-            if (rank_ == 0) wrap(stage_.tried.data(), 1, grid_, 1);
+        if (wrapped && torus_ && (life & after)) {
+            if (rank_ == 0) wrap(stage_.tried.data(), 1, grid_, 1, job_.edge);
             crew_.meet();
         }
         bool doomed = false;

@@ -301,13 +301,14 @@ class Rollout {
 template <class real>
 std::unique_ptr<Rollout<real>> forward(In<real> x, Out<real> y, In<real> taps, In<real> first_bias,
                                        std::vector<In<real>> weights, std::vector<In<real>> biases, int own,
-                                       double slope, int life, int life_channel, double threshold, bool circular,
-                                       double dt, std::uint32_t seed, std::uint32_t t, int steps, std::uint64_t fire,
-                                       bool keep, int threads, const std::string& isa, std::vector<int> reaches) {
+                                       double slope, int life, int life_channel, double threshold, int edge, double dt,
+                                       std::uint32_t seed, std::uint32_t t, std::uint32_t row, std::uint32_t column,
+                                       int steps, std::uint64_t fire, bool keep, int threads, const std::string& isa,
+                                       std::vector<int> reaches) {
     if (x.ndim() != 4 || y.size() != x.size() || taps.ndim() != 2 || taps.shape(1) != 9 || first_bias.ndim() != 2)
         throw std::invalid_argument("x and y are (b, c, h, w), taps (f, 9), first_bias (b, out)");
     if (x.shape(0) != first_bias.shape(0) || own < 1 || static_cast<std::size_t>(own) > x.shape(1) || steps < 0 ||
-        threads < 1 || (life && (life_channel < 0 || life_channel >= own || threshold < 0)))
+        threads < 1 || edge < 0 || edge > 2 || (life && (life_channel < 0 || life_channel >= own || threshold < 0)))
         throw std::invalid_argument("the settings do not fit the state");
     if (weights.empty() || weights.back().shape(0) != static_cast<std::size_t>(own))
         throw std::invalid_argument("the last layer does not write the state");
@@ -326,8 +327,9 @@ std::unique_ptr<Rollout<real>> forward(In<real> x, Out<real> y, In<real> taps, I
     job.own = own, job.stride = (channels + k.lanes - 1) / k.lanes * k.lanes,
     job.filters = static_cast<int>(taps.shape(0)), job.border = border;
     job.slope = static_cast<real>(slope), job.life = life, job.life_channel = life_channel;
-    job.threshold = static_cast<real>(threshold), job.circular = circular, job.dt = static_cast<real>(dt);
-    job.seed = seed, job.t = t, job.steps = steps, job.fire = fire;
+    job.threshold = static_cast<real>(threshold), job.edge = static_cast<Edge>(edge), job.dt = static_cast<real>(dt);
+    job.seed = seed, job.t = t, job.first_row = row, job.first_column = column;
+    job.steps = steps, job.fire = fire;
     auto rollout =
         std::make_unique<Rollout<real>>(k, Network<real>(k, channels, taps, first_bias, reaches, weights, biases), job);
     {
@@ -348,9 +350,10 @@ void bind(nb::module_& m, const char* name) {
         .def_prop_ro("bytes", &Rollout<real>::bytes);
     m.def("forward", &forward<real>, nb::arg("x").noconvert(), nb::arg("y").noconvert(), nb::arg("taps").noconvert(),
           nb::arg("first_bias").noconvert(), nb::arg("weights"), nb::arg("biases"), nb::kw_only(), nb::arg("own"),
-          nb::arg("slope"), nb::arg("life"), nb::arg("life_channel"), nb::arg("threshold"), nb::arg("circular"),
-          nb::arg("dt"), nb::arg("seed"), nb::arg("t"), nb::arg("steps"), nb::arg("fire"), nb::arg("keep"),
-          nb::arg("threads"), nb::arg("isa") = "", nb::arg("reaches") = std::vector<int>());
+          nb::arg("slope"), nb::arg("life"), nb::arg("life_channel"), nb::arg("threshold"), nb::arg("edge"),
+          nb::arg("dt"), nb::arg("seed"), nb::arg("t"), nb::arg("row"), nb::arg("column"), nb::arg("steps"),
+          nb::arg("fire"), nb::arg("keep"), nb::arg("threads"), nb::arg("isa") = "",
+          nb::arg("reaches") = std::vector<int>());
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 namespace {
 
 using planaria::Crew;
+using planaria::Edge;
 using planaria::Gradients;
 using planaria::Layer;
 using planaria::Run;
@@ -214,32 +215,37 @@ class Block {
     std::size_t at_[17], spare_;
 };
 
-// Call deed(cell of the border, cell of the grid that it stands for on a torus) for `reach` cells before the first of n
-// in a row and as many behind the last, which may lead several times around.
+// Call deed(cell of the border, cell of the grid that it stands for) for `reach` cells before the first of n in a row
+// and as many behind the last. On a torus that may lead several times around.
 template <class Deed>
-void around(int n, int reach, Deed deed) {
-    for (int k = 1; k <= reach; k++) deed(1 - k, n - (k - 1) % n), deed(n + k, 1 + (k - 1) % n);
+void around(int n, int reach, Edge edge, Deed deed) {
+    for (int k = 1; k <= reach; k++) {
+        const int far = edge == Edge::circular ? (k - 1) % n : n - 1;
+        deed(1 - k, n - far), deed(n + k, 1 + far);
+    }
 }
 
 template <class T>
-void wrap(T* x, int stride, const Grid& grid, int reach) {  // `reach` of the border become the other side of the torus
+void wrap(T* x, int stride, const Grid& grid, int reach, Edge edge) {  // `reach` of the border become what is beyond
     const auto at = [&](int row, int column) { return x + grid.cell(row, column) * stride; };
     for (int i = 1; i <= grid.height; i++)
-        around(grid.width, reach, [&](int to, int from) { std::memcpy(at(i, to), at(i, from), sizeof(T) * stride); });
+        around(grid.width, reach, edge,
+               [&](int to, int from) { std::memcpy(at(i, to), at(i, from), sizeof(T) * stride); });
     const std::size_t line = sizeof(T) * stride * (grid.width + 2 * reach);
-    around(grid.height, reach, [&](int to, int from) { std::memcpy(at(to, 1 - reach), at(from, 1 - reach), line); });
+    around(grid.height, reach, edge,
+           [&](int to, int from) { std::memcpy(at(to, 1 - reach), at(from, 1 - reach), line); });
 }
 
-void unwrap(real* g, int stride, const Grid& grid) {  // its transpose, of the whole border, which it leaves empty
+void unwrap(real* g, int stride, const Grid& grid, Edge edge) {  // its transpose, of the whole border, which it empties
     const auto give = [&](std::size_t from, std::size_t to, std::size_t cells) {
         real *p = g + from * stride, *q = g + to * stride;
         for (std::size_t i = 0; i < cells * stride; i++) q[i] += p[i], p[i] = 0;
     };
     const int first = 1 - grid.border;
-    around(grid.height, grid.border,
+    around(grid.height, grid.border, edge,
            [&](int from, int to) { give(grid.cell(from, first), grid.cell(to, first), grid.wide); });
     for (int i = 1; i <= grid.height; i++)
-        around(grid.width, grid.border, [&](int from, int to) { give(grid.cell(i, from), grid.cell(i, to), 1); });
+        around(grid.width, grid.border, edge, [&](int from, int to) { give(grid.cell(i, from), grid.cell(i, to), 1); });
 }
 
 // near[i] = whether one of the 3x3 block of cell i is marked, for the columns of one row

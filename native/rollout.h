@@ -8,6 +8,8 @@ namespace planaria {
 
 enum Life { never = 0, before = 1, after = 2 };  // bits: when the living are judged
 
+enum class Edge { zero, circular, replicate };  // beyond the grid: nothing, its other side, its nearest cell
+
 // One linear layer, twice: `across` (in, out_pad) for the way forward, `back` (out, in_pad) for the way back.
 // Both are padded with zeros to whole vectors.
 template <class real>
@@ -35,9 +37,10 @@ struct Job {
     real slope;  // of the activation below zero: 0 for relu
     int life, life_channel;
     real threshold;
-    bool circular;
+    Edge edge;
     real dt;
     std::uint32_t seed, t;
+    std::uint32_t first_row, first_column;  // of the grid in a larger one: which cells act there
     int steps;
     std::uint64_t fire;  // a cell acts where its hash is below this, of 2^32
 };

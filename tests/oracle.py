@@ -24,6 +24,8 @@ def step(
     channels, height, width = len(x), len(x[0]), len(x[0][0])
 
     def place(i, n):
+        if edge == "replicate":
+            return min(max(i, 0), n - 1)
         return i % n if edge == "circular" else i if 0 <= i < n else None
 
     def at(s, c, i, j):

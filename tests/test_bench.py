@@ -147,7 +147,8 @@ def test_a_model_is_timed_at_its_own_size(tmp_path, capsys):
         {"life": "after", "edge": "circular"}, {"hidden": (7, 5), "bias": "all", "activation": "gelu", "dt": 0.3},
         {"frozen": 2, "bias": "none", "cond": 3}, {"hidden": ()},
         {"filters": ("identity", "sobel", "sobel@2", "learned@3", "laplacian")}, {"filters": ("sobel@2",)},
-        {"filters": ("identity", "laplacian@4", "learned"), "edge": "circular"},
+        {"filters": ("identity", "laplacian@4", "learned"), "edge": "circular"}, {"edge": "replicate"},
+        {"filters": ("identity", "laplacian@4", "learned"), "edge": "replicate", "life": "none"},
     ],
     ids=str,
 )  # fmt: skip

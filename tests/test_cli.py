@@ -246,7 +246,19 @@ def test_a_finished_run_can_be_asked_to_go_on(model, capsys):
 
 @pytest.mark.parametrize(
     "what",
-    ["tasks", "recipes", "filters", "losses", "wounds", "pictures", "engines", "gallery", "simulators", "solvers"],
+    [
+        "tasks",
+        "recipes",
+        "filters",
+        "losses",
+        "backbones",
+        "wounds",
+        "pictures",
+        "engines",
+        "gallery",
+        "simulators",
+        "solvers",
+    ],
 )
 def test_lists_have_a_meaning_for_every_name(what, capsys):
     assert main(["list", what]) == 0

@@ -22,6 +22,8 @@ from planaria.world import World
 
 SIMULATED = "sim:"
 """What the name of a known automaton begins with, which needs no model."""
+LEAST = 8
+"""Cells that a side of a grid in the shape of a photo has at least."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def find(
 
     `start` is None (as the model says, else the seed cell), `seed`, `random`, any picture of `data.images`, or a folder
     of frames or a film, whose first frames are the context of a video model; `size` is that of its training where
-    None. `solver` takes the rule's steps (`core.solve`), as it was trained where None. Raises `UserError`.
+    None, for a photo to be repainted as many cells in the photo's shape. `solver` takes the rule's steps (`core.solve`), as it was trained where None. Raises `UserError`.
     """
     grid = (size, size) if isinstance(size, int) else size
     if str(what).startswith(SIMULATED):
@@ -68,10 +70,13 @@ def find(
     path = store.model_path(what)
     rule, layout = store.load(path)
     told = store.card(path)
-    grid = grid or store.trained_size(path)
+    if grid is None:
+        trained = store.trained_size(path)
+        posed = layout.frozen and start not in (None, "seed", "random")
+        grid = shape_of(str(start), trained[0] * trained[1]) if posed else trained
     name = str(told.get("name") or (path.resolve().parent.name if path.name == "model.safetensors" else path.stem))
     frames = store.start(path) if start is None else None
-    living = wake(rule, layout, told, frames, grid, name=name, solver=solver, engine=engine)
+    living = wake(rule, layout, told, frames, grid, name=name, seed=seed, solver=solver, engine=engine)
     if start is None:
         return living
     shown = {"context": _context(told), "frame": living.frame}
@@ -86,16 +91,20 @@ def wake(
     size: tuple[int, int],
     *,
     name: str = "",
+    seed: int = 0,
     solver: str | None = None,
     engine: str = "auto",
 ) -> Living:
-    """A model in memory as something to run; `frames` `(n, visible, h, w)` are what its life begins with, if any."""
+    """A model in memory as something to run; `frames` `(n, visible, h, w)` are what its life begins with, if any.
+
+    Where they are a photo to be repainted, `seed` is that of the hidden channels.
+    """
     frame, solver = frame_steps(card), solver or solver_of(card)
     module = rule if solver == "euler" else Solver(rule, solver)
     with torch.no_grad():
         x = None
         if frames is not None and layout.frozen:
-            x = layout.pose(tiled(frames[-1:], size))
+            x = layout.pose(tiled(frames[-1:], size), seed=seed)
         elif frames is not None:
             x = charge(module, layout, tiled(frames, size)[None], frame, engine=engine)
     return Living(module, layout, size, x, card, name, frame, engine)
@@ -134,6 +143,15 @@ def exposed(layout: Layout, size: tuple[int, int], source: str) -> Picture:
     if layout.photo not in (1, 3, 4):
         raise UserError(f"this model has {layout.photo} frozen channels; a picture fills 1, 3 or 4")
     return fitted(source, size, layout.photo, False)
+
+
+def shape_of(source: str, cells: int) -> tuple[int, int]:
+    """Rows and columns of a grid in the shape of a picture, about `cells` in all, no side of fewer than 8."""
+    wide, high = images.open_image(source).size
+    longest = math.sqrt(cells * max(wide, high) / min(wide, high))
+    sides = (max(LEAST, round(longest * side / max(wide, high))) for side in (high, wide))
+    rows, columns = (min(side, images.LARGEST) for side in sides)
+    return rows, columns
 
 
 def fitted(source: str, size: tuple[int, int], channels: int, within: bool) -> Picture:

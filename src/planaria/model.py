@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from planaria import export, store
@@ -16,6 +17,8 @@ from planaria.engine import run
 from planaria.export import movie
 from planaria.export.movie import Film
 from planaria.living import Living, wake
+from planaria.repaint import STEPS, repaint
+from planaria.repaint.files import open_photo, picture_of, planes_of
 from planaria.types import Cond, State
 from planaria.view import notebook
 from planaria.world import World
@@ -64,7 +67,7 @@ class Model(tuple[Rule, Layout]):
 
     def world(self, size: int | tuple[int, int] | None = None, *, seed: int = 0, start: State | None = None) -> World:
         """A live run of it with a brush, from where its life begins or from `start` `(1, c, h, w)`."""
-        living = self._living(size, start)
+        living = self._living(size, start, seed)
         return World(living.rule, self.layout, living.size, seed=seed, start=living.start)
 
     @torch.no_grad()
@@ -79,7 +82,7 @@ class Model(tuple[Rule, Layout]):
         engine: str = "auto",
     ) -> State:
         """The state `(b, c, h, w)` `steps` steps after `x`, or after where its life begins; without gradients."""
-        living = self._living(None, x)
+        living = self._living(None, x, seed)
         x = living.world().x if x is None else x
         return run(living.rule, x, steps, t=t, seed=seed, cond=cond, engine=engine)
 
@@ -88,13 +91,31 @@ class Model(tuple[Rule, Layout]):
 
         One that was taught a film shows a frame where that had one, 100 of them, 20 a second times `factor`.
         """
-        living = self._living(options.pop("size", None), options.pop("start", None))
+        living = self._living(options.pop("size", None), options.pop("start", None), options.get("seed", 0))
         fps = movie.VIDEO_FPS * options.get("factor", 1)
         usual: dict[str, Any] = {"every": living.frame, "fps": fps} if movie.taught(living) else {}
         if usual and not options.keys() & {"steps", "frames"}:
             usual["frames"] = movie.FRAMES
         given = {"size": living.size, "start": living.start, **usual, **options}
         return movie.film(living.rule, self.layout, **given)
+
+    def repaint(
+        self,
+        photo: str | Path | Image.Image,
+        steps: int = STEPS,
+        *,
+        size: int | None = None,
+        seed: int = 0,
+        engine: str = "auto",
+    ) -> Image.Image:
+        """What it makes of a photo in `steps` steps, for a model that repaints.
+
+        `photo` is a picture, or what `planaria.picture` takes; its longer side is `size` pixels, or as it is where
+        None. See `planaria.repaint` for tensors and films.
+        """
+        planes = self.layout.photo
+        given = planes_of(photo, planes, size) if isinstance(photo, Image.Image) else open_photo(photo, size, planes)
+        return picture_of(repaint(self._living(None, None), given, steps, seed=seed, engine=engine))
 
     def save(self, path: str | Path) -> Path:
         """Write it as one model file, replacing what was there at once; gives the path."""
@@ -138,13 +159,14 @@ class Model(tuple[Rule, Layout]):
         data, metadata = notebook.bundle(self.player())
         return {**world._repr_mimebundle_(), **data, "text/plain": repr(self)}, metadata
 
-    def _living(self, size: int | tuple[int, int] | None, start: State | None) -> Living:
+    def _living(self, size: int | tuple[int, int] | None, start: State | None, seed: int = 0) -> Living:
         """It as something to run, on `size` cells or those of `start`, from `start` or where its life begins."""
         if start is not None:
             grid = start.shape[2], start.shape[3]
         else:
             grid = (size, size) if isinstance(size, int) else size or self.size
-        living = wake(self.rule, self.layout, self.card, None if start is not None else self.start, grid)
+        frames = None if start is not None else self.start
+        living = wake(self.rule, self.layout, self.card, frames, grid, seed=seed)
         return living if start is None else replace(living, start=start)
 
 

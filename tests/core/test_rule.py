@@ -12,7 +12,7 @@ from planaria.errors import UserError
 import oracle
 from rules import brink, rule
 
-EDGES = ("zero", "circular")
+EDGES = ("zero", "circular", "replicate")
 LIVES = ("none", "before", "after", "both")
 
 
@@ -121,6 +121,35 @@ def test_the_zero_edge_is_empty_cells():
     r, x = rule(fire_rate=1.0), brink()
     wide = torch.nn.functional.pad(x, (3, 3, 3, 3))
     torch.testing.assert_close(r(wide)[..., 3:-3, 3:-3], r(x))
+
+
+def test_beyond_a_replicating_edge_lies_what_its_nearest_cell_holds():
+    """Cells at rest around the grid, filled by hand: the first step can't tell them from the edge."""
+    r, x = rule(edge="replicate", life="none", fire_rate=1.0, filters=("identity", "sobel", "learned@3")), brink()
+    rows, columns = (torch.arange(-3, n + 3).clamp(0, n - 1) for n in x.shape[2:])
+    wide = x[:, :, rows][..., columns]
+    torch.testing.assert_close(r(wide)[..., 3:-3, 3:-3], r(x))
+    flat = r.perceive(torch.full_like(x, 0.7)).unflatten(1, (6, -1))
+    assert flat[:, :, 1:3].abs().max() < 1e-12, "a grid of one colour has no slope at its rim"
+
+
+def test_copies_of_the_rim_bring_no_life():
+    x = brink()
+    assert torch.equal(rule(edge="replicate").alive(x), rule(edge="zero").alive(x))
+
+
+@pytest.mark.parametrize("origin", [(3, 5), (-2, 7), (2**31 - 3, -(2**31)), (2**32 + 1, 2**40)])
+def test_a_part_of_a_larger_grid_fires_as_it_does_there(origin):
+    r = rule(life="none")
+    x = brink().repeat(1, 1, 2, 2)
+    whole = r(x, 4, seed=9, origin=origin)
+    corner = origin[0] + 6, origin[1] + 7
+    part = r(x[..., 6:, 7:], 4, seed=9, origin=corner)
+    inner = (slice(1, None), slice(1, None))  # at its rim it feels what the whole does not
+    torch.testing.assert_close(part[(..., *inner)], whole[..., 6:, 7:][(..., *inner)])
+    assert not torch.equal(part, r(x[..., 6:, 7:], 4, seed=9))
+    low = tuple(n % 2**32 for n in origin)
+    assert torch.equal(whole, r(x, 4, seed=9, origin=low))
 
 
 def test_dead_stays_dead_and_a_fresh_rule_is_still():

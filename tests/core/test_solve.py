@@ -98,8 +98,16 @@ def test_euler_is_the_rule_itself_to_the_bit(settings):
     cond = torch.randn(2, 3, dtype=torch.double) if r.config.cond else None
     for dt in (None, 0.3):
         for gradient in ("plain", "checkpoint"):
-            y = Solver(r, "euler", gradient=gradient)(x, 7, seed=3, cond=cond, dt=dt)
-            assert torch.equal(y, r(x, 7, seed=3, cond=cond, dt=dt))
+            y = Solver(r, "euler", gradient=gradient)(x, 7, seed=3, cond=cond, dt=dt, origin=(2, -5))
+            assert torch.equal(y, r(x, 7, seed=3, cond=cond, dt=dt, origin=(2, -5)))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_copies_of_the_rim_flow_and_an_origin_means_nothing_to_a_flow(method):
+    solver, x = Solver(smooth(edge="replicate"), method), state()
+    y = solver(x)
+    assert torch.equal(y, solver(x, origin=(9, 9)))
+    assert not torch.allclose(y, Solver(smooth(), method)(x), atol=1e-3)
 
 
 def test_only_euler_needs_no_extra(monkeypatch):

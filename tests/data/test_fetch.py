@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from planaria.data.fetch import cache_folder, cached_name, fetch
+from planaria.data.fetch import cache_folder, cached_name, fetch, matches
 from planaria.data.images import picture
 from planaria.errors import UserError
 
@@ -117,6 +117,19 @@ def test_a_spoilt_copy_is_downloaded_again(server, tmp_path):
     assert len(Handler.asked) == 2
 
 
+def test_eight_digits_of_a_sha256_will_do(server, tmp_path, refused):
+    start = SHA256[: len("sha256:") + 8]
+    path = fetch(f"{server}/good.bin", cache=tmp_path, checksum=start.upper())
+    assert fetch(f"{server}/good.bin", cache=tmp_path, checksum=start) == path
+    assert len(Handler.asked) == 1
+    assert matches(path, start)
+    assert matches(path, SHA256)
+    assert not matches(path, "sha256:" + SHA256[-8:])
+    path.write_bytes(b"spoilt")
+    assert fetch(f"{server}/good.bin", cache=tmp_path, checksum=start).read_bytes() == BODY
+    refused(f"{server}/good", r"its sha256 is [0-9a-f]{64}, not 00000000; download", checksum="sha256:00000000")
+
+
 def test_redirects_and_odd_addresses(server, tmp_path):
     assert fetch(f"{server}/to/good", cache=tmp_path).read_bytes() == BODY
     assert fetch(f"{server}/good cat é.bin?a=1&b=%20", cache=tmp_path).read_bytes() == BODY
@@ -176,6 +189,9 @@ def test_addresses_that_cannot_be(refused, url, monkeypatch):
     [
         ("sha1:" + "0" * 40, "unknown checksum 'sha1'; have: md5, sha256"),
         ("md5:12", "has 32 hexadecimal digits"),
+        ("md5:12345678", "has 32 hexadecimal digits"),
+        ("sha256:1234567", "has 64 or 8 hexadecimal digits"),
+        ("sha256:1234567g", "has 64 or 8 hexadecimal digits"),
         ("", "unknown checksum"),
     ],
 )

@@ -8,6 +8,7 @@ from torch.autograd.function import FunctionCtx
 
 from planaria.core.noise import fire
 from planaria.core.rule import Rule, RuleConfig
+from planaria.core.solve import Solver
 from planaria.engine import _FAST, choose, device_of, native, run, unroll
 from planaria.errors import UserError
 
@@ -15,6 +16,7 @@ from rules import brink, rule
 
 OTHERS = [name for name, e in _FAST.items() if not e.declines(Rule(), torch.zeros(1, 16, 4, 4))]
 
+EDGES = ["zero", "circular", "replicate"]
 PLAIN = [("identity", "sobel"), ("learned",), ("mean", "identity", "laplacian"), ("scharr",)]
 DILATED = [
     ("identity", "sobel", "sobel@2"),
@@ -47,7 +49,7 @@ def agree(r, x, steps, engine, **kw):
 @pytest.mark.parametrize("engine", OTHERS)
 @settings(deadline=None, max_examples=120)
 @given(
-    edge=st.sampled_from(["zero", "circular"]),
+    edge=st.sampled_from(EDGES),
     life=st.sampled_from(["none", "before", "after", "both"]),
     rate=st.sampled_from([0.0, 0.5, 1.0]),
     names=st.sampled_from([*PLAIN, *DILATED]),
@@ -60,8 +62,11 @@ def agree(r, x, steps, engine, **kw):
     steps=st.integers(0, 5),
     seed=st.integers(0, 2**32 - 1),
     t=st.integers(0, 1000),
+    origin=st.sampled_from([(0, 0), (0, 0), (3, 8), (-1, 2**31 - 4), (2**32 - 2, -(2**31) - 5)]),
 )
-def test_engines_agree(engine, edge, life, rate, names, hidden, activation, bias, frozen, told, shape, steps, seed, t):
+def test_engines_agree(
+    engine, edge, life, rate, names, hidden, activation, bias, frozen, told, shape, steps, seed, t, origin
+):
     r = rule(
         edge=edge, life=life, fire_rate=rate, filters=names, hidden=hidden, activation=activation, bias=bias,
         frozen=frozen, cond=told, dt=0.8,
@@ -69,7 +74,7 @@ def test_engines_agree(engine, edge, life, rate, names, hidden, activation, bias
     b, h, w = shape
     assume("it has no" not in _FAST[engine].declines(r, brink()))
     cond = torch.randn(b, told, generator=torch.Generator().manual_seed(4), dtype=torch.double) if told else None
-    agree(r, brink(b, 6, h, w, seed=seed), steps, engine, cond=cond, seed=seed, t=t)
+    agree(r, brink(b, 6, h, w, seed=seed), steps, engine, cond=cond, seed=seed, t=t, origin=origin)
 
 
 @pytest.mark.parametrize("engine", OTHERS)
@@ -79,7 +84,7 @@ def test_empty_and_full_worlds_and_many_samples(engine, fill):
 
 
 @pytest.mark.parametrize("engine", OTHERS)
-@pytest.mark.parametrize("edge", ["zero", "circular"])
+@pytest.mark.parametrize("edge", EDGES)
 @pytest.mark.parametrize("life", ["none", "both"])
 @pytest.mark.parametrize("reach", [2, 5, 16])
 def test_dilated_filters_around_life_that_moves_from_edge_to_edge(engine, edge, life, reach):
@@ -89,6 +94,21 @@ def test_dilated_filters_around_life_that_moves_from_edge_to_edge(engine, edge, 
     x[0, :, 4:8, 5:9] = x[1, :, 12:16, 20:24] = brink(1)[0, :, 1:5, 2:3]
     x[:, 5] = brink(2, 1, 24, 27)[:, 0]
     agree(r, x, 6, engine, seed=5)
+
+
+@pytest.mark.parametrize("engine", OTHERS)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"life": "none", "fire_rate": 1.0, "hidden": (9, 7), "bias": "all", "frozen": 1},
+        {"life": "both", "fire_rate": 0.5},
+        {"life": "before", "filters": ("identity", "sobel@2", "laplacian@7"), "frozen": 2},
+        {"life": "none", "filters": ("identity", "sobel", "sobel@2"), "channels": 37},
+    ],
+)
+@pytest.mark.parametrize("size", [(11, 9), (1, 1), (2, 13)])
+def test_gradients_of_copies_go_to_the_rim(engine, settings, size):
+    agree(rule(0.08, edge="replicate", **settings), brink(2, settings.get("channels", 6), *size), 5, engine, seed=5)
 
 
 @pytest.mark.parametrize("engine", OTHERS)
@@ -102,7 +122,7 @@ def test_a_trajectory_of_16_steps(engine):
 
 
 @pytest.mark.parametrize("engine", OTHERS)
-@pytest.mark.parametrize("edge", ["zero", "circular"])
+@pytest.mark.parametrize("edge", EDGES)
 def test_a_cell_beyond_the_living_can_save_one(engine, edge):
     """The ring: every firing cell is born, except that a living one dies; so only births outside life save it."""
     r = rule(fire_rate=0.3, edge=edge)
@@ -147,6 +167,35 @@ def test_one_float32_step_is_close_and_the_same_cells_fire(engine):
     want, got = run(r, x, 1, seed=3, engine="reference"), run(r, x, 1, seed=3, engine=engine)
     torch.testing.assert_close(got, want, rtol=1e-5, atol=1e-5)
     assert torch.equal(got != x, want != x)
+
+
+@pytest.mark.parametrize("engine", ["reference", *OTHERS])
+@pytest.mark.parametrize("life", ["none", "both"])
+def test_a_part_of_a_larger_grid_lives_as_it_does_there(engine, life):
+    """A window far enough from the rim that nothing comes in, in a grid that begins near the last row of 32 bits."""
+    r, x = rule(0.08, life=life), brink(2, 6, 24, 26)
+    first = (2**32 - 9, -7)
+    whole = run(r, x, 3, t=2, seed=5, origin=first, engine=engine)
+    window = x[..., 4:22, 3:23]
+    *_, part = unroll(r, window, 3, t=2, seed=5, origin=(first[0] + 4, first[1] + 3), engine=engine)
+    inner = (..., slice(6, -6), slice(6, -6))
+    torch.testing.assert_close(part[inner], whole[..., 4:22, 3:23][inner], rtol=1e-12, atol=1e-12)
+    assert not torch.equal(part, run(r, window, 3, t=2, seed=5, engine=engine))
+    wrapped = run(r, x, 3, t=2, seed=5, origin=(-9, 2**32 - 7), engine=engine)
+    assert torch.equal(wrapped, whole)
+
+
+def test_an_origin_is_told_to_modules_that_take_it():
+    r, x = rule(life="none"), brink()
+    assert torch.equal(run(Solver(r, "euler"), x, 2, origin=(4, 5)), run(r, x, 2, origin=(4, 5), engine="reference"))
+
+    class Still(torch.nn.Module):
+        def forward(self, x, t=0, *, seed=0, cond=None, dt=None):
+            return x
+
+    assert torch.equal(run(Still(), x, 2, origin=(0, 0)), x)
+    with pytest.raises(UserError, match="Still takes no origin: it can't be run as a part of a larger grid"):
+        run(Still(), x, 2, origin=(0, 1))
 
 
 @pytest.mark.parametrize("engine", OTHERS)

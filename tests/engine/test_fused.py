@@ -108,6 +108,9 @@ def told(b: int, k: int) -> torch.Tensor | None:
         ("circular", "none", 1.0, ("identity", "sobel", "sobel@2"), "hidden", 0, 0, 8, (1, 6, 9)),
         ("zero", "both", 0.5, ("learned@2",), "hidden", 1, 0, 8, (1, 9, 7)),
         ("circular", "both", 0.5, ("laplacian@5", "scharr", "mean@5"), "all", 0, 1, 8, (2, 3, 7)),
+        ("replicate", "both", 0.5, ("identity", "sobel"), "hidden", 1, 0, 8, (2, 6, 7)),
+        ("replicate", "none", 1.0, ("identity", "sobel", "sobel@2"), "all", 0, 2, 8, (1, 9, 3)),
+        ("replicate", "before", 0.5, ("learned@3",), "hidden", 0, 0, 8, (1, 1, 9)),
     ],
 )
 def interpreted_as_the_reference(edge, life, rate, filters, bias, frozen, cond, hidden, shape):
@@ -120,7 +123,7 @@ def interpreted_as_the_reference(edge, life, rate, filters, bias, frozen, cond, 
 
 @settings(deadline=None, max_examples=8)
 @given(
-    edge=st.sampled_from(["zero", "circular"]),
+    edge=st.sampled_from(list(fused.EDGES)),
     life=st.sampled_from(["none", "before", "after", "both"]),
     rate=st.sampled_from([0.0, 0.5, 1.0]),
     names=st.sampled_from([("identity", "sobel"), ("learned",), ("mean", "identity"), ("scharr@3", "mean@16")]),
@@ -146,7 +149,7 @@ def interpreted_in_plain_worlds(x):
         agree(rule(edge="circular"), x.double(), steps)
 
 
-@pytest.mark.parametrize("edge", ["zero", "circular"])
+@pytest.mark.parametrize("edge", fused.EDGES)
 def interpreted_where_life_touches_the_edge_and_whole_tiles_rest(edge):
     x = torch.zeros(1, 6, 9, 24, dtype=torch.double)
     x[..., :2, :1] = 1.0
@@ -159,7 +162,7 @@ def interpreted_with_many_samples():
     torch.testing.assert_close(fused.rollout(r, x, 1, t=5), reference(r, x, 1, t=5), rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("edge", ["zero", "circular"])
+@pytest.mark.parametrize("edge", fused.EDGES)
 def interpreted_ring_a_cell_beyond_the_living_can_save_one(edge):
     """Every firing cell is born, except that a living one dies; so only births outside life save it."""
     r = rule(fire_rate=0.3, edge=edge)
@@ -182,6 +185,11 @@ def interpreted_not_a_number(life, channel):
     x[0, channel, 3, 3] = torch.nan
     r = rule(life=life, frozen=1, bias="all")
     torch.testing.assert_close(fused.rollout(r, x, 1), reference(r, x, 1), equal_nan=True)
+
+
+@pytest.mark.parametrize("origin", [(3, 5), (-2, 2**31 - 3), (2**32 - 1, -(2**40))])
+def interpreted_as_a_part_of_a_larger_grid(origin):
+    agree(rule(edge="replicate"), brink(1), 2, seed=5, t=2, origin=origin)
 
 
 def interpreted_in_float32_to_the_same_bytes_twice():
@@ -264,9 +272,11 @@ class Launches:
         return launcher
 
 
-@pytest.mark.parametrize("names", [("identity", "sobel"), ("identity", "sobel", "laplacian@2")])
+@pytest.mark.parametrize(
+    ("names", "edge"), [(("identity", "sobel"), "zero"), (("identity", "sobel", "laplacian@2"), "replicate")]
+)
 @pytest.mark.parametrize(("capability", "precision"), [(90, "float32"), (80, "bf16")])
-def built_for(capability, precision, names):
+def built_for(capability, precision, names, edge):
     import triton
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
@@ -275,7 +285,7 @@ def built_for(capability, precision, names):
 
     launches = Launches()
     with mock.patch.object(fused, "_kernels", return_value=launches):
-        r = Rule(RuleConfig(filters=names))
+        r = Rule(RuleConfig(filters=names, edge=edge))
         fused.rollout(r, torch.zeros(2, 16, 9, 9, requires_grad=True), 1, precision=precision).sum().backward()
     assert set(launches.seen) == {"step", "death", "back", "learn", "spread"}
     pointers = {torch.float32: "*fp32", torch.uint8: "*u8", torch.int32: "*i32"}
@@ -291,15 +301,16 @@ def built_for(capability, precision, names):
         assert made.metadata.shared <= 48 * 1024, f"{name} takes {made.metadata.shared} bytes of shared memory"
 
 
+@pytest.mark.parametrize("edge", ["circular", "replicate"])
 @pytest.mark.parametrize("names", [("identity", "sobel"), ("sobel", "learned@9", "laplacian")])
-def traced_as_the_reference(names):
+def traced_as_the_reference(names, edge):
     step = torch.compile(compiled._step, backend="aot_eager", fullgraph=True)
     count = []
 
-    def rollout(r, x, steps, *, t=0, seed=0, cond=None, dt=None):
+    def rollout(r, x, steps, *, t=0, seed=0, cond=None, dt=None, origin=(0, 0)):
         count.append(steps)
-        return compiled._rollout(step, r, x, steps, t, seed, cond, r.config.dt)
+        return compiled._rollout(step, r, x, steps, t, seed, cond, r.config.dt, origin)
 
-    r = rule(edge="circular", hidden=(8, 5), activation="gelu", cond=2, frozen=1, dt=0.8, filters=names)
-    agree(r, brink(), 3, rollout=rollout, cond=told(2, 2), seed=5, t=2)
+    r = rule(edge=edge, hidden=(8, 5), activation="gelu", cond=2, frozen=1, dt=0.8, filters=names)
+    agree(r, brink(), 3, rollout=rollout, cond=told(2, 2), seed=5, t=2, origin=(4, -3))
     assert count == [3]

@@ -58,6 +58,9 @@ def test_the_kernel_was_built():
         },
         {"channels": 18, "filters": ("identity", "sobel@4", "sobel"), "life_threshold": 0.05},
         {"channels": 16, "filters": ("learned@2",), "edge": "circular", "frozen": 2},
+        {"channels": 18, "hidden": (90, 90), "edge": "replicate", "life": "none", "fire_rate": 1.0, "bias": "all"},
+        {"channels": 16, "edge": "replicate"},
+        {"channels": 7, "filters": ("identity", "sobel@2", "sobel"), "edge": "replicate", "frozen": 1},
     ],
 )
 def test_every_instruction_set_agrees_with_the_reference(isa, settings):
@@ -81,7 +84,7 @@ def test_one_float32_step_is_close_and_the_same_cells_fire(isa):
 
 
 @pytest.mark.parametrize("batch", [1, 3])
-@pytest.mark.parametrize("edge", ["zero", "circular"])
+@pytest.mark.parametrize("edge", native.EDGES)
 @pytest.mark.parametrize("life", ["both", "after", "none"])
 def test_the_bytes_do_not_depend_on_the_number_of_threads(threads, batch, edge, life):
     r, x = small(edge=edge, life=life), brink(batch, 16, 40, 40).float().requires_grad_()
@@ -123,7 +126,7 @@ def test_any_layout_of_memory_is_taken():
 def test_life_reaches_every_border(threads):
     """A pattern that grows from a corner over a torus, and one that dies away, against the reference."""
     threads(2)
-    for edge in ("zero", "circular"):
+    for edge in native.EDGES:
         r = rule(0.12, edge=edge)
         with torch.no_grad():
             r.biases[0].fill_(0.3)
@@ -144,7 +147,7 @@ def test_a_roll_out_keeps_only_what_it_changed():
     def kept(x: torch.Tensor) -> int:
         r = small()
         weights = [w.detach().numpy() for w in r.weights]
-        settings = native._Job(r.config, 50, 0, 0, 1.0, r.kernels, "", True).settings()
+        settings = native._Job(r.config, 50, 0, 0, (0, 0), 1.0, r.kernels, "", True).settings()
         y, taps, heard = torch.empty_like(x), r.kernels.reshape(-1, 9).numpy(), np.zeros((len(x), 128), np.float32)
         log = native.kernel.forward(x.numpy(), y.numpy(), taps, heard, weights, [], keep=True, **settings)
         return log.bytes
@@ -186,7 +189,7 @@ def test_a_missing_kernel_is_said(monkeypatch):
 def test_the_module_checks_what_it_is_given():
     r, x = Rule(), torch.zeros(1, 16, 8, 8).numpy()
     weights, taps = [w.detach().numpy() for w in r.weights], r.kernels.reshape(-1, 9).numpy()
-    settings = native._Job(r.config, 1, 0, 0, 1.0, r.kernels, "", True).settings()
+    settings = native._Job(r.config, 1, 0, 0, (0, 0), 1.0, r.kernels, "", True).settings()
     heard = np.zeros((1, 128), np.float32)
 
     def call(x=x, taps=taps, heard=heard, weights=weights, **more):
@@ -196,7 +199,8 @@ def test_the_module_checks_what_it_is_given():
     for wrong in (
         {"x": x[0]}, {"taps": taps[:1]}, {"heard": heard[:, :3]}, {"heard": np.zeros((2, 128), np.float32)},
         {"weights": weights[:1]}, {"weights": []}, {"own": 17}, {"steps": -1}, {"threads": 0}, {"life_channel": 16},
-        {"isa": "avx1024"}, {"reaches": [1, 1]}, {"reaches": [1, 0, 1]}, {"reaches": [1, 2**20, 1]},
+        {"isa": "avx1024"}, {"edge": 3}, {"edge": -1}, {"reaches": [1, 1]}, {"reaches": [1, 0, 1]},
+        {"reaches": [1, 2**20, 1]},
     ):  # fmt: skip
         with pytest.raises(ValueError):
             call(**wrong)

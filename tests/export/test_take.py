@@ -156,12 +156,15 @@ def test_a_photo_lies_under_the_cells(tmp_path):
     layout = Layout(3, None, hidden=1, frozen=3, offset=0.5)
     r = Rule(RuleConfig(channels=7, filters=("identity",), hidden=(), bias="none", frozen=3, **FLOWING))
     with torch.no_grad():
-        r.weights[0].view(4, 7)[:3, 4:] = torch.eye(3)  # what is seen grows by the photo
-    store.save(tmp_path / "m.safetensors", r, layout, {"grid": [5, 6]})
+        r.weights[0].view(4, 7)[:3, 4:] = torch.eye(3)  # what is seen grows by the photo, less a half
+    store.save(tmp_path / "m.safetensors", r, layout, {"grid": [9, 16]})
     run = told(tmp_path / "m.safetensors", steps=1, every=1, start=str(tmp_path / "p.png"))
     (_, first), (_, second) = run
-    assert (first == 128).all()
-    assert (second[0, 0] == (255, 0, 51)).all()
+    assert first.shape == (12, 12, 3), "the grid has the photo's shape, and about as many cells"
+    assert (first == (255, 0, 51)).all(), "it begins with the photo"
+    assert (second == (255, 0, 0)).all(), "and brightens what is bright, darkens what is dark"
+    sized = told(tmp_path / "m.safetensors", steps=1, every=1, size=(5, 6), start=str(tmp_path / "p.png"))
+    assert next(iter(sized))[1].shape == (5, 6, 3)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from planaria.core.layout import Layout
 from planaria.core.rule import Rule, RuleConfig
 from planaria.core.solve import Solver
 from planaria.errors import UserError
-from planaria.losses.motion import crossfade, flicker
+from planaria.losses.motion import crossfade, flicker, shimmer
 from planaria.world import World
 
 
@@ -124,3 +124,87 @@ def test_flicker_is_the_second_difference_of_brightness():
     shuffled = ramp.clone().flatten(1)
     shuffled = shuffled + torch.tensor([1.0, -1.0]).repeat(30) * torch.rand(6, 1)  # bright here, dark there
     assert_close(flicker(shuffled.reshape(6, 3, 4, 5)), torch.zeros(4, dtype=torch.double), rtol=0, atol=1e-12)
+
+
+def grained(n: int = 1, seed: int = 0, side: int = 40) -> torch.Tensor:
+    """Pictures `(n, 3, side, side)` of soft grain, in which every place looks like itself alone."""
+    rng = torch.Generator().manual_seed(seed)
+    v = torch.rand(n, 3, side + 2, side + 2, generator=rng, dtype=torch.double)
+    return torch.nn.functional.avg_pool2d(v, 3, 1)
+
+
+def noise(like: torch.Tensor, spread: float, seed: int = 5) -> torch.Tensor:
+    rng = torch.Generator().manual_seed(seed)
+    return spread * torch.randn(like.shape, generator=rng, dtype=torch.double)
+
+
+def panned(n: int = 5, step: int = 2) -> torch.Tensor:
+    """A film whose camera goes `step` cells to the right, and one down, in every frame."""
+    wide = grained(side=80)[0]
+    return torch.stack([wide[:, k : k + 40, step * k : step * k + 40] for k in range(n)])
+
+
+def test_a_still_film_shimmers_by_its_noise():
+    still = grained().expand(5, -1, -1, -1)
+    assert_close(shimmer(1 - still, still), torch.zeros(3, dtype=torch.double), rtol=0, atol=1e-9)
+    for spread in (0.02, 0.1):
+        found = shimmer(1 - still + noise(still, spread), still)
+        assert_close(found, torch.full((3,), spread, dtype=torch.double), rtol=0.1, atol=0)
+    turns = 1 - still + 0.1 * torch.tensor([1, -1, 1, -1, 1])[:, None, None, None]
+    assert_close(shimmer(turns, still), torch.full((3,), 0.4 / 6**0.5, dtype=torch.double))
+
+
+def test_a_slow_change_is_no_shimmer():
+    still = grained().expand(5, -1, -1, -1)
+    fade = still * torch.linspace(1, 0, 5, dtype=torch.double)[:, None, None, None]
+    assert_close(shimmer(fade, still), torch.zeros(3, dtype=torch.double), rtol=0, atol=1e-9)
+
+
+def test_what_follows_the_motion_of_the_film_does_not_shimmer():
+    film = panned()
+    assert shimmer((3 * film).sin(), film).max() < 1e-9
+    ground = grained(seed=1)[0]
+    thing = grained(seed=2, side=12)[0]
+    film = ground.expand(5, -1, -1, -1).clone()
+    for k in range(5):
+        film[k, :, 12:24, 10 + 3 * k : 22 + 3 * k] = thing
+    assert shimmer(1 - film, film).max() < 0.01  # but for a few cells at its outline
+    assert shimmer(1 - ground.expand(5, -1, -1, -1), film).max() > 0.02  # it stands, the thing moves through
+
+
+def test_what_does_not_follow_it_does():
+    film = panned()
+    found = shimmer(1 - film + noise(film, 0.05), film)
+    assert_close(found, torch.full((3,), 0.05, dtype=torch.double), rtol=0.1, atol=0)
+    window = grained(seed=9).expand(5, -1, -1, -1)  # a pattern that sticks to the glass
+    assert shimmer(window, film).min() > 0.05
+    assert shimmer(window, grained().expand(5, -1, -1, -1)).max() < 1e-9
+
+
+def test_noise_of_the_films_own_is_taken_off():
+    film = grained().expand(5, -1, -1, -1)
+    film = film + noise(film, 0.02)
+    assert shimmer(film, film).max() < 1e-9
+    found = shimmer(film + noise(film, 0.05, seed=8), film)
+    assert_close(found, torch.full((3,), 0.05, dtype=torch.double), rtol=0.15, atol=0)
+
+
+def test_cells_that_are_not_found_again_do_not_count():
+    film = torch.cat([grained().expand(3, -1, -1, -1), grained(seed=4).expand(3, -1, -1, -1)])
+    found = shimmer(1 - film, film)
+    assert found.isnan().tolist() == [False, True, True, False]
+    assert found[[0, 3]].max() < 1e-9
+    far = panned(step=7)
+    assert shimmer(1 - far, far, reach=4).isnan().all()
+    assert shimmer(1 - far, far, reach=7).max() < 1e-9
+
+
+def test_shimmer_of_what_does_not_match():
+    film = panned()
+    for painted in (film[:4], film[:, :, :39]):
+        with pytest.raises(UserError, match="don't match a film"):
+            shimmer(painted, film)
+    for few in (film[:2], film[:, :, :16]):
+        with pytest.raises(UserError, match="3 frames of 17 cells a side or more"):
+            shimmer(few, few)
+    assert len(shimmer(film[:, :1], film)) == 3  # colours may differ in number

@@ -122,8 +122,14 @@ def test_another_size_keeps_what_fits(blank, told, prefer):
 def test_what_is_no_model_is_refused_in_words(blank, told):
     short = told | {"weights": told["weights"][:1]}
     wrong = told | {"weights": [told["weights"][0], base64.b64encode(bytes(12)).decode()]}
+    mirror = told | {"rule": told["rule"] | {"edge": "mirror"}}
     far = [told | {"reaches": reaches} for reaches in ([1], [1, 1, 17], [1, 1, 0.5], [1, 1, "2"])]
-    broken = [(told | {"format": 2}, "that format"), (short, "layers don't fit"), (wrong, "layer 2 has 3")]
+    broken = [
+        (told | {"format": 2}, "that format"),
+        (short, "layers don't fit"),
+        (wrong, "layer 2 has 3"),
+        (mirror, "no edge mirror"),
+    ]
     for model, why in [*broken, *((model, "don't say how far they reach") for model in far)]:
         with pytest.raises(Exception, match=why):
             blank.evaluate(OPEN, {"payload": model})

@@ -41,6 +41,9 @@ SHAPES = {
     "dilated torus": {"filters": ("identity", "laplacian@3", "scharr"), "edge": "circular", "life": "none"},
     "dilated, with life and chance": {"filters": ("identity", "sobel@2"), "fire_rate": 0.5},
     "dilated, learned": {"filters": ("learned@2",), "hidden": (12,), "edge": "circular", "life": "after"},
+    "copied rim": {"edge": "replicate"},
+    "copied rim, two layers": {"edge": "replicate", "hidden": (9, 7), "life": "none", "fire_rate": 1.0, "dt": 0.25},
+    "copied rim, dilated": {"edge": "replicate", "filters": ("identity", "sobel", "sobel@2"), "life": "after"},
     "frozen": {"frozen": 3, "channels": 11},
     "told": {"cond": 3},
     "a frozen group": {"frozen": 5, "channels": 9, "life": "none"},
@@ -131,7 +134,7 @@ def test_a_hundred_steps_are_those_of_pytorch(blank, tmp_path, name, engine):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("edge", ["zero", "circular"])
+@pytest.mark.parametrize("edge", ["zero", "circular", "replicate"])
 @pytest.mark.parametrize("size", [(3, 5), (1, 1), (2, 9)])
 def test_a_filter_that_reaches_beyond_the_grid_goes_around_it(blank, tmp_path, engine, edge, size):
     rule = random_rule(spread=0.1, edge=edge, life="none", filters=("identity", "learned@16", "scharr@7"))

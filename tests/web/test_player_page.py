@@ -86,7 +86,7 @@ def test_a_phone_on_its_side_shows_every_control(open_page, tmp_path):
 def test_a_narrow_place_keeps_its_buttons_apart(open_page, site):
     page = show(open_page(viewport={"width": 286, "height": 600}), site)
     edges = page.evaluate(
-        """[...document.querySelectorAll(".pl-tools button, .pl-menus button")]
+        """[...document.querySelectorAll(".pl-tools button, .pl-menus button")].filter((e) => e.checkVisibility())
           .map((e) => e.getBoundingClientRect()).map((box) => [box.left, box.right])"""
     )
     assert all(one[1] <= other[0] for one, other in pairwise(edges))
@@ -122,9 +122,9 @@ def test_a_photo_dropped_anywhere_lies_under_the_cells(page, site, tmp_path):
     assert "Drop a photo" in page.locator(".pl-hint").inner_text()
     page.evaluate(DROP, ["image/png", 0])
     page.wait_for_function("player.world.photo")
-    planes = page.evaluate("[0, 1, 2].map((k) => [...player.world.read().slice((7 + k) * 576, (8 + k) * 576)])")
-    assert max(planes[0]) == max(planes[2]) == 0, "cropped to its middle third"
-    assert min(planes[1]) == 1
+    assert page.evaluate("player.world.size") == [14, 42], "whole"
+    ends = "[0, 1, 2].flatMap((k) => [0, 21, 41].map((i) => player.world.read()[(7 + k) * 588 + i]))"
+    assert page.evaluate(ends) == [1, 0, 0, 0, 1, 0, 0, 0, 1]
     page.evaluate("player.world.tick(3)")
     assert page.evaluate("player.world.read().every(Number.isFinite)")
 
@@ -133,13 +133,17 @@ def test_a_photo_outlives_another_size_and_ends_with_undo(page, site, tmp_path):
     show(page, site, frozen(tmp_path))
     page.evaluate(DROP, ["image/png", 0])
     page.wait_for_function("player.world.photo")
-    green = "(n) => player.world.read().slice(8 * n * n, 9 * n * n).reduce((a, b) => a + b)"
-    page.evaluate("player.world.reset(); player.world.undo(); player.world.undo(); player.world.reset()")
-    assert page.evaluate(green, 24) == 0, "a photo taken back stays away"
+    green = "((h, w) => player.world.read().slice(8 * h * w, 9 * h * w).reduce((a, b) => a + b))(...player.world.size)"
+    there = page.evaluate(green)
+    assert there > 150
+    page.evaluate("player.world.reset(); player.act('undo'); player.act('undo'); player.world.reset()")
+    assert page.evaluate("player.world.size") == [24, 24]
+    assert page.evaluate(green) == 0, "a photo taken back stays away"
     page.evaluate(DROP, ["image/png", 0])
     page.wait_for_function("player.world.photo")
-    page.evaluate("player.resize(32, 32); player.world.reset()")
-    assert page.evaluate(green, 32) == 24 * 24
+    page.evaluate("player.act('wider'); player.world.reset()")
+    assert page.evaluate("player.world.size") == [16, 48]
+    assert page.evaluate(green) > there
     page.evaluate("(model) => { player.setModel(model); player.world.reset() }", other_frozen(tmp_path))
     assert page.evaluate("[player.world.photo, player.world.own]") == [None, 9]
 
@@ -185,7 +189,7 @@ def test_it_says_which_engine_it_fell_to_and_no_more(page, site):
         pytest.skip(f"no WebGL2 here: {page.evaluate('player.world.why')}")
     page.evaluate("player.world.engine.gl.getExtension('WEBGL_lose_context').loseContext()")
     page.locator(".pl-toast", has_text="plain JavaScript: the graphics card was lost").wait_for(state="attached")
-    page.evaluate("player.bar.say(''); player.pause(); player.resize(32, 32); player.draw()")
+    page.evaluate("player.bar.say(''); player.pause(); player.easel.resize(32, 32); player.draw()")
     assert page.evaluate("[player.kind, player.bar.toast.textContent]") == ["webgl2", ""]
 
 

@@ -215,7 +215,7 @@ DROP = """async ([wide, high]) => {
   context.fillStyle = "#ff8000";
   context.fillRect(0, 0, wide, high);
   const blob = await new Promise((done) => canvas.toBlob(done, "image/png"));
-  await player.drop(new File([blob], "now.png", { type: "image/png" }));
+  await player.easel.drop(new File([blob], "now.png", { type: "image/png" }));
   return [...player.world.read()];
 }"""
 

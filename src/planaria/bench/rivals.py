@@ -58,7 +58,7 @@ class Eager(nn.Module):
 
     def perceive(self, x: Tensor) -> Tensor:
         """Every filter of every channel, those of one channel next to each other."""
-        felt, mode = [], "constant" if self.config.edge == "zero" else "circular"
+        felt, mode = [], {"zero": "constant"}.get(self.config.edge, self.config.edge)
         for i, (n, _) in enumerate(self.reaches):
             padded = F.pad(x, (n, n, n, n), mode=mode)
             felt.append(F.conv2d(padded, self.get_buffer(f"kernels{i}"), groups=self.config.channels, dilation=n))

@@ -1,4 +1,4 @@
-"""The command line: train, run, show, play, studio, export, frames, simulate, eval, list, bench."""
+"""The command line: train, apply, run, show, play, studio, export, frames, simulate, eval, list, bench."""
 
 import signal
 import sys
@@ -15,6 +15,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from planaria import __version__
+from planaria.cli.apply import apply
 from planaria.cli.bench import bench
 from planaria.cli.eval import eval_
 from planaria.cli.export import export
@@ -71,9 +72,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _app() -> cyclopts.App:
     app = cyclopts.App(
         name="planaria", help=HELP, version=f"planaria {__version__}", result_action="return_value", help_format="rich",
-        help_epilogue="-v adds the traceback to an error.",
+        help_epilogue="-v adds the traceback to an error.", suppress_keyboard_interrupt=False,
     )  # fmt: skip
     app.command(_train_in_general, name="train", help=TRAIN_HELP)
+    app.command(apply)
     app.command(run)
     app.command(show)
     app.command(list_, name="list")
@@ -115,7 +117,7 @@ def _train_in_general(
     what
         A task, a recipe or a run folder.
     settings
-        key=value, for any setting that `planaria train WHAT --help` lists.
+        key=value, for any setting that `planaria train WHAT --help` lists; prompts, where WHAT takes some.
     name
         Name of the run; by default after the recipe or the picture.
     runs
@@ -130,9 +132,8 @@ def _train_in_general(
 
     recipe = find(what)
     typed, rest = pairs(recipe.config_class, settings)
-    if rest:
-        raise UserError(f"{rest[0]!r} is no setting; write key=value")
-    return _train(recipe, _begun(recipe.config(typed, "the command line"), init), name, runs, resume)
+    config = _prompted(recipe.config(typed, "the command line"), rest)
+    return _train(recipe, _begun(config, init), name, runs, resume)
 
 
 def _train_app(what: str, words: Sequence[str]) -> int:
@@ -150,16 +151,18 @@ def _train_app(what: str, words: Sequence[str]) -> int:
     app.config = layered(cls, (typed, "the command line"), (recipe.settings, recipe.source))
 
     def train(
-        *,
+        *prompts,  # annotated below, as the class is known only here
         name: str | None = None,
         runs: Path = Path("runs"),
         resume: bool = False,
         init: str | None = None,
         config: Any = None,
     ) -> int:
-        return _train(recipe, _begun(config or cls(), init), name, runs, resume)
+        return _train(recipe, _begun(_prompted(config or cls(), prompts), init), name, runs, resume)
 
+    sentence = "What is wanted, in words, each with a weight if need be: 'a mosaic:2'."
     train.__annotations__ |= {
+        "prompts": Annotated[str, Parameter(help=sentence, show=hasattr(cls, "prompts"))],
         "name": Annotated[str | None, Parameter(help="Name of the run; by default after the recipe or the picture.")],
         "runs": Annotated[Path, Parameter(help="Folder of all runs.")],
         "resume": Annotated[bool, Parameter(help="Go on with a run that was stopped; start it where there is none.")],
@@ -168,6 +171,13 @@ def _train_app(what: str, words: Sequence[str]) -> int:
     }
     app.default(train)
     return _call(app, rest)
+
+
+def _prompted(config: Any, words: Sequence[str]) -> Any:
+    """`config` with the `words` that are no key=value as what its task is asked for, where it takes some."""
+    if words and not hasattr(config, "prompts"):
+        raise UserError(f"Unused: {words[0]!r} is no setting; write key=value")
+    return replace(config, prompts=tuple(words)) if words else config
 
 
 def _begun(config: Any, init: str | None) -> Any:

@@ -1,6 +1,6 @@
-"""`planaria eval`: how well a video model predicts, as tables, plots and a film."""
+"""`planaria eval`: how well a video model predicts, or a texture, style or text model paints, as tables and pictures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -13,8 +13,16 @@ from planaria.errors import UserError
 
 if TYPE_CHECKING:
     from planaria.evaluate import tables
+    from planaria.evaluate.repainting import Judge
+    from planaria.living import Living
+    from planaria.types import Picture
 
 Kind = TypeVar("Kind")
+
+PAINTING = ("texture", "style", "text")
+"""Tasks whose models paint."""
+LONGEST, TEXTURE, PHOTOS = 192, 256, 4
+"""Cells on the longer side of a photo, and on a side of a texture, where nobody says otherwise; and photos at most."""
 
 
 def eval_(
@@ -30,18 +38,25 @@ def eval_(
     crop: str | None = None,
     every: int | None = None,
     count: int | None = None,
+    photos: str | None = None,
+    style: str | None = None,
+    backbones: str | None = None,
+    steps: str | None = None,
     output: Annotated[Path | None, Parameter(alias="-o")] = None,
     seed: int = 0,
     engine: str = "auto",
 ) -> int:
-    """Measure how well a video model predicts: against copying the last frame and going on in a line.
+    """Measure how well a video model predicts, or how well a texture, style or text model paints.
 
-    Writes scores.json, scores.md, scores.png, rollout.png and rollout.webp into the run folder, or beside the model.
+    A video model is held against copying the last frame and going on in a line; it gets scores.json, scores.md,
+    scores.png, rollout.png and rollout.webp, in the run folder, or beside the model. Of what paints is told how far it
+    is from its style or prompts and from the photo, before and after, and whether it stays within bounds; it gets
+    scores.json, scores.md and moments.png.
 
     Parameters
     ----------
     model
-        A run folder or a model file of `planaria train video`.
+        A run folder or a model file of `planaria train video`, `texture`, `style` or `text`.
     frames
         A folder of pictures, a film, or sim:NAME; by default what the model was trained on, of several films the
         first that was held out.
@@ -55,13 +70,23 @@ def eval_(
     long
         How many times longer than the film the long run is; 0 leaves it out.
     size
-        Cells on the longest side of a frame; by default as in training. 0 leaves the frames as they are.
+        Cells on the longest side of a frame; by default as in training. 0 leaves the frames as they are. Of a photo
+        192 by default, of a texture 256.
     crop
         none, square, or x,y,w,h in pixels; by default as in training.
     every
         Keep each n-th frame; by default as in training.
     count
-        At most so many frames; 0 for all.
+        At most so many frames; 0 for all. Of photos, 4 by default.
+    photos
+        A folder of photos that were not taught, a picture, or several with commas between; by default scenes drawn by
+        code, as none of the built-in ones shows them.
+    style
+        The style image, where it isn't where it was in training.
+    backbones
+        What judges, with commas between (planaria list backbones); by default that of the training and another one.
+    steps
+        Steps after which a painting is judged, with commas between; by default 60,200,1000.
     output
         Folder for the files.
     seed
@@ -69,7 +94,7 @@ def eval_(
     engine
         `planaria list engines` tells.
     """
-    ahead = _horizons(horizons)
+    ahead = _numbers("--horizons", horizons, "frames ahead")
     if long < 0:
         raise UserError(f"--long {long}: 0 or more")
     if held_out is not None and not 0 < held_out <= 1:
@@ -80,10 +105,18 @@ def eval_(
     from planaria.evaluate import results, tables
 
     card = {} if str(model).startswith(living.SIMULATED) else store.card(model)
+    film = {"FRAMES": frames, "--held-out": held_out, "--context": context, "--crop": crop, "--every": every}
+    painting = {"--photos": photos, "--style": style, "--backbones": backbones, "--steps": steps}
+    if card.get("task") in PAINTING:
+        _refuse(film, f"{model} is no video model")
+        wanted = _numbers("--steps", steps or "60,200,1000", "cell steps")
+        judged = (photos, style, backbones, size, count)
+        return _paint(model, living.find(model, engine=engine), judged, wanted, output, seed, engine)
+    _refuse(painting, f"{model} is no texture, style or text model")
     if not isinstance(card.get("frame"), Mapping):
         task = card.get("task")
         trained = f": it was trained to {task}" if isinstance(task, str) and task.isalpha() else ""
-        raise UserError(f"{model} is no video model{trained}; planaria eval measures those of planaria train video")
+        raise UserError(f"{model} is no video model{trained}; planaria eval measures video models, and what paints")
     config = card["config"] if isinstance(card.get("config"), Mapping) else {}
     source = frames or _told(config, "frames", str, "")
     if not source:
@@ -101,30 +134,144 @@ def eval_(
             every=_told(config, "every", int, 1) if every is None else every,
             colour="auto" if made else "grey" if alive.layout.visible == 1 else "rgb",
         )  # fmt: skip
-        film, start = evaluate.held_out(clips, seen)
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, transient=True) as bar:
+        shown, start = evaluate.held_out(clips, seen)
+    with _bar(console) as bar:
         part = bar.add_task("starting", total=None)
         scores = evaluate.evaluate(
-            alive.rule, alive.layout, film, context=seen, steps=alive.frame, start=start, horizons=ahead, times=long,
+            alive.rule, alive.layout, shown, context=seen, steps=alive.frame, start=start, horizons=ahead, times=long,
             seed=seed, engine=engine,
             progress=lambda what, done, of: bar.update(part, description=what, completed=done, total=of),
         )  # fmt: skip
         bar.update(part, description="drawing", completed=0, total=None)
-        written = results.write(_folder(model, output), alive.name, scores, film, clips.fps)
-    for table in tables.tables(scores):
+        written = results.write(_folder(model, output), alive.name, scores, shown, clips.fps)
+    _tell(console, tables.tables(scores), written)
+    return 0
+
+
+def _paint(
+    model: Path,
+    alive: "Living",
+    judged: tuple[str | None, str | None, str | None, int | None, int | None],
+    steps: tuple[int, ...],
+    output: Path | None,
+    seed: int,
+    engine: str,
+) -> int:
+    """Measure what paints; `judged` is what was typed of photos, style, backbones, size and count."""
+    from planaria.evaluate import results, tables
+    from planaria.evaluate.repainting import painted
+
+    source, style, names, size, count = judged
+    if (size is not None and not 16 <= size <= 4096) or (count is not None and count < 1):
+        raise UserError(f"--size {size} --count {count}: a size is 16 to 4096 cells, and a photo is needed")
+    config = alive.card["config"] if isinstance(alive.card.get("config"), Mapping) else {}
+    console, textured = Console(), not alive.layout.photo
+    if textured and source:
+        raise UserError(f"{model} grows a texture from nothing; leave out --photos")
+    with console.status("looking at what it was taught"):
+        wished, kept = _judges(model, config, style, names, textured)
+        photos = {} if textured else _photos(source, size or LONGEST, count or PHOTOS)
+    side = size or TEXTURE
+    with _bar(console) as bar:
+        part = bar.add_task("starting", total=None)
+        found = painted(
+            alive.rule, alive.layout, photos, wished, kept, steps=steps, size=(side, side), seed=seed, engine=engine,
+            progress=lambda what, done, of: bar.update(part, description=what, completed=done, total=of),
+        )  # fmt: skip
+        written = results.write_painted(_folder(model, output), alive.name, found)
+    _tell(console, [tables.repainted(found)], written)
+    return 0
+
+
+def _judges(
+    model: Path, config: Mapping[str, Any], style: str | None, names: str | None, textured: bool
+) -> "tuple[dict[str, Judge], dict[str, Judge]]":
+    """What should come nearer, the style or the prompts, and what is given up for it, the photo."""
+    from planaria.evaluate import repainting
+    from planaria.losses import backbones
+
+    usual = _told(config, "backbone", str, "filters")
+    other = "random" if usual != "random" else "filters"
+    asked = [name.strip() for name in (names or f"{usual},{other}").split(",") if name.strip()]
+    path = _told(config, "backbone_path", str, "")
+    eyes = {name: backbones.load(name, path=path if name == usual else "") for name in asked}
+    wished, kept = _prompted(config) if config.get("prompts") else ({}, {})
+    if (image := _style(model, config, style)) is not None:
+        wished |= {f"style ({name})": repainting.by_style(eye, image) for name, eye in eyes.items()}
+    if not textured:
+        kept |= {f"photo ({name})": repainting.by_content(eye) for name, eye in eyes.items()}
+    return wished, kept
+
+
+def _prompted(config: Mapping[str, Any]) -> "tuple[dict[str, Judge], dict[str, Judge]]":
+    """The prompts that a text model was taught, and those that push away."""
+    from planaria.evaluate.repainting import by_prompt
+    from planaria.losses.clip import load_clip
+    from planaria.losses.prompts import parse_all
+    from planaria.tasks.text import _opaque
+
+    clip = load_clip(_told(config, "clip", str, ""))
+    pulls, pushes = {}, {}
+    for prompt in parse_all(config["prompts"]):
+        aim = clip.text([prompt.text])[0] if prompt.text else clip.image(_opaque(prompt.picture, clip.size))[0]
+        name = prompt.text or prompt.picture
+        (pulls if prompt.weight > 0 else pushes)[name] = by_prompt(clip, aim)
+    return pulls, pushes
+
+
+def _style(model: Path, config: Mapping[str, Any], style: str | None) -> "Picture | None":
+    """The style image as it was taught: the one that the training left beside the model, else from where it was."""
+    from planaria import store
+    from planaria.tasks.restyle import style_image
+
+    kept = store.model_path(model).parent / "style.png"
+    if style is None and kept.is_file():
+        from planaria.data.photos import open_photos
+
+        return open_photos(str(kept), size=4096)[0]
+    source = style or _told(config, "style", str, "")
+    if not source:
+        return None
+    try:
+        return style_image(source, _told(config, "scale", int, 192), {})
+    except UserError as error:
+        raise UserError(f"{error} Or say where the style image is: --style PICTURE") from error
+
+
+def _photos(source: str | None, longest: int, most: int) -> "dict[str, Picture]":
+    """Photos by name, their longer side as asked for."""
+    from planaria.data.photos import open_photos, unseen
+    from planaria.evaluate.sheets import fitted
+
+    found = open_photos(source, size=longest, most=most) if source else unseen(size=longest * 2 // 3, most=most)
+    return {name: fitted(found[k], longest) for k, name in enumerate(found.names)}
+
+
+def _refuse(typed: Mapping[str, object], why: str) -> None:
+    """Raise `UserError` where something was typed that this kind of model has no use for."""
+    if odd := [name for name, value in typed.items() if value is not None]:
+        raise UserError(f"{why}; leave out {', '.join(odd)}")
+
+
+def _bar(console: Console) -> Progress:
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    return Progress(*columns, console=console, transient=True)
+
+
+def _tell(console: Console, found: "Sequence[tables.Table]", written: Sequence[Path]) -> None:
+    """Tables, and where they were written."""
+    for table in found:
         console.print(_rich(table))
         console.print(f"{table.note}\n", style="dim", markup=False, highlight=False)
     names = ", ".join(path.name for path in written)
     console.print(f"{written[0].parent}: {names}", markup=False, highlight=False, soft_wrap=True)
-    return 0
 
 
-def _horizons(text: str) -> tuple[int, ...]:
+def _numbers(option: str, text: str, what: str) -> tuple[int, ...]:
     """`1,2,5` as numbers."""
     words = [word.strip() for word in text.split(",") if word.strip()]
     if not words or not all(word.isdecimal() and 1 <= int(word) <= 1_000_000 for word in words):
-        raise UserError(f"--horizons {text!r}: write frames ahead with commas between, as in 1,2,5")
+        raise UserError(f"{option} {text!r}: write {what} with commas between, as in 1,2,5")
     return tuple(map(int, words))
 
 

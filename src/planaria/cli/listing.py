@@ -10,7 +10,17 @@ from rich.table import Table
 
 def list_(
     what: Literal[
-        "tasks", "recipes", "filters", "losses", "wounds", "pictures", "engines", "gallery", "simulators", "solvers"
+        "tasks",
+        "recipes",
+        "filters",
+        "losses",
+        "backbones",
+        "wounds",
+        "pictures",
+        "engines",
+        "gallery",
+        "simulators",
+        "solvers",
     ],
     /,
 ) -> int:
@@ -47,6 +57,10 @@ def _kinds(what: str) -> dict[str, str]:
         from planaria.losses.pixel import MEANINGS as losses
 
         return losses
+    if what == "backbones":
+        from planaria.losses import backbones
+
+        return backbones.about()
     if what == "wounds":
         from planaria.core.damage import WOUNDS
 
@@ -67,9 +81,10 @@ def _kinds(what: str) -> dict[str, str]:
         from planaria import store
 
         return {name: _trained(store.card(path)) for name, path in store.gallery().items()}
-    from planaria.data.builtin import PICTURES
+    from planaria.data import builtin, scenes
 
-    return dict.fromkeys(PICTURES, "drawn by planaria")
+    drawn = {f"scene:{name}": meaning for name, meaning in scenes.about().items()}
+    return dict.fromkeys(builtin.PICTURES, "drawn by planaria") | drawn
 
 
 def _trained(card: dict[str, Any]) -> str:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 PICTURES = 6
 STRIDE = 10
 """Frames of a film from picture to picture."""
+PAINTED = 24
+"""Steps from picture to picture where a photo is repainted."""
 
 
 def show(what: Path, /) -> int:
@@ -29,7 +31,10 @@ def show(what: Path, /) -> int:
     import numpy as np
 
     from planaria import store
+    from planaria.data.sources import natural
+    from planaria.export.movie import taught
     from planaria.living import find
+    from planaria.recipes import source_of
     from planaria.view.terminal import HalfBlocks, cropped
 
     console = Console()
@@ -39,7 +44,8 @@ def show(what: Path, /) -> int:
     config = card["config"] if isinstance(card.get("config"), dict) else {}
     figures = card["figures"] if isinstance(card.get("figures"), dict) else {}
     table = Table(box=None, show_header=False, pad_edge=False)
-    source = config.get("picture", config.get("frames", ""))
+    prompts = config.get("prompts")
+    source = ", ".join(map(str, prompts)) if isinstance(prompts, list) else source_of(config)
     rows = {
         "model": str(store.model_path(what)),
         "task": f"{card.get('task', '?')} {source} {config.get('regime', '')}".strip(),
@@ -47,11 +53,11 @@ def show(what: Path, /) -> int:
         "rule": f"{rule.config.channels} channels, {', '.join(rule.config.filters)}, hidden {rule.config.hidden}, "
         f"{sum(p.numel() for p in rule.parameters()):,} parameters",
     }
-    if living.start is not None:
+    if taught(living):
         rows["frame"] = f"{living.frame} cell steps, {living.size[1]}x{living.size[0]} cells"
     for key, value in rows.items():
         table.add_row(f"[bold]{key}[/]", _printable(value))
-    for key, value in figures.items():
+    for key, value in sorted(figures.items(), key=lambda figure: natural(Path(figure[0]))):
         if isinstance(value, float) and math.isfinite(value):
             log = f"  (log10 {math.log10(value):.2f})" if value > 0 and "mse" in key.lower() else ""
             table.add_row(_printable(key), f"{value:.6f}{log}")
@@ -68,15 +74,16 @@ def show(what: Path, /) -> int:
 
 
 def _moments(living: "Living") -> "tuple[Film, str, int]":
-    """A film to pick from, what its moments are counted in, and cell steps of that: a life from the seed, or a film."""
-    from planaria.export.movie import film, healing
+    """A film to pick from, what its moments are counted in, and cell steps of that."""
+    from planaria.export.movie import film, healing, taught
 
     if living.start is None:
         erase = healing(living.card)
         return film(living.rule, living.layout, steps=260, size=living.size, every=20, erase=erase, seed=1), "steps", 1
-    every = STRIDE * living.frame
+    every = STRIDE * living.frame if taught(living) else PAINTED
     steps = (PICTURES - 1) * every
-    return film(living.rule, living.layout, steps=steps, every=every, start=living.start), "frames", living.frame
+    unit = ("frames", living.frame) if taught(living) else ("steps", 1)
+    return film(living.rule, living.layout, steps=steps, every=every, start=living.start), *unit
 
 
 def _printable(text: str) -> str:

@@ -46,8 +46,8 @@ class RuleConfig:
     """Share of cells that act in a step, in [0, 1]."""
     dt: float = 1.0
     """Length of a step: y = x + dt * fire * flow(x)."""
-    edge: Literal["zero", "circular"] = "zero"
-    """What lies beyond the grid: nothing, or its other side."""
+    edge: Literal["zero", "circular", "replicate"] = "zero"
+    """What lies beyond the grid: nothing, its other side, or what its nearest cell holds."""
     life: Literal["none", "before", "after", "both"] = "both"
     """When a cell without living neighbours dies: judged before the step, after it, both, or never."""
     life_channel: int = 3
@@ -148,9 +148,9 @@ class Rule(nn.Module):
         return F.max_pool2d(self.pad(living), 3, 1) > 0
 
     def pad(self, x: Tensor, reach: int = 1) -> Tensor:
-        """`reach` rings of cells around the grid: empty ones, or the torus, several times round where it is small."""
-        if self.config.edge == "zero":
-            return F.pad(x, (reach, reach, reach, reach))
+        """`reach` rings of cells around the grid: empty, copies of the rim, or the torus, several times round."""
+        if self.config.edge != "circular":
+            return F.pad(x, (reach,) * 4, "constant" if self.config.edge == "zero" else "replicate")
         if reach == 1:
             x = torch.cat([x[:, :, -1:], x, x[:, :, :1]], 2)
             return torch.cat([x[..., -1:], x, x[..., :1]], 3)
@@ -174,10 +174,20 @@ class Rule(nn.Module):
         return torch.cat([torch.where(life, y[:, :own], 0.0), y[:, own:]], 1)
 
     def forward(
-        self, x: State, t: int = 0, *, seed: int = 0, cond: Cond | None = None, dt: float | None = None
+        self,
+        x: State,
+        t: int = 0,
+        *,
+        seed: int = 0,
+        cond: Cond | None = None,
+        dt: float | None = None,
+        origin: tuple[int, int] = (0, 0),
     ) -> State:
-        """One step: `y = x + dt * fire * flow(x)`, then death. `dt` is the rule's own where it is None."""
+        """One step: `y = x + dt * fire * flow(x)`, then death. `dt` is the rule's own where it is None.
+
+        `origin` is the row and column that the first cell has in a larger grid: it decides which cells fire.
+        """
         b, _, h, w = x.shape
-        act = fire(self.config.fire_rate, seed, t, (b, h, w), x.device)
+        act = fire(self.config.fire_rate, seed, t, (b, h, w), x.device, origin)
         dx = torch.where(act, self.flow(x, cond), 0.0)
         return self.die(x, x + (self.config.dt if dt is None else dt) * dx)

@@ -76,15 +76,23 @@ class Solver(nn.Module):
         return self.rule.config.dt
 
     def forward(
-        self, x: State, t: int = 0, *, seed: int = 0, cond: Cond | None = None, dt: float | None = None
+        self,
+        x: State,
+        t: int = 0,
+        *,
+        seed: int = 0,
+        cond: Cond | None = None,
+        dt: float | None = None,
+        origin: tuple[int, int] = (0, 0),
     ) -> State:
-        """The state `dt` later, the rule's own where it is None. `t` and `seed` matter to rules that act by chance."""
+        """The state `dt` later, the rule's own where it is None. `t`, `seed` and `origin` matter to rules that act by
+        chance."""
         dt = self.dt if dt is None else dt
         if self.method != "euler":
             return self._integrate(x, [dt], cond)[0] if dt else x
 
         def step(x: Tensor, cond: Tensor | None) -> Tensor:
-            return self.rule(x, t, seed=seed, cond=cond, dt=dt)
+            return self.rule(x, t, seed=seed, cond=cond, dt=dt, origin=origin)
 
         return _again(step, x, cond) if self._learns("checkpoint") else step(x, cond)
 

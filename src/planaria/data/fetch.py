@@ -15,7 +15,8 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 from planaria.errors import UserError, unknown
 
 CHUNK = 1 << 18
-DIGITS = {"md5": 32, "sha256": 64}
+DIGITS = {"md5": (32,), "sha256": (64, 8)}
+"""Algorithm -> digits of a checksum; of a sha256 the first eight will do, as torch's hub has them in its names."""
 BY_HAND = "download it by hand and pass its path"
 
 Progress = Callable[[int, int | None], None]
@@ -41,17 +42,18 @@ def fetch(
 ) -> Path:
     """Download `url` (http or https) once and return its file in the folder `cache` (default: `cache_folder()`).
 
-    `checksum`, "md5:..." or "sha256:..." in hexadecimal, is held against a new file before it gets its name, and
-    against a cached one, which is downloaded again where it differs. `limit` is the most bytes to take, `timeout` the
-    seconds of silence to bear. Raises UserError when there is no network, the server refuses, or the file is too
-    large, cut short or not the one expected; then nothing is left in the cache.
+    `checksum`, "md5:..." or "sha256:..." in hexadecimal (of a sha256 the first eight digits will do), is held against a
+    new file before it gets its name, and against a cached one, which is downloaded again where it differs. `limit` is
+    the most bytes to take, `timeout` the seconds of silence to bear. Raises UserError when there is no network, the
+    server refuses, or the file is too large, cut short or not the one expected; then nothing is left in the cache.
     """
     url = urldefrag(url).url
     _demand_web(url)
-    algorithm, digest = _parse_checksum(checksum)
+    if checksum is not None:
+        _parse_checksum(checksum)
     folder = cache or cache_folder()
     path = folder / cached_name(url)
-    if path.is_file() and (not digest or _digest(path, algorithm) == digest):
+    if path.is_file() and (checksum is None or matches(path, checksum)):
         return path
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -62,13 +64,20 @@ def fetch(
     try:
         with os.fdopen(handle, "wb") as file:
             _download(url, file, limit, timeout, progress)
-        found = _digest(part, algorithm) if digest else digest
-        if found != digest:
+        if checksum is not None and not matches(part, checksum):
+            algorithm, digest = _parse_checksum(checksum)
+            found = _digest(part, algorithm)
             raise UserError(f"{url} is not the file expected: its {algorithm} is {found}, not {digest}; {BY_HAND}")
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
     return path
+
+
+def matches(path: Path, checksum: str) -> bool:
+    """Whether a file has a checksum as `fetch` takes it. Raises UserError for what is no checksum."""
+    algorithm, digest = _parse_checksum(checksum)
+    return _digest(path, algorithm).startswith(digest)
 
 
 def cached_name(url: str) -> str:
@@ -134,15 +143,14 @@ def _demand_web(url: str) -> None:
         raise UserError(f"downloads are from http:// or https:// addresses, not {url!r}")
 
 
-def _parse_checksum(checksum: str | None) -> tuple[str, str]:
-    """The algorithm and the lower-case digest of "md5:..." or "sha256:..."; two empty strings for None."""
-    if checksum is None:
-        return "", ""
+def _parse_checksum(checksum: str) -> tuple[str, str]:
+    """The algorithm and the lower-case digest of "md5:..." or "sha256:..."."""
     algorithm, _, digest = checksum.lower().partition(":")
     if algorithm not in DIGITS:
         raise unknown("checksum", algorithm, DIGITS)
-    if not re.fullmatch(rf"[0-9a-f]{{{DIGITS[algorithm]}}}", digest):
-        raise UserError(f"a {algorithm} checksum has {DIGITS[algorithm]} hexadecimal digits, unlike {checksum!r}")
+    if len(digest) not in DIGITS[algorithm] or not re.fullmatch(r"[0-9a-f]+", digest):
+        counts = " or ".join(map(str, DIGITS[algorithm]))
+        raise UserError(f"a {algorithm} checksum has {counts} hexadecimal digits, unlike {checksum!r}")
     return algorithm, digest
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
 
-from planaria.data import builtin, emoji, medmnist
+from planaria.data import builtin, emoji, medmnist, scenes
 from planaria.data.fetch import fetch
 from planaria.errors import UserError, missing_extra
 from planaria.types import Picture
@@ -69,6 +69,7 @@ def open_image(source: str | Path, pixels: int = 512, *, cache: Path | None = No
 
     - `text:PLANARIA`: words in bold, `\n` (two characters) begins a new line
     - `emoji:🦎`, or the emoji alone: drawn with the colour font of the system
+    - `scene:NAME` or `scene:NAME/VARIANT`: a photo drawn by code, half as wide again as high, see `data.scenes`
     - `medmnist:FLAG/INDEX`, `medmnist:FLAG/SPLIT/INDEX`, `medmnist:FLAG@64/INDEX`: a sample, see `medmnist.sample`
     - `https://...` or `http://...`: downloaded once
     - a built-in name, see `planaria list pictures` (write `./lizard` for a file of that name)
@@ -85,6 +86,8 @@ def open_image(source: str | Path, pixels: int = 512, *, cache: Path | None = No
         return _write(rest, pixels)
     if form == "emoji":
         return emoji.render(rest, pixels)
+    if form == "scene":
+        return scenes.photo(rest, pixels)
     if form == "medmnist":
         flag, index, split, side = medmnist.parse(rest)
         return Image.fromarray(medmnist.sample(flag, index, split=split, pixels=side, cache=cache)).convert("RGBA")
@@ -108,7 +111,7 @@ def name_of(source: str | Path) -> str:
     form, _, words = text.partition(":")
     if form in ("http", "https"):
         words = Path(unquote(re.split("[?#]", text)[0])).stem
-    elif form not in ("text", "emoji", "medmnist"):
+    elif form not in ("text", "emoji", "medmnist", "scene"):
         name, frame = _split_frame(text)
         words = Path(name).stem + (f"-{frame}" if frame else "")
     if emoji.is_emoji(words):
@@ -190,8 +193,8 @@ def _missing(path: Path, shown: str) -> UserError:
     near = [name if name in builtin.PICTURES else str(path.parent / name) for name in names]
     hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
     return UserError(
-        f"no picture {shown!r}; give a picture file, a web address, an emoji, text:WORDS, medmnist:FLAG/INDEX"
-        f" or a built-in: {', '.join(builtin.PICTURES)}.{hint}"
+        f"no picture {shown!r}; give a picture file, a web address, an emoji, text:WORDS, scene:NAME,"
+        f" medmnist:FLAG/INDEX or a built-in: {', '.join(builtin.PICTURES)}.{hint}"
     )
 
 

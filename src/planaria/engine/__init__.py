@@ -1,5 +1,6 @@
 """One step, several machines. `run` and `unroll` are the only doors; the choice changes the time, not the life."""
 
+import inspect
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -29,7 +30,16 @@ class _Engine(Protocol):
     def declines(self, rule: nn.Module, x: State) -> str: ...
     def slower(self, rule: nn.Module, x: State) -> str: ...
     def rollout(
-        self, rule: Rule, x: State, steps: int, *, t: int, seed: int, cond: Cond | None, dt: float | None
+        self,
+        rule: Rule,
+        x: State,
+        steps: int,
+        *,
+        t: int,
+        seed: int,
+        cond: Cond | None,
+        dt: float | None,
+        origin: tuple[int, int],
     ) -> State: ...
 
 
@@ -73,20 +83,26 @@ def run(
     seed: int = 0,
     cond: Cond | None = None,
     dt: float | None = None,
+    origin: tuple[int, int] = (0, 0),
     engine: str = "auto",
 ) -> State:
     """The state `steps` steps after `x`, which stands at step `t`. Differentiable.
 
     `seed` with `t` decides which cells fire, so running 100 steps is running 60 and then 40 with `t=60`.
-    `cond` `(b, k)` is told to every cell; `dt` is the rule's own where None.
+    `cond` `(b, k)` is told to every cell; `dt` is the rule's own where None. `origin` is the row and column that the
+    first cell has in a larger grid, modulo 2**32: a part has the luck that it has there. What lies beyond the part it
+    doesn't know. Raises `UserError` where `rule` is a module that takes no origin, and is given one.
     """
     if steps < 0:
         raise UserError(f"steps can't be negative, got {steps}")
     name, _ = choose(rule, x, engine)
     if name in _FAST and isinstance(rule, Rule):
-        return _FAST[name].rollout(rule, x, steps, t=t, seed=seed, cond=cond, dt=dt)
+        return _FAST[name].rollout(rule, x, steps, t=t, seed=seed, cond=cond, dt=dt, origin=origin)
+    elsewhere = {} if origin == (0, 0) else {"origin": origin}
+    if elsewhere and "origin" not in inspect.signature(rule.forward).parameters:
+        raise UserError(f"{type(rule).__name__} takes no origin: it can't be run as a part of a larger grid")
     for k in range(steps):
-        x = rule(x, t + k, seed=seed, cond=cond, dt=dt)
+        x = rule(x, t + k, seed=seed, cond=cond, dt=dt, **elsewhere)
     return x
 
 
@@ -100,11 +116,12 @@ def unroll(
     seed: int = 0,
     cond: Cond | None = None,
     dt: float | None = None,
+    origin: tuple[int, int] = (0, 0),
     engine: str = "auto",
 ) -> Iterator[State]:
     """Yield the state after each `every` steps, up to `steps`; arguments as for `run`."""
     for k in range(0, steps - every + 1, every):
-        x = run(rule, x, every, t=t + k, seed=seed, cond=cond, dt=dt, engine=engine)
+        x = run(rule, x, every, t=t + k, seed=seed, cond=cond, dt=dt, origin=origin, engine=engine)
         yield x
 
 

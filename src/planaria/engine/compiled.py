@@ -32,20 +32,40 @@ def slower(rule: nn.Module, x: State) -> str:  # noqa: ARG001
 
 
 def rollout(
-    rule: Rule, x: State, steps: int, *, t: int = 0, seed: int = 0, cond: Cond | None = None, dt: float | None = None
+    rule: Rule,
+    x: State,
+    steps: int,
+    *,
+    t: int = 0,
+    seed: int = 0,
+    cond: Cond | None = None,
+    dt: float | None = None,
+    origin: tuple[int, int] = (0, 0),
 ) -> State:
     """`steps` steps of `rule` from `x`; arguments as for `planaria.run`."""
-    return _rollout(_compiled("inductor"), rule, x, steps, t, seed, cond, rule.config.dt if dt is None else dt)
+    pace = rule.config.dt if dt is None else dt
+    return _rollout(_compiled("inductor"), rule, x, steps, t, seed, cond, pace, origin)
 
 
 Step = Callable[[Rule, State, Mask, Cond | None, Tensor], State]
 
 
-def _rollout(step: Step, rule: Rule, x: State, steps: int, t: int, seed: int, cond: Cond | None, dt: float) -> State:
+def _rollout(
+    step: Step,
+    rule: Rule,
+    x: State,
+    steps: int,
+    t: int,
+    seed: int,
+    cond: Cond | None,
+    dt: float,
+    origin: tuple[int, int] = (0, 0),
+) -> State:
     b, _, h, w = x.shape
     pace = torch.full((), dt, dtype=x.dtype, device=x.device)
     for k in range(steps):
-        x = step(rule, x, fire(rule.config.fire_rate, seed, t + k, (b, h, w), x.device), cond, pace)
+        act = fire(rule.config.fire_rate, seed, t + k, (b, h, w), x.device, origin)
+        x = step(rule, x, act, cond, pace)
     return x
 
 

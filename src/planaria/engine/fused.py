@@ -22,6 +22,8 @@ Precision = Literal["float32", "tf32", "bf16"]
 
 WIDEST = {"channels": 64, "hidden": 1024, "perception": 512}
 """What fits a multiprocessor: channels, neurons, and filters times channels (rounded up to a power of two)."""
+EDGES: dict[str, int] = {"zero": 0, "circular": 1, "replicate": 2}
+"""What lies beyond the grid -> the kernels' number for it."""
 
 
 def declines(rule: nn.Module, x: State) -> str:
@@ -57,7 +59,9 @@ def declines(rule: nn.Module, x: State) -> str:
             return f"{name} {n} wide does not fit a multiprocessor; at most {WIDEST[name]}"
     b, _, h, w = x.shape
     smallest_tiles = b * -(-h // 2) * -(-w // 8)
-    if max(x.numel() * len(rule.kernels), smallest_tiles * config.hidden[0]) >= 2**31:
+    border = 2 * max(rule.reaches) if config.edge == "replicate" else 0
+    copied = b * (h + border) * (w + border) * config.channels
+    if max(x.numel() * len(rule.kernels), smallest_tiles * config.hidden[0], copied) >= 2**31:
         return "the grid has more numbers than 32-bit places can name"
     return ""
 
@@ -76,6 +80,7 @@ def rollout(
     seed: int = 0,
     cond: Cond | None = None,
     dt: float | None = None,
+    origin: tuple[int, int] = (0, 0),
     precision: Precision = "float32",
 ) -> State:
     """`steps` steps of `rule` from `x`; arguments as for `planaria.run`."""
@@ -93,10 +98,11 @@ def rollout(
     if pace != 1:
         w2, b2 = w2 * pace, b2 * pace
     keys = [derive(seed, t + k) for k in range(steps)]
-    signed = torch.tensor([k - 2**32 if k >= 2**31 else k for k in keys], dtype=torch.int32).to(x.device)
+    signed = torch.tensor([_signed(k) for k in keys], dtype=torch.int32).to(x.device)
     taps = tuple(rule.kernels.detach().double().flatten().tolist())
     apart = tuple(n if n != before else 0 for n, before in zip(rule.reaches, (0, *rule.reaches), strict=False))
-    job = _Job(config, steps, taps, apart, signed, precision, torch.is_grad_enabled())
+    corner = _signed(origin[0]), _signed(origin[1])
+    job = _Job(config, steps, taps, apart, signed, corner, precision, torch.is_grad_enabled())
     return _Rollout.apply(job, x, *(v.contiguous() for v in (first, w1, w2, b2)))
 
 
@@ -115,10 +121,19 @@ class Rounded:
         return f"its products are rounded to {self.precision}, so it runs only where asked for"
 
     def rollout(
-        self, rule: Rule, x: State, steps: int, *, t: int = 0, seed: int = 0, cond: Cond | None, dt: float | None
+        self,
+        rule: Rule,
+        x: State,
+        steps: int,
+        *,
+        t: int = 0,
+        seed: int = 0,
+        cond: Cond | None,
+        dt: float | None,
+        origin: tuple[int, int] = (0, 0),
     ) -> State:
         """As for the exact engine."""
-        return rollout(rule, x, steps, t=t, seed=seed, cond=cond, dt=dt, precision=self.precision)
+        return rollout(rule, x, steps, t=t, seed=seed, cond=cond, dt=dt, origin=origin, precision=self.precision)
 
 
 @dataclass(frozen=True)
@@ -133,6 +148,8 @@ class _Job:
     """How many cells lie between a filter's taps; 0 where as many as in the filter before."""
     keys: Tensor
     """The seed folded with each step, `(steps,)` int32."""
+    corner: tuple[int, int]
+    """The first row and column in a larger grid."""
     precision: Precision
     learns: bool
 
@@ -147,9 +164,14 @@ class _Job:
     @property
     def grid(self) -> dict[str, Any]:
         """What every kernel is told: 64 cells make a tile, or fewer where each is large."""
-        circular, high = self.config.edge == "circular", 8 if self.felt <= 64 else 4 if self.felt <= 256 else 2
+        edge, high = EDGES[self.config.edge], 8 if self.felt <= 64 else 4 if self.felt <= 256 else 2
         padded = _padded(self.config.channels)
-        return {"C": self.config.channels, "CP": padded, "CIRCULAR": circular, "TH": high, "TW": 8}
+        return {"C": self.config.channels, "CP": padded, "EDGE": edge, "TH": high, "TW": 8}
+
+    @property
+    def border(self) -> int:
+        """How far copies of the rim lie around the grid."""
+        return max(self.apart) if self.config.edge == "replicate" else 0
 
     @property
     def felt(self) -> int:
@@ -218,8 +240,9 @@ def _walk(job: _Job, x: Tensor, first: Tensor, w1: Tensor, w2: Tensor, b2: Tenso
         a, z = states[t % room], states[(t + 1) % room]
         alive = lives[t % len(lives)]
         kernels.step[grid](
-            a, z, mature, tried, w1, first, w2, b2, job.keys, t, h, w, **net, **life, THRESHOLD=config.life_threshold
-        )
+            a, z, mature, tried, w1, first, w2, b2, job.keys, t, *job.corner, h, w, **net, **life,
+            THRESHOLD=config.life_threshold,
+        )  # fmt: skip
         if config.life != "none":
             kernels.death[grid](
                 z, mature, tried, left, alive, h, w, **job.grid, OWN=job.own, BEFORE=before, AFTER=after
@@ -244,22 +267,45 @@ def _walk_back(
     b, c, h, w = gradient.shape
     g = gradient.permute(0, 2, 3, 1).clone(memory_format=torch.contiguous_format)
     kept, felt = torch.empty_like(g), g.new_empty(b, h, w, job.filters, c)
-    tiles, net = job.tiles(b, h, w), job.grid | job.net
+    border = job.border
+    tiles, spreading = job.tiles(b, h, w), (job.tiles(b, h + 2 * border, w + 2 * border),)
+    net = job.grid | job.net
+    bordered = g.new_empty(b, h + 2 * border, w + 2 * border, c) if border else g
     chunks = -(-w2.shape[0] // net["HC"])
     n = min(tiles, _programs(g.device, chunks))
     d1, d2, db2 = w1.new_zeros(n, *w1.shape), w2.new_zeros(n, *w2.shape), w2.new_zeros(n, job.own)
     dfirst = first.new_zeros(tiles, first.shape[1])
     for t in reversed(range(job.steps)):
         x, life = states[t], lives[t]
-        kernels.back[(tiles,)](x, g, life, kept, felt, w1, first, w2, job.keys, t, h, w, **net, num_warps=8)
+        corner = job.corner
+        kernels.back[(tiles,)](x, g, life, kept, felt, w1, first, w2, job.keys, t, *corner, h, w, **net, num_warps=8)
         if learns:
-            kernels.learn[(n, chunks)](x, g, life, d1, dfirst, d2, db2, w1, first, w2, job.keys, t, tiles, h, w, **net)
-        kernels.spread[(tiles,)](kept, felt, g, h, w, **job.grid, **job.stencil)
+            kernels.learn[(n, chunks)](
+                x, g, life, d1, dfirst, d2, db2, w1, first, w2, job.keys, t, *corner, tiles, h, w, **net
+            )
+        kernels.spread[spreading](kept, felt, bordered, h, w, **job.grid, **job.stencil, BORDER=border)
+        if border:
+            g.copy_(_folded(bordered, border))
     dx = g.permute(0, 3, 1, 2)
     if not learns:
         return dx, None, None, None, None
     told = dfirst.view(b, tiles // b, -1).sum(1)
     return dx, told, d1.sum(0), d2.sum(0), db2.sum(0)[: len(b2)]
+
+
+def _folded(g: Tensor, n: int) -> Tensor:
+    """`(b, h, w, c)` without its border of `n` copies of the rim, whose gradient the rim's cells take."""
+    for axis in (1, 2):
+        inner = g.narrow(axis, n, g.shape[axis] - 2 * n)
+        inner.select(axis, 0).add_(g.narrow(axis, 0, n).sum(axis))
+        inner.select(axis, -1).add_(g.narrow(axis, g.shape[axis] - n, n).sum(axis))
+        g = inner
+    return g
+
+
+def _signed(n: int) -> int:
+    """`n` modulo 2**32 as int32 holds it."""
+    return (n + 2**31) % 2**32 - 2**31
 
 
 def _programs(device: torch.device, chunks: int) -> int:

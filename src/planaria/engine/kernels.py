@@ -32,13 +32,18 @@ def fold(key, v):
 
 @triton.jit
 @no_type_check
-def fires(keys, t, sample, row, col, RATE: tl.constexpr):
-    """Which cells act; `keys[t]` is the seed folded with the step, `RATE` the rate in units of 2**-32."""
+def fires(keys, t, sample, row, col, top, left, RATE: tl.constexpr):
+    """Which cells act; `keys[t]` is the seed folded with the step, `RATE` the rate in units of 2**-32.
+
+    `top` and `left` are the grid's first row and column in a larger one.
+    """
     if RATE <= 0 or RATE >= 4294967296:
         act = (row >= 0) & (RATE > 0)
     else:
         key = tl.load(keys + t + row * 0).to(tl.uint32, bitcast=True)
-        act = fold(fold(fold(key, sample + row * 0), row), col) < RATE
+        row = row.to(tl.uint32) + top.to(tl.uint32)
+        col = col.to(tl.uint32) + left.to(tl.uint32)
+        act = fold(fold(fold(key, sample + col * 0), row), col) < RATE
     return act
 
 
@@ -56,22 +61,25 @@ def place(tile, H, W, TH: tl.constexpr, TW: tl.constexpr):
 
 @triton.jit
 @no_type_check
-def beside(i, n, D: tl.constexpr, CIRCULAR: tl.constexpr):
-    """Rows (or columns) `D` behind `i`, and which of them exist, of `n`."""
+def beside(i, n, D: tl.constexpr, EDGE: tl.constexpr):
+    """Rows (or columns) `D` behind `i`, and which of them exist, of `n`. `EDGE` is 0, or 1 on a torus, or 2 where the
+    nearest cell lies beyond."""
     j = i + D
-    if CIRCULAR:
+    if EDGE == 1:
         j = (j % n + n) % n
+    if EDGE == 2:
+        j = tl.minimum(tl.maximum(j, 0), n - 1)
     return j, (j >= 0) & (j < n)
 
 
 @triton.jit
 @no_type_check
-def along(i, n, REACH: tl.constexpr, APART: tl.constexpr, CIRCULAR: tl.constexpr):
+def along(i, n, REACH: tl.constexpr, APART: tl.constexpr, EDGE: tl.constexpr):
     """The `2 * REACH + 1` rows (or columns) about `i`, `APART` from each other, and which of them exist, of `n`."""
     places = ()
     there = ()
     for d in tl.static_range(-REACH, REACH + 1):
-        j, exists = beside(i, n, d * APART, CIRCULAR)
+        j, exists = beside(i, n, d * APART, EDGE)
         places = places + (j,)
         there = there + (exists,)
     return places, there
@@ -79,11 +87,11 @@ def along(i, n, REACH: tl.constexpr, APART: tl.constexpr, CIRCULAR: tl.constexpr
 
 @triton.jit
 @no_type_check
-def any_near(flags, sample, row, col, ok, H, W, REACH: tl.constexpr, CIRCULAR: tl.constexpr):
+def any_near(flags, sample, row, col, ok, H, W, REACH: tl.constexpr, EDGE: tl.constexpr):
     """Cells with a flag at most `REACH` rows and columns away."""
     found = row < 0
-    rows, on_row = along(row, H, REACH, 1, CIRCULAR)
-    cols, on_col = along(col, W, REACH, 1, CIRCULAR)
+    rows, on_row = along(row, H, REACH, 1, EDGE)
+    cols, on_col = along(col, W, REACH, 1, EDGE)
     for di in tl.static_range(2 * REACH + 1):
         there = ok & on_row[di]
         first = flags + (sample * H + rows[di]) * W
@@ -95,13 +103,13 @@ def any_near(flags, sample, row, col, ok, H, W, REACH: tl.constexpr, CIRCULAR: t
 @triton.jit
 @no_type_check
 def nine(
-    x, sample, row, col, ok, H, W, APART: tl.constexpr, C: tl.constexpr, CP: tl.constexpr, CIRCULAR: tl.constexpr
+    x, sample, row, col, ok, H, W, APART: tl.constexpr, C: tl.constexpr, CP: tl.constexpr, EDGE: tl.constexpr
 ):  # fmt: skip
     """What each cell and the eight `APART` away from it hold: nine blocks `(cells, CP)`, row by row."""
     c = tl.arange(0, CP)
     block = ()
-    rows, on_row = along(row, H, 1, APART, CIRCULAR)
-    cols, on_col = along(col, W, 1, APART, CIRCULAR)
+    rows, on_row = along(row, H, 1, APART, EDGE)
+    cols, on_col = along(col, W, 1, APART, EDGE)
     for k in tl.static_range(9):
         inside = (ok & on_row[k // 3] & on_col[k % 3])[:, None] & (c < C)[None, :]
         cell = (sample * H + rows[k // 3]) * W + cols[k % 3]
@@ -114,13 +122,13 @@ def nine(
 @no_type_check
 def perceive(
     x, sample, row, col, ok, H, W, TAPS: tl.constexpr, APART: tl.constexpr, F: tl.constexpr, C: tl.constexpr,
-    CP: tl.constexpr, CIRCULAR: tl.constexpr,
+    CP: tl.constexpr, EDGE: tl.constexpr,
 ):  # fmt: skip
     """One `(cells, CP)` block for each filter; taps of weight zero are not read."""
     p = ()
     for f in tl.static_range(F):
         if APART[f] > 0:
-            block = nine(x, sample, row, col, ok, H, W, APART[f], C, CP, CIRCULAR)
+            block = nine(x, sample, row, col, ok, H, W, APART[f], C, CP, EDGE)
         felt = tl.zeros_like(block[4])
         for k in tl.static_range(9):
             if TAPS[f * 9 + k] != 0:
@@ -174,13 +182,13 @@ def bend(
     return tl.where(h < 0, 0.0, h)
 
 
-@triton.jit(do_not_specialize=["t"])
+@triton.jit(do_not_specialize=["t", "top", "left"])
 @no_type_check
 def step(
-    x, y, mature, tried, w1, first, w2, b2, keys, t, H, W,
+    x, y, mature, tried, w1, first, w2, b2, keys, t, top, left, H, W,
     TAPS: tl.constexpr, APART: tl.constexpr, RATE: tl.constexpr, REACH: tl.constexpr, LIFE: tl.constexpr,
     LIFE_CHANNEL: tl.constexpr, THRESHOLD: tl.constexpr, BIAS: tl.constexpr, F: tl.constexpr, C: tl.constexpr,
-    OWN: tl.constexpr, CP: tl.constexpr, HIDDEN: tl.constexpr, HC: tl.constexpr, CIRCULAR: tl.constexpr,
+    OWN: tl.constexpr, CP: tl.constexpr, HIDDEN: tl.constexpr, HC: tl.constexpr, EDGE: tl.constexpr,
     TH: tl.constexpr, TW: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
     """`y = x + fire * flow(x)`, before death. `tried` says which cells of `y` are mature.
@@ -194,11 +202,11 @@ def step(
     here = cell[:, None] * C + c[None, :]
     inside = ok[:, None] & (c < C)[None, :]
     new = tl.load(x + here, mask=inside, other=0.0)
-    act = ok & fires(keys, t, sample, row, col, RATE)
+    act = ok & fires(keys, t, sample, row, col, top, left, RATE)
     if REACH > 0:
-        act = act & any_near(mature, sample, row, col, ok, H, W, REACH, CIRCULAR)
+        act = act & any_near(mature, sample, row, col, ok, H, W, REACH, EDGE)
     if tl.max(act.to(tl.int32), 0) > 0:
-        p = perceive(x, sample, row, col, ok, H, W, TAPS, APART, F, C, CP, CIRCULAR)
+        p = perceive(x, sample, row, col, ok, H, W, TAPS, APART, F, C, CP, EDGE)
         dx = tl.zeros_like(new)
         if BIAS:
             dx += tl.load(b2 + c, mask=c < OWN, other=0.0)[None, :]
@@ -217,7 +225,7 @@ def step(
 @no_type_check
 def death(
     y, mature, tried, left, life, H, W, BEFORE: tl.constexpr, AFTER: tl.constexpr, C: tl.constexpr,
-    OWN: tl.constexpr, CP: tl.constexpr, CIRCULAR: tl.constexpr, TH: tl.constexpr, TW: tl.constexpr,
+    OWN: tl.constexpr, CP: tl.constexpr, EDGE: tl.constexpr, TH: tl.constexpr, TW: tl.constexpr,
 ):  # fmt: skip
     """Empty the cells of `y` that life leaves. `life` says who lives, `left` which of them are mature."""
     sample, row, col, ok = place(tl.program_id(0), H, W, TH, TW)
@@ -225,9 +233,9 @@ def death(
     cell = (sample * H + row) * W + col
     alive = ok
     if BEFORE:
-        alive = alive & any_near(mature, sample, row, col, ok, H, W, 1, CIRCULAR)
+        alive = alive & any_near(mature, sample, row, col, ok, H, W, 1, EDGE)
     if AFTER:
-        alive = alive & any_near(tried, sample, row, col, ok, H, W, 1, CIRCULAR)
+        alive = alive & any_near(tried, sample, row, col, ok, H, W, 1, EDGE)
     grown = alive & (tl.load(tried + cell, mask=ok, other=0) > 0)
     tl.store(life + cell, alive.to(tl.uint8), mask=ok)
     tl.store(left + cell, grown.to(tl.uint8), mask=ok)
@@ -248,12 +256,12 @@ def passed(g, life, cell, ok, LIFE: tl.constexpr, C: tl.constexpr, OWN: tl.const
     return tl.load(g + cell[:, None] * C + c[None, :], mask=open_, other=0.0), alive
 
 
-@triton.jit(do_not_specialize=["t"])
+@triton.jit(do_not_specialize=["t", "top", "left"])
 @no_type_check
 def back(
-    x, g, life, kept, felt, w1, first, w2, keys, t, H, W,
+    x, g, life, kept, felt, w1, first, w2, keys, t, top, left, H, W,
     TAPS: tl.constexpr, APART: tl.constexpr, RATE: tl.constexpr, LIFE: tl.constexpr, F: tl.constexpr, C: tl.constexpr,
-    OWN: tl.constexpr, CP: tl.constexpr, HIDDEN: tl.constexpr, HC: tl.constexpr, CIRCULAR: tl.constexpr,
+    OWN: tl.constexpr, CP: tl.constexpr, HIDDEN: tl.constexpr, HC: tl.constexpr, EDGE: tl.constexpr,
     TH: tl.constexpr, TW: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
     """From the gradient `g` after a step to `felt` `(b, h, w, f, c)`, that of perception, and `kept`, all the rest."""
@@ -262,12 +270,12 @@ def back(
     cell = (sample * H + row) * W + col
     inside = ok[:, None] & (c < C)[None, :]
     got, alive = passed(g, life, cell, ok, LIFE, C, OWN, CP)
-    act = alive & fires(keys, t, sample, row, col, RATE)
+    act = alive & fires(keys, t, sample, row, col, top, left, RATE)
     dp = ()
     for _f in tl.static_range(F):
         dp = dp + (tl.zeros_like(got),)
     if tl.max(act.to(tl.int32), 0) > 0:
-        p = perceive(x, sample, row, col, ok, H, W, TAPS, APART, F, C, CP, CIRCULAR)
+        p = perceive(x, sample, row, col, ok, H, W, TAPS, APART, F, C, CP, EDGE)
         dx = tl.where(act[:, None] & (c < OWN)[None, :], got, 0.0)
         for start in range(0, HIDDEN, HC):
             j = start + tl.arange(0, HC)
@@ -287,19 +295,25 @@ def back(
 @no_type_check
 def spread(
     kept, felt, g, H, W, TAPS: tl.constexpr, APART: tl.constexpr, F: tl.constexpr, C: tl.constexpr,
-    CP: tl.constexpr, CIRCULAR: tl.constexpr, TH: tl.constexpr, TW: tl.constexpr,
+    CP: tl.constexpr, EDGE: tl.constexpr, BORDER: tl.constexpr, TH: tl.constexpr, TW: tl.constexpr,
 ):  # fmt: skip
-    """The gradient `g` before the step: `kept`, and what every neighbour felt of this cell."""
-    sample, row, col, ok = place(tl.program_id(0), H, W, TH, TW)
+    """The gradient `g` before the step: `kept`, and what every neighbour felt of this cell.
+
+    `g` has `BORDER` cells around the grid, the copies of its rim that `EDGE` 2 alone has: what was felt of each.
+    """
+    high, wide = H + 2 * BORDER, W + 2 * BORDER
+    sample, row, col, ok = place(tl.program_id(0), high, wide, TH, TW)
     c = tl.arange(0, CP)
-    here = ((sample * H + row) * W + col)[:, None] * C + c[None, :]
+    here = ((sample * high + row) * wide + col)[:, None] * C + c[None, :]
     inside = ok[:, None] & (c < C)[None, :]
-    total = tl.load(kept + here, mask=inside, other=0.0)
+    row, col = row - BORDER, col - BORDER
+    own = inside & ((row >= 0) & (row < H) & (col >= 0) & (col < W))[:, None]
+    total = tl.load(kept + ((sample * H + row) * W + col)[:, None] * C + c[None, :], mask=own, other=0.0)
     for k in tl.static_range(9):
         for f in tl.static_range(F):
             if APART[f] > 0:
-                from_row, on_row = beside(row, H, (1 - k // 3) * APART[f], CIRCULAR)
-                from_col, on_col = beside(col, W, (1 - k % 3) * APART[f], CIRCULAR)
+                from_row, on_row = beside(row, H, (1 - k // 3) * APART[f], EDGE % 2)
+                from_col, on_col = beside(col, W, (1 - k % 3) * APART[f], EDGE % 2)
                 seen = (ok & on_row & on_col)[:, None] & (c < C)[None, :]
                 cell = (sample * H + from_row) * W + from_col
             if TAPS[f * 9 + k] != 0:
@@ -308,12 +322,12 @@ def spread(
     tl.store(g + here, total, mask=inside)
 
 
-@triton.jit(do_not_specialize=["t", "tiles"])
+@triton.jit(do_not_specialize=["t", "top", "left", "tiles"])
 @no_type_check
 def learn(
-    x, g, life, d1, dfirst, d2, db2, w1, first, w2, keys, t, tiles, H, W,
+    x, g, life, d1, dfirst, d2, db2, w1, first, w2, keys, t, top, left, tiles, H, W,
     TAPS: tl.constexpr, APART: tl.constexpr, RATE: tl.constexpr, LIFE: tl.constexpr, F: tl.constexpr, C: tl.constexpr,
-    OWN: tl.constexpr, CP: tl.constexpr, HIDDEN: tl.constexpr, HC: tl.constexpr, CIRCULAR: tl.constexpr,
+    OWN: tl.constexpr, CP: tl.constexpr, HIDDEN: tl.constexpr, HC: tl.constexpr, EDGE: tl.constexpr,
     TH: tl.constexpr, TW: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
     """Add the weights' gradients. Program `(i, k)` takes every n-th tile from `i` on, and the `k`-th `HC` neurons.
@@ -333,9 +347,9 @@ def learn(
     for tile in range(i, tiles, n):
         sample, row, col, ok = place(tile, H, W, TH, TW)
         got, alive = passed(g, life, (sample * H + row) * W + col, ok, LIFE, C, OWN, CP)
-        act = alive & fires(keys, t, sample, row, col, RATE)
+        act = alive & fires(keys, t, sample, row, col, top, left, RATE)
         if tl.max(act.to(tl.int32), 0) > 0:
-            p = perceive(x, sample, row, col, ok, H, W, TAPS, APART, F, C, CP, CIRCULAR)
+            p = perceive(x, sample, row, col, ok, H, W, TAPS, APART, F, C, CP, EDGE)
             dx = tl.where(act[:, None] & (c < OWN)[None, :], got, 0.0)
             h = bend(p, w1, first + sample * HIDDEN, j, F, C, CP, HIDDEN, PRECISION)
             dh = dot(dx, tl.trans(second_layer(w2, j, OWN, CP, HIDDEN)), tl.zeros_like(h), PRECISION)

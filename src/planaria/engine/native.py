@@ -30,6 +30,8 @@ SLOPES: dict[str, float] = {"relu": 0.0, "leaky_relu": 0.01}
 """Activation -> its slope below zero."""
 LIVES: dict[str, int] = {"none": 0, "before": 1, "after": 2, "both": 3}
 """When life is judged -> the kernel's bits for it."""
+EDGES: dict[str, int] = {"zero": 0, "circular": 1, "replicate": 2}
+"""What lies beyond the grid -> the kernel's number for it."""
 WIDEST = 4096
 """Numbers in a layer at most: a block of 48 cells should stay in cache."""
 
@@ -80,6 +82,7 @@ def rollout(
     seed: int = 0,
     cond: Cond | None = None,
     dt: float | None = None,
+    origin: tuple[int, int] = (0, 0),
     isa: str = "",
 ) -> State:
     """`steps` steps of `rule` from `x`; arguments as for `planaria.run`. `isa` names an instruction set, for tests."""
@@ -91,7 +94,7 @@ def rollout(
     if cond is not None and config.cond:
         heard = heard + F.linear(cond, first[:, felt:])
     learns = torch.is_grad_enabled()
-    job = _Job(config, steps, t, seed, config.dt if dt is None else dt, rule.kernels, isa, learns)
+    job = _Job(config, steps, t, seed, origin, config.dt if dt is None else dt, rule.kernels, isa, learns)
     return _Rollout.apply(job, x, heard, 1 + len(rest), first[:, :felt], *rest, *list(rule.biases)[1:])
 
 
@@ -101,6 +104,7 @@ class _Job:
     steps: int
     t: int
     seed: int
+    origin: tuple[int, int]
     dt: float
     kernels: Tensor
     isa: str
@@ -115,10 +119,12 @@ class _Job:
             "life": LIVES[config.life],
             "life_channel": config.life_channel,
             "threshold": config.life_threshold,
-            "circular": config.edge == "circular",
+            "edge": EDGES[config.edge],
             "dt": self.dt,
             "seed": self.seed % 2**32,
             "t": self.t % 2**32,
+            "row": self.origin[0] % 2**32,
+            "column": self.origin[1] % 2**32,
             "steps": self.steps,
             "fire": round(config.fire_rate * 2**32),
             "threads": torch.get_num_threads(),

@@ -41,10 +41,19 @@ def slower(rule: nn.Module, x: State) -> str:  # noqa: ARG001
 
 
 def rollout(
-    rule: Rule, x: State, steps: int, *, t: int = 0, seed: int = 0, cond: Cond | None = None, dt: float | None = None
+    rule: Rule,
+    x: State,
+    steps: int,
+    *,
+    t: int = 0,
+    seed: int = 0,
+    cond: Cond | None = None,
+    dt: float | None = None,
+    origin: tuple[int, int] = (0, 0),
 ) -> State:
     """`steps` steps of `rule` from `x`; arguments as for `planaria.run`."""
-    job = _Job(rule.config, steps, t, seed, rule.config.dt if dt is None else dt, _taps(rule), torch.is_grad_enabled())
+    pace = rule.config.dt if dt is None else dt
+    job = _Job(rule.config, steps, t, seed, origin, pace, _taps(rule), torch.is_grad_enabled())
     told = cond if cond is not None and rule.config.cond else None
     return _Rollout.apply(job, x, told, len(rule.weights), *rule.weights, *rule.biases)
 
@@ -55,6 +64,7 @@ class _Job:
     steps: int
     t: int
     seed: int
+    origin: tuple[int, int]
     dt: float
     taps: Taps
     learns: bool
@@ -81,36 +91,54 @@ def _taps(rule: Rule) -> Taps:
 
 
 @lru_cache(maxsize=16)
-def _neighbours(b: int, h: int, w: int, circular: bool, reach: int) -> Tensor:
-    """Row numbers of every cell and the eight `reach` away, `(b*h*w + 1, 9)` int32."""
+def _neighbours(b: int, h: int, w: int, edge: str, reach: int, border: int = 0) -> Tensor:
+    """Row numbers of every cell and the eight `reach` away, `(b*(h + 2*border)*(w + 2*border) + 1, 9)` int32.
+
+    The cells are those of the grid and of `border` rings around it, row by row; the last is the nothing beyond.
+    """
     n = b * h * w
-    row, col = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
+    rows, cols = torch.arange(-border, h + border), torch.arange(-border, w + border)
+    row, col = torch.meshgrid(rows, cols, indexing="ij")
     places = []
     for di in (-reach, 0, reach):
         for dj in (-reach, 0, reach):
             i, j = row + di, col + dj
-            place = (i % h) * w + j % w
             inside = (i >= 0) & (i < h) & (j >= 0) & (j < w)
-            places.append(torch.where(inside | circular, place, -1).flatten())
+            if edge == "circular":
+                place = (i % h) * w + j % w
+            elif edge == "replicate":
+                place = i.clamp(0, h - 1) * w + j.clamp(0, w - 1)
+            else:
+                place = torch.where(inside, i * w + j, -1)
+            places.append(place.flatten())
     block = torch.stack(places, 1)
     table = block + (torch.arange(b) * h * w)[:, None, None]
-    table = torch.where(block < 0, n, table).reshape(n, 9)
+    table = torch.where(block < 0, n, table).reshape(-1, 9)
     return torch.cat([table, torch.full((1, 9), n)]).to(torch.int32)
 
 
 class _Stencil:
     """Gathers perception rows, and gives gradients back to the cells they came from."""
 
-    def __init__(self, b: int, h: int, w: int, taps: Taps, circular: bool, dtype: torch.dtype):
-        near = [_neighbours(b, h, w, circular, reach) for reach, _ in taps]
+    def __init__(self, b: int, h: int, w: int, taps: Taps, edge: str, dtype: torch.dtype):
         places = [[place for place, _ in k] for _, k in taps]
+        near = [_neighbours(b, h, w, edge, reach) for reach, _ in taps]
         self.forward = [cells[:, p] for cells, p in zip(near, places, strict=True)]
         self.weights = [torch.tensor([v for _, v in k], dtype=dtype) for _, k in taps]
-        # cell i was seen by the cell at the mirrored place, through kernel f: row (cell, f) of the gradient
-        mirrored = [cells[:, [8 - place for place in p]] for cells, p in zip(near, places, strict=True)]
+        # Cell i was seen by the cell at the mirrored place, through kernel f: row (cell, f) of the gradient. That holds
+        # of the copies of a rim too, which lie beyond a zero edge as it were.
+        self.copied = edge == "replicate"
+        border = max(reach for reach, _ in taps) if self.copied else 0
+        around = "zero" if self.copied else edge
+        seen = [_neighbours(b, h, w, around, reach, border)[:-1] for reach, _ in taps]
+        mirrored = [cells[:, [8 - place for place in p]] for cells, p in zip(seen, places, strict=True)]
         self.back = torch.cat([cells * len(taps) + f for f, cells in enumerate(mirrored)], 1)
         self.back_weights = torch.cat(self.weights)
         self.centred = [k == ((4, 1.0),) for _, k in taps]
+        if self.copied:
+            beyond = _neighbours(b, h, w, "zero", 1, border)[:-1, 4] == b * h * w
+            self.rim = _neighbours(b, h, w, "replicate", 1, border)[:-1, 4][beyond]
+            self.copies, self.back = self.back[beyond], self.back[~beyond]
 
     def perceive(self, x: Tensor, rows: Tensor) -> Tensor:
         """Perception of `rows`, filter-major `(n, f*c)`."""
@@ -123,8 +151,13 @@ class _Stencil:
         return torch.cat(felt, 1)
 
     def spread(self, gradient: Tensor, rows: Tensor) -> Tensor:
-        """Gradient of the cells `rows`, from that of all perceptions, `((b*h*w + 1)*f, c)`."""
+        """Gradient of the cells `rows`, from that of all perceptions, `((b*h*w + 1)*f, c)`; copies of a rim apart."""
         return _weighted(self.back.index_select(0, rows), gradient, self.back_weights)
+
+    def spread_from_copies(self, gradient: Tensor, into: Tensor) -> None:
+        """Add to the rim's cells the gradient of their copies beyond the grid, where there are any."""
+        if self.copied:
+            into.index_add_(0, self.rim, _weighted(self.copies, gradient, self.back_weights))
 
 
 def _weighted(places: Tensor, x: Tensor, weights: Tensor) -> Tensor:
@@ -132,12 +165,12 @@ def _weighted(places: Tensor, x: Tensor, weights: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=16)
-def _stencil(b: int, h: int, w: int, taps: Taps, circular: bool, dtype: torch.dtype) -> _Stencil:
-    return _Stencil(b, h, w, taps, circular, dtype)
+def _stencil(b: int, h: int, w: int, taps: Taps, edge: str, dtype: torch.dtype) -> _Stencil:
+    return _Stencil(b, h, w, taps, edge, dtype)
 
 
 def _dilate(m: Tensor, circular: bool) -> Tensor:
-    """3x3 dilation of `(b, h, w)` bool."""
+    """3x3 dilation of `(b, h, w)` bool. A copy of the rim lies in no block that the rim's own cell isn't in."""
     if circular:
         m = torch.cat([m[:, -1:], m, m[:, :1]], 1)
         m = torch.cat([m[..., -1:], m, m[..., :1]], 2)
@@ -175,7 +208,7 @@ class _Rollout(torch.autograd.Function):
         b, c, h, w = x.shape
         n, own = b * h * w, c - config.frozen
         circular = config.edge == "circular"
-        stencil = _stencil(b, h, w, job.taps, circular, x.dtype)
+        stencil = _stencil(b, h, w, job.taps, config.edge, x.dtype)
         weights, biases = list(parameters[:layers]), list(parameters[layers:])
         cur = torch.cat([x.permute(0, 2, 3, 1).reshape(n, c), x.new_zeros(1, c)])
         occupied = (cur[:n, :own] != 0).any(1)
@@ -186,7 +219,7 @@ class _Rollout(torch.autograd.Function):
             return _dilate((a > config.life_threshold).view(b, h, w), circular)
 
         for t in range(job.t, job.t + job.steps):
-            act = fire(config.fire_rate, job.seed, t, (b, h, w))[:, 0]
+            act = fire(config.fire_rate, job.seed, t, (b, h, w), origin=job.origin)[:, 0]
             life = None
             if config.life != "none":
                 vigour = cur[:n, config.life_channel]
@@ -223,7 +256,7 @@ class _Rollout(torch.autograd.Function):
         cur, log = cur.clone(), list(log)  # so that a graph kept by the caller can be walked again
         config: RuleConfig = job.config
         n, own, f = b * h * w, c - config.frozen, len(job.taps)
-        stencil = _stencil(b, h, w, job.taps, config.edge == "circular", cur.dtype)
+        stencil = _stencil(b, h, w, job.taps, config.edge, cur.dtype)
         leaves = [p.detach().requires_grad_() for p in saved]
         cond = leaves[0] if has_cond else None
         weights, biases = leaves[has_cond : has_cond + layers], leaves[has_cond + layers :]
@@ -249,6 +282,7 @@ class _Rollout(torch.autograd.Function):
             before = log[-1].life if log and not config.frozen else None
             back = everyone if before is None else before.nonzero()[:, 0]
             g.index_add_(0, back, stencil.spread(felt.view(-1, c), back))
+            stencil.spread_from_copies(felt.view(-1, c), g)
             felt.index_fill_(0, rows, 0.0)
         gx = g.reshape(b, h, w, c).permute(0, 3, 1, 2)
         return None, gx, (total[0] if has_cond else None), None, *total[has_cond:]

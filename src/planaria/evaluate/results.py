@@ -2,16 +2,23 @@
 
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
+
+from PIL.Image import Image
 
 from planaria.evaluate import pictures
 from planaria.evaluate.curve import Frames
+from planaria.evaluate.repainting import Painted
 from planaria.evaluate.scores import Scores
-from planaria.evaluate.tables import markdown
+from planaria.evaluate.sheets import image, sheet
+from planaria.evaluate.tables import markdown, repainted_markdown
 from planaria.store import write_bytes
 
 NAMES = ("scores.json", "scores.md", "scores.png", "rollout.png", "rollout.webp")
-"""Files, in the order written."""
+"""Files of a video model, in the order written."""
+PAINTED_NAMES = ("scores.json", "scores.md", "moments.png")
+"""Files of a texture, style or text model."""
 
 
 def write(folder: str | Path, name: str, scores: Scores, frames: Frames, fps: float = 20) -> list[Path]:
@@ -19,16 +26,36 @@ def write(folder: str | Path, name: str, scores: Scores, frames: Frames, fps: fl
 
     `name` is what the model is called; `frames` the film that was measured on. Gives their paths.
     """
-    strip = io.BytesIO()
-    pictures.strip(frames, scores.film, scores.whole).save(strip, "PNG", optimize=True)
     data = (
         (json.dumps({"name": name, **scores.to_dict()}, indent=1, allow_nan=False) + "\n").encode(),
         markdown(name, scores).encode(),
         pictures.plot(scores, name),
-        strip.getvalue(),
+        _png(pictures.strip(frames, scores.film, scores.whole)),
         pictures.film(frames, scores.film, scores.whole, fps),
     )
-    paths = [Path(folder) / file for file in NAMES]
+    return _written(folder, NAMES, data)
+
+
+def write_painted(folder: str | Path, name: str, found: Painted) -> list[Path]:
+    """Write `scores.json`, `scores.md` and `moments.png`, what every life showed, into a folder, each atomically."""
+    rows = [[image(picture) for picture in life] for life in found.pictures]
+    heads = ["photo" if found.photos else "start", *(f"step {t}" for t in found.steps[1:])]
+    data = (
+        (json.dumps({"name": name, **found.to_dict()}, indent=1, allow_nan=False) + "\n").encode(),
+        repainted_markdown(name, found).encode(),
+        _png(sheet(rows, heads)),
+    )
+    return _written(folder, PAINTED_NAMES, data)
+
+
+def _png(picture: Image) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, "PNG", optimize=True)
+    return out.getvalue()
+
+
+def _written(folder: str | Path, names: Sequence[str], data: Sequence[bytes]) -> list[Path]:
+    paths = [Path(folder) / file for file in names]
     for path, content in zip(paths, data, strict=True):
         write_bytes(path, content)
     return paths

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from planaria.evaluate.curve import Curve
+from planaria.evaluate.repainting import BOUND, Painted
 from planaria.evaluate.scores import Scores
 from planaria.evaluate.statistics import Likeness
 
@@ -52,6 +53,48 @@ def markdown(name: str, scores: Scores) -> str:
     for table in tables(scores):
         lines += ["", f"## {table.title}", "", _row(table.head), _row(["---", *["---:"] * (len(table.head) - 1)])]
         lines += [*(_row(row) for row in table.rows), "", f"{table.note[0].upper()}{table.note[1:]}."]
+    return "\n".join(lines) + "\n"
+
+
+def repainted(found: Painted) -> Table:
+    """What a texture, style or text model does, a row a moment."""
+    rows = []
+    for k, step in enumerate(found.steps):
+        cells = [f"{step}"]
+        for name, values in found.distances.items():
+            nearer = f" ({found.nearer(name)[k]:.3g}x)" if name in found.wished and k else ""
+            cells.append(f"{values[k]:.4g}{nearer}")
+        rows.append((*cells, f"{found.largest[k]:.3g}"))
+    lives = (
+        f"mean of {len(found.photos)} photos" if len(found.photos) > 1 else "one photo" if found.photos else "one life"
+    )
+    bounds = "it stays within bounds" if found.bounded else f"its cells burst: some hold more than {BOUND:g}"
+    note = (
+        f"distances, {lives}, and how many times nearer than at the start; largest: of all numbers in cells; {bounds}"
+    )
+    return Table("Along a life", ("step", *found.distances, "largest"), tuple(rows), note)
+
+
+def repainted_markdown(name: str, found: Painted) -> str:
+    """The table as a Markdown page, with its picture."""
+    table = repainted(found)
+    shapes = sorted({f"{w}x{h}" for h, w in found.sizes})
+    what = f"Measured on {', '.join(found.photos)}" if found.photos else "Grown from nothing"
+    lines = [
+        f"# How {name} paints",
+        "",
+        f"{what}, on {' and '.join(shapes)} cells.",
+        "",
+        "![moments](moments.png)",
+        "",
+        f"## {table.title}",
+        "",
+        _row(table.head),
+        _row(["---", *["---:"] * (len(table.head) - 1)]),
+        *(_row(row) for row in table.rows),
+        "",
+        f"{table.note[0].upper()}{table.note[1:]}.",
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -56,9 +56,12 @@ def page(model: str | Path, options: Options | None = None) -> str:
     told["seed"] = options.seed
     if options.size is not None:
         told["grid"] = list(options.size) if isinstance(options.size, tuple) else [options.size] * 2
+    layout = told["layout"]
+    made = "painted" if layout["frozen"] else "made" if layout["alpha"] is None else "grown"
     data = json.dumps(told, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
     parts = {
         "title": html.escape(options.title or told["name"]),
+        "made": made,
         "style": f"<style>\n{style()}</style>",
         "model": f'<script type="application/json" id="planaria-model">{data}</script>',
         "script": f'<script type="module">\n{LOADER.replace("PACKED", _packed(script() + START))}</script>',
@@ -91,16 +94,19 @@ def payload(model: str | Path) -> dict[str, Any]:
         "frame": frame_steps(card),
         "length": loop_steps(card),
         "solver": solver_of(card),
-        **_start(path),
+        **_start(path, most=1 if layout.frozen else None),
     }
 
 
-def _start(path: Path) -> dict[str, Any]:
-    """The frames that a model begins with, as bytes: the last ones where all are more than a page should carry."""
+def _start(path: Path, most: int | None = None) -> dict[str, Any]:
+    """The frames that a model begins with, as bytes: the last ones where all are more than a page should carry.
+
+    At most the last `most`: a photo that is repainted is one.
+    """
     frames = store.start(path)
     if frames is None:
         return {}
-    kept = frames[-max(1, MOST_START // frames[0].numel()) :]
+    kept = frames[-(most or max(1, MOST_START // frames[0].numel())) :]
     n, visible, h, w = kept.shape
     data = base64.b64encode(kept.mul(255).round().byte().numpy().tobytes()).decode()
     return {"start": {"frames": n, "size": [h, w], "visible": visible, "data": data}}

@@ -11,9 +11,10 @@ from typing import Any
 from planaria import tasks
 from planaria.config import parse, read_yaml, to_dict
 from planaria.errors import UserError, unknown
+from planaria.losses.prompts import parse as prompt
 from planaria.tasks.base import TaskConfig
 
-SOURCES = ("picture", "frames")
+SOURCES = ("picture", "frames", "style")
 """Settings of tasks that say what is learned."""
 
 
@@ -65,9 +66,12 @@ def about(path: Path) -> str:
 
 
 def run_name(config: TaskConfig) -> str:
-    """What a run is called after its inputs: the name of the picture, or of the film, where the task has one."""
+    """What a run is called after its inputs: its first prompt, its picture or its film, where the task has one."""
     from planaria.data.images import name_of
 
+    if prompts := getattr(config, "prompts", ()):
+        first = prompt(prompts[0])
+        return name_of(first.picture or f"text:{first.text}")
     source = source_of(to_dict(config))
     if source.startswith("sim:"):
         return name_of(f"text:{source.removeprefix('sim:')}")

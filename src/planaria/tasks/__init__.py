@@ -6,10 +6,13 @@ from types import ModuleType
 
 from planaria.errors import unknown
 
+SHARED = ("base", "restyle")
+"""Files of the folder that are no tasks."""
+
 
 def names() -> list[str]:
     """The tasks there are, without importing them."""
-    return sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name != "base")
+    return sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name not in SHARED)
 
 
 def load(name: str) -> ModuleType:

@@ -2,7 +2,6 @@
 
 import io
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -10,30 +9,34 @@ import numpy as np
 from torch import Tensor
 
 from planaria import evaluate
-from planaria.config import write_yaml
 from planaria.core.rule import Rule
 from planaria.errors import UserError
 from planaria.evaluate import results as scored
 from planaria.export import Options, html, movie
 from planaria.living import find
-from planaria.recipes import source_of
 from planaria.store import write_bytes
-from planaria.tasks import video
+from planaria.tasks import restyle, video
 from planaria.tasks.base import Task
+from planaria.training import sheets
+from planaria.training.readme import card_text
 
 
 def write(folder: Path, rule: Rule, task: Task, card: dict[str, Any]) -> None:
     """Write `loss.png`, `film.webp`, `strip.png`, `target.png`, the page `organism.html` and `README.md` into a run
-    folder that holds the model; of a video model `scores.*` and `rollout.*` too."""
+    folder that holds the model; of a video model `scores.*` and `rollout.*` too, of a texture, style or text model
+    what `sheets.write` writes."""
     loss_plot(folder)
     target = task.tensors.get("target")
-    if isinstance(task, video.Task):
-        shown = movie.shoot(folder, Options(seed=1))
-        _measure(folder, task, card)
+    if isinstance(task, restyle.Task):
+        sheets.write(folder, rule, task)
     else:
-        shown = movie.film(rule, task.layout, steps=300, size=task.size, every=3, erase=movie.healing(card), seed=1)
-    shown.save(folder / "film.webp")
-    shown.save(folder / "strip.png")
+        if isinstance(task, video.Task):
+            shown = movie.shoot(folder, Options(seed=1))
+            _measure(folder, task, card)
+        else:
+            shown = movie.film(rule, task.layout, steps=300, size=task.size, every=3, erase=movie.healing(card), seed=1)
+        shown.save(folder / "film.webp")
+        shown.save(folder / "strip.png")
     if target is not None:
         write_bytes(folder / "target.png", _png(target))
     write_bytes(folder / "organism.html", html.page(folder).encode())
@@ -100,94 +103,6 @@ def loss_plot(folder: Path) -> None:
     out = io.BytesIO()
     figure.savefig(out, format="png", metadata={"Software": None})
     write_bytes(folder / "loss.png", out.getvalue())
-
-
-def card_text(card: dict[str, Any]) -> str:
-    """The run's `README.md`."""
-    name, config = card["name"], card["config"]
-    rule = config["rule"]
-    film = "frame" in card
-    source = source_of(config)
-    what = f"goes on with {source}" if film else f"grows {source}" if source else f"was trained for {card['task']}"
-    use = ["-o", f"{name}.gif", *(["--frames", "200"] if film else ["--steps", "300", "--erase", "left@150"])]
-    tried = [f"planaria eval runs/{name}"] if film else []
-    python = (
-        [f'model = pl.load("runs/{name}")', 'model.film(frames=200).save("future.gif")']
-        if film
-        else [
-            f'rule, layout = pl.load("runs/{name}/model.safetensors")',
-            f"x = pl.run(rule, layout.seed(1, {tuple(card['grid'])}), steps=200, seed=7)",
-        ]
-    )
-    lines = [
-        f"# {name}",
-        "",
-        f"A neural cellular automaton that {what}, trained with planaria for {card['trained']} iterations"
-        + (f" in the regime `{config['regime']}`." if "regime" in config else "."),
-        "",
-        "![strip](strip.png)",
-        "",
-        f"- Cells: {rule['channels']} channels, filters {', '.join(rule['filters'])}, hidden {rule['hidden']}, "
-        f"{parameters(rule):,} parameters.",
-        f"- Edge {rule['edge']}, life {rule['life']}, fire rate {rule['fire_rate']}.",
-        "",
-        *_reused(card),
-        "## Figures",
-        "",
-        *figure_table(card["figures"]),
-        *(["", "More in [scores.md](scores.md).", "", "![scores](scores.png)", "", "![roll-out](rollout.png)"] * film),
-        "",
-        "## Use it",
-        "",
-        "```",
-        f"planaria show runs/{name}",
-        f"planaria play runs/{name}",
-        f"planaria run runs/{name} {' '.join(use)}",
-        *tried,
-        "```",
-        "```python",
-        "import planaria as pl",
-        *python,
-        "```",
-        "",
-        "## Files",
-        "",
-        "`model.safetensors` weights and settings; `config.yaml` all settings; `checkpoint.safetensors` everything "
-        "needed to resume; `metrics.jsonl` one line an iteration; `loss.png`, `strip.png`, `film.webp` and "
-        + ("`scores.*`, `rollout.*`; " if film else "`target.png`; ")
-        + f"`organism.html` is one page that runs the model in any browser: {'draw into' if film else 'wound'} it.",
-        "",
-        "## Settings",
-        "",
-        "```yaml",
-        write_yaml({"task": card["task"], **config}).rstrip(),
-        "```",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _reused(card: dict[str, Any]) -> list[str]:
-    """What was taken over from another model, if one was."""
-    if not card.get("reused"):
-        return []
-    begun = card["config"]["train"]["init"]
-    return [f"Began from `{begun}`:", "", *(f"- {line}" for line in card["reused"]), ""]
-
-
-def figure_table(figures: dict[str, float]) -> list[str]:
-    """Figures as a Markdown table; squared errors also as log10."""
-    if not figures:
-        return ["None were taken."]
-    rows = [f"| {k} | {v:.6f} | {math.log10(v) if v > 0 else -99:.2f} |" for k, v in figures.items()]
-    return ["| figure | value | log10 |", "|---|---|---|", *rows]
-
-
-def parameters(rule: dict[str, Any]) -> int:
-    """How many weights a rule of these settings has."""
-    from planaria.config import parse
-    from planaria.core.rule import RuleConfig, shapes
-
-    return sum(math.prod(s) for s in shapes(parse(RuleConfig, (rule, "rule"))).values())
 
 
 def _png(target: Tensor) -> bytes:

@@ -27,6 +27,7 @@ except ImportError:
     ) from None
 
 from planaria.view.desktop_panel import BAR, Panel
+from planaria.view.play_photo import drop
 
 FPS = 60
 """Frames a second at most."""
@@ -107,6 +108,8 @@ class Window:
             pygame.quit()
             raise UserError(f"no window can be opened here ({e}); play in the terminal: add --terminal") from None
         self.panel = Panel()
+        if self.play.world.layout.frozen:
+            self.play.say("drop a photo onto this window")
         return self
 
     def __exit__(
@@ -159,6 +162,8 @@ class Window:
                 self._mouse(event)
             elif event.type == pygame.MOUSEWHEEL:
                 self.play.size_by(1 if event.y > 0 else -1 if event.y < 0 else 0)
+            elif event.type == pygame.DROPFILE:
+                drop(self.play, event.file)
             elif event.type in (pygame.WINDOWLEAVE, pygame.WINDOWFOCUSLOST):
                 self.play.lift()
                 self.play.pointer = None

@@ -125,7 +125,9 @@ class Play:
     def _follow(self, training: Training) -> None:
         living, news = training.follow(time.monotonic())
         if living is not None:
-            self.world.rule, self.world.start = living.rule, living.start
+            self.world.rule = living.rule
+            if living.size == self.world.size:
+                self.world.start = living.start
         if news:
             self.say(news)
 

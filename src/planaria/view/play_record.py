@@ -24,10 +24,8 @@ class Recorder:
     def __init__(self, path: Path, size: tuple[int, int]):
         check_suffix(path)
         self.path = path
-        side = max(size)
-        scale = max(1, -(-SIDE // side))
-        self.most = max(2, min(FPS * MOST_SECONDS, MOST_BYTES // (size[0] * size[1] * 3 * scale**2)))
         self.on = False
+        self.fit(size)
         self.events: dict[int, str] = {}
         self._frames: list[np.ndarray] = []
         self._at: list[int] = []
@@ -36,6 +34,11 @@ class Recorder:
         self._writing: list[Future[Path]] = []
         self._promised: set[Path] = set()
         self._full = ""
+
+    def fit(self, size: tuple[int, int]) -> None:
+        """The next film is of a grid of `size`."""
+        scale = max(1, -(-SIDE // max(size)))
+        self.most = max(2, min(FPS * MOST_SECONDS, MOST_BYTES // (size[0] * size[1] * 3 * scale**2)))
 
     @property
     def seconds(self) -> float:

@@ -4,6 +4,7 @@
 export function decode(payload) {
   const { rule, layout } = payload;
   if (payload.format !== 1) throw new Error("this page can't read a model of that format");
+  if (!["zero", "circular", "replicate"].includes(rule.edge)) throw new Error(`this page knows no edge ${rule.edge}`);
   const kernels = payload.kernels.map((k) => Float32Array.from(k));
   const reaches = payload.reaches ?? kernels.map(() => 1); // how many cells away each kernel's outer taps lie
   if (reaches.length !== kernels.length || !reaches.every((n) => Number.isInteger(n) && n >= 1 && n <= 16)) {

@@ -172,20 +172,23 @@ export class PlainEngine {
     this.wrap(into, 1);
   }
 
-  /** Give the border what lies beyond the edge: the torus, several times round where it is small, or still nothing. */
+  /** Give the border what lies beyond the edge: the torus, several times round where it is small, copies of the rim, or
+   * still nothing. */
   wrap(values, c) {
-    if (this.model.rule.edge !== "circular") return;
+    const { edge } = this.model.rule;
+    if (edge === "zero") return;
     const [h, w] = this.size;
+    const far = (k, n) => (edge === "circular" ? k % n : n - 1);
     const copy = (to, from, n) => values.copyWithin(to * c, from * c, (from + n) * c);
     for (let row = 0; row < h; row++) {
       for (let k = 0; k < this.border; k++) {
-        copy(this.cell(row, -1 - k), this.cell(row, w - 1 - (k % w)), 1);
-        copy(this.cell(row, w + k), this.cell(row, k % w), 1);
+        copy(this.cell(row, -1 - k), this.cell(row, w - 1 - far(k, w)), 1);
+        copy(this.cell(row, w + k), this.cell(row, far(k, w)), 1);
       }
     }
     for (let k = 0; k < this.border; k++) {
-      copy(this.cell(-1 - k, -this.border), this.cell(h - 1 - (k % h), -this.border), this.across);
-      copy(this.cell(h + k, -this.border), this.cell(k % h, -this.border), this.across);
+      copy(this.cell(-1 - k, -this.border), this.cell(h - 1 - far(k, h), -this.border), this.across);
+      copy(this.cell(h + k, -this.border), this.cell(far(k, h), -this.border), this.across);
     }
   }
 

@@ -3,15 +3,14 @@
 
 import { World } from "./world.js";
 import { tag, toHex, within } from "./player_parts.js";
-import { TOOLS, WOUNDS, listenToKeys } from "./player_keys.js";
-import { drawWorld, readPhoto, savePicture } from "./player_photo.js";
+import { TOOLS, WOUNDS, kindOf, listenToKeys } from "./player_keys.js";
+import { drawWorld } from "./player_photo.js";
 import { Bar } from "./player_bar.js";
 import { Brush, LARGEST } from "./player_brush.js";
 import { Camera } from "./player_camera.js";
+import { Easel } from "./player_easel.js";
 import { Hand } from "./player_hand.js";
 import { Pace } from "./player_pace.js";
-
-const GRID_LIMIT = 512;
 
 /**
  * Show a model in `host`: options {size, seed, prefer, autoplay, speed, compact, onwound(wound), onstatus(text)}. A
@@ -60,6 +59,7 @@ class Player {
     this.bar.stage.append(this.canvas, this.brush.outline);
     this.hand = new Hand(this.bar.stage, this, this.stop.signal);
     this.bar.model();
+    this.easel = new Easel(this, size !== undefined);
     this.listen();
     this.measure();
     this.tell();
@@ -87,8 +87,13 @@ class Player {
     listen(this.element, "drop", (event) => {
       event.preventDefault();
       this.element.classList.remove("pl-over");
-      this.drop(event.dataTransfer.files[0]);
+      this.easel.drop(event.dataTransfer.files[0]);
     });
+  }
+
+  /** What kind of life it is, and the words for it. */
+  get sort() {
+    return kindOf(this.world.model);
   }
 
   play() {
@@ -111,6 +116,7 @@ class Player {
     this.pace.count(payload);
     this.channel = null;
     this.bar.model();
+    this.easel.renew();
     this.tell();
     this.stir();
   }
@@ -123,6 +129,7 @@ class Player {
   /** Stop, and leave nothing behind. */
   destroy() {
     this.stop.abort();
+    this.easel.watch(null);
     this.playing = false;
     cancelAnimationFrame(this.request);
     clearTimeout(this.bar.timer);
@@ -149,6 +156,7 @@ class Player {
     this.request = 0;
     try {
       if (this.living) {
+        this.easel.follow(now);
         const done = this.pace.run(now, () => this.live());
         if (done) this.brush.hold();
         this.dirty ||= done > 0;
@@ -173,7 +181,8 @@ class Player {
     const { camera, channel } = this;
     const { scale, x, y } = camera;
     const light = getComputedStyle(this.element).getPropertyValue("--pl-line");
-    drawWorld(this.world, this.canvas, { scale, x, y, channel, light }, this.grounds, this.spare);
+    if (this.easel.bare) this.easel.draw(this.canvas.getContext("2d"), camera);
+    else drawWorld(this.world, this.canvas, { scale, x, y, channel, light }, this.grounds, this.spare);
     this.brush.show(this.cursor, camera, this.ratio);
     if (this.kind === this.world.kind) return;
     this.kind = this.world.kind;
@@ -205,6 +214,14 @@ class Player {
     this.stir();
   }
 
+  /** The grid has another size: show all of it. */
+  seat() {
+    if (this.camera.grid === this.world.size) return;
+    this.camera.grid = this.world.size;
+    this.camera.fitted = true;
+    this.measure();
+  }
+
   meet({ isIntersecting }) {
     this.seen = isIntersecting;
     this.stir();
@@ -228,13 +245,14 @@ class Player {
     const taught = payload.trained ? `, taught in ${payload.trained.toLocaleString("en")} iterations` : "";
     const { solver } = payload;
     const other = solver && solver !== "euler" ? ` Taught in steps of ${solver}; here it takes Euler's.` : "";
-    const engine = world.kind === "plain" ? `plain JavaScript: ${world.why}` : "WebGL2, on the graphics card";
+    const plain = `plain JavaScript: ${world.why}${world.repaints ? "; fewer cells go faster" : ""}`;
+    const engine = world.kind === "plain" ? plain : "WebGL2, on the graphics card";
     return `${numbers.toLocaleString("en")} numbers${taught}. Runs in ${engine}.${other}`;
   }
 
   /** Do what a button or key says. */
   act(deed) {
-    const { world, bar, brush, pace } = this;
+    const { world, bar, brush, pace, easel } = this;
     const [rows, columns] = world.size;
     const middle = [this.canvas.width / 2, this.canvas.height / 2];
     const deeds = {
@@ -259,24 +277,28 @@ class Player {
       randomise: () => world.randomise(),
       clear: () => {
         world.clear();
-        bar.say(world.model.start ? "Empty. Draw something, or begin again." : "Empty. Plant a seed, or begin again.");
+        bar.say(this.sort.cleared);
       },
       channel: () => this.show([...bar.names.keys(), null][(this.channel ?? -1) + 1]),
       background: () => this.ground({ light: "dark", dark: "chequer", chequer: "light" }[this.look]),
-      save: () => this.save(),
+      save: () => easel.save(),
       photo: () => bar.file.click(),
-      fewer: () => this.resize(rows - 8, columns - 8),
-      wider: () => this.resize(rows + 8, columns + 8),
-      fill: () => this.fill(),
+      webcam: () => easel.look(),
+      bare: () => easel.compare(true),
+      compare: () => easel.compare(!easel.bare),
+      fewer: () => easel.rescale(-1),
+      wider: () => easel.rescale(1),
+      fill: () => easel.fill(),
     };
     const part = Math.max(2, Math.round(Math.min(rows, columns) / 4));
     for (const [wound] of WOUNDS) deeds[wound] = () => this.wound(wound === "centre" ? `centre(${part})` : wound);
     for (const [tool, , words] of TOOLS) deeds[tool] = () => {
       if (bar.tools.find(({ dataset }) => dataset.act === tool).hidden) return;
       brush.tool = tool;
-      bar.live.textContent = words;
+      bar.live.textContent = this.sort.tools[tool] ?? words;
     };
     deeds[deed]();
+    this.seat();
     bar.refresh();
     this.tell();
     this.stir();
@@ -339,46 +361,9 @@ class Player {
     this.stir();
   }
 
-  resize(rows, columns) {
-    this.world.resize([rows, columns].map((n) => within(n, 8, GRID_LIMIT)));
-    this.camera.grid = this.world.size;
-    this.camera.fitted = true;
-    this.measure();
-  }
-
-  /** As many cells as there is room for, as large as they are. */
-  fill() {
-    const { scale, width, height, margin } = this.camera;
-    const [wide, high] = [width - margin.left - margin.right, height - margin.top - margin.bottom];
-    this.resize(Math.floor(high / scale), Math.floor(wide / scale));
-  }
-
   /** The pointer or the arrow keys are over a cell [row, column], or over none. */
   point(cell) {
     this.cursor = cell;
     this.brush.show(cell, this.camera, this.ratio);
-  }
-
-  save() {
-    const { world, channel } = this;
-    const [rows, columns] = world.size;
-    const scale = Math.max(1, Math.round(1024 / Math.max(rows, columns)));
-    const canvas = tag("canvas", { width: columns * scale, height: rows * scale });
-    drawWorld(world, canvas, { scale, x: 0, y: 0, channel }, this.grounds, this.spare);
-    savePicture(canvas, `${world.name}-${world.t}.png`);
-  }
-
-  /** Give the cells a photo. */
-  async drop(file) {
-    if (!file) return;
-    try {
-      this.world.place(await readPhoto(file, this.world.size));
-      this.bar.hint.classList.add("pl-gone");
-      this.bar.say(`${file.name} is in the dish.`);
-      this.stir();
-    } catch (error) {
-      this.bar.say(error.message);
-    }
-    this.bar.file.value = "";
   }
 }

@@ -3,6 +3,7 @@
 import { fromHex, glyph, iconButton, slider, tag, toHex } from "./player_parts.js";
 import { LARGEST } from "./player_brush.js";
 import { TOOLS, WOUNDS, helpLines } from "./player_keys.js";
+import { Webcam } from "./player_webcam.js";
 
 const SWATCHES = ["#d1495b", "#f2a541", "#2f8f6b", "#2e6fb7", "#5b2a86", "#1d1b26"];
 const GROUNDS = ["light", "dark", "chequer"];
@@ -17,12 +18,13 @@ export class Bar {
     const opener = (deed, words) => button(deed, words, "", { "aria-expanded": "false" });
     this.play = button("play", "Play", "Space", { class: "pl-button pl-main" });
     this.tools = TOOLS.map(([tool, key, words]) => button(tool, words, key));
+    this.compare = this.holder();
     this.stage = tag("div", { class: "pl-stage", tabindex: "0", role: "application" });
     this.status = tag("div", { class: "pl-status" });
     this.title = tag("strong");
     this.live = tag("div", { class: "pl-unseen", role: "status", "aria-live": "polite" });
     this.toast = tag("div", { class: "pl-toast", "aria-hidden": "true" });
-    const open = () => player.drop(this.file.files[0]);
+    const open = () => player.easel.drop(this.file.files[0]);
     this.file = tag("input", { type: "file", accept: "image/*", hidden: true, onchange: open });
     this.hint = tag("div", { class: "pl-hint" });
     this.panels = { wound: this.wounds(act), more: this.more(act, button) };
@@ -33,13 +35,22 @@ export class Bar {
     const corner = part("corner", ...zoom, button("help", "Help", "?"));
     this.bar = tag("div", { class: "pl-bar", role: "toolbar", "aria-label": "Controls" },
       group("run", this.play, ...run),
-      group("tools", ...this.tools),
+      group("tools", ...this.tools, this.compare),
       this.strip(),
       this.speed(),
       group("menus", ...Object.values(this.openers)));
     this.top = part("top", part("title", this.title, this.status), corner);
     const deck = part("deck", this.bar, ...Object.values(this.panels));
     root.append(this.stage, this.top, this.toast, part("dock", this.hint, deck), this.live, this.file, this.help);
+  }
+
+  /** A button that shows the photo while it is held; a press of Enter shows it until the next. */
+  holder() {
+    const show = (bare) => () => this.player.easel.compare(bare);
+    const press = ({ detail }) => detail === 0 && this.player.act("compare");
+    const hold = { onpointerdown: show(true), oncontextmenu: (event) => event.preventDefault() };
+    for (const kind of ["up", "leave", "cancel"]) hold[`onpointer${kind}`] = show(false);
+    return iconButton("compare", "Hold to see the photo", "U", press, hold);
   }
 
   /** The size and the colour of the brush. */
@@ -83,6 +94,8 @@ export class Bar {
     this.seed = field("input", "Seed of its luck", (value) => player.luck(Number(value)), { type: "number", min: "0" });
     this.grounds = GROUNDS.map((look) => word(look, look, () => player.ground(look)));
     this.loop = word("loop", "Loop");
+    this.fill = word("fill", "Fill");
+    this.webcam = word("webcam", "Webcam");
     this.cells = tag("span");
     this.about = tag("p", { class: "pl-about" });
     const row = (words, ...parts) => part("row", tag("span", {}, words), ...parts);
@@ -90,10 +103,10 @@ export class Bar {
       row("Show", this.channel),
       row("Ground", ...this.grounds),
       row("Cells", button("minus", "Fewer cells", "", { onclick: act("fewer") }), this.cells,
-        button("plus", "More cells", "", { onclick: act("wider") }), word("fill", "Fill")),
+        button("plus", "More cells", "", { onclick: act("wider") }), this.fill),
       row("Seed", this.seed),
       part("pair", word("save", "Save picture"), word("photo", "Open photo"),
-        word("randomise", "Randomise"), word("clear", "Clear"), this.loop),
+        word("randomise", "Randomise"), word("clear", "Clear"), this.loop, this.webcam),
       this.about);
   }
 
@@ -119,13 +132,23 @@ export class Bar {
     this.channel.replaceChildren(choice("", "colour"), ...this.names.map((name, i) => choice(String(i), name)));
     this.title.textContent = this.player.world.name;
     const chooser = tag("button", { type: "button", onclick: () => this.file.click() }, "Choose one");
-    const { start } = this.player.world.model;
-    const words = start ? "Draw into it, or drop a picture." : "Drag to wound it. It heals.";
-    this.hint.replaceChildren(...(frozen ? ["Drop a photo.", chooser] : [words]));
-    for (const one of [...this.tools, ...this.help.querySelectorAll("dl > div")]) {
-      one.hidden = Boolean(start) && one.dataset.act === "plant"; // a film has no seeds
+    const { sort, world, brush } = this.player;
+    this.hint.replaceChildren(sort.hint, ...(world.repaints ? [chooser] : []));
+    const lines = [...this.help.querySelectorAll("dl > div")];
+    for (const one of [...this.tools, ...lines]) {
+      const { act } = one.dataset;
+      one.hidden = (act === "plant" && !sort.seeds) || (act === "bare" && !world.repaints);
     }
-    if (start && this.player.brush.tool === "plant") this.player.brush.tool = "paint";
+    TOOLS.forEach(([tool, key, usual], i) => {
+      const words = sort.tools[tool] ?? usual;
+      this.tools[i].title = `${words} (${key})`;
+      this.tools[i].setAttribute("aria-label", words);
+      lines.find(({ dataset }) => dataset.act === tool).lastChild.textContent = words;
+    });
+    this.compare.hidden = !world.repaints;
+    this.fill.hidden = world.repaints;
+    this.webcam.hidden = !world.repaints || !Webcam.there;
+    if (!sort.seeds && brush.tool === "plant") brush.tool = sort.first;
     this.hint.classList.remove("pl-gone");
     this.refresh();
   }
@@ -152,6 +175,7 @@ export class Bar {
     this.rate.textContent = `${pace.asked}/s`;
     this.rate.title = `${pace.unit}s a second`;
     press([this.loop], () => pace.loop);
+    press([this.webcam], () => Boolean(player.easel?.webcam));
     this.channel.value = String(player.channel ?? "");
     this.seed.value = String(world.seed);
     this.cells.textContent = `${columns} × ${rows}`;

@@ -1,5 +1,6 @@
 // The brush: what a tool does to the cells it passes over.
 
+import { kindOf } from "./player_keys.js";
 import { drawing, within } from "./player_parts.js";
 
 export const LARGEST = 32; // cells of radius
@@ -8,10 +9,11 @@ export const LARGEST = 32; // cells of radius
 export class Brush {
   constructor(player) {
     this.player = player;
-    const { start } = player.world.model;
-    this.tool = start ? "paint" : "erase";
+    const { model } = player.world;
+    const film = model.start && !player.world.repaints;
+    this.tool = kindOf(model).first;
     this.radius = within(Math.round(Math.min(...player.world.size) / 14), 1, 8);
-    this.colour = start && player.world.layout.visible === 1 ? opposite(start.frames.at(-1)) : [209, 73, 91];
+    this.colour = film && model.layout.visible === 1 ? opposite(model.start.frames.at(-1)) : [209, 73, 91];
     this.at = null; // where the stroke is: [row, column]
     this.outline = drawing(["M0 0", "M0 0"], 1, "pl-outline");
   }
@@ -63,7 +65,8 @@ export class Brush {
     const [rows, columns] = world.size;
     const r = this.reach;
     if (row < -r || column < -r || row >= rows + r || column >= columns + r) return;
-    if (this.tool === "erase" && world.ground) world.paint(row, column, r, world.ground);
+    if (this.tool === "erase" && world.under) world.wash(row, column, r);
+    else if (this.tool === "erase" && world.ground) world.paint(row, column, r, world.ground);
     else if (this.tool === "erase") this.player.wound(`circle(${column},${row},${r})`, again);
     else if (this.tool === "paint") world.paint(row, column, r, world.colour(this.colour));
     else if (this.tool === "plant") world.plant(row, column);

@@ -10,6 +10,45 @@ export const TOOLS = [
   ["pan", "H", "Move the picture"],
 ];
 
+/** What kinds of life there are: what a person is told of each, and with which tool he begins. */
+const KINDS = {
+  grow: {
+    hint: "Drag to wound it. It heals.",
+    cleared: "Empty. Plant a seed, or begin again.",
+    first: "erase",
+    seeds: true,
+    tools: {},
+  },
+  film: {
+    hint: "Draw into it, or drop a picture.",
+    cleared: "Empty. Draw something, or begin again.",
+    first: "paint",
+    seeds: false,
+    tools: { erase: "Rub cells out" },
+  },
+  texture: {
+    hint: "Drag to rub a hole into it. It grows over.",
+    cleared: "Grey again. It grows anew.",
+    first: "erase",
+    seeds: false,
+    tools: { erase: "Rub a hole into it" },
+  },
+  repaint: {
+    hint: "Drop a photo, or paste one.",
+    cleared: "Wiped off. It is painted anew.",
+    first: "erase",
+    seeds: false,
+    tools: { erase: "Rub the paint off" },
+  },
+};
+
+/** Which of them a model has. */
+export function kindOf({ layout, start }) {
+  if (layout.frozen > 0) return KINDS.repaint;
+  if (start) return KINDS.film;
+  return layout.alpha === null ? KINDS.texture : KINDS.grow;
+}
+
 export const WOUNDS = [
   ["left", "Left half"],
   ["right", "Right half"],
@@ -41,7 +80,8 @@ const KEYS = [
   ["l", "loop", "L", "Loop: begin again after a while, or live on"],
   ["f", "fit", "F", "Show all of it"],
   ["s", "save", "S", "Save the picture"],
-  ["o", "photo", "O", "Open a photo"],
+  ["o", "photo", "O", "Open a photo; or paste one"],
+  ["u", "bare", "U", "Hold: the photo beneath"],
   ["?", "help", "?", "This help"],
 ];
 
@@ -61,8 +101,15 @@ export function helpLines() {
 /** Keys become deeds of `player`; `listen(target, kind, act)` listens for as long as it lives. */
 export function listenToKeys(player, listen) {
   listen(document, "keydown", (event) => meant(player, event) && pressKey(player, event));
-  listen(document, "keyup", ({ key }) => key === " " && liftSpace(player));
-  listen(window, "blur", () => (player.hand.space = false));
+  listen(document, "keyup", ({ key }) => {
+    if (key === " ") liftSpace(player);
+    if (key.toLowerCase() === "u") player.easel.compare(false);
+  });
+  listen(document, "paste", (event) => meant(player, event) && player.easel.drop(event.clipboardData?.files[0]));
+  listen(window, "blur", () => {
+    player.hand.space = false;
+    player.easel.compare(false);
+  });
 }
 
 // Whether a key is meant for this player: pressed inside it, or nowhere while it has the page to itself.

@@ -21,8 +21,8 @@ export class Pace {
   }
 
   /** Count as people do with this model: in frames of `steps` cell steps where it was shown a film, else in steps. */
-  count({ start, frame = 1, length }) {
-    const unit = start || frame > 1 ? "frame" : "step";
+  count({ start, frame = 1, length, layout }) {
+    const unit = (start && !layout.frozen) || frame > 1 ? "frame" : "step";
     const other = unit !== this.unit || frame !== this.steps;
     Object.assign(this, { unit, steps: frame, length: length || ROUND });
     this.usual = within(unit === "frame" ? FRAMES * frame : STEPS, 1, FASTEST);

@@ -20,6 +20,7 @@ const DRAWINGS = {
   fit: "M9 4.5H4.5V9M15 4.5h4.5V9M9 19.5H4.5V15M15 19.5h4.5V15",
   plus: "M12 6v12M6 12h12",
   minus: "M6 12h12",
+  compare: "M4.5 5.5h15v13h-15zM12 3.5v17M14.5 15l1.7-2.4 1.8 2.4M7.5 9h1.5",
   close: "M7 7l10 10M17 7L7 17",
 };
 

@@ -1,9 +1,10 @@
 // Pictures in and out: a photo for the cells, a picture of the cells.
 
 const LARGEST_FILE = 40e6; // bytes
+const LARGEST_PHOTO = 1024; // pixels of its longer side that are kept
 
-/** Read a picture file as ImageData of `[rows, columns]`, cropped to fill it; throws an Error in words. */
-export async function readPhoto(file, [rows, columns]) {
+/** Read a picture file onto a canvas; throws an Error in words. */
+export async function openPhoto(file) {
   if (!file.type.startsWith("image/")) throw new Error(`${file.name} is no picture.`);
   if (file.size > LARGEST_FILE) throw new Error(`${file.name} is too large: a photo may have 40 MB.`);
   let photo;
@@ -12,13 +13,24 @@ export async function readPhoto(file, [rows, columns]) {
   } catch {
     throw new Error(`${file.name} can't be read: it is damaged, or of a kind that this browser lacks.`);
   }
+  const scale = Math.min(1, LARGEST_PHOTO / Math.max(photo.width, photo.height));
+  const [width, height] = [photo.width, photo.height].map((n) => Math.max(1, Math.round(n * scale)));
+  const canvas = Object.assign(document.createElement("canvas"), { width, height });
+  const context = canvas.getContext("2d");
+  context.imageSmoothingQuality = "high";
+  context.drawImage(photo, 0, 0, width, height);
+  photo.close();
+  return canvas;
+}
+
+/** A picture as ImageData of `[rows, columns]`, cropped to fill it. */
+export function pixelsOf(picture, [rows, columns]) {
   const canvas = Object.assign(document.createElement("canvas"), { width: columns, height: rows });
   const context = canvas.getContext("2d", { willReadFrequently: true });
   context.imageSmoothingQuality = "high";
-  const scale = Math.max(columns / photo.width, rows / photo.height);
-  const [wide, high] = [photo.width * scale, photo.height * scale];
-  context.drawImage(photo, (columns - wide) / 2, (rows - high) / 2, wide, high);
-  photo.close();
+  const scale = Math.max(columns / picture.width, rows / picture.height);
+  const [wide, high] = [picture.width * scale, picture.height * scale];
+  context.drawImage(picture, (columns - wide) / 2, (rows - high) / 2, wide, high);
   return context.getImageData(0, 0, columns, rows);
 }
 

@@ -56,11 +56,13 @@ export function pack(model) {
 function head(model, block) {
   const { rule, reaches } = model;
   const { vectors } = plan(model);
-  const edge =
-    rule.edge === "circular"
-      ? `q = (q + ${Math.max(2, ...reaches)} * size) % size;\n  return texelFetch(x, ivec3(q, g), 0);`
-      : "bool inside = all(greaterThanEqual(q, ivec2(0))) && all(lessThan(q, size));\n" +
-        "  return inside ? texelFetch(x, ivec3(clamp(q, ivec2(0), size - 1), g), 0) : vec4(0.0);";
+  const nearest = "texelFetch(x, ivec3(clamp(q, ivec2(0), size - 1), g), 0)";
+  const edges = {
+    zero: `bool inside = all(greaterThanEqual(q, ivec2(0))) && all(lessThan(q, size));
+  return inside ? ${nearest} : vec4(0.0);`,
+    circular: `q = (q + ${Math.max(2, ...reaches)} * size) % size;\n  return texelFetch(x, ivec3(q, g), 0);`,
+    replicate: `return ${nearest};`,
+  };
   const weights = block
     ? `layout(std140) uniform Weights { vec4 w[${vectors}]; };\nvec4 W(int i) { return w[i]; }`
     : "uniform highp sampler2D w;\nvec4 W(int i) { return texelFetch(w, ivec2(i & 1023, i >> 10), 0); }";
@@ -70,7 +72,7 @@ precision highp int;
 precision highp sampler2DArray;
 uniform ivec2 size;
 vec4 at(sampler2DArray x, int g, ivec2 q) {
-  ${edge}
+  ${edges[rule.edge]}
 }
 bool lives(sampler2DArray x, ivec2 q) {
   return at(x, ${Math.floor(rule.life_channel / 4)}, q)[${rule.life_channel % 4}] > ${real(rule.life_threshold)};

@@ -1,13 +1,16 @@
-// The frames that a video model begins with, as planaria.store keeps them: the first ones charge its hidden channels, it
-// stands at the last one.
+// The frames that a model begins with, as planaria.store keeps them: the first ones charge the hidden channels of a video
+// model, it stands at the last one, which for a repainting model is its photo.
 
-/** The frames of a payload, {frames: [(visible, h, w) in 0..1, ...], size}; null where it has none. */
+import { photoPlanes } from "./pose.js";
+
+/** The frames of a payload, {frames: [(planes, h, w) in 0..1, ...], size}; null where it has none. */
 export function opening({ start, layout }) {
   if (!start) return null;
   const [h, w] = start.size;
   const bytes = Uint8Array.from(atob(start.data), (c) => c.charCodeAt(0));
-  const each = layout.visible * h * w;
-  const fits = start.visible === layout.visible && start.frames > 0 && bytes.length === start.frames * each;
+  const planes = photoPlanes(layout) || layout.visible;
+  const each = planes * h * w;
+  const fits = start.visible === planes && start.frames > 0 && bytes.length === start.frames * each;
   if (!fits) throw new Error("the frames that the model begins with don't fit its settings");
   const frame = (_, k) => Float32Array.from(bytes.subarray(k * each, (k + 1) * each), (v) => v / 255);
   return { frames: Array.from({ length: start.frames }, frame), size: [h, w] };
@@ -25,6 +28,21 @@ export function tiled(pictures, [rows, columns], [h, w]) {
     for (let row = 0; row < h; row++) {
       const from = (k * rows + down[row]) * columns;
       for (let column = 0; column < w; column++) out[(k * h + row) * w + column] = pictures[from + across[column]];
+    }
+  }
+  return out;
+}
+
+/** Pictures of `[rows, columns]` on a grid of `[h, w]`, as `tiled`, but what is too small has nothing around it. */
+export function centred(pictures, [rows, columns], [h, w]) {
+  const planes = pictures.length / (rows * columns);
+  const [down, right] = [Math.floor(h / 2) - Math.floor(rows / 2), Math.floor(w / 2) - Math.floor(columns / 2)];
+  const out = new Float32Array(planes * h * w);
+  for (let k = 0; k < planes; k++) {
+    for (let row = Math.max(0, -down); row < rows && row + down < h; row++) {
+      for (let column = Math.max(0, -right); column < columns && column + right < w; column++) {
+        out[(k * h + row + down) * w + column + right] = pictures[(k * rows + row) * columns + column];
+      }
     }
   }
   return out;

@@ -5,7 +5,9 @@ import { ask, at } from "./studio_wire.js";
 import { downloads, figures } from "./studio_panels.js";
 import { mount } from "./player.js";
 
-const TEXT = "It grew from one cell. Wound it with the pointer and see it mend; paint on it; plant a second one.";
+const GROWN = "It grew from one cell. Wound it with the pointer and see it mend; paint on it; plant a second one.";
+const PAINTED = "It paints photos. Drop one of yours onto it; hold U to see the photo beneath.";
+const ENDLESS = "It grew from nothing, and goes on for ever. Rub a hole into it with the pointer and see it grow over.";
 
 /** Open the page of organism `name` in `host`. */
 export async function gallery(host, { name }) {
@@ -14,7 +16,7 @@ export async function gallery(host, { name }) {
   const href = `#/new?like=gallery/${encodeURIComponent(name)}`;
   const words = make("span", { text: "Train your own like this" });
   const more = make("a", { class: "button primary", href }, icon("plus"), words);
-  const intro = make("div", {}, make("h1", { text: name }), make("p", { class: "lead small", text: TEXT }), more);
+  const intro = make("div", {}, make("h1", { text: name }), make("p", { class: "lead small", text: told(payload) }), more);
   const side = make(
     "div",
     { class: "side" },
@@ -26,6 +28,12 @@ export async function gallery(host, { name }) {
   host.append(back, make("div", { class: "bench" }, make("div", { class: "living" }, stage), side));
   const player = mount(stage, payload, {});
   return () => player.destroy();
+}
+
+/** What a person may do with a model. */
+function told({ layout, start }) {
+  if (layout.frozen) return PAINTED;
+  return layout.alpha === null && !start ? ENDLESS : GROWN;
 }
 
 async function one(name) {

@@ -42,7 +42,7 @@ function tile(kind, drawn) {
 
 /** What a run without a film is to become; null where the studio can't draw it. */
 function sketch(card, drawn) {
-  const known = drawn.has(card.picture) || /^(text:.{1,40}$|\p{Extended_Pictographic})/u.test(card.picture);
+  const known = drawn.has(card.picture) || /^(text:.{1,40}$|scene:[a-z]+$|\p{Extended_Pictographic})/u.test(card.picture);
   const taken = /(^|[\\/])\.pictures[\\/]/.test(card.picture);
   return known || taken ? `/api/thumb?source=${encodeURIComponent(card.picture)}` : null;
 }

@@ -5,17 +5,24 @@ import { Refusal, ask, at } from "./studio_wire.js";
 import { allSettings, field, spelled } from "./studio_fields.js";
 import { films } from "./studio_film.js";
 import { pictures } from "./studio_picture.js";
+import { wishes } from "./studio_words.js";
 
 const FIRST = {
   size: "Size, in cells", regime: "What it learns", steps: "Cell steps a frame", context: "Frames it is shown",
-  "train.steps": "Iterations",
+  photos: "Photos to learn on", scale: "The picture, in pixels", "train.steps": "Iterations",
 };
 const ASKED = {
   picture: ["What shall grow?", "Something with a clear shape on a plain ground grows best."],
   film: ["What shall it watch?", "A film whose next moment follows from what lies nearby, everywhere by the same law."],
+  texture: ["Which texture shall grow?", "A picture full of one thing: bark, knitting, pasta."],
+  style: ["In whose style shall it paint?", "A picture with strokes and colours of its own. Photos are painted so."],
+  words: ["What shall photos look like?", "In words, one wish a line; mosaic:2 weighs twice."],
   "": ["What it needs", "This kind of life needs no picture."],
 };
-const CHOSEN = ["picture", "film"]; // settings that have a chooser of their own
+const CHOSEN = ["picture", "film", "style", "words"]; // settings that have a chooser of their own
+const DEEDS = { film: "Start learning", style: "Start painting", words: "Start painting" };
+const STYLE = { label: "A picture on this machine, or a web address", example: "gogh.jpg" };
+const STYLE_PIXELS = 192; // of the preview of a style
 const BEGIN_WITH = "quick";
 const GALLERY_RECIPE = "healer";
 
@@ -61,11 +68,16 @@ export async function fresh(host, { query }) {
     fields = new Map(task.fields.map((about) => [about.key, field(about, { label: FIRST[about.key], oninput: tell })]));
     const source = task.fields.find((about) => CHOSEN.includes(about.kind));
     const face = (one) => thumb(forms, one);
-    const choosers = { picture: () => pictures(forms.pictures, face, tell), film: () => films(forms.films, face, tell) };
+    const choosers = {
+      picture: () => pictures(forms.pictures, face, tell),
+      film: () => films(forms.films, face, tell),
+      style: () => pictures(forms.styles, face, tell, STYLE),
+      words: () => wishes(tell),
+    };
     chooser = source ? choosers[source.kind]() : null;
-    [sourceTitle.textContent, sourceHelp.textContent] = ASKED[source?.kind ?? ""];
+    [sourceTitle.textContent, sourceHelp.textContent] = ASKED[task.name] ?? ASKED[source?.kind ?? ""];
     sourcePlace.replaceChildren(chooser?.element ?? "");
-    words.textContent = source?.kind === "film" ? "Start learning" : "Start growing";
+    words.textContent = (task.name !== "texture" && DEEDS[source?.kind]) || "Start growing";
     name.placeholder = `after its ${source?.kind ?? "recipe"}`;
     firstPlace.replaceChildren(
       ...Object.keys(FIRST).map((key) => fields.get(key)?.element).filter(Boolean),
@@ -81,13 +93,13 @@ export async function fresh(host, { query }) {
     for (const one of fields.values()) one.base(spelled(recipe?.settings[one.key] ?? one.about.default));
     const source = [...fields.values()].find((one) => CHOSEN.includes(one.about.kind));
     const said = recipe?.settings[source?.key];
-    if (chooser && (said || !chooser.source())) chooser.choose(said ?? spelled(source.about.default));
+    if (chooser && (said || !String(chooser.source()))) chooser.choose(said ?? spelled(source.about.default));
     resize();
     describe();
   }
 
   function resize() {
-    const cells = Number(fields.get("size")?.value());
+    const cells = fields.has("style") ? STYLE_PIXELS : Number(fields.get("size")?.value());
     if (Number.isInteger(cells) && cells > 0) chooser?.resize(cells);
   }
 
@@ -180,7 +192,8 @@ export async function fresh(host, { query }) {
     for (const [key, value] of Object.entries(like.settings)) fields.get(key)?.set(spelled(value));
     const drawn = [like.settings.picture, like.name].find((source) => forms.pictures.includes(source));
     if (like.settings.picture) chooser?.choose(drawn ?? spelled(like.settings.picture));
-    if (like.settings.frames) chooser?.choose(spelled(like.settings.frames));
+    const given = like.settings.frames ?? like.settings.style ?? like.settings.prompts;
+    if (given) chooser?.choose(given);
     resize();
     describe();
   }

@@ -19,7 +19,8 @@ export function figures(card) {
     const cells = [value.toPrecision(3).replace("-", MINUS), log10(value)].map((text) => make("td", { text }));
     return make("tr", {}, make("th", { scope: "row", text: name }), cells);
   });
-  const titles = ["figure", "squared error", "log10"].map((text) => make("th", { scope: "col", text }));
+  const measure = ["texture", "style", "text"].includes(card.task) ? "value" : "squared error";
+  const titles = ["figure", measure, "log10"].map((text) => make("th", { scope: "col", text }));
   const head = make("tr", {}, titles);
   return make(
     "section",

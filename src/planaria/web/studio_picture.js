@@ -4,13 +4,15 @@ import { icon, make, say } from "./studio_dom.js";
 import { ask } from "./studio_wire.js";
 
 const MOST_BYTES = 20_000_000;
+const EXAMPLE = "\u{1F98E}  or  text:HELLO";
 const FORMATS = "image/png,image/jpeg,image/webp,image/gif,image/bmp";
 
 /**
- * The chooser. `names`: built-in pictures; `thumb(source)`: address of a thumbnail or null; `onpick()` at each choice.
+ * The chooser. `names`: built-in pictures; `thumb(source)`: address of a thumbnail or null; `onpick()` at each choice;
+ * `label` and `example` are of the field where others are typed.
  * `source()` is what the picture setting says, `ready()` when an upload is through; `resize(cells)` draws it again.
  */
-export function pictures(names, thumb, onpick) {
+export function pictures(names, thumb, onpick, { label = "An emoji, or text:WORD", example = EXAMPLE } = {}) {
   let picked = "";
   let shown = null;
   let cells = 40;
@@ -33,7 +35,7 @@ export function pictures(names, thumb, onpick) {
     type: "text",
     id: "picture-words",
     maxLength: 400,
-    placeholder: "\u{1F98E}  or  text:HELLO",
+    placeholder: example,
     autocomplete: "off",
     spellcheck: false,
     "aria-describedby": "picture-error",
@@ -43,7 +45,7 @@ export function pictures(names, thumb, onpick) {
     const address = thumb(name);
     const face = address ? make("img", { src: address, alt: "", loading: "lazy" }) : make("span", { class: "seed" });
     const given = { type: "button", class: "thumb", "aria-pressed": "false", on: { click: () => choose(name) } };
-    return make("button", given, face, make("span", { text: name }));
+    return make("button", given, face, make("span", { text: name.replace("scene:", "") }));
   }
 
   function draw() {
@@ -147,7 +149,7 @@ export function pictures(names, thumb, onpick) {
       { class: "choices" },
       drop,
       make("div", { class: "thumbs", role: "group", "aria-label": "Built-in pictures" }, [...buttons.values()]),
-      make("label", { class: "words", for: "picture-words" }, make("span", { text: "An emoji, or text:WORD" }), words),
+      make("label", { class: "words", for: "picture-words" }, make("span", { text: label }), words),
       error,
     ),
   );

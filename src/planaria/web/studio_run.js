@@ -13,6 +13,7 @@ const POOL = 2;
 const REGROW_AFTER = 300;
 const FRAMES_AFTER = 60;
 const HANDS_OFF = 8000;
+const PAINTED = ["style", "text"]; // tasks whose wounds mean nothing to the pool, beside video
 const SILENT = "It ended without a word: the machine went down, or it was killed. Nothing is lost; it can go on.";
 
 /** Open the page of run `name` in `host`. */
@@ -96,7 +97,8 @@ export async function run(host, { name }) {
 function kind(card) {
   const cells = card.grid?.length === 2 ? `${card.grid[1]} \u00d7 ${card.grid[0]} cells` : "";
   const picture = String(card.picture ?? "").replace(/[\\/]+$/, "").split(/[\\/]/).pop();
-  return [card.task, picture, cells].filter(Boolean).join(" \u00b7 ");
+  const wishes = [card.config?.prompts ?? []].flat().join(", ");
+  return [card.task, picture || wishes, cells].filter(Boolean).join(" \u00b7 ");
 }
 
 /** The organism, alive with the newest weights. */
@@ -186,8 +188,8 @@ function organism(name) {
       lives = card.state === "running" || card.state === "paused";
       learning ||= lives;
       live.hidden = !lives;
-      sharing.hidden = card.task === "video";
-      tell(anewWords, card.task === "video" ? "Begin anew as it learns" : "Grow anew as it learns");
+      sharing.hidden = ["video", ...PAINTED].includes(card.task);
+      tell(anewWords, sharing.hidden ? "Begin anew as it learns" : "Grow anew as it learns");
     },
     close() {
       closed = true;
@@ -271,13 +273,15 @@ function told(card) {
 
 /** What a run leaves: film and strip, figures, downloads. */
 function finished(card, name) {
+  const sheet = (card.files ?? []).find((file) => ["sheet.png", "tiles.png"].includes(file.name));
   const film = card.film
     ? make(
         "section",
         { class: "panel film" },
         make("h2", { text: "Film" }),
-        make("img", { src: card.film, alt: `Film of ${name}: it grows`, class: "film-moving" }),
+        make("img", { src: card.film, alt: `Film of ${name}`, class: "film-moving" }),
         card.strip ? make("img", { src: card.strip, alt: `Moments of ${name}`, class: "film-strip" }) : null,
+        sheet ? make("img", { src: sheet.url, alt: `What ${name} makes of photos`, class: "film-strip film-sheet" }) : null,
       )
     : null;
   const takes = card.model ? downloads("runs", name, card.files ?? []) : null;

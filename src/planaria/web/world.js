@@ -3,8 +3,10 @@
 
 import { decode, derive, fold, withWeights } from "./model.js";
 import { PlainEngine } from "./plain.js";
-import { groundOf, opening, tiled } from "./start.js";
+import { exposed, held, photoPlanes, planesOf, planted, pose } from "./pose.js";
+import { centred, groundOf, opening, tiled } from "./start.js";
 import { GraphicsEngine, imitated } from "./webgl.js";
+import { woundOf } from "./wound.js";
 
 const UNDO_DEPTH = 64;
 const UNDO_BYTES = 64e6;
@@ -44,6 +46,21 @@ export class World {
   get whole() {
     return [0, 0, ...this.size];
   }
+  /** Whether cells repaint a photo that lies under them. */
+  get repaints() {
+    return this.layout.frozen > 0;
+  }
+
+  /** The photo under the cells, (planes, h, w) in 0..1: the one that was put there, or the model's own; null without. */
+  get under() {
+    if (!this.repaints) return null;
+    const { start } = this.model;
+    if (this.photo || !start) return this.photo;
+    if (this.mine?.start !== start || this.mine.size !== this.size) {
+      this.mine = { start, size: this.size, photo: tiled(start.frames.at(-1), start.size, this.size) };
+    }
+    return this.mine.photo;
+  }
 
   /** Take the best engine that this browser has for this model: `prefer` is auto, webgl2 or plain. */
   open() {
@@ -74,16 +91,12 @@ export class World {
   /** Back to where it begins, at step 0, as a loop does: no edit, so `undo` knows nothing of it. */
   begin() {
     const cells = this.size[0] * this.size[1];
-    const x = new Float32Array(this.channels * cells);
-    const { alpha, frozen } = this.layout;
-    if (this.photo && frozen > 0) x.set(this.photo, this.own * cells);
-    if (this.photo && frozen === 0) x.set(this.photo);
+    let x = new Float32Array(this.channels * cells);
+    if (this.under) x = pose(this.under, this.size, this.layout, this.seed);
+    else if (this.photo) x.set(this.photo);
     else if (this.model.start) x.set((this.charged ??= this.charge(x)));
-    else if (alpha !== null) {
-      const middle = Math.floor(this.size[0] / 2) * this.size[1] + Math.floor(this.size[1] / 2);
-      for (let k = alpha; k < this.own; k++) x[k * cells + middle] = 1;
-    }
-    this.ground = this.model.start ? groundOf(x, cells, this.layout) : null;
+    else planted(x, this.size, this.layout);
+    this.ground = this.model.start && !this.repaints ? groundOf(x, cells, this.layout) : null;
     this.engine.write(x, this.whole);
     this.t = 0;
   }
@@ -130,26 +143,35 @@ export class World {
     });
   }
 
-  /** A photo, as ImageData of the grid's size: under the cells where some channels are frozen, else into the visible. */
+  /** A photo, as ImageData: where it lies under the cells, as `expose` does; else the visible channels of the grid. */
   place(image) {
     const [h, w] = this.size;
-    if (image.width !== w || image.height !== h) throw new Error(`the photo must have ${w}x${h} pixels`);
-    const { visible, frozen, offset } = this.layout;
-    const planes = frozen || visible;
-    const x = new Float32Array((frozen ? frozen : this.channels) * h * w);
-    for (let i = 0; i < h * w; i++) {
-      const [r, g, b, a] = image.data.subarray(4 * i, 4 * i + 4);
-      const colour = held([r / 255, g / 255, b / 255, a / 255], planes);
-      colour.forEach((v, k) => (x[k * h * w + i] = v - offset));
-    }
+    if (!this.repaints && (image.width !== w || image.height !== h)) throw new Error(`the photo must have ${w}x${h} pixels`);
     this.remember();
+    if (this.repaints) return this.expose(image);
+    const x = new Float32Array(this.channels * h * w);
+    x.set(planesOf(image, this.layout.visible).map((v) => v - this.layout.offset));
     this.photo = x;
     this.charged = null;
-    if (frozen) this.engine.write(concat(this.read().subarray(0, this.own * h * w), x), this.whole);
+    this.engine.write(x, this.whole);
+    if (this.ground) this.ground = groundOf(x, h * w, this.layout);
+    this.t = 0;
+  }
+
+  /**
+   * Lay a photo, as ImageData, under the cells: they repaint it from where they are. Where it has another shape than the
+   * grid, that takes its shape, and life begins anew. No edit, so that a camera can do it many times a second.
+   */
+  expose(image) {
+    const planes = photoPlanes(this.layout);
+    const size = [image.height, image.width];
+    const alike = String(size) === String(this.size);
+    if (!alike) this.renew(size);
+    this.photo = planesOf(image, planes);
+    if (!alike) this.begin();
     else {
-      this.engine.write(x, this.whole);
-      if (this.ground) this.ground = groundOf(x, h * w, this.layout);
-      this.t = 0;
+      const own = this.read().subarray(0, this.own * image.width * image.height);
+      this.engine.write(concat(own, exposed(this.photo, size, this.layout)), this.whole);
     }
   }
 
@@ -159,7 +181,7 @@ export class World {
     const given = numbers ? numbers.split(",").map(Number) : [];
     const [h, w] = this.size;
     if (kind === "noise") return this.shake(given[0] ?? 0.3);
-    const mask = this.mask(kind, given, derive(this.seed, this.t));
+    const mask = woundOf(kind, given, derive(this.seed, this.t));
     if (!mask) throw new Error(`unknown wound ${wound}`);
     const [x, y, r] = given;
     const whole = kind === "circle" ? this.around(y, x, r) : this.whole;
@@ -168,22 +190,6 @@ export class World {
       const column = whole[1] + (i % whole[3]);
       return mask(row, column, h, w) ? 0 : v;
     });
-  }
-
-  mask(kind, [a, b, c], seed) {
-    const key = fold(derive(seed, 0), 0);
-    const side = a ?? 16;
-    const masks = {
-      left: (row, column, h, w) => column < Math.floor(w / 2),
-      right: (row, column, h, w) => column >= w - Math.floor(w / 2),
-      top: (row, column, h) => row < Math.floor(h / 2),
-      bottom: (row, column, h) => row >= h - Math.floor(h / 2),
-      centre: (row, column, h, w) =>
-        Math.abs(row + 0.5 - h / 2) < side / 2 && Math.abs(column + 0.5 - w / 2) < side / 2,
-      circle: (row, column) => (column - a) ** 2 + (row - b) ** 2 <= c * c,
-      speckle: (row, column) => (fold(fold(key, row), column) >>> 8) / 2 ** 24 < (a ?? 0.3),
-    };
-    return masks[kind];
   }
 
   /** Normal noise on every living cell. */
@@ -218,6 +224,22 @@ export class World {
   /** One living seed cell, as the world began with. */
   plant(row, column) {
     this.paint(Math.round(row), Math.round(column), 0, null);
+  }
+
+  /** The bare photo shows again in a disc of cells, as where they begin. */
+  wash(row, column, radius) {
+    const { under, seed } = this;
+    const rect = this.around(row, column, radius);
+    if (!under || rect[2] < 1 || rect[3] < 1) return;
+    if (this.bare?.under !== under || this.bare.seed !== seed) {
+      this.bare = { under, seed, x: pose(under, this.size, this.layout, seed) };
+    }
+    const [h, w] = this.size;
+    this.edit(rect, (v, k, i) => {
+      const [down, right] = [rect[0] + Math.floor(i / rect[3]), rect[1] + (i % rect[3])];
+      const inside = (down - row) ** 2 + (right - column) ** 2 <= radius * radius;
+      return inside ? this.bare.x[(k * h + down) * w + right] : v;
+    });
   }
 
   /** What a cell of an opaque colour holds, [r, g, b] in 0..255. */
@@ -261,7 +283,8 @@ export class World {
   undo() {
     this.lift();
     if (!this.past.length) return false;
-    const { x, ...then } = this.past.pop();
+    const { x, size, ...then } = this.past.pop();
+    if (String(size) !== String(this.size)) this.renew(size);
     this.engine.write(x, this.whole);
     this.charged = null;
     Object.assign(this, then);
@@ -273,7 +296,7 @@ export class World {
     const x = this.read();
     const most = Math.min(UNDO_DEPTH, Math.max(1, Math.floor(UNDO_BYTES / x.byteLength)));
     while (this.past.length >= most) this.past.shift();
-    this.past.push({ x, t: this.t, photo: this.photo, ground: this.ground });
+    this.past.push({ x, size: this.size, t: this.t, photo: this.photo, ground: this.ground });
   }
 
   /** The colour that a person sees at a cell of the grid, [r, g, b] in 0..255; null beside it. */
@@ -307,7 +330,8 @@ export class World {
   /** Another model in the same grid; its life begins anew unless its cells hold as many numbers. */
   setModel(payload) {
     const model = opened(payload);
-    const alike = model.rule.channels === this.channels && model.rule.frozen === this.rule.frozen;
+    const shape = ({ rule, layout }) => [rule.channels, rule.frozen, photoPlanes(layout)].join();
+    const alike = shape(model) === shape(this.model);
     const x = alike ? this.read() : null;
     this.engine.dispose();
     this.model = model;
@@ -335,30 +359,21 @@ export class World {
     this.engine.setModel(this.model);
   }
 
-  /** A grid of another size; what fits is kept, in the middle. A film goes on around it as its own mirror image. */
+  /** A grid of another size; what fits is kept, in the middle. A picture goes on around it as its own mirror image. */
   resize([h, w]) {
-    const [rows, columns] = this.size;
-    const [down, right] = [Math.floor(h / 2) - Math.floor(rows / 2), Math.floor(w / 2) - Math.floor(columns / 2)];
-    const fitted = (old) => {
-      if (this.model.start) return tiled(old, [rows, columns], [h, w]);
-      const planes = old.length / (rows * columns);
-      const fresh = new Float32Array(planes * h * w);
-      for (let k = 0; k < planes; k++) {
-        for (let row = Math.max(0, -down); row < rows && row + down < h; row++) {
-          for (let column = Math.max(0, -right); column < columns && column + right < w; column++) {
-            fresh[(k * h + row + down) * w + column + right] = old[(k * rows + row) * columns + column];
-          }
-        }
-      }
-      return fresh;
-    };
-    const fresh = fitted(this.read());
-    this.photo = this.photo && fitted(this.photo);
-    this.engine.dispose();
-    this.size = [h, w];
+    const fit = this.model.start || this.repaints ? tiled : centred;
+    const fresh = fit(this.read(), this.size, [h, w]);
+    this.photo = this.photo && fit(this.photo, this.size, [h, w]);
     this.past = [];
-    this.open();
+    this.renew([h, w]);
     this.engine.write(fresh, this.whole);
+  }
+
+  /** An engine for a grid of another size, with nothing in it. */
+  renew(size) {
+    this.engine.dispose();
+    this.size = size;
+    this.open();
   }
 
   /** Every number, (c, h, w). */
@@ -374,13 +389,6 @@ export class World {
 /** A payload decoded, with the frames that it begins with. */
 function opened(payload) {
   return { ...decode(payload), start: opening(payload), frame: payload.frame ?? 1 };
-}
-
-/** A straight colour [r, g, b, a] in 0..1 as `planes` numbers: premultiplied rgba; grey or rgb lie over white. */
-function held([r, g, b, a], planes) {
-  if (planes > 3) return [r * a, g * a, b * a, a];
-  const [red, green, blue] = [r, g, b].map((v) => v * a + 1 - a);
-  return planes === 1 ? [0.299 * red + 0.587 * green + 0.114 * blue] : [red, green, blue].slice(0, planes);
 }
 
 function concat(first, second) {

@@ -24,7 +24,7 @@ from planaria.core.damage import Wound
 from planaria.errors import UserError
 from planaria.store import live
 from planaria.view.studio.feed import Feed
-from planaria.view.studio.forms import filled, forms, name_for
+from planaria.view.studio.forms import filled, forms, inputs, name_for
 from planaria.view.studio.guard import Guard, Refusal, read_json, refused
 from planaria.view.studio.launch import Trainings
 from planaria.view.studio.making import Cache, Maker
@@ -135,18 +135,11 @@ class Studio:
         asked = await read_json(request)
         recipe, config = await asyncio.to_thread(filled, asked)
         name = name_for(recipe, config, asked.get("name"))
-        picture = getattr(config, "picture", None)
-        if picture is not None:
+        for field, job, given in inputs(config):
             try:
-                await self.quick.do("check", source=picture, size=config.size, padding=config.padding)
+                await self.quick.do(job, **given)
             except Refusal as e:
-                raise Refusal(e.status, e.error, "picture" if e.status == 400 else None) from None
-        if hasattr(config, "frames"):
-            given = {key: getattr(config, key) for key in ("frames", "size", "every", "crop", "count", "colour")}
-            try:
-                await self.quick.do("look", **given)
-            except Refusal as e:
-                raise Refusal(e.status, e.error, "frames" if e.status == 400 else None) from None
+                raise Refusal(e.status, e.error, field if e.status == 400 else None) from None
         name = await asyncio.to_thread(self.trainings.start, recipe, config, name)
         return JSONResponse({"name": name}, 201)
 

@@ -1,7 +1,7 @@
 """What a page needs to start a training: every setting of every task, and the check of what was filled in."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -9,12 +9,13 @@ from planaria import tasks
 from planaria.config import describe, pairs, to_dict
 from planaria.data import simulate
 from planaria.data.builtin import PICTURES
+from planaria.data.scenes import SCENES
 from planaria.engine import ENGINES, device_of
 from planaria.errors import UserError, unknown
 from planaria.recipes import Recipe, about, find, run_name, shipped, source_of
 from planaria.view.studio.guard import Refusal
 
-KINDS = {"picture": "picture", "frames": "film"}
+KINDS = {"picture": "picture", "frames": "film", "style": "style", "prompts": "words"}
 """Settings that a page has a chooser for."""
 FILMS = ("lenia", "lenia/crowd", "lenia/ripples", "life", "gray-scott/mitosis")
 """Simulators that it offers."""
@@ -38,7 +39,11 @@ def forms() -> dict[str, Any]:
     known = simulate.about()
     films = [{"name": f"sim:{name}", "about": known[name]} for name in FILMS if name in known]
     thumb = "/api/thumb?source="
-    return {"tasks": kinds, "recipes": recipes, "pictures": list(PICTURES), "films": films, "thumb": thumb}
+    styles = [f"scene:{name}" for name in SCENES]
+    pictures = list(PICTURES)
+    return {
+        "tasks": kinds, "recipes": recipes, "pictures": pictures, "styles": styles, "films": films, "thumb": thumb,
+    }  # fmt: skip
 
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -59,12 +64,13 @@ def filled(asked: Mapping[str, Any]) -> tuple[Recipe, Any]:
         raise Refusal(400, "settings are a JSON object: key to value")
     recipe = find(what)
     words = {key: _spelled(key, value) for key, value in settings.items()}
+    wishes = {key: value for key, value in settings.items() if KINDS.get(key) == "words" and isinstance(value, list)}
     typed, rest = pairs(recipe.config_class, [f"{key}={value}" for key, value in words.items() if value != ""])
     if rest:
         key = rest[0].partition("=")[0]
         raise Refusal(400, f"{key[:80]!r} is no setting", key[:80])
     try:
-        config = recipe.config(typed, "the form")
+        config = recipe.config(typed | wishes, "the form")  # a wish may have commas of its own
     except UserError as e:
         raise Refusal(400, str(e), at_fault(str(e), recipe.config_class, words)) from None
     _check_machine(config)
@@ -82,6 +88,19 @@ def name_for(recipe: Recipe, config: Any, wanted: object) -> str:
     if not slug:
         raise Refusal(400, f"the name {text[:40]!r} has no letter or digit", "name")
     return slug
+
+
+def inputs(config: Any) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """What a training is to open: the setting that names it, the job that tries to, and that job's arguments."""
+    if hasattr(config, "picture"):
+        yield "picture", "check", {"source": config.picture, "size": config.size, "padding": config.padding}
+    if hasattr(config, "frames"):
+        keys = ("frames", "size", "every", "crop", "count", "colour")
+        yield "frames", "look", {key: getattr(config, key) for key in keys}
+    if hasattr(config, "style"):
+        yield "style", "check", {"source": config.style, "size": config.scale, "padding": 0}
+    if hasattr(config, "photos"):
+        yield "photos", "photos", {"source": config.photos}
 
 
 def at_fault(error: str, cls: type, given: Mapping[str, Any]) -> str | None:

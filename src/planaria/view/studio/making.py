@@ -163,7 +163,7 @@ class Cache:
 
 
 def film(model: str, output: str) -> dict[str, Any]:
-    """A film, or a strip for `.png`, of how a model grows and heals, or goes on with the film that it was shown."""
+    """A film, or a strip for `.png`, of how a model grows and heals, or goes on with the film or photo it was shown."""
     from planaria.export import movie
     from planaria.living import find, loop_steps
 
@@ -249,6 +249,14 @@ def look(frames: str, size: int, every: int, crop: str, count: int, colour: str)
     return {}
 
 
+def photos(source: str) -> dict[str, Any]:
+    """Open some of the photos that a training is to learn on."""
+    from planaria.data.photos import open_photos
+
+    open_photos(source, size=64, most=4)
+    return {}
+
+
 def _written(image: Any, output: str, side: int) -> dict[str, Any]:
     import io
 
@@ -277,7 +285,7 @@ def warm() -> dict[str, Any]:
 
 JOBS = {
     "warm": warm, "film": film, "start": start, "export": export, "upload": upload, "thumb": thumb, "check": check,
-    "look": look,
+    "look": look, "photos": photos,
 }  # fmt: skip
 
 

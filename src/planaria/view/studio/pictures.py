@@ -12,12 +12,14 @@ from planaria import store
 from planaria.data import emoji
 from planaria.data.builtin import PICTURES
 from planaria.data.images import name_of
+from planaria.data.scenes import SCENES
 from planaria.view.studio.forms import FILMS
 from planaria.view.studio.guard import MOST_PICTURE, Refusal
 from planaria.view.studio.making import Cache, Maker
 
 MOST_AT_ONCE = 4
-SIMULATED = tuple(f"sim:{name}" for name in FILMS)
+DRAWN = (*PICTURES, *(f"sim:{name}" for name in FILMS), *(f"scene:{name}" for name in SCENES))
+"""What there are small pictures of, because it is drawn here."""
 
 
 class Pictures:
@@ -54,11 +56,11 @@ class Pictures:
         return path
 
     async def thumb(self, source: str) -> Path:
-        """A small picture of a built-in, a simulator, an emoji, words, or a picture taken in; of nothing else here."""
+        """A small picture of what is drawn here, an emoji, words, or a picture taken in; of nothing else here."""
         taken = Path(source)
         if taken.parent == self.folder:
             return self.path(taken.name)
-        known = source in PICTURES or source in SIMULATED or emoji.is_emoji(source)
+        known = source in DRAWN or emoji.is_emoji(source)
         if not known and not re.fullmatch(r"text:.{1,40}", source):
             raise Refusal(404, "no thumbnail of that")
         key = hashlib.sha256(f"thumb {source}".encode()).hexdigest()[:32]

@@ -19,8 +19,8 @@ from planaria.view.studio.guard import Refusal
 T = TypeVar("T")
 
 FILES = (
-    "model.safetensors", "film.webp", "strip.png", "loss.png", "target.png", "config.yaml", "README.md",
-    "metrics.jsonl", "live.png", "train.log", "organism.html",
+    "model.safetensors", "film.webp", "strip.png", "sheet.png", "tiles.png", "loss.png", "target.png", "config.yaml",
+    "README.md", "metrics.jsonl", "live.png", "train.log", "organism.html",
 )  # fmt: skip
 """Files of a run that may be had."""
 BUSY = ("running", "paused")

@@ -1,0 +1,147 @@
+"""What repainting models are measured by: how a restyled film shimmers, and what a photo of 12 million pixels takes.
+
+python benchmarks/style.py flicker MODEL FILM...
+python benchmarks/style.py memory MODEL
+"""
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+import planaria as pl
+from planaria.data.frames import open_frames
+from planaria.data.sources import STILLS, moves
+from planaria.losses import backbones
+from planaria.losses.motion import shimmer
+from planaria.losses.style import style_distance
+from planaria.repaint import canvas_for, repaint, repaint_film
+from planaria.repaint.files import open_photo, picture_of
+from planaria.tasks.restyle import style_image
+
+SETTLE = 4
+"""Frames at the beginning that aren't judged."""
+JUDGED = 6
+"""Frames whose distance to the style is measured."""
+LONGEST, TOLD = 400, 5
+"""Steps of a restart at most, and after how many each its distance is measured."""
+
+
+def flicker(model: str, films: dict[str, Tensor], style: str, steps: int, frame_steps: int) -> None:
+    """Shimmer of films with carried state, and with every frame begun anew, at the same distance to the style."""
+    made = pl.load(model)
+    config = made.card.get("config", {})
+    image = style_image(style or config["style"], config.get("scale", 192), {})
+    eyes = {name: backbones.load(name) for name in dict.fromkeys((config.get("backbone", "filters"), "random"))}
+    print("| film | cells | steps a frame |", *(f"distance ({name}) |" for name in eyes), "shimmer | of restart |")
+    print("|---|---|---|---|---|" + "---|" * len(eyes))
+    for name, frames in films.items():
+        picks = torch.linspace(SETTLE, len(frames) - 1, JUDGED).round().long().tolist()
+
+        def distances(painted: Tensor, at: list[int] = picks) -> list[float]:
+            return [sum(float(style_distance(eye, painted[k : k + 1], image)) for k in at) / len(at)
+                    for eye in eyes.values()]  # fmt: skip
+
+        carried = torch.stack(list(repaint_film(made, frames, steps=steps, frame_steps=frame_steps)))
+        goal = distances(carried)[0]
+        equal = restart_steps(made, [frames[k] for k in picks], eyes[next(iter(eyes))], image, goal)
+        same = torch.stack(list(repaint_film(made, frames, steps=equal, restart=True)))
+        other = torch.stack([repaint(made, frame, equal, seed=1 + k) for k, frame in enumerate(frames)])
+        tables = {
+            "kept": (carried, f"{frame_steps}"),
+            "begun anew, same seed": (same, f"{equal}"),
+            "begun anew, another seed": (other, f"{equal}"),
+        }
+        boils = {kind: boil(painted, frames) for kind, (painted, _) in tables.items()}
+        for kind, (painted, each) in tables.items():
+            far = " | ".join(f"{d:.4f}" for d in distances(painted))
+            ratio = "" if kind == "kept" else f"{boils['kept'] / max(boils[kind], 1e-9):.2f}"
+            print(f"| {name} | {kind} | {each} | {far} | {boils[kind]:.4f} | {ratio} |", flush=True)
+
+
+def boil(painted: Tensor, frames: Tensor) -> float:
+    """Mean shimmer of a painted film after it has settled, in all frames in which something is found again."""
+    found = shimmer(painted[SETTLE:], frames[SETTLE:])
+    return float(found[~found.isnan()].mean())
+
+
+def restart_steps(made: pl.Model, photos: list[Tensor], eye: backbones.Backbone, image: Tensor, goal: float) -> int:
+    """The fewest steps after which photos are no farther from the style than `goal`; the nearest, if never."""
+    easels = [canvas_for(made, (photo.shape[1], photo.shape[2])) for photo in photos]
+    for easel, photo in zip(easels, photos, strict=True):
+        easel.begin(photo)
+    found: dict[int, float] = {}
+    for step in range(TOLD, LONGEST + 1, TOLD):
+        for easel in easels:
+            easel.step(TOLD)
+        found[step] = sum(float(style_distance(eye, easel.rgb()[None], image)) for easel in easels) / len(easels)
+        if found[step] <= goal:
+            return step
+    return min(found, key=lambda step: found[step])
+
+
+def film_of(name: str, size: int, count: int, pan: int, noise: float) -> Tensor:
+    """`count` frames at most of a film; of a photo, a camera that goes `pan` cells to the right in each, with `noise`.
+
+    The noise is that of a sensor: its standard deviation, independent in every frame.
+    """
+    path = Path(name)
+    still = name.startswith("scene:") or (path.suffix.lower() in STILLS and not moves(path))
+    if not still:
+        film = open_frames(path, size=size, count=count, colour="rgb", background=1.0)
+        return film.stack(0, len(film))
+    photo = open_photo(name, size + pan * count).float() / 255
+    width = photo.shape[2] - pan * (count - 1)
+    shown = torch.stack([photo[:, :, pan * k : pan * k + width] for k in range(count)])
+    grain = torch.randn(shown.shape, generator=torch.Generator().manual_seed(0))
+    return (shown + noise * grain).clamp(0, 1)
+
+
+def memory(model: str, photo: str, steps: int, pixels: tuple[int, int]) -> None:
+    """Repaint a JPEG of 12 million pixels in a process of its own: the most memory it holds, and how long it takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "photo.jpg"
+        picture_of(open_photo(photo)).resize(pixels, Image.Resampling.BICUBIC).save(source, quality=92)
+        output = Path(folder) / "out.png"
+        start = time.monotonic()
+        words = ["apply", model, str(source), "-o", str(output), "--steps", str(steps)]
+        subprocess.run([sys.executable, "-m", "planaria", *words], check=True)
+        took = time.monotonic() - start
+        most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
+        print(f"{pixels[0]}x{pixels[1]}, {steps} steps: {most:.2f} GB at most, {took:.0f} s")
+
+
+def main() -> None:
+    """What is typed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    for name in ("flicker", "memory"):
+        kind = kinds.add_parser(name)
+        kind.add_argument("model")
+        kind.add_argument("--steps", type=int, default=60)
+    kinds.choices["flicker"].add_argument("films", nargs="+", help="films, or photos for a camera to go over")
+    kinds.choices["flicker"].add_argument("--style", default="", help="by default the picture that it was taught")
+    kinds.choices["flicker"].add_argument("--size", type=int, default=256)
+    kinds.choices["flicker"].add_argument("--count", type=int, default=40)
+    kinds.choices["flicker"].add_argument("--frame-steps", type=int, default=8)
+    kinds.choices["flicker"].add_argument("--pan", type=int, default=2, help="of a camera, cells a frame; 0 stands")
+    kinds.choices["flicker"].add_argument("--noise", type=float, default=0.02, help="of its sensor")
+    kinds.choices["memory"].add_argument("--photo", default="scene:landscape")
+    kinds.choices["memory"].add_argument("--pixels", type=int, nargs=2, default=(4000, 3000))
+    told = parser.parse_args()
+    if told.kind == "memory":
+        memory(told.model, told.photo, told.steps, tuple(told.pixels))
+    else:
+        films = {Path(f).name: film_of(f, told.size, told.count, told.pan, told.noise) for f in told.films}
+        flicker(told.model, films, told.style, told.steps, told.frame_steps)
+
+
+if __name__ == "__main__":
+    main()

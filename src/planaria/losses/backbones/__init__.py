@@ -1,0 +1,70 @@
+"""Backbones: what looks at pictures as an eye does. The folder is the list.
+
+A file of this folder has `NAMES`, the backbones in it; `ABOUT`, a line on each; `load(name, path, device)`, which makes
+one of them, see `Backbone`, and never goes to the network; and, where their weights are published, `PUBLISHED`,
+name -> `Published`: those are fetched here, and `load` is told the path of the checked file.
+"""
+
+import importlib
+import pkgutil
+from pathlib import Path
+from types import ModuleType
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from planaria.data.fetch import Progress
+from planaria.errors import unknown
+from planaria.losses.backbones.published import find
+
+SHARED = ("published",)
+"""Files of the folder that hold no backbone."""
+
+
+@runtime_checkable
+class Backbone(Protocol):
+    """Frozen maps of a picture, that a gradient goes through."""
+
+    def features(self, rgb: Tensor) -> list[Tensor]:
+        """Maps `(b, c_i, h_i, w_i)` of `rgb` `(b, 3, h, w)` in 0..1, fine to coarse."""
+        ...
+
+    def content(self, rgb: Tensor) -> list[Tensor]:
+        """Maps of what a picture shows rather than how: two pictures of the same things have like ones."""
+        ...
+
+
+def names() -> list[str]:
+    """The backbones there are."""
+    return sorted(_modules())
+
+
+def about() -> dict[str, str]:
+    """Every backbone -> a line on it."""
+    return {name: module.ABOUT[name] for name, module in sorted(_modules().items())}
+
+
+def load(
+    name: str, *, path: str | Path = "", device: torch.device | None = None, progress: Progress | None = None
+) -> Backbone:
+    """A backbone by name, its weights frozen.
+
+    `path` is a weights file of your own; without it, published weights are looked for in the caches and else
+    downloaded, see `find`. Raises `UserError` for an unknown name, for weights that can't be had, and for those that
+    don't fit.
+    """
+    modules = _modules()
+    if name not in modules:
+        raise unknown("backbone", name, modules)
+    published = getattr(modules[name], "PUBLISHED", {})
+    if not path and name in published:
+        path = find(name, published[name], progress=progress)
+    return modules[name].load(name, str(path), device)
+
+
+def _modules() -> dict[str, ModuleType]:
+    """Name -> the file that it is in."""
+    files = [m.name for m in pkgutil.iter_modules(__path__) if m.name not in SHARED]
+    modules = [importlib.import_module(f"{__name__}.{file}") for file in files]
+    return {name: module for module in modules for name in module.NAMES}

@@ -1,0 +1,160 @@
+"""`filters`: a backbone that is written down rather than learned, so that style needs no download.
+
+A pyramid of five scales. In each, oriented filters look at light and colour as the first layers of a brain and of a
+trained network do: steerable slopes and ridges in six directions (Freeman and Adelson, 1991; Portilla and Simoncelli,
+2000), centre against surround for the colours, all split into what is above and below zero. Fixed random
+convolutions then look at what lies beside what (Ustyuzhaninov et al., "Texture Synthesis Using Shallow Convolutional
+Networks with Random Filters", 2016).
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+NAMES = ("filters", "random")
+ABOUT = {
+    "filters": "built in, nothing to download: oriented filters and fixed random convolutions at five scales",
+    "random": "built in: three layers of random convolutions; a second opinion on what `filters` taught",
+}
+
+SCALES = 5
+"""Octaves, each half as fine as the one before."""
+SIDE = 7
+"""Cells on a side of an oriented filter."""
+DIRECTIONS = 6
+MIXED = 32
+"""Maps of the random convolutions."""
+SMALLEST = 10
+"""Cells on the shorter side of the coarsest scale at least."""
+OPPONENT = ((0.299, 0.587, 0.114), (0.5, -0.5, 0.0), (-0.25, -0.25, 0.5))
+"""Light, red against green, blue against yellow."""
+CONTRAST = (4.0, 6.0, 6.0)
+"""What brings light and colours of photographs to a spread of about one."""
+
+
+def load(name: str, path: str = "", device: torch.device | None = None) -> "Filters | RandomLayers":  # noqa: ARG001
+    """The bank, or random layers; neither has a weights file, so `path` is not looked at."""
+    return (Filters() if name == "filters" else RandomLayers()).to(device)
+
+
+class Filters(nn.Module):
+    """A pyramid of filter responses. Frozen, the same on every machine."""
+
+    bank: Tensor
+    mix: Tensor
+    opponent: Tensor
+    blur: Tensor
+
+    def __init__(self, seed: int = 0):
+        super().__init__()
+        light, colour = _oriented(), _round()
+        bank = torch.zeros(len(light) + 2 * len(colour), 3, SIDE, SIDE)
+        bank[: len(light), 0] = light
+        bank[len(light) : len(light) + len(colour), 1] = colour
+        bank[len(light) + len(colour) :, 2] = colour
+        self.register_buffer("bank", bank, persistent=False)
+        rng = torch.Generator().manual_seed(seed)
+        felt = 2 * len(bank) + 6
+        mix = torch.randn(MIXED, felt, 3, 3, generator=rng)
+        mix -= mix.mean((1, 2, 3), keepdim=True)
+        self.register_buffer("mix", mix / mix.flatten(1).norm(dim=1)[:, None, None, None], persistent=False)
+        scale = torch.tensor(CONTRAST)[:, None]
+        self.register_buffer("opponent", (torch.tensor(OPPONENT) * scale)[:, :, None, None], persistent=False)
+        line = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
+        self.register_buffer("blur", (line[:, None] * line).expand(3, 1, 4, 4).clone(), persistent=False)
+
+    def features(self, rgb: Tensor) -> list[Tensor]:
+        """Maps `(b, c, h_i, w_i)` of `rgb` `(b, 3, h, w)` in 0..1, two for each scale, fine to coarse."""
+        x = F.conv2d(rgb - 0.5, self.opponent)
+        maps = []
+        for scale in range(SCALES):
+            if scale:
+                if min(x.shape[2:]) < 2 * SMALLEST:
+                    break
+                x = F.conv2d(F.pad(x, (1, 1, 1, 1), "replicate"), self.blur, stride=2, groups=3)
+            seen = F.conv2d(x, self.bank)
+            inner = x[:, :, SIDE // 2 : -(SIDE // 2), SIDE // 2 : -(SIDE // 2)]
+            both = torch.cat([seen.relu(), (-seen).relu()], 1)
+            first = torch.cat([inner, both], 1)
+            signed = torch.cat([inner.relu(), (-inner).relu(), both], 1)
+            second = F.conv2d(signed, self.mix).relu()
+            maps += [first, second]
+        return maps
+
+    def content(self, rgb: Tensor) -> list[Tensor]:
+        """What edges and ridges of light lie where, at the middle scales, `(b, c, h_i, w_i)`; colours don't matter."""
+        count = 2 * (2 * DIRECTIONS + 1)
+        light = F.conv2d(rgb - 0.5, self.opponent[:1])
+        maps = []
+        for _ in range(1, 4):
+            if min(light.shape[2:]) < 2 * SMALLEST:
+                break
+            light = F.conv2d(F.pad(light, (1, 1, 1, 1), "replicate"), self.blur[:1], stride=2)
+            maps.append(F.conv2d(light, self.bank[:count, :1]))
+        return maps
+
+
+class RandomLayers(nn.Module):
+    """Convolutions drawn once, each layer seeing twice as far as the one before. Frozen, the same on every machine."""
+
+    def __init__(self, widths: Sequence[int] = (32, 48, 64), seed: int = 1):
+        super().__init__()
+        rng = torch.Generator().manual_seed(seed)
+        layers = []
+        for width, before in zip(widths, (3, *widths), strict=False):
+            w = torch.randn(width, before, 5, 5, generator=rng)
+            w -= w.mean((1, 2, 3), keepdim=True)
+            layers.append(w / w.flatten(1).norm(dim=1)[:, None, None, None] * 2)
+        for k, w in enumerate(layers):
+            self.register_buffer(f"layer{k}", w, persistent=False)
+        self.count = len(layers)
+
+    def features(self, rgb: Tensor) -> list[Tensor]:
+        """Maps `(b, c_i, h_i, w_i)` of `rgb` `(b, 3, h, w)` in 0..1, each half as fine as the one before."""
+        x, maps = 4 * (rgb - 0.5), []
+        for k in range(self.count):
+            if k:
+                x = F.avg_pool2d(x, 2)
+            x = F.conv2d(F.pad(x, (2, 2, 2, 2), "replicate"), self.get_buffer(f"layer{k}")).relu()
+            maps.append(x)
+        return maps
+
+    def content(self, rgb: Tensor) -> list[Tensor]:
+        """The maps of the last layer."""
+        return self.features(rgb)[-1:]
+
+
+def _grid() -> tuple[Tensor, Tensor]:
+    at = torch.arange(SIDE) - SIDE // 2
+    rows, columns = torch.meshgrid(at.float(), at.float(), indexing="ij")
+    return rows, columns
+
+
+def _normed(kernels: list[Tensor]) -> Tensor:
+    stack = torch.stack(kernels)
+    stack = stack - stack.mean((1, 2), keepdim=True)
+    return stack / stack.flatten(1).norm(dim=1)[:, None, None]
+
+
+def _oriented() -> Tensor:
+    """Slopes and ridges in every direction, a fine and a broad one each, and spots."""
+    rows, columns = _grid()
+    kernels = []
+    for spread in (0.8, 1.5):
+        around = (-(rows**2 + columns**2) / (2 * spread**2)).exp()
+        for k in range(DIRECTIONS):
+            angle = math.pi * k / DIRECTIONS
+            across = math.cos(angle) * columns + math.sin(angle) * rows
+            kernels += [across * around, (across**2 / spread**2 - 1) * around]
+        kernels.append(around)
+    return _normed(kernels)
+
+
+def _round() -> Tensor:
+    """A spot, a broad spot, and slopes to the right and downwards."""
+    rows, columns = _grid()
+    fine, broad = ((-(rows**2 + columns**2) / (2 * s**2)).exp() for s in (0.8, 1.5))
+    return _normed([fine, broad, columns * broad, rows * broad])

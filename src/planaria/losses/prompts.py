@@ -1,0 +1,73 @@
+"""Prompts: what a picture should look like, or should not, in words or by another picture, as a person types it."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from planaria.errors import UserError
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
+"""A prompt that ends so may be a picture."""
+FORM = "image:"
+"""What begins the prompt that is a picture, whatever it is called."""
+HEAVIEST = 1000.0
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Words or a picture, and how much they count."""
+
+    text: str = ""
+    """The words; empty where it is a picture."""
+    picture: str = ""
+    """The picture, as a person names it; empty where it is words."""
+    weight: float = 1.0
+    """How much it pulls beside the others; below 0 it pushes away."""
+
+
+def parse(typed: str) -> Prompt:
+    """The prompt in `a pencil sketch`, `mosaic:2`, `blurry:-0.5`, `gogh.jpg:2` or `image:PATH`.
+
+    A number after the last colon is the weight, otherwise it is 1. One word with a picture's suffix is a picture, and
+    so are several where there is a file of that name. Raises `UserError` for what says nothing and for a weight of no
+    use.
+    """
+    what, weight = _weighed(typed.strip())
+    by_name = what.startswith(FORM)
+    what = what.removeprefix(FORM).strip()
+    if not what:
+        raise UserError(f"the prompt {typed!r} says nothing; write words, a picture file, words:WEIGHT or image:PATH")
+    if not 0 < abs(weight) <= HEAVIEST:
+        raise UserError(f"the weight of the prompt {typed!r} is {weight:g}; it may be up to {HEAVIEST:g}, and not 0")
+    if by_name or _is_picture(what):
+        return Prompt(picture=what, weight=weight)
+    return Prompt(text=what, weight=weight)
+
+
+def parse_all(typed: Sequence[str]) -> list[Prompt]:
+    """All prompts. Raises `UserError` as `parse` does, and where none of them pulls anywhere."""
+    prompts = [parse(one) for one in typed]
+    if not any(prompt.weight > 0 for prompt in prompts):
+        raise UserError("prompts need one with a weight above 0: what a photo should look like")
+    return prompts
+
+
+def _weighed(typed: str) -> tuple[str, float]:
+    what, colon, number = typed.rpartition(":")
+    try:
+        weight = float(number)
+    except ValueError:
+        return typed, 1.0
+    if not colon or not math.isfinite(weight):
+        return typed, 1.0
+    return what, weight
+
+
+def _is_picture(what: str) -> bool:
+    if not what.lower().endswith(PICTURES):
+        return False
+    try:
+        return len(what.split()) == 1 or Path(what).expanduser().is_file()
+    except (OSError, ValueError, RuntimeError):  # no name that a file could have
+        return False

@@ -1,0 +1,116 @@
+"""Style losses: how alike two pictures look, wherever in them things are, by the maps of a backbone."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from planaria.core.noise import derive, uniform
+from planaria.losses.backbones import Backbone
+from planaria.types import PerSample
+
+DIRECTIONS = 32
+"""Directions that the values of a map's cells are looked at from."""
+MOST_CELLS = 2048
+"""Cells of a map that are compared at most."""
+LEAST = 0.02
+"""Spread that a channel of a map has at least, as a share of the greatest: below, differences count less."""
+
+
+class Style:
+    """What is to be looked alike: a picture, as the maps of a backbone see it.
+
+    `style` is `(3, h, w)` in 0..1. Every channel of every map is measured in spreads of the style's own, so that fine
+    lines weigh as much as large patches.
+    """
+
+    def __init__(self, backbone: Backbone, style: Tensor):
+        self.backbone = backbone
+        with torch.no_grad():
+            maps = backbone.features(style[None])
+        self.cells = [m.flatten(2).transpose(1, 2) for m in maps]  # (1, n, c)
+        self.means = [m.mean(1, keepdim=True) for m in self.cells]
+        spreads = [m.std(1, keepdim=True) for m in self.cells]
+        self.spreads = [s.clamp(min=max(1e-6, LEAST * float(s.max()))) for s in spreads]
+        self.cells = [(m - mean) / s for m, mean, s in zip(self.cells, self.means, self.spreads, strict=True)]
+        self.grams = [gram(m) for m in self.cells]
+
+    def maps(self, rgb: Tensor) -> list[Tensor]:
+        """What the backbone sees of `rgb` `(b, 3, h, w)`: `(b, n_i, c_i)`, in the style's spreads from its means."""
+        seen = [m.flatten(2).transpose(1, 2) for m in self.backbone.features(rgb)]
+        return [(m - mean) / s for m, mean, s in zip(seen, self.means, self.spreads, strict=False)]
+
+    def transport(self, maps: Sequence[Tensor], seed: int = 0) -> PerSample:
+        """Sliced optimal transport, mean over maps; `seed` draws directions and cells."""
+        each = []
+        for k, (mine, theirs) in enumerate(zip(maps, self.cells, strict=False)):
+            key = derive(seed, 8, k)
+            along = directions(DIRECTIONS, mine.shape[2], key).to(mine)
+            each.append(sliced(_some(mine, derive(key, 1)), _some(theirs, derive(key, 2)), along))
+        return torch.stack(each).mean(0)
+
+    def likeness(self, maps: Sequence[Tensor]) -> PerSample:
+        """Distance of Gram matrices, mean over maps (Gatys et al., "Image Style Transfer Using CNNs", 2016)."""
+        pairs = zip(maps, self.grams, strict=False)
+        return torch.stack([(gram(m) - g).square().mean((1, 2)) for m, g in pairs]).mean(0)
+
+
+def style_distance(backbone: Backbone, shown: Tensor, style: Tensor) -> PerSample:
+    """How far `shown` `(b, 3, h, w)` is from the style `(3, h, w)`: sliced optimal transport of a backbone's maps.
+
+    The same directions every time, so that two distances can be compared; 1 is about a spread of the style's own.
+    """
+    like = Style(backbone, style)
+    with torch.no_grad():
+        maps = like.maps(shown)
+        return torch.stack([like.transport(maps, seed) for seed in range(4)]).mean(0)
+
+
+def content_distance(mine: Sequence[Tensor], theirs: Sequence[Tensor]) -> PerSample:
+    """How far two pictures are from showing the same things: difference of maps `(b, c, h, w)`, by their spread."""
+    each = []
+    for a, b in zip(mine, theirs, strict=True):
+        spread = b.var((1, 2, 3)).clamp(min=1e-4)
+        each.append((a - b).square().mean((1, 2, 3)) / spread)
+    return torch.stack(each).mean(0)
+
+
+def gram(cells: Tensor) -> Tensor:
+    """What comes together how often: `(b, c, c)` of cells `(b, n, c)`, mean over them."""
+    return cells.transpose(1, 2) @ cells / cells.shape[1]
+
+
+def sliced(mine: Tensor, theirs: Tensor, along: Tensor) -> PerSample:
+    """Sliced 2-Wasserstein distance, squared, of vectors `(b, n, c)` and `(1 | b, m, c)` along `(k, c)`; `(b,)`.
+
+    Sorted values are compared rank by rank; of the larger set those at the ranks of the smaller one.
+    Heitz et al., "A Sliced Wasserstein Loss for Neural Texture Synthesis", 2021.
+    """
+    a = (mine @ along.T).transpose(1, 2).sort(2).values
+    b = (theirs @ along.T).transpose(1, 2).sort(2).values
+    n, m = a.shape[2], b.shape[2]
+    if n < m:
+        b = b[:, :, _ranks(n, m, b.device)]
+    elif m < n:
+        a = a[:, :, _ranks(m, n, a.device)]
+    return (a - b).square().mean((1, 2))
+
+
+def directions(n: int, size: int, seed: int) -> Tensor:
+    """`n` unit vectors of `size` numbers, evenly spread over the sphere: `(n, size)`."""
+    u = uniform(seed, 0, (n, size, 2)).clamp(min=1e-7)
+    v = (-2 * u[..., 0].log()).sqrt() * (2 * torch.pi * u[..., 1]).cos()
+    return v / v.norm(dim=1, keepdim=True)
+
+
+def _some(cells: Tensor, seed: int) -> Tensor:
+    """At most `MOST_CELLS` of the cells `(b, n, c)`, by chance."""
+    n = cells.shape[1]
+    if n <= MOST_CELLS:
+        return cells
+    order = uniform(seed, 0, (1, 1, n), cells.device)[0, 0].argsort()
+    return cells[:, order[:MOST_CELLS]]
+
+
+def _ranks(few: int, many: int, device: torch.device) -> Tensor:
+    return ((torch.arange(few, device=device) + 0.5) * many / few).long()

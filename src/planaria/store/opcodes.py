@@ -1,0 +1,274 @@
+"""What a pickle of torch says, read without executing any of it.
+
+A pickle is a program for a small stack machine, and may call whatever it names. Here its opcodes are walked one by one
+and the few kept that lists, dictionaries, plain values and tensors need; what it names is compared with a short list
+and never imported, and a tensor is a note of where its numbers lie.
+"""
+
+import io
+import math
+import pickletools
+from dataclasses import dataclass
+
+import torch
+
+from planaria.errors import UserError
+
+MOST_OPCODES = 2_000_000
+"""And things that they put into dicts, taken together."""
+DTYPES: dict[str, torch.dtype] = {
+    "DoubleStorage": torch.float64,
+    "FloatStorage": torch.float32,
+    "HalfStorage": torch.float16,
+    "BFloat16Storage": torch.bfloat16,
+    "LongStorage": torch.int64,
+    "IntStorage": torch.int32,
+    "ShortStorage": torch.int16,
+    "CharStorage": torch.int8,
+    "ByteStorage": torch.uint8,
+}
+"""Kinds of storage -> what they hold."""
+REBUILD = {
+    "torch._utils._rebuild_tensor": (4, 4),
+    "torch._utils._rebuild_tensor_v2": (6, 7),
+    "torch._utils._rebuild_parameter": (3, 3),
+}
+"""What makes a tensor -> the fewest and most values it is made of."""
+ORDERED = "collections.OrderedDict"
+
+
+@dataclass(frozen=True)
+class Storage:
+    """A run of `count` numbers, of which a tensor may see those of the `length` from `start` on."""
+
+    key: str
+    dtype: torch.dtype
+    count: int
+    start: int
+    length: int
+
+    @property
+    def bytes(self) -> int:
+        """What the whole run takes."""
+        return self.count * self.dtype.itemsize
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A tensor: where in its storage the numbers lie."""
+
+    storage: Storage
+    offset: int
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What it holds."""
+        return self.storage.dtype
+
+    @property
+    def count(self) -> int:
+        """Its numbers."""
+        return math.prod(self.shape)
+
+    @property
+    def fits(self) -> bool:
+        """Whether all of it lies inside its storage, each number no more than once."""
+        if self.count == 0:
+            return 0 <= self.offset <= self.storage.length
+        last = self.offset + sum((n - 1) * step for n, step in zip(self.shape, self.stride, strict=True))
+        return self.count <= self.storage.length and last < self.storage.length
+
+
+@dataclass(frozen=True)
+class _Named:
+    """Something a pickle names; it stands for itself and is never looked up."""
+
+    name: str
+
+
+def walk(data: io.BytesIO, source: str, storages: dict[str, Storage]) -> object:
+    """What the next pickle in `data` holds: dicts, lists, tuples, plain values, `Storage` and `Placed`.
+
+    `data` is left behind it, the storages that it speaks of are put into `storages` by key, and `source` is named in
+    errors. Raises `UserError` for a pickle that is broken, or asks for anything else.
+    """
+    try:
+        return _walk(data, source, storages)
+    except UserError:
+        raise
+    except (ValueError, IndexError, KeyError, TypeError, OverflowError):
+        raise UserError(f"{source}: truncated or damaged (its pickle makes no sense)") from None
+
+
+def _walk(data: io.BytesIO, source: str, storages: dict[str, Storage]) -> object:
+    stack: list[object] = []
+    below: list[list[object]] = []
+    memo: dict[int, object] = {}
+    work = 0
+    for opcode, given, _ in pickletools.genops(data):
+        work += 1
+        if work > MOST_OPCODES:
+            raise UserError(f"{source}: its pickle has more than {MOST_OPCODES:,} opcodes")
+        match opcode.name:
+            case "PROTO" | "FRAME":
+                continue
+            case "STOP":
+                return stack.pop()
+            case "MARK":
+                below.append(stack)
+                stack = []
+                continue
+            case "BINPUT" | "LONG_BINPUT":
+                memo[_number(given)] = stack[-1]
+                continue
+            case "MEMOIZE":
+                memo[len(memo)] = stack[-1]
+                continue
+            case "SETITEMS" | "APPENDS":
+                items, stack = stack, below.pop()
+                if opcode.name == "APPENDS":
+                    _extend(stack[-1], items)
+                else:
+                    _set(stack[-1], list(zip(items[::2], items[1::2], strict=True)))
+                continue
+            case "SETITEM":
+                value, key = stack.pop(), stack.pop()
+                _set(stack[-1], [(key, value)])
+                continue
+            case "APPEND":
+                value = stack.pop()
+                _extend(stack[-1], [value])
+                continue
+            case "BUILD":  # of a dict: attributes, such as the `_metadata` of a state dict
+                stack.pop()
+                if type(stack[-1]) is not dict:
+                    raise UserError(f"{source}: holds an object with a state of its own; planaria reads tensors only")
+                continue
+            case "BINGET" | "LONG_BINGET":
+                made = memo[_number(given)]
+            case "NONE":
+                made = None
+            case "NEWTRUE" | "NEWFALSE":
+                made = opcode.name == "NEWTRUE"
+            case "BININT" | "BININT1" | "BININT2" | "LONG1" | "BINFLOAT":
+                made = given
+            case "BINUNICODE" | "SHORT_BINUNICODE" | "BINSTRING" | "SHORT_BINSTRING":
+                made = given
+            case "EMPTY_DICT":
+                made = {}
+            case "EMPTY_LIST":
+                made = []
+            case "EMPTY_TUPLE":
+                made = ()
+            case "TUPLE":
+                items, stack = stack, below.pop()
+                made = tuple(items)
+            case "TUPLE1" | "TUPLE2" | "TUPLE3":
+                items = [stack.pop() for _ in range(int(opcode.name[-1]))]
+                made = tuple(reversed(items))
+            case "GLOBAL":
+                made = _named(str(given).replace(" ", "."), source)
+            case "STACK_GLOBAL":
+                name, module = stack.pop(), stack.pop()
+                made = _named(f"{_text(module)}.{_text(name)}", source)
+            case "BINPERSID":
+                made = _storage(stack.pop())
+                if storages.setdefault(made.key, made).bytes != made.bytes:
+                    raise ValueError("one storage, two sizes")
+            case "REDUCE":
+                values, what = stack.pop(), stack.pop()
+                made = _made(what, values)
+                work += len(made) if isinstance(made, dict) else 0
+            case other:
+                raise UserError(f"{source}: its pickle asks for {other}; planaria reads tensors only")
+        stack.append(made)
+    raise ValueError("no end")
+
+
+def _named(name: str, source: str) -> _Named:
+    """What a pickle may name."""
+    module, _, kind = name.rpartition(".")
+    if name != ORDERED and name not in REBUILD and not (module in ("torch", "torch.cuda") and kind in DTYPES):
+        raise UserError(f"{source}: its pickle names {name[:80]!r}, and could run code; planaria reads tensors only")
+    return _Named(name)
+
+
+def _storage(told: object) -> Storage:
+    """The storage that a persistent id stands for: its kind, key, device, size, and maybe the part that is seen."""
+    word, kind, key, _, count, *rest = _values(told, 5, 6)
+    if word != "storage" or not isinstance(kind, _Named):
+        raise ValueError("no storage")
+    start, length = 0, _number(count)
+    if rest and rest[0] is not None:
+        _, start, length = _values(rest[0], 3, 3)
+    storage = Storage(_text(key), DTYPES[kind.name.rpartition(".")[2]], _number(count), _number(start), _number(length))
+    if storage.start + storage.length > storage.count:
+        raise ValueError("a view of more than there is")
+    return storage
+
+
+def _made(what: object, given: object) -> object:
+    """What a call would make, by the name of what is called."""
+    if not isinstance(what, _Named):
+        raise ValueError("calls what is no function")
+    if what.name == ORDERED:
+        made: dict[str | int, object] = {}
+        for pairs in _values(given, 0, 1):
+            if type(pairs) is not list:
+                raise ValueError("no pairs")
+            _set(made, [_pair(pair) for pair in pairs])
+        return made
+    values = _values(given, *REBUILD[what.name])
+    if what.name.endswith("_rebuild_parameter"):
+        if not isinstance(values[0], Placed):
+            raise ValueError("no tensor")
+        return values[0]
+    storage, offset, shape, stride = values[:4]
+    if not isinstance(storage, Storage):
+        raise ValueError("no storage")
+    sizes, steps = (tuple(_number(n) for n in _values(v, 0, 16)) for v in (shape, stride))
+    if len(sizes) != len(steps):
+        raise ValueError("a stride for each side")
+    return Placed(storage, _number(offset), sizes, steps)
+
+
+def _set(target: object, items: list[tuple[object, object]]) -> None:
+    """Put items into a dict; keys are plain, as a nested one would be hashed to the bottom of the C stack."""
+    for key, value in items:
+        if type(target) is not dict or type(key) not in (str, int):
+            raise ValueError("no dict, or no plain key")
+        target[key] = value
+
+
+def _extend(target: object, items: list[object]) -> None:
+    if type(target) is not list:
+        raise ValueError("no list")
+    target.extend(items)
+
+
+def _pair(value: object) -> tuple[object, object]:
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise ValueError("no pair")
+    return value[0], value[1]
+
+
+def _values(value: object, fewest: int, most: int) -> tuple[object, ...]:
+    """A tuple of so many values."""
+    if type(value) is not tuple or not fewest <= len(value) <= most:
+        raise ValueError("not so many values")
+    return value
+
+
+def _number(value: object) -> int:
+    """A whole number that is not negative."""
+    if type(value) is not int or not 0 <= value < 2**63:
+        raise ValueError("no size")
+    return value
+
+
+def _text(value: object) -> str:
+    if type(value) is not str:
+        raise ValueError("no text")
+    return value

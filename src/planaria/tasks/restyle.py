@@ -1,0 +1,246 @@
+"""What texture, style and text share: cells that all live, a pool, and a loss that looks rather than compares."""
+
+import math
+from abc import abstractmethod
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from planaria.core.layout import Layout
+from planaria.core.noise import derive, uniform
+from planaria.core.rule import Rule, RuleConfig
+from planaria.data.images import picture
+from planaria.data.photos import Photos, open_photos, unpacked
+from planaria.engine import run
+from planaria.errors import UserError
+from planaria.losses import backbones
+from planaria.losses.backbones import Backbone
+from planaria.losses.colour import colour_distance, histogram, total_variation
+from planaria.losses.style import Style, content_distance, style_distance
+from planaria.tasks import base
+from planaria.tasks.base import Batch
+from planaria.types import PerSample, Picture, State
+
+FAR = 10.0
+"""A sample that holds numbers beyond this doesn't live on."""
+MOST = 48
+"""Photos that are kept at most."""
+EXCHANGED = 0.25
+"""Share of the samples from the pool that get another photo laid under them, or the same one shifted."""
+MOMENTS = (0, 60, 200, 1000)
+"""Steps after which a model's card tells how it looks."""
+FARTHEST = 8
+"""Cells that a photo is shifted by at most."""
+
+PAINTER = RuleConfig(
+    channels=18, filters=("identity", "sobel", "laplacian"), hidden=(90, 90), bias="all", fire_rate=1.0,
+    edge="circular", life="none", frozen=3,
+)  # fmt: skip
+"""The rule of 15,570 weights that reads a photo and repaints it."""
+
+
+def check(config: Any, **weights: float) -> None:
+    """Raise `UserError` for settings that none of the three can work with; `weights` are those of their losses."""
+    rule = config.rule
+    if rule.life != "none" or rule.cond:
+        raise UserError("textures and photos are painted by cells that don't die: rule.life=none and rule.cond=0")
+    if not 16 <= config.size <= 2048:
+        raise UserError(f"size must be in 16..2048, got {config.size}")
+    if config.backbone not in backbones.names():
+        backbones.load(config.backbone)
+    for name, weight in {"tv": config.tv, "overflow": config.overflow, **weights}.items():
+        if not (math.isfinite(weight) and 0 <= weight <= 1e9):
+            raise UserError(f"{name} must be in 0..1e9, got {weight}")
+
+
+def painter(rule: RuleConfig, shifts: tuple[int, ...]) -> Layout:
+    """The layout of a rule that repaints photos. Raises `UserError` where its channels don't suffice."""
+    hidden = rule.channels - rule.frozen - 3
+    if rule.frozen != 3 + 2 * len(shifts):
+        raise UserError(
+            f"rule.frozen={rule.frozen}: the photo takes 3 channels and each of shifts={list(shifts)} 2 more, so it "
+            f"must be {3 + 2 * len(shifts)}"
+        )
+    if hidden < 0:
+        raise UserError(
+            f"rule.channels={rule.channels}: what cells show takes 3 channels, what they read {rule.frozen}"
+        )
+    return Layout(3, alpha=None, hidden=hidden, frozen=rule.frozen, offset=0.5, shifts=shifts)
+
+
+class Task(base.Task):
+    """Samples that live on in a pool. A subclass says what they should look like."""
+
+    def __init__(self, config: Any, layout: Layout, device: torch.device, tensors: dict[str, Tensor] | None):
+        super().__init__(config, device, tensors)
+        self.layout, self.pool = layout, config.train.pool
+        self.backbone: Backbone = backbones.load(config.backbone, path=config.backbone_path, device=device)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns of a sample."""
+        return self.config.size, self.config.size
+
+    def wrap(self, rule: Rule) -> nn.Module:
+        """The rule, a fresh one with biases drawn by chance: cells that hold nothing would else do nothing for ever."""
+        with torch.no_grad():
+            if not any(bool(bias.any()) for bias in rule.biases):
+                for k, bias in enumerate(list(rule.biases)[: len(rule.config.hidden)]):
+                    u = uniform(derive(self.config.train.seed, 9, k), 0, (1, 1, len(bias)), bias.device)[0, 0]
+                    bias.copy_((2 * u - 1) / rule.weights[k].shape[1] ** 0.5)
+        return rule
+
+    def draw(self, old: Batch, new: Batch, rng: torch.Generator, progress: float) -> tuple[Batch, Tensor]:
+        """The first one new, the others as they have lived on, but for those that have burst."""
+        x = old.x.clone()
+        burst = ~(old.x.abs().amax((1, 2, 3)) < FAR)
+        burst[0] = True
+        x[burst] = new.x[burst]
+        return self.targeted(Batch(self.damage(x, rng, progress))), torch.arange(len(x))
+
+    def damage(self, x: State, rng: torch.Generator, progress: float) -> State:  # noqa: ARG002
+        """What befalls samples that live on. Default: nothing."""
+        return x
+
+    def targeted(self, batch: Batch) -> Batch:
+        """The batch with what its loss compares with."""
+        return batch
+
+    @abstractmethod
+    def look(self, x: State, batch: Batch, seed: int) -> dict[str, PerSample]:
+        """The terms of looking as it should; `seed` draws where to look."""
+
+    def unroll(
+        self,
+        rule: nn.Module,
+        batch: Batch,
+        steps: int,
+        *,
+        seed: int,
+        progress: float,  # noqa: ARG002
+    ) -> tuple[State, dict[str, PerSample]]:
+        """`steps` cell steps, and how what they lead to looks."""
+        y = run(rule, batch.x, steps, seed=seed, engine=self.config.train.engine)
+        return y, self.look(y, batch, seed) | self.bounds(y)
+
+    def bounds(self, x: State) -> dict[str, PerSample]:
+        """The terms that keep a picture smooth and cells within bounds."""
+        shown, hidden = self.layout.picture(x), x[:, self.layout.visible : self.layout.channels - self.layout.frozen]
+        terms = {}
+        if self.config.tv:
+            terms["variation"] = self.config.tv * total_variation(shown)
+        if self.config.overflow:
+            beyond = torch.cat([shown - shown.clamp(0, 1), hidden - hidden.clamp(-1, 1)], 1)
+            terms["overflow"] = self.config.overflow * beyond.abs().mean((1, 2, 3))
+        return terms
+
+
+class Look:
+    """The terms of looking like a style image; `weights` are those of `ot`, `gram` and `colour`."""
+
+    def __init__(self, backbone: Backbone, image: Picture, *, ot: float, gram: float, colour: float):
+        self.style, self.ot, self.gram, self.colour = Style(backbone, image), ot, gram, colour
+        self.histogram = histogram(image[None])
+
+    def terms(self, shown: Tensor, seed: int) -> dict[str, PerSample]:
+        """How far `shown` `(b, 3, h, w)` is from the style."""
+        terms = {}
+        if self.ot or self.gram:
+            maps = self.style.maps(shown)
+            if self.ot:
+                terms["transport"] = self.ot * self.style.transport(maps, seed)
+            if self.gram:
+                terms["gram"] = self.gram * self.style.likeness(maps)
+        if self.colour:
+            terms["colour"] = self.colour * colour_distance(histogram(shown.clamp(0, 1)), self.histogram)
+        return terms
+
+
+def style_image(source: str, scale: int, tensors: dict[str, Tensor]) -> Picture:
+    """A style image, `(3, h, w)` in 0..1 over white, its shorter side `scale` pixels; kept in `tensors`."""
+    if "style" not in tensors:
+        whole = picture(source, 1024)
+        longest = max(1, round(scale * max(whole.shape[1:]) / min(whole.shape[1:])))
+        rgba = picture(source, min(longest, 4096))
+        rgb = rgba[:3] + 1 - rgba[3:]
+        if min(rgb.shape[1:]) < 16:
+            raise UserError(f"{source!r} is too narrow for a style: {rgb.shape[2]}x{rgb.shape[1]} pixels")
+        tensors["style"] = rgb.clamp(0, 1).mul(255).round().byte()
+    return tensors["style"].float().div(255)
+
+
+@torch.no_grad()
+def progress(task: Task, rule: nn.Module, image: Tensor, start: State) -> dict[str, float]:
+    """Distance to a style image, as the task's backbone and a second one see it, along a life from `start`."""
+    second: Backbone = backbones.load("random", device=task.device)
+    looks = {task.config.backbone: task.backbone, "random": second}
+    figures: dict[str, float] = {}
+    x, t = start, 0
+    for steps in MOMENTS:
+        x = run(rule, x, steps - t, t=t, seed=1, engine=task.config.train.engine)
+        t = steps
+        shown = task.layout.picture(x).clamp(0, 1)
+        for name, backbone in looks.items():
+            figures[f"style at step {t} ({name})"] = float(style_distance(backbone, shown, image).mean())
+        figures[f"largest number at step {t}"] = float(x.abs().max())
+    return figures
+
+
+class Photographed(Task):
+    """Samples that are photos to be repainted."""
+
+    def __init__(
+        self, config: Any, layout: Layout, device: torch.device, tensors: dict[str, Tensor] | None, content: float
+    ):
+        super().__init__(config, layout, device, tensors)
+        if any(name.startswith("photo") for name in self.tensors):
+            self.photos: Photos = unpacked(self.tensors)
+        else:
+            self.photos = open_photos(config.photos, size=2 * config.size, most=MOST)
+            self.tensors |= self.photos.pack()
+        self.content = content
+        self.start = self._middle(self.photos[0])
+
+    def _middle(self, photo: Picture) -> Tensor:
+        """The middle square of a photo, `(1, 3, size, size)`: what the model shows where nobody gives a photo."""
+        side = min(photo.shape[1:])
+        top, left = ((n - side) // 2 for n in photo.shape[1:])
+        square = photo[None, :, top : top + side, left : left + side]
+        return F.interpolate(square, self.size, mode="area").clamp(0, 1)
+
+    def fresh(self, n: int, rng: torch.Generator) -> Batch:
+        """`n` crops of photos."""
+        photos = self.photos.crops(n, self.size, rng).to(self.device)
+        seed = int(torch.randint(2**31, (), generator=rng))
+        return self.targeted(Batch(self.layout.pose(photos, seed=seed)))
+
+    def targeted(self, batch: Batch) -> Batch:
+        """The photos that lie under the cells are what they should still show."""
+        first = self.layout.channels - self.layout.frozen
+        batch.target = batch.x[:, first : first + self.layout.photo] + self.layout.offset
+        return batch
+
+    def damage(self, x: State, rng: torch.Generator, progress: float) -> State:  # noqa: ARG002
+        """Lay another photo under some, or the same one a little to the side: what a film does to cells."""
+        first = self.layout.channels - self.layout.frozen
+        photos = x[:, first : first + self.layout.photo] + self.layout.offset
+        for k in range(1, len(x)):
+            if float(torch.rand((), generator=rng)) >= EXCHANGED:
+                continue
+            if float(torch.rand((), generator=rng)) < 0.5:
+                photos[k] = self.photos.crops(1, self.size, rng)[0].to(x)
+            else:
+                by = torch.randint(-FARTHEST, FARTHEST + 1, (2,), generator=rng).tolist()
+                photos[k] = photos[k].roll(by, (1, 2))
+        return torch.cat([x[:, :first], self.layout.exposed(photos)], 1)
+
+    def kept(self, shown: Tensor, batch: Batch) -> dict[str, PerSample]:
+        """The term of still showing what the photo shows."""
+        if not self.content:
+            return {}
+        assert batch.target is not None
+        with torch.no_grad():
+            theirs = self.backbone.content(batch.target)
+        return {"content": self.content * content_distance(self.backbone.content(shown), theirs)}

@@ -1,0 +1,167 @@
+"""Text: cells that read a photo and repaint it as words ask for, by CLIP."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from planaria.config import TrainConfig
+from planaria.core.rule import RuleConfig
+from planaria.data.images import picture
+from planaria.engine import run
+from planaria.errors import UserError
+from planaria.losses.clip import Clip, load_clip
+from planaria.losses.colour import colour_distance, histogram
+from planaria.losses.guidance import Guidance, Head, load_head
+from planaria.losses.prompts import Prompt, parse_all
+from planaria.tasks import restyle
+from planaria.tasks.base import Batch
+from planaria.types import PerSample, State
+
+LOOKED_AT = 16
+"""Photos whose mean a picture among the prompts is told apart from."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Repaint photos as words ask for."""
+
+    prompts: tuple[str, ...] = ("a pencil sketch",)
+    """What photos should look like, in words, each with a weight if need be: mosaic:2; or a picture: image:PATH."""
+    clip: str = "openai/clip-vit-base-patch16"
+    """The CLIP that judges: a folder saved by transformers, or a name on the Hugging Face hub, downloaded once."""
+    photos: str = "built-in"
+    """A folder of photos to learn on, or built-in: a few scenes drawn by code."""
+    size: int = 96
+    """Cells on a side of a crop in training; photos of any size are repainted."""
+    shifts: tuple[int, ...] = ()
+    """Shift-shuffles of the photo that cells feel besides, in cells, as in 4,8,16: each takes 2 frozen channels."""
+    text: float = 1.0
+    """Weight of what the prompts ask for."""
+    cutouts: int = 2
+    """Parts of each sample that CLIP looks at in an iteration: what most of the time goes into."""
+    augment: float = 1.0
+    """How much these parts are mirrored, bent, recoloured and grained; 0: not at all."""
+    directional: bool = False
+    """Judge the way from photo to picture, not where it ends: from `origin` to the prompt."""
+    origin: str = "a photo"
+    """What photos are called, for `directional`."""
+    aesthetic: str = ""
+    """A file with a linear aesthetic head for this CLIP (safetensors or JSON: weight, bias); none by default."""
+    aesthetic_weight: float = 0.05
+    """Weight of how far the head's score is below the goal."""
+    aesthetic_goal: float = 10.0
+    """The score wished for."""
+    backbone: str = "filters"
+    """What compares a picture with its photo; `planaria list backbones` tells."""
+    backbone_path: str = ""
+    """A file of its weights; by default they are downloaded once, where it has any."""
+    content: float = 0.5
+    """Weight of still showing what the photo shows."""
+    colour: float = 0.0
+    """Weight of keeping the photo's colours."""
+    tv: float = 0.0
+    """Weight of differences from cell to cell: the larger, the smoother."""
+    overflow: float = 10.0
+    """Weight of what cells hold beyond -1..1, or show beyond 0..1."""
+    rule: RuleConfig = restyle.PAINTER
+    """The rule that each cell runs."""
+    train: TrainConfig = TrainConfig(
+        steps=1000, batch=4, pool=64, rollout=(24, 64), lr=1e-3, lr_drops=(0.5, 0.8), lr_factor=0.3
+    )
+    """How it learns."""
+
+    def __post_init__(self) -> None:
+        weights = {"text": self.text, "aesthetic_weight": self.aesthetic_weight}
+        restyle.check(self, **weights, content=self.content, colour=self.colour)
+        restyle.painter(self.rule, self.shifts)
+        parse_all(self.prompts)
+        for good, what in (
+            (self.text > 0, "text is 0: the prompts would teach nothing"),
+            (bool(self.clip.strip()), "clip is empty; give a folder, or a name on the hub"),
+            (1 <= self.cutouts <= 1024, f"cutouts must be in 1..1024, got {self.cutouts}"),
+            (0 <= self.augment <= 3, f"augment must be in 0..3, got {self.augment}"),
+            (abs(self.aesthetic_goal) <= 1e6, f"aesthetic_goal must be in -1e6..1e6, got {self.aesthetic_goal}"),
+        ):
+            if not good:
+                raise UserError(what)
+
+
+class Task(restyle.Photographed):
+    """One set of prompts."""
+
+    config: Config
+
+    def __init__(self, config: Config, device: torch.device, tensors: dict[str, Tensor] | None = None):
+        super().__init__(config, restyle.painter(config.rule, config.shifts), device, tensors, config.content)
+        clip = load_clip(config.clip, device)
+        prompts = parse_all(config.prompts)
+        aims, origins = (v.to(device) for v in self._places(clip, prompts))
+        head = self._head(clip)
+
+        def guidance(strength: float) -> Guidance:
+            return Guidance(
+                clip, aims, [prompt.weight for prompt in prompts], origins=origins if config.directional else None,
+                count=config.cutouts, strength=strength, head=head, goal=config.aesthetic_goal,
+            )  # fmt: skip
+
+        self.guidance, self.judge = guidance(config.augment), guidance(0.0)
+
+    def _places(self, clip: Clip, prompts: list[Prompt]) -> tuple[Tensor, Tensor]:
+        """The embeddings of the prompts and of what each sets out from, `(p, d)`; kept in `tensors`."""
+        if "aims" not in self.tensors:
+            photos = torch.cat([self._middle(self.photos[i]) for i in range(min(LOOKED_AT, len(self.photos)))])
+            called, seen = clip.text([self.config.origin])[0], clip.image(photos.to(clip.device)).mean(0)
+            aims = [clip.text([p.text])[0] if p.text else clip.image(_opaque(p.picture, clip.size))[0] for p in prompts]
+            origins = [called if p.text else F.normalize(seen, dim=0) for p in prompts]
+            self.tensors |= {"aims": torch.stack(aims).cpu(), "origins": torch.stack(origins).cpu()}
+        aims, origins = self.tensors["aims"], self.tensors.get("origins", torch.zeros(0))
+        if not aims.shape == origins.shape == (len(prompts), clip.width):
+            raise UserError(f"clip={self.config.clip!r} has {clip.width} numbers an embedding: not the one of this run")
+        return aims, origins
+
+    def _head(self, clip: Clip) -> Head | None:
+        """The aesthetic head, kept in `tensors`."""
+        if not self.config.aesthetic:
+            return None
+        if "head" not in self.tensors:
+            head = load_head(Path(self.config.aesthetic).expanduser(), clip.width, torch.device("cpu"))
+            self.tensors["head"] = torch.cat([head.weight, head.bias[None]], 1)
+        kept = self.tensors["head"].to(self.device)
+        return Head(kept[:, :-1], kept[0, -1:])
+
+    def look(self, x: State, batch: Batch, seed: int) -> dict[str, PerSample]:
+        """How far it is from what the prompts ask for, and from showing what the photo shows."""
+        assert batch.target is not None
+        shown, config = self.layout.picture(x), self.config
+        terms = self.guidance(shown, batch.target, seed)
+        terms["text"] = config.text * terms["text"]
+        if "aesthetic" in terms:
+            terms["aesthetic"] = config.aesthetic_weight * terms["aesthetic"]
+        if config.colour:
+            colours = histogram(shown.clamp(0, 1)), histogram(batch.target)
+            terms["colour"] = config.colour * colour_distance(*colours)
+        return terms | self.kept(shown, batch)
+
+    @torch.no_grad()
+    def measure(self, rule: nn.Module) -> dict[str, float]:
+        """The distance to the prompts of photos, and of what becomes of them."""
+        photos = self.photos.crops(8, self.size, torch.Generator().manual_seed(1)).to(self.device)
+        x, t = self.layout.pose(photos), 0
+        figures: dict[str, float] = {}
+        for steps in restyle.MOMENTS:
+            x, t = run(rule, x, steps - t, t=t, seed=1, engine=self.config.train.engine), steps
+            shown = self.layout.picture(x).clamp(0, 1)
+            for term, far in self.judge(shown, photos, 1).items():
+                name = "distance to the prompts" if term == "text" else "score below the goal"
+                figures[f"{name} at step {steps}"] = float(far.mean())
+            figures[f"largest number at step {steps}"] = float(x.abs().max())
+        return figures
+
+
+def _opaque(source: str, size: int) -> Tensor:
+    """A picture over white, `(1, 3, h, w)` in 0..1, at least twice as large as CLIP's."""
+    rgba = picture(source, min(4096, 4 * size))
+    return (rgba[:3] + 1 - rgba[3:])[None].clamp(0, 1)

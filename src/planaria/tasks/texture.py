@@ -1,0 +1,80 @@
+"""Texture: cells that agree on an endless pattern (Niklasson et al., "Self-Organising Textures", Distill, 2021)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from planaria.config import TrainConfig
+from planaria.core.layout import Layout
+from planaria.core.rule import RuleConfig
+from planaria.errors import UserError
+from planaria.tasks import restyle
+from planaria.tasks.base import Batch
+from planaria.types import PerSample, State
+
+
+@dataclass(frozen=True)
+class Config:
+    """Grow an endless texture from nothing."""
+
+    style: str = "scene:landscape"
+    """The picture whose texture is to be grown: a file, a URL, or what `planaria list pictures` names."""
+    scale: int = 192
+    """Pixels that its shorter side is brought to: the smaller, the finer the texture."""
+    size: int = 128
+    """Cells on a side of a sample in training; the texture grows on a grid of any size."""
+    backbone: str = "filters"
+    """What compares pictures; `planaria list backbones` tells."""
+    backbone_path: str = ""
+    """A file of its weights; by default they are downloaded once, where it has any."""
+    ot: float = 1.0
+    """Weight of sliced optimal transport: the same values of the backbone's maps as often."""
+    gram: float = 0.0
+    """Weight of Gram matrices: the same values together as often."""
+    colour: float = 0.0
+    """Weight of the colour histogram."""
+    tv: float = 0.0
+    """Weight of differences from cell to cell: the larger, the smoother."""
+    overflow: float = 10.0
+    """Weight of what cells hold beyond -1..1, or show beyond 0..1."""
+    rule: RuleConfig = RuleConfig(
+        channels=12, filters=("identity", "sobel", "laplacian"), hidden=(96,), fire_rate=0.5, edge="circular",
+        life="none",
+    )  # fmt: skip
+    """The rule that each cell runs."""
+    train: TrainConfig = TrainConfig(steps=1500, batch=4, pool=64, rollout=(32, 96), lr_drops=(0.5, 0.8), lr_factor=0.3)
+    """How it learns."""
+
+    def __post_init__(self) -> None:
+        restyle.check(self, ot=self.ot, gram=self.gram, colour=self.colour)
+        if self.rule.frozen or self.rule.channels < 3:
+            raise UserError("a texture is painted with rule.frozen=0 and at least 3 rule.channels")
+        if self.rule.fire_rate == 1:
+            raise UserError("a texture begins with cells that are all alike; with rule.fire_rate=1 they stay so")
+        if not self.ot and not self.gram:
+            raise UserError("ot and gram are both 0: nothing would teach the texture")
+        if not 16 <= self.scale <= 2048:
+            raise UserError(f"scale must be in 16..2048, got {self.scale}")
+
+
+class Task(restyle.Task):
+    """One texture."""
+
+    def __init__(self, config: Config, device: torch.device, tensors: dict[str, Tensor] | None = None):
+        layout = Layout(3, alpha=None, hidden=config.rule.channels - 3, offset=0.5)
+        super().__init__(config, layout, device, tensors)
+        self.image = restyle.style_image(config.style, config.scale, self.tensors).to(device)
+        self.like = restyle.Look(self.backbone, self.image, ot=config.ot, gram=config.gram, colour=config.colour)
+
+    def fresh(self, n: int, rng: torch.Generator) -> Batch:  # noqa: ARG002
+        """`n` grey ones."""
+        return Batch(self.layout.seed(n, self.size, device=self.device))
+
+    def look(self, x: State, batch: Batch, seed: int) -> dict[str, PerSample]:  # noqa: ARG002
+        """How far it is from looking like the style."""
+        return self.like.terms(self.layout.picture(x), seed)
+
+    def measure(self, rule: nn.Module) -> dict[str, float]:
+        """The distance to the style, as two backbones see it, of nothing and of what grows."""
+        return restyle.progress(self, rule, self.image, self.layout.seed(1, self.size, device=self.device))

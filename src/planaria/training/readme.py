@@ -1,0 +1,154 @@
+"""The card of a run, for people: what was trained, how well, and how to use it."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from planaria.config import write_yaml
+from planaria.recipes import source_of
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a card says otherwise for one kind of model than for another."""
+
+    deed: str
+    """What the cells do, after "that"."""
+    commands: tuple[str, ...]
+    """What to type."""
+    python: tuple[str, ...]
+    files: str
+    """Files beside those that every run has."""
+    page: str
+    """What to do with the page."""
+    picture: str = "strip.png"
+    """The picture on top."""
+    more: tuple[str, ...] = ()
+    """Lines after the figures."""
+
+
+def card_text(card: dict[str, Any]) -> str:
+    """The run's `README.md`."""
+    name, config = card["name"], card["config"]
+    rule, words = config["rule"], _words(card)
+    lines = [
+        f"# {name}",
+        "",
+        f"A neural cellular automaton that {words.deed}, trained with planaria for {card['trained']} iterations"
+        + (f" in the regime `{config['regime']}`." if "regime" in config else "."),
+        "",
+        f"![{words.picture.removesuffix('.png')}]({words.picture})",
+        "",
+        f"- Cells: {rule['channels']} channels, filters {', '.join(rule['filters'])}, hidden {rule['hidden']}, "
+        f"{parameters(rule):,} parameters.",
+        f"- Edge {rule['edge']}, life {rule['life']}, fire rate {rule['fire_rate']}.",
+        "",
+        *_reused(card),
+        "## Figures",
+        "",
+        *figure_table(card["figures"]),
+        *words.more,
+        "",
+        "## Use it",
+        "",
+        "```",
+        f"planaria show runs/{name}",
+        f"planaria play runs/{name}",
+        *words.commands,
+        "```",
+        "```python",
+        "import planaria as pl",
+        *words.python,
+        "```",
+        "",
+        "## Files",
+        "",
+        "`model.safetensors` weights and settings; `config.yaml` all settings; `checkpoint.safetensors` everything "
+        f"needed to resume; `metrics.jsonl` one line an iteration; `loss.png`, `strip.png`, `film.webp` and "
+        f"{words.files}; `organism.html` is one page that runs the model in any browser: {words.page}.",
+        "",
+        "## Settings",
+        "",
+        "```yaml",
+        write_yaml({"task": card["task"], **config}).rstrip(),
+        "```",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _words(card: dict[str, Any]) -> Words:
+    """What is told of this kind of model."""
+    name, config, run = card["name"], card["config"], f"runs/{card['name']}"
+    source = source_of(config)
+    if "frame" in card:
+        return Words(
+            f"goes on with {source}",
+            (f"planaria run {run} -o {name}.gif --frames 200", f"planaria eval {run}"),
+            (f'model = pl.load("{run}")', 'model.film(frames=200).save("future.gif")'),
+            "`scores.*`, `rollout.*`",
+            "draw into it",
+            more=("", "More in [scores.md](scores.md).", "", "![scores](scores.png)", "", "![roll-out](rollout.png)"),
+        )
+    if card["task"] == "texture":
+        return Words(
+            f"grows an endless texture like that of {source}",
+            (f"planaria apply {run} -o texture.png --size 1080", f"planaria eval {run}"),
+            (
+                f'rule, layout = pl.load("{run}")',
+                "x = pl.run(rule, layout.seed(1, (256, 256)), steps=300, seed=7)",
+            ),
+            "`tiles.png` (the style beside what has grown, at one scale); `style.png` the style as it was taught",
+            "rub a hole into the texture",
+            "tiles.png",
+        )
+    if card["task"] in ("style", "text"):
+        wished = " and ".join(f"“{prompt}”" for prompt in config.get("prompts", ()))
+        return Words(
+            f"repaints photos in the style of {source}" if source else f"repaints photos as {wished}",
+            (
+                f"planaria apply {run} photo.jpg -o out.png",
+                f"planaria apply {run} clip.mp4 -o styled.mp4",
+                f"planaria eval {run}",
+            ),
+            (f'model = pl.load("{run}")', 'model.repaint("photo.jpg", steps=60).save("out.png")'),
+            "`sheet.png` (photos and what becomes of them)"
+            + ("; `style.png` the style as it was taught" if source else ""),
+            "drop a photo onto it",
+            "sheet.png",
+        )
+    return Words(
+        f"grows {source}" if source else f"was trained for {card['task']}",
+        (f"planaria run {run} -o {name}.gif --steps 300 --erase left@150",),
+        (
+            f'rule, layout = pl.load("{run}/model.safetensors")',
+            f"x = pl.run(rule, layout.seed(1, {tuple(card['grid'])}), steps=200, seed=7)",
+        ),
+        "`target.png`",
+        "wound it",
+    )
+
+
+def _reused(card: dict[str, Any]) -> list[str]:
+    """What was taken over from another model, if one was."""
+    if not card.get("reused"):
+        return []
+    begun = card["config"]["train"]["init"]
+    return [f"Began from `{begun}`:", "", *(f"- {line}" for line in card["reused"]), ""]
+
+
+def figure_table(figures: dict[str, float]) -> list[str]:
+    """Figures as a Markdown table; squared errors also as log10."""
+    if not figures:
+        return ["None were taken."]
+    if not any("mse" in name for name in figures):
+        return ["| figure | value |", "|---|---|", *(f"| {k} | {v:.4g} |" for k, v in figures.items())]
+    rows = [f"| {k} | {v:.6f} | {math.log10(v) if v > 0 else -99:.2f} |" for k, v in figures.items()]
+    return ["| figure | value | log10 |", "|---|---|---|", *rows]
+
+
+def parameters(rule: dict[str, Any]) -> int:
+    """How many weights a rule of these settings has."""
+    from planaria.config import parse
+    from planaria.core.rule import RuleConfig, shapes
+
+    return sum(math.prod(s) for s in shapes(parse(RuleConfig, (rule, "rule"))).values())

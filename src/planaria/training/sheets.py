@@ -1,0 +1,85 @@
+"""What a run of texture, style or text leaves for people: sheets of what grows, or of what becomes of photos."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from planaria.core.layout import Layout
+from planaria.core.rule import Rule
+from planaria.evaluate.sheets import fitted, image, life, sheet
+from planaria.export.movie import Film
+from planaria.store import write_bytes
+from planaria.tasks.restyle import Photographed
+from planaria.tasks.restyle import Task as Painting
+from planaria.types import Picture, State
+
+SIDE, CUT = 256, 128
+"""Cells on a side of a grown texture, and of the part of it that is filmed."""
+GROWN = (0, 20, 60, 120, 300)
+"""Steps that a strip shows of a texture; the film and the tiles end with the last."""
+PHOTOS, LONGEST = 4, 192
+"""Photos that are repainted, and the cells on their longer side."""
+PAINTED = (20, 60, 200)
+"""Steps that the sheet shows."""
+
+
+def write(folder: Path, rule: Rule, task: Painting) -> None:
+    """Write `film.webp`, `strip.png`, and `tiles.png` of a texture, `sheet.png` of repainted photos, and `style.png`,
+    the style image as it was taught, where there is one."""
+    style = getattr(task, "image", None)
+    if isinstance(style, Tensor):
+        _save(folder / "style.png", image(style))
+    if isinstance(task, Photographed):
+        _repainted(folder, rule, task)
+    else:
+        _grown(folder, rule, task.layout, style)
+
+
+def _grown(folder: Path, rule: Rule, layout: Layout, style: Picture | None) -> None:
+    """A texture from grey on, and beside its style."""
+    last = GROWN[-1]
+    filmed = [*range(0, 100, 4), *range(100, last + 1, 10)]
+    begun = layout.seed(1, SIDE)
+    seen = {t: _shown(layout, x) for t, x in life(rule, begun, sorted({*filmed, *GROWN}))}
+    part = slice((SIDE - CUT) // 2, (SIDE + CUT) // 2)
+    Film(np.stack([_pixels(seen[t])[part, part] for t in filmed]), tuple(filmed)).save(folder / "film.webp", scale=2)
+    strip = Film(np.stack([_pixels(seen[t]) for t in GROWN]), GROWN)
+    strip.save(folder / "strip.png", scale=1)
+    if style is not None:
+        scale = 2 if max(style.shape[1:]) <= SIDE else 1
+        pair = [image(style, scale), image(seen[last], scale)]
+        _save(folder / "tiles.png", sheet([pair], ["style", f"texture, step {last}"]))
+
+
+def _repainted(folder: Path, rule: Rule, task: Photographed) -> None:
+    """A few photos and what becomes of them; the first one as a film."""
+    rows = []
+    for k in range(min(PHOTOS, len(task.photos))):
+        photo = fitted(task.photos[k], LONGEST)
+        begun = task.layout.pose(photo[None])
+        filmed = [*range(0, 60, 2), *range(60, PAINTED[-1] + 1, 10)] if k == 0 else []
+        seen = {t: _shown(task.layout, x) for t, x in life(rule, begun, sorted({*filmed, *PAINTED}))}
+        scale = max(1, LONGEST // max(photo.shape[1:]))
+        rows.append([image(photo, scale), *(image(seen[t], scale) for t in PAINTED)])
+        if filmed:
+            film = Film(np.stack([_pixels(seen[t]) for t in filmed]), tuple(filmed))
+            film.save(folder / "film.webp", scale=1)
+            film.save(folder / "strip.png", scale=1)
+    _save(folder / "sheet.png", sheet(rows, ["photo", *(f"step {t}" for t in PAINTED)]))
+
+
+def _shown(layout: Layout, x: State) -> Picture:
+    return layout.rgb(x)[0].cpu()
+
+
+def _pixels(picture: Picture) -> np.ndarray:
+    return picture.mul(255).round().byte().permute(1, 2, 0).numpy()
+
+
+def _save(path: Path, picture: Image.Image) -> None:
+    out = io.BytesIO()
+    picture.save(out, "PNG")
+    write_bytes(path, out.getvalue())
