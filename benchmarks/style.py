@@ -21,7 +21,7 @@ from planaria.data.frames import open_frames
 from planaria.data.sources import STILLS, moves
 from planaria.losses import backbones
 from planaria.losses.motion import shimmer
-from planaria.losses.style import style_distance
+from planaria.losses.style import Style
 from planaria.repaint import canvas_for, repaint, repaint_film
 from planaria.repaint.files import open_photo, picture_of
 from planaria.tasks.restyle import style_image
@@ -39,19 +39,19 @@ def flicker(model: str, films: dict[str, Tensor], style: str, steps: int, frame_
     made = pl.load(model)
     config = made.card.get("config", {})
     image = style_image(style or config["style"], config.get("scale", 192), {})
-    eyes = {name: backbones.load(name) for name in dict.fromkeys((config.get("backbone", "filters"), "random"))}
+    names = dict.fromkeys((config.get("backbone", "filters"), "random"))
+    eyes = {name: Style(backbones.load(name, path=config.get("backbone_path", "")), image) for name in names}
     print("| film | cells | steps a frame |", *(f"distance ({name}) |" for name in eyes), "shimmer | of restart |")
     print("|---|---|---|---|---|" + "---|" * len(eyes))
     for name, frames in films.items():
         picks = torch.linspace(SETTLE, len(frames) - 1, JUDGED).round().long().tolist()
 
         def distances(painted: Tensor, at: list[int] = picks) -> list[float]:
-            return [sum(float(style_distance(eye, painted[k : k + 1], image)) for k in at) / len(at)
-                    for eye in eyes.values()]  # fmt: skip
+            return [distance(eye, [painted[k] for k in at]) for eye in eyes.values()]
 
         carried = torch.stack(list(repaint_film(made, frames, steps=steps, frame_steps=frame_steps)))
         goal = distances(carried)[0]
-        equal = restart_steps(made, [frames[k] for k in picks], eyes[next(iter(eyes))], image, goal)
+        equal = restart_steps(made, [frames[k] for k in picks], eyes[next(iter(eyes))], goal)
         same = torch.stack(list(repaint_film(made, frames, steps=equal, restart=True)))
         other = torch.stack([repaint(made, frame, equal, seed=1 + k) for k, frame in enumerate(frames)])
         tables = {
@@ -72,7 +72,14 @@ def boil(painted: Tensor, frames: Tensor) -> float:
     return float(found[~found.isnan()].mean())
 
 
-def restart_steps(made: pl.Model, photos: list[Tensor], eye: backbones.Backbone, image: Tensor, goal: float) -> int:
+@torch.no_grad()
+def distance(eye: Style, painted: list[Tensor]) -> float:
+    """Mean distance of pictures to the style, as `losses.style.style_distance` measures it."""
+    seen = [eye.maps(rgb[None]) for rgb in painted]
+    return sum(float(eye.transport(maps, seed)) for maps in seen for seed in range(4)) / (4 * len(seen))
+
+
+def restart_steps(made: pl.Model, photos: list[Tensor], eye: Style, goal: float) -> int:
     """The fewest steps after which photos are no farther from the style than `goal`; the nearest, if never."""
     easels = [canvas_for(made, (photo.shape[1], photo.shape[2])) for photo in photos]
     for easel, photo in zip(easels, photos, strict=True):
@@ -81,7 +88,7 @@ def restart_steps(made: pl.Model, photos: list[Tensor], eye: backbones.Backbone,
     for step in range(TOLD, LONGEST + 1, TOLD):
         for easel in easels:
             easel.step(TOLD)
-        found[step] = sum(float(style_distance(eye, easel.rgb()[None], image)) for easel in easels) / len(easels)
+        found[step] = distance(eye, [easel.rgb() for easel in easels])
         if found[step] <= goal:
             return step
     return min(found, key=lambda step: found[step])
@@ -114,8 +121,11 @@ def memory(model: str, photo: str, steps: int, pixels: tuple[int, int]) -> None:
         words = ["apply", model, str(source), "-o", str(output), "--steps", str(steps)]
         subprocess.run([sys.executable, "-m", "planaria", *words], check=True)
         took = time.monotonic() - start
-        most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
-        print(f"{pixels[0]}x{pixels[1]}, {steps} steps: {most:.2f} GB at most, {took:.0f} s")
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        most, busy = used.ru_maxrss * 1024 / 1e9, used.ru_utime + used.ru_stime
+        print(
+            f"{pixels[0]}x{pixels[1]}, {steps} steps: {most:.2f} GB at most, {took:.0f} s ({busy:.0f} s of processors)"
+        )
 
 
 def main() -> None:

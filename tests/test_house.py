@@ -15,7 +15,8 @@ ROOT = Path(planaria.__file__).parent
 FLOORS = [
     "types errors gallery web",
     "config core",
-    "engine data losses store",
+    "engine data store",
+    "losses",
     "world tasks",
     "recipes living",
     "export evaluate repaint",

@@ -61,8 +61,9 @@ def find(
     """What `what` stands for: a model file, a run folder, a model of the gallery, or `sim:NAME`.
 
     `start` is None (as the model says, else the seed cell), `seed`, `random`, any picture of `data.images`, or a folder
-    of frames or a film, whose first frames are the context of a video model; `size` is that of its training where
-    None, for a photo to be repainted as many cells in the photo's shape. `solver` takes the rule's steps (`core.solve`), as it was trained where None. Raises `UserError`.
+    of frames or a film, whose first frames are the context of a video model. `size` is that of its training where
+    None; for a photo that is to be repainted, as many cells in the photo's shape. `solver` takes the rule's steps
+    (`core.solve`), as it was trained where None. Raises `UserError`.
     """
     grid = (size, size) if isinstance(size, int) else size
     if str(what).startswith(SIMULATED):

@@ -163,6 +163,7 @@ def test_reducing_takes_the_mean():
     board = torch.zeros(3, 90, 90, dtype=torch.uint8)
     board[:, ::2, ::2] = board[:, 1::2, 1::2] = 255
     crops = Photos((board,), ("board",)).crops(50, (60, 60), rng())
+    assert crops.std((1, 2, 3)).min() < 0.1, "two pixels to a cell leave grey"
     assert crops.mean((1, 2, 3)).sub(0.5).abs().max() < 0.01
     assert 0 <= crops.min() < crops.max() <= 1
 

@@ -131,8 +131,6 @@ def test_a_camera_places_what_its_rays_hit():
     assert np.abs(x - plate.x.ravel()).max() < 1e-4
     assert np.abs(y - plate.y.ravel()).max() < 1e-4
     stage = Stage(lambda p: [ball(p, (0, 0, 0), 1)], lambda p, n, part: Surface(p.T, n), (0, 0, 0), 1.0)
-    enter, leave = stage.bounds(
-        np.array([[0], [0], [5]], np.float32), np.array([[0, 1], [0, 0], [-1, 0]], np.float32)
-    )
+    enter, leave = stage.bounds(np.array([[0], [0], [5]], np.float32), np.array([[0, 1], [0, 0], [-1, 0]], np.float32))
     assert (enter[0], leave[0]) == pytest.approx((4, 6))
     assert leave[1] < 0

@@ -67,7 +67,7 @@ def test_a_simulator_is_cut_as_it_is_made(place):
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["lizard"], "lizard is no video model: it was trained to grow; planaria eval measures those of"),
+        (["lizard"], "lizard is no video model: it was trained to grow; planaria eval measures video models, and"),
         (["sim:life"], "sim:life is no video model; planaria eval"),
         (["nothing"], "no model 'nothing'"),
         (["run", "nowhere"], "nowhere"),
@@ -103,6 +103,5 @@ def test_an_interruption_leaves_nothing(place, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(evaluate, "evaluate", stop)
-    with pytest.raises(SystemExit, match="130"):
-        main(["eval", "run"])
+    assert main(["eval", "run"]) == 130
     assert names(place / "run") == ["model.safetensors"]

@@ -18,10 +18,15 @@ from planaria.losses.clip import load_clip
 pytestmark = pytest.mark.long
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _offline():
+    with tiny_clip.offline():
+        yield
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    with tiny_clip.offline():
-        yield tiny_clip.trained(tmp_path_factory.getbasetemp())
+    return tiny_clip.trained(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +92,51 @@ def test_the_colours_of_its_own_preprocessor(copy):
     assert_close(load_clip(str(copy)).spread.flatten(), torch.tensor(module.SPREAD))
     (copy / "preprocessor_config.json").unlink()
     assert_close(load_clip(str(copy)).mean.flatten(), torch.tensor(module.MEAN))
+
+
+def test_a_folder_as_openai_published_theirs(tmp_path):
+    """An old config full of what is no more, byte pairs for a tokenizer, and position numbers among the weights."""
+    letters = [chr(c) for c in range(ord("a"), ord("z") + 1)]
+    words = [*letters, *(f"{c}</w>" for c in letters), "re", "red</w>", "<|startoftext|>", "<|endoftext|>"]
+    (tmp_path / "vocab.json").write_text(json.dumps({word: i for i, word in enumerate(words)}))
+    (tmp_path / "merges.txt").write_text("#version: 0.2\nr e\nre d</w>\n")
+    ends = {"bos_token": "<|startoftext|>", "eos_token": "<|endoftext|>", "unk_token": "<|endoftext|>"}
+    kind = {"tokenizer_class": "CLIPTokenizer", "model_max_length": 77, "do_lower_case": True, "errors": "replace"}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({**kind, **ends, "pad_token": "<|endoftext|>"}))
+    weights = {name: value.contiguous() for name, value in tiny_clip.model(len(words)).state_dict().items()}
+    for part, count in (("text", 12), ("vision", 17)):
+        weights[f"{part}_model.embeddings.position_ids"] = torch.arange(count)[None]
+    save_file(weights, tmp_path / "model.safetensors", {"format": "pt"})
+    old = {
+        "add_cross_attention": False, "architectures": None, "bad_words_ids": None, "bos_token_id": 0,
+        "eos_token_id": 2, "pad_token_id": 1, "do_sample": False, "length_penalty": 1.0, "torch_dtype": None,
+        "id2label": {"0": "LABEL_0", "1": "LABEL_1"}, "transformers_version": "4.16.0.dev0", "use_bfloat16": False,
+        "torchscript": False,
+    }  # fmt: skip
+    sizes = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
+    text = {**old, **sizes, "model_type": "clip_text_model", "vocab_size": len(words), "max_position_embeddings": 12}
+    vision = {**old, **sizes, "model_type": "clip_vision_model", "image_size": 32, "patch_size": 8}
+    about = {
+        "architectures": ["CLIPModel"],
+        "model_type": "clip",
+        "projection_dim": 32,
+        "logit_scale_init_value": 2.6592,
+    }
+    nothing = {
+        "text_config_dict": None,
+        "vision_config_dict": None,
+        "torch_dtype": "float32",
+        "transformers_version": None,
+    }
+    (tmp_path / "config.json").write_text(
+        json.dumps({**about, **nothing, "text_config": text, "vision_config": vision})
+    )
+    clip = load_clip(str(tmp_path))
+    assert clip.tokenizer(["Red"])["input_ids"] == [[54, 53, 55]]
+    with torch.no_grad():
+        whole = clip.model.text_model(input_ids=torch.tensor([[54, 53, 55]])).last_hidden_state[:, 2]
+        wanted = torch.nn.functional.normalize(clip.model.text_projection(whole), dim=1)
+    assert_close(clip.text(["red", "red abc"])[:1], wanted)
 
 
 def test_it_is_quiet(folder, capfd):

@@ -248,7 +248,12 @@ def test_zips_that_torch_does_not_write(path):
         for _ in range(2):
             packed.writestr("a/data.pkl", pickled(SOUND))
     refused(path, "its members overlap")
-    assert read_archive(zipped(path, pickled(SOUND)))["a"].shape == (2, 3)
+    data = zipped(path, pickled(SOUND)).read_bytes()
+    assert read_archive(path)["a"].shape == (2, 3)
+    entry = data.index(b"PK\x01\x02")
+    for place, value in ((entry + 10, zipfile.ZIP_DEFLATED), (entry + 8, 1)):  # how it is packed; whether it is locked
+        path.write_bytes(data[:place] + bytes([value]) + data[place + 1 :])
+        refused(path, "packed or locked")
 
 
 def test_a_member_that_is_longer_than_the_file(path):
@@ -291,6 +296,15 @@ def test_lists_of_storages_that_are_wrong(path):
         refused(streamed(path, pickled(SOUND), numbers), "list of storages")
     for count in (5, 7):
         refused(streamed(path, pickled(SOUND), {"0": flat(count)}), "24 bytes of numbers should stand at")
+
+
+def test_a_long_storage_in_a_short_file(path):
+    """Both places that tell its length agree; no memory is asked for."""
+    streamed(path, pickled(tensor(0, (2**40,), (1,), count=2**40)), {"0": flat()})
+    data = path.read_bytes()
+    path.write_bytes(data[:-32] + (2**40).to_bytes(8, "little") + data[-24:])
+    with pytest.raises(UserError, match="4,398,046,511,104 bytes of numbers should stand at"):
+        open_archive(path)
 
 
 def test_files_of_something_else(path, tmp_path):

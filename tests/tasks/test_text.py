@@ -145,6 +145,8 @@ def test_the_terms(config, tmp_path):
     assert torch.equal(terms["text"], task.look(batch.x, batch, 5)["text"])
     assert not torch.equal(terms["text"], task.look(batch.x, batch, 6)["text"])
     assert set(task.bounds(batch.x)) == {"variation", "overflow"}
+    way = Task(config(directional=True), ALONE.device).look(batch.x, batch, 5)
+    assert_close(way["text"], torch.ones(3), msg="from a photo that is one still there is no way yet")
 
 
 @pytest.mark.long

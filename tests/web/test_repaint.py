@@ -18,6 +18,7 @@ from rules import rule as random_rule
 pytest_plugins = ("web.browser",)
 
 ENGINES = ("webgl2", "plain")
+TIMES = "\N{MULTIPLICATION SIGN}"
 OPEN = """async ({payload, ...options}) => {
   const { World } = await import("./world.js");
   window.world?.dispose();
@@ -31,6 +32,13 @@ LAYOUTS = {
     "photo of other colours": Layout(3, None, hidden=2, frozen=1),
     "with life": Layout(4, 3, hidden=4, frozen=4),
 }
+
+
+def begins(path, **how) -> torch.Tensor:
+    """Where a life begins in Python."""
+    start = find(path, **how).start
+    assert start is not None
+    return start
 
 
 def read(page, shape: tuple[int, ...]) -> torch.Tensor:
@@ -76,8 +84,8 @@ def test_it_begins_with_its_photo_and_repaints_it_as_in_python(blank, tmp_path, 
         edge="circular", filters=("identity", "sobel", "laplacian"), spread=0.05,
     ).float()  # fmt: skip
     easel.save(tmp_path / "m.safetensors", rule, layout)
-    living = find(tmp_path / "m.safetensors", size=size, seed=7)
-    ours = torch.cat([living.start, *unroll(living.rule, living.start, 30, seed=7, engine="reference")])
+    start = begins(tmp_path / "m.safetensors", size=size, seed=7)
+    ours = torch.cat([start, *unroll(rule, start, 30, seed=7, engine="reference")])
     told = {"payload": payload(tmp_path / "m.safetensors"), "size": list(size), "seed": 7, "prefer": engine}
     kind, why = blank.evaluate(OPEN, told)
     assert kind == engine, why
@@ -86,7 +94,7 @@ def test_it_begins_with_its_photo_and_repaints_it_as_in_python(blank, tmp_path, 
     assert (theirs[0] - ours[0]).abs().max() < 1e-6
     assert (theirs - ours).abs().max() < 1e-4
     blank.evaluate("() => { world.erase('left'); world.seed = 8; world.reset(); }")
-    again = find(tmp_path / "m.safetensors", size=size, seed=8).start
+    again = begins(tmp_path / "m.safetensors", size=size, seed=8)
     assert (read(blank, again.shape) - again).abs().max() < 1e-6
 
 
@@ -129,7 +137,7 @@ def test_a_new_photo_is_exposed_as_in_python(blank, tmp_path, engine, shifts):
         world.undo()
     assert alike(world.x)
     blank.evaluate("world.begin()")
-    assert alike(find(tmp_path / "m.safetensors", seed=3).start), "it was taken back"
+    assert alike(begins(tmp_path / "m.safetensors", seed=3)), "it was taken back"
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -147,7 +155,7 @@ def test_a_photo_of_another_shape_brings_its_grid(blank, tmp_path, engine):
     assert (layout.picture(read(blank, want.shape))[0] - tall[easel.SWAP]).abs().max() < 1e-3
     assert blank.evaluate("[world.undo(), world.size, world.t, world.undo()]") == [True, [12, 16], 4, False]
     blank.evaluate("world.begin()")
-    want = find(tmp_path / "m.safetensors", seed=3).start
+    want = begins(tmp_path / "m.safetensors", seed=3)
     assert (read(blank, want.shape) - want).abs().max() < 1e-5
 
 
@@ -202,7 +210,7 @@ def test_nobody_gets_a_part_of_his_portrait(painting, kind, photo, grid):
     painting.evaluate("player.world.reset()")
     assert colour(painting, 0, 0) == [255, 0, 0]
     assert colour(painting, rows - 1, columns - 1) == [0, 0, 255]
-    assert f"{columns} × {rows} cells" in painting.locator(".pl-toast").text_content()
+    assert f"{columns} {TIMES} {rows} cells" in painting.locator(".pl-toast").text_content()
     assert "pl-gone" in painting.locator(".pl-hint").get_attribute("class")
     painting.evaluate("player.world.tick(60)")
     assert colour(painting, 0, 0) == [0, 255, 0]
@@ -352,7 +360,7 @@ def test_a_camera_is_repainted_live(open_page, tmp_path):
     page.get_by_role("button", name="More", exact=True).click()
     page.get_by_role("button", name="Webcam").click()
     page.locator("[data-act=webcam][aria-pressed=true]").wait_for()
-    assert page.locator(".pl-row span", has_text="34 × 17").count() == 1
+    assert page.locator(".pl-row span", has_text=f"34 {TIMES} 17").count() == 1
     page.evaluate("new Promise((done) => setInterval(() => pictures > 9 && done(null), 20))")
     page.get_by_role("button", name="Webcam").click()
     assert page.evaluate("track.readyState") == "ended"

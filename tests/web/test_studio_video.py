@@ -76,7 +76,7 @@ def test_the_form_asks_for_a_film_and_keeps_what_was_typed(place, visit, complai
     assert "clip.mp4" in error.inner_text()
     assert any("400" in one for one in complaints)
     complaints.clear()
-    page.get_by_role("radio", name="grow").check(force=True)
+    page.locator("input[name=task][value=grow]").check(force=True)
     page.get_by_role("heading", name="What shall grow?").wait_for()
     assert steps.input_value() == "123"
     assert page.get_by_role("button", name="Start growing").is_visible()

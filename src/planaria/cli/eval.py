@@ -1,4 +1,4 @@
-"""`planaria eval`: how well a video model predicts, or a texture, style or text model paints, as tables and pictures."""
+"""`planaria eval`: how well a video model predicts, or what paints does, as tables and pictures."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,6 +21,8 @@ Kind = TypeVar("Kind")
 
 PAINTING = ("texture", "style", "text")
 """Tasks whose models paint."""
+SMALLEST = 32
+"""Cells on the shorter side of what is judged, at least."""
 LONGEST, TEXTURE, PHOTOS = 192, 256, 4
 """Cells on the longer side of a photo, and on a side of a texture, where nobody says otherwise; and photos at most."""
 
@@ -162,8 +164,10 @@ def _paint(
     from planaria.evaluate.repainting import painted
 
     source, style, names, size, count = judged
-    if (size is not None and not 16 <= size <= 4096) or (count is not None and count < 1):
-        raise UserError(f"--size {size} --count {count}: a size is 16 to 4096 cells, and a photo is needed")
+    if size is not None and not SMALLEST <= size <= 4096:
+        raise UserError(f"--size {size}: {SMALLEST} to 4096 cells")
+    if count is not None and count < 1:
+        raise UserError(f"--count {count}: one photo at least")
     config = alive.card["config"] if isinstance(alive.card.get("config"), Mapping) else {}
     console, textured = Console(), not alive.layout.photo
     if textured and source:
@@ -205,15 +209,18 @@ def _judges(
 
 def _prompted(config: Mapping[str, Any]) -> "tuple[dict[str, Judge], dict[str, Judge]]":
     """The prompts that a text model was taught, and those that push away."""
+    from planaria.data.photos import open_photos
     from planaria.evaluate.repainting import by_prompt
     from planaria.losses.clip import load_clip
     from planaria.losses.prompts import parse_all
-    from planaria.tasks.text import _opaque
 
     clip = load_clip(_told(config, "clip", str, ""))
     pulls, pushes = {}, {}
     for prompt in parse_all(config["prompts"]):
-        aim = clip.text([prompt.text])[0] if prompt.text else clip.image(_opaque(prompt.picture, clip.size))[0]
+        if prompt.text:
+            aim = clip.text([prompt.text])[0]
+        else:
+            aim = clip.image(open_photos(prompt.picture, size=4 * clip.size)[0][None])[0]
         name = prompt.text or prompt.picture
         (pulls if prompt.weight > 0 else pushes)[name] = by_prompt(clip, aim)
     return pulls, pushes
@@ -244,7 +251,14 @@ def _photos(source: str | None, longest: int, most: int) -> "dict[str, Picture]"
     from planaria.evaluate.sheets import fitted
 
     found = open_photos(source, size=longest, most=most) if source else unseen(size=longest * 2 // 3, most=most)
-    return {name: fitted(found[k], longest) for k, name in enumerate(found.names)}
+    photos = {name: fitted(found[k], longest) for k, name in enumerate(found.names)}
+    for name, photo in photos.items():
+        if min(photo.shape[1:]) < SMALLEST:
+            raise UserError(
+                f"{name} has {photo.shape[2]}x{photo.shape[1]} cells; it takes {SMALLEST} on the shorter side to be "
+                f"judged: another photo, or a larger --size than {longest}"
+            )
+    return photos
 
 
 def _refuse(typed: Mapping[str, object], why: str) -> None:

@@ -82,8 +82,8 @@ def _moments(living: "Living") -> "tuple[Film, str, int]":
         return film(living.rule, living.layout, steps=260, size=living.size, every=20, erase=erase, seed=1), "steps", 1
     every = STRIDE * living.frame if taught(living) else PAINTED
     steps = (PICTURES - 1) * every
-    unit = ("frames", living.frame) if taught(living) else ("steps", 1)
-    return film(living.rule, living.layout, steps=steps, every=every, start=living.start), *unit
+    shot = film(living.rule, living.layout, steps=steps, every=every, start=living.start)
+    return (shot, "frames", living.frame) if taught(living) else (shot, "steps", 1)
 
 
 def _printable(text: str) -> str:

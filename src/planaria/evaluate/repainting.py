@@ -1,4 +1,4 @@
-"""What a texture, style or text model can do, measured along its life: is it nearer to what was wished, and stays it?"""
+"""What a texture, style or text model can do, measured along its life: how near to its aim, and for how long."""
 
 import dataclasses
 import math
@@ -46,7 +46,7 @@ class Painted:
     """Those of `distances` that should fall."""
     largest: tuple[float, ...]
     """The largest number in any cell of any life."""
-    pictures: list[list[Picture]] = field(repr=False, compare=False)
+    pictures: list[list[Float[Tensor, "3 _ _"]]] = field(repr=False, compare=False)
     """What every life showed at each moment, `(3, h, w)` in 0..1."""
 
     @property
@@ -124,7 +124,7 @@ def painted(
             k, shown = moments.index(t), layout.rgb(state)
             for what, judge in judges.items():
                 found[what][k] += judge(shown, photo if photos else begun) / len(lives)
-            largest[k] = max(largest[k], float(state.abs().nan_to_num(math.inf).max()))
+            largest[k] = max(largest[k], float(state.abs().nan_to_num(math.inf, math.inf).max()))
             seen.append(shown[0].cpu())
         pictures.append(seen)
     return Painted(

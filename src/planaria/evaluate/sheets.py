@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from PIL import Image, ImageDraw, ImageFont
-from torch import nn
+from torch import Tensor, nn
 
 from planaria.engine import run
 from planaria.types import Picture, State
@@ -45,7 +46,7 @@ def image(picture: Picture, scale: int = 1) -> Image.Image:
     return Image.fromarray(levels.permute(1, 2, 0).repeat_interleave(scale, 0).repeat_interleave(scale, 1).numpy())
 
 
-def fitted(photo: Picture, longest: int) -> Picture:
+def fitted(photo: Picture, longest: int) -> Float[Tensor, "v new_h new_w"]:
     """A photo `(3, h, w)` made smaller until its longer side is `longest`; one that is smaller already is left."""
     h, w = photo.shape[1:]
     scale = longest / max(h, w)

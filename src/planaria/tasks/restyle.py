@@ -27,6 +27,8 @@ FAR = 10.0
 """A sample that holds numbers beyond this doesn't live on."""
 MOST = 48
 """Photos that are kept at most."""
+RENEWED = 0.3
+"""Share of the iterations in which one sample begins anew: a life in the pool lasts some hundred steps."""
 EXCHANGED = 0.25
 """Share of the samples from the pool that get another photo laid under them, or the same one shifted."""
 MOMENTS = (0, 60, 200, 1000)
@@ -46,8 +48,8 @@ def check(config: Any, **weights: float) -> None:
     rule = config.rule
     if rule.life != "none" or rule.cond:
         raise UserError("textures and photos are painted by cells that don't die: rule.life=none and rule.cond=0")
-    if not 16 <= config.size <= 2048:
-        raise UserError(f"size must be in 16..2048, got {config.size}")
+    if not 24 <= config.size <= 2048:
+        raise UserError(f"size must be in 24..2048, got {config.size}")
     if config.backbone not in backbones.names():
         backbones.load(config.backbone)
     for name, weight in {"tv": config.tv, "overflow": config.overflow, **weights}.items():
@@ -93,11 +95,11 @@ class Task(base.Task):
         return rule
 
     def draw(self, old: Batch, new: Batch, rng: torch.Generator, progress: float) -> tuple[Batch, Tensor]:
-        """The first one new, the others as they have lived on, but for those that have burst."""
+        """All as they have lived on, but for those that have burst, and for the first one now and then."""
         x = old.x.clone()
-        burst = ~(old.x.abs().amax((1, 2, 3)) < FAR)
-        burst[0] = True
-        x[burst] = new.x[burst]
+        begun = ~(old.x.abs().amax((1, 2, 3)) < FAR)
+        begun[0] |= bool(torch.rand((), generator=rng) < RENEWED)
+        x[begun] = new.x[begun]
         return self.targeted(Batch(self.damage(x, rng, progress))), torch.arange(len(x))
 
     def damage(self, x: State, rng: torch.Generator, progress: float) -> State:  # noqa: ARG002

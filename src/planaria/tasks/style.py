@@ -19,11 +19,11 @@ class Config:
 
     style: str = "scene:landscape"
     """The picture whose style is to be had: a file, a URL, or what `planaria list pictures` names."""
-    scale: int = 192
+    scale: int = 160
     """Pixels that its shorter side is brought to: the smaller, the finer the strokes."""
     photos: str = "built-in"
     """A folder of photos to learn on, or built-in: a few scenes drawn by code."""
-    size: int = 96
+    size: int = 80
     """Cells on a side of a crop in training; photos of any size are repainted."""
     shifts: tuple[int, ...] = ()
     """Shift-shuffles of the photo that cells feel besides, in cells, as in 4,8,16: each takes 2 frozen channels."""
@@ -35,7 +35,7 @@ class Config:
     """Weight of sliced optimal transport: the same values of the backbone's maps as often."""
     gram: float = 0.0
     """Weight of Gram matrices: the same values together as often."""
-    content: float = 0.5
+    content: float = 0.25
     """Weight of still showing what the photo shows."""
     colour: float = 0.0
     """Weight of the colour histogram."""
@@ -46,8 +46,9 @@ class Config:
     rule: RuleConfig = restyle.PAINTER
     """The rule that each cell runs."""
     train: TrainConfig = TrainConfig(
-        steps=1000, batch=4, pool=64, rollout=(24, 64), lr=1e-3, lr_drops=(0.5, 0.8), lr_factor=0.3
-    )
+        steps=1500, batch=3, pool=64, rollout=(16, 40), warmup=100, lr=1e-3, lr_drops=(0.5, 0.8), lr_factor=0.3,
+        betas=(0.9, 0.99),
+    )  # fmt: skip
     """How it learns."""
 
     def __post_init__(self) -> None:

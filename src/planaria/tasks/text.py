@@ -34,7 +34,7 @@ class Config:
     """The CLIP that judges: a folder saved by transformers, or a name on the Hugging Face hub, downloaded once."""
     photos: str = "built-in"
     """A folder of photos to learn on, or built-in: a few scenes drawn by code."""
-    size: int = 96
+    size: int = 80
     """Cells on a side of a crop in training; photos of any size are repainted."""
     shifts: tuple[int, ...] = ()
     """Shift-shuffles of the photo that cells feel besides, in cells, as in 4,8,16: each takes 2 frozen channels."""
@@ -44,7 +44,7 @@ class Config:
     """Parts of each sample that CLIP looks at in an iteration: what most of the time goes into."""
     augment: float = 1.0
     """How much these parts are mirrored, bent, recoloured and grained; 0: not at all."""
-    directional: bool = False
+    directional: bool = True
     """Judge the way from photo to picture, not where it ends: from `origin` to the prompt."""
     origin: str = "a photo"
     """What photos are called, for `directional`."""
@@ -58,7 +58,7 @@ class Config:
     """What compares a picture with its photo; `planaria list backbones` tells."""
     backbone_path: str = ""
     """A file of its weights; by default they are downloaded once, where it has any."""
-    content: float = 0.5
+    content: float = 0.25
     """Weight of still showing what the photo shows."""
     colour: float = 0.0
     """Weight of keeping the photo's colours."""
@@ -69,8 +69,9 @@ class Config:
     rule: RuleConfig = restyle.PAINTER
     """The rule that each cell runs."""
     train: TrainConfig = TrainConfig(
-        steps=1000, batch=4, pool=64, rollout=(24, 64), lr=1e-3, lr_drops=(0.5, 0.8), lr_factor=0.3
-    )
+        steps=1500, batch=3, pool=64, rollout=(16, 40), warmup=100, lr=1e-3, lr_drops=(0.5, 0.8), lr_factor=0.3,
+        betas=(0.9, 0.99),
+    )  # fmt: skip
     """How it learns."""
 
     def __post_init__(self) -> None:

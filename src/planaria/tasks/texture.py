@@ -20,9 +20,9 @@ class Config:
 
     style: str = "scene:landscape"
     """The picture whose texture is to be grown: a file, a URL, or what `planaria list pictures` names."""
-    scale: int = 192
+    scale: int = 160
     """Pixels that its shorter side is brought to: the smaller, the finer the texture."""
-    size: int = 128
+    size: int = 96
     """Cells on a side of a sample in training; the texture grows on a grid of any size."""
     backbone: str = "filters"
     """What compares pictures; `planaria list backbones` tells."""
@@ -43,7 +43,10 @@ class Config:
         life="none",
     )  # fmt: skip
     """The rule that each cell runs."""
-    train: TrainConfig = TrainConfig(steps=1500, batch=4, pool=64, rollout=(32, 96), lr_drops=(0.5, 0.8), lr_factor=0.3)
+    train: TrainConfig = TrainConfig(
+        steps=2000, batch=3, pool=64, rollout=(24, 56), warmup=100, lr=1.5e-3, lr_drops=(0.5, 0.8), lr_factor=0.3,
+        betas=(0.9, 0.99),
+    )  # fmt: skip
     """How it learns."""
 
     def __post_init__(self) -> None:

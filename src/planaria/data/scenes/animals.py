@@ -127,9 +127,7 @@ def _furred(q: Points, p: Points, n: Points, part: np.ndarray, k: int, seed: int
     ).astype(np.float32)
     bent = (n + dent) / np.linalg.norm(n + dent, axis=0)
     gloss = np.array([0.05, 1.0, 0.35, 0.12], np.float32)[part]
-    return Surface(
-        colour, bent.astype(np.float32), gloss, np.array([10.0, 180.0, 30.0, 30.0], np.float32)[part], 0.3
-    )
+    return Surface(colour, bent.astype(np.float32), gloss, np.array([10.0, 180.0, 30.0, 30.0], np.float32)[part], 0.3)
 
 
 def _whiskers(plate: Plate, camera: Camera, sign: int, yaw: float) -> None:
@@ -259,6 +257,4 @@ def _feathered(q: Points, h: Points, p: Points, n: Points, part: np.ndarray, k: 
     dent = np.stack([down - 0.5, np.where(part == 5, bark, barb) - 0.5, 0 * down]) * bump
     bent = ((n + dent) / np.linalg.norm(n + dent, axis=0)).astype(np.float32)
     gloss = np.array([0.04, 0.12, 0.1, 0.4, 0.2, 0.03, 1.2], np.float32)[part]
-    return Surface(
-        colour, bent, gloss, np.array([8.0, 20.0, 20.0, 40.0, 20.0, 10.0, 120.0], np.float32)[part], 0.3
-    )
+    return Surface(colour, bent, gloss, np.array([8.0, 20.0, 20.0, 40.0, 20.0, 10.0, 120.0], np.float32)[part], 0.3)

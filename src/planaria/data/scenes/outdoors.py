@@ -232,11 +232,12 @@ def _trunk(plate: Plate, crown: list[tuple[float, float, float, float]]) -> None
         radius = wide + (thin - wide) * along**0.6 + 0.028 * np.exp(-along * 9) * (wide > 0.05)
         across = np.clip(side / radius, -1, 1)
         light = np.clip(0.55 - 0.6 * across, 0.06, 1.2) * (0.45 + 1.1 * bark)
-        plate.lay(
-            plate.inside((np.maximum(np.abs(side), plate.y - y0) if wide > 0.05 else away) - radius)
-            * (plate.y > y1 - 0.02),
-            rgb("#6f5a44") * light[..., None],
-        )
+        if wide > 0.05:  # the trunk stands in the grass, its foot round and uneven
+            foot = y0 + 0.028 * np.sqrt(1 - across * across) - 0.02 + 0.03 * (bark - 0.5)
+            cover = plate.inside(np.abs(side) - radius) * plate.inside(plate.y - foot) * (plate.y > y1 - 0.02)
+        else:
+            cover = plate.inside(away - radius) * (plate.y > y1 - 0.02)
+        plate.lay(cover, rgb("#6f5a44") * light[..., None])
 
 
 def _leaves(plate: Plate, x: float, y: float, r: float, depth: float, colours: list[np.ndarray]) -> None:

@@ -148,7 +148,7 @@ def face(plate: Plate) -> None:
 
     warm = np.array([1.7, 1.53, 1.32], np.float32)
     light = Light((-0.75 * sign, 0.55, 0.75), warm, rgb("#8fa6c4") * 0.85, rgb("#6b4b3a") * 0.7)
-    camera = Camera((0.0, 0.0, 8.5), (0.0, -0.30, 0.0), 0.185 if plate.aspect > 1 else 0.21)
+    camera = Camera((0.0, 0.0, 8.5), (0.0, -0.22, 0.0), 0.185 if plate.aspect > 1 else 0.21)
     render(plate, Stage(shape, paint, (0, -0.9, -0.1), 2.5), camera, light)
 
 
