@@ -52,7 +52,7 @@ def config(clip, photos):
     """A training of seconds, with other settings."""
 
     def made(train: dict | None = None, **settings) -> Config:
-        how = TrainConfig(steps=60, batch=4, pool=12, rollout=(8, LIVED), lr=2e-3, lr_drops=(0.6,), seed=3)
+        how = TrainConfig(steps=90, batch=4, pool=12, rollout=(8, LIVED), lr=3e-3, lr_drops=(0.6,), seed=3)
         usual = {
             "prompts": ("red",), "clip": str(clip), "photos": str(photos), "size": 32, "cutouts": 4, "content": 0.1,
             "rule": dataclasses.replace(PAINTER, hidden=(32,)), "train": dataclasses.replace(how, **(train or {})),
@@ -132,7 +132,8 @@ def test_another_clip_is_refused_when_resumed(config, clip):
 @pytest.mark.long
 def test_the_terms(config, tmp_path):
     save_file({"weight": torch.zeros(1, 32), "bias": torch.ones(1)}, tmp_path / "head.safetensors")
-    settings = {"aesthetic": str(tmp_path / "head.safetensors"), "colour": 0.3, "tv": 0.2, "text": 2.0}
+    told = {"colour": 0.3, "tv": 0.2, "text": 2.0, "directional": False}
+    settings = {"aesthetic": str(tmp_path / "head.safetensors"), **told}
     task = Task(config(**settings), ALONE.device)
     batch = task.fresh(3, torch.Generator().manual_seed(1))
     terms = task.look(batch.x, batch, 5)

@@ -6,7 +6,9 @@ import torch
 from PIL import Image
 from web.players import at, colour, pixel, show
 
+from planaria import store
 from planaria.core.layout import Layout
+from planaria.core.rule import Rule, RuleConfig
 from planaria.core.shuffle import shuffled
 from planaria.engine import unroll
 from planaria.export.html import page as exported
@@ -321,9 +323,6 @@ def test_an_organism_and_a_texture_have_words_of_their_own(painting, tmp_path):
 
 def texture(folder):
     """From grey to one colour."""
-    from planaria import store
-    from planaria.core.rule import Rule, RuleConfig
-
     rule = Rule(RuleConfig(channels=5, filters=("identity",), hidden=(), bias="all", life="none", fire_rate=1.0))
     with torch.no_grad():
         rule.weights[0].copy_(-0.5 * torch.eye(5))
@@ -382,3 +381,19 @@ navigator.mediaDevices.getUserMedia = async () => {
   return stream;
 };
 """
+
+
+def test_a_phone_has_room_for_the_photo_too(open_page, site, tmp_path):
+    page = open_page(viewport={"width": 360, "height": 700}, device_scale_factor=2, has_touch=True, is_mobile=True)
+    easel.save(tmp_path / "gogh.safetensors", size=(24, 24))
+    show(page, site, payload(tmp_path / "gogh.safetensors"))
+    page.evaluate("player.act('more')")
+    boxes = page.evaluate(
+        """[...document.querySelectorAll("button, select")].filter((e) => e.checkVisibility())
+          .map((e) => [e.ariaLabel ?? e.textContent, e.getBoundingClientRect()])
+          .map(([name, b]) => [name, b.width, b.height, b.left, b.right])"""
+    )
+    assert {"Hold to see the photo", "Webcam", "Choose one"} <= {name for name, *_ in boxes}
+    for name, wide, high, left, right in boxes:
+        assert min(wide, high) >= 40, name
+        assert 0 <= left < right <= 360, name

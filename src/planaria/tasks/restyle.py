@@ -27,6 +27,8 @@ FAR = 10.0
 """A sample that holds numbers beyond this doesn't live on."""
 MOST = 48
 """Photos that are kept at most."""
+BEYOND = 0.1
+"""How much of what cells show beyond 0..1 a loss sees."""
 RENEWED = 0.3
 """Share of the iterations in which one sample begins anew: a life in the pool lasts some hundred steps."""
 EXCHANGED = 0.25
@@ -48,8 +50,8 @@ def check(config: Any, **weights: float) -> None:
     rule = config.rule
     if rule.life != "none" or rule.cond:
         raise UserError("textures and photos are painted by cells that don't die: rule.life=none and rule.cond=0")
-    if not 24 <= config.size <= 2048:
-        raise UserError(f"size must be in 24..2048, got {config.size}")
+    if not 32 <= config.size <= 2048:
+        raise UserError(f"size must be in 32..2048, got {config.size}")
     if config.backbone not in backbones.names():
         backbones.load(config.backbone)
     for name, weight in {"tv": config.tv, "overflow": config.overflow, **weights}.items():
@@ -126,6 +128,12 @@ class Task(base.Task):
         """`steps` cell steps, and how what they lead to looks."""
         y = run(rule, batch.x, steps, seed=seed, engine=self.config.train.engine)
         return y, self.look(y, batch, seed) | self.bounds(y)
+
+    def seen(self, x: State) -> Tensor:
+        """What cells show, as a loss looks at it: beyond 0..1 a tenth counts, lest one burst drown everything else."""
+        shown = self.layout.picture(x)
+        held = shown.clamp(0, 1)
+        return held + BEYOND * (shown - held)
 
     def bounds(self, x: State) -> dict[str, PerSample]:
         """The terms that keep a picture smooth and cells within bounds."""

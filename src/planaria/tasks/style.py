@@ -46,7 +46,7 @@ class Config:
     rule: RuleConfig = restyle.PAINTER
     """The rule that each cell runs."""
     train: TrainConfig = TrainConfig(
-        steps=1500, batch=3, pool=64, rollout=(16, 40), warmup=100, lr=1e-3, lr_drops=(0.5, 0.8), lr_factor=0.3,
+        steps=1200, batch=3, pool=64, rollout=(16, 40), warmup=100, lr=1e-3, lr_drops=(0.5, 0.8), lr_factor=0.3,
         betas=(0.9, 0.99),
     )  # fmt: skip
     """How it learns."""
@@ -70,7 +70,7 @@ class Task(restyle.Photographed):
 
     def look(self, x: State, batch: Batch, seed: int) -> dict[str, PerSample]:
         """How far it is from looking like the style, and from showing what the photo shows."""
-        shown = self.layout.picture(x)
+        shown = self.seen(x)
         return self.like.terms(shown, seed) | self.kept(shown, batch)
 
     def measure(self, rule: nn.Module) -> dict[str, float]:

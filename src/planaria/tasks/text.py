@@ -69,7 +69,7 @@ class Config:
     rule: RuleConfig = restyle.PAINTER
     """The rule that each cell runs."""
     train: TrainConfig = TrainConfig(
-        steps=1500, batch=3, pool=64, rollout=(16, 40), warmup=100, lr=1e-3, lr_drops=(0.5, 0.8), lr_factor=0.3,
+        steps=1200, batch=3, pool=64, rollout=(16, 40), warmup=100, lr=1e-3, lr_drops=(0.5, 0.8), lr_factor=0.3,
         betas=(0.9, 0.99),
     )  # fmt: skip
     """How it learns."""
@@ -136,7 +136,7 @@ class Task(restyle.Photographed):
     def look(self, x: State, batch: Batch, seed: int) -> dict[str, PerSample]:
         """How far it is from what the prompts ask for, and from showing what the photo shows."""
         assert batch.target is not None
-        shown, config = self.layout.picture(x), self.config
+        shown, config = self.seen(x), self.config
         terms = self.guidance(shown, batch.target, seed)
         terms["text"] = config.text * terms["text"]
         if "aesthetic" in terms:

@@ -44,7 +44,7 @@ class Config:
     )  # fmt: skip
     """The rule that each cell runs."""
     train: TrainConfig = TrainConfig(
-        steps=2000, batch=3, pool=64, rollout=(24, 56), warmup=100, lr=1.5e-3, lr_drops=(0.5, 0.8), lr_factor=0.3,
+        steps=1500, batch=3, pool=64, rollout=(24, 56), warmup=100, lr=1.5e-3, lr_drops=(0.5, 0.8), lr_factor=0.3,
         betas=(0.9, 0.99),
     )  # fmt: skip
     """How it learns."""
@@ -76,7 +76,7 @@ class Task(restyle.Task):
 
     def look(self, x: State, batch: Batch, seed: int) -> dict[str, PerSample]:  # noqa: ARG002
         """How far it is from looking like the style."""
-        return self.like.terms(self.layout.picture(x), seed)
+        return self.like.terms(self.seen(x), seed)
 
     def measure(self, rule: nn.Module) -> dict[str, float]:
         """The distance to the style, as two backbones see it, of nothing and of what grows."""

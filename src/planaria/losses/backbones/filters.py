@@ -27,7 +27,7 @@ SIDE = 7
 DIRECTIONS = 6
 MIXED = 32
 """Maps of the random convolutions."""
-SMALLEST = 10
+SMALLEST = 16
 """Cells on the shorter side of the coarsest scale at least."""
 OPPONENT = ((0.299, 0.587, 0.114), (0.5, -0.5, 0.0), (-0.25, -0.25, 0.5))
 """Light, red against green, blue against yellow."""
