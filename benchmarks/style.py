@@ -30,6 +30,8 @@ SETTLE = 4
 """Frames at the beginning that aren't judged."""
 JUDGED = 6
 """Frames whose distance to the style is measured."""
+NONE = 1e-4
+"""Shimmer that is none, so that nothing can be a share of it."""
 LONGEST, TOLD = 400, 5
 """Steps of a restart at most, and after how many each its distance is measured."""
 
@@ -51,7 +53,9 @@ def flicker(model: str, films: dict[str, Tensor], style: str, steps: int, frame_
 
         carried = torch.stack(list(repaint_film(made, frames, steps=steps, frame_steps=frame_steps)))
         goal = distances(carried)[0]
-        equal = restart_steps(made, [frames[k] for k in picks], eyes[next(iter(eyes))], goal)
+        equal, reached = restart_steps(made, [frames[k] for k in picks], eyes[next(iter(eyes))], goal)
+        if not reached:
+            print(f"{name}: NOT at an equal distance: no restart of up to {LONGEST} steps comes to {goal:.4f}")
         same = torch.stack(list(repaint_film(made, frames, steps=equal, restart=True)))
         other = torch.stack([repaint(made, frame, equal, seed=1 + k) for k, frame in enumerate(frames)])
         tables = {
@@ -62,7 +66,7 @@ def flicker(model: str, films: dict[str, Tensor], style: str, steps: int, frame_
         boils = {kind: boil(painted, frames) for kind, (painted, _) in tables.items()}
         for kind, (painted, each) in tables.items():
             far = " | ".join(f"{d:.4f}" for d in distances(painted))
-            ratio = "" if kind == "kept" else f"{boils['kept'] / max(boils[kind], 1e-9):.2f}"
+            ratio = "" if kind == "kept" else "neither" if boils[kind] < NONE else f"{boils['kept'] / boils[kind]:.2f}"
             print(f"| {name} | {kind} | {each} | {far} | {boils[kind]:.4f} | {ratio} |", flush=True)
 
 
@@ -79,8 +83,11 @@ def distance(eye: Style, painted: list[Tensor]) -> float:
     return sum(float(eye.transport(maps, seed)) for maps in seen for seed in range(4)) / (4 * len(seen))
 
 
-def restart_steps(made: pl.Model, photos: list[Tensor], eye: Style, goal: float) -> int:
-    """The fewest steps after which photos are no farther from the style than `goal`; the nearest, if never."""
+def restart_steps(made: pl.Model, photos: list[Tensor], eye: Style, goal: float) -> tuple[int, bool]:
+    """The fewest steps after which photos are no farther from the style than `goal`, and True.
+
+    If they never are, those that bring them nearest, and False.
+    """
     easels = [canvas_for(made, (photo.shape[1], photo.shape[2])) for photo in photos]
     for easel, photo in zip(easels, photos, strict=True):
         easel.begin(photo)
@@ -90,8 +97,8 @@ def restart_steps(made: pl.Model, photos: list[Tensor], eye: Style, goal: float)
             easel.step(TOLD)
         found[step] = distance(eye, [easel.rgb() for easel in easels])
         if found[step] <= goal:
-            return step
-    return min(found, key=lambda step: found[step])
+            return step, True
+    return min(found, key=lambda step: found[step]), False
 
 
 def film_of(name: str, size: int, count: int, pan: int, noise: float) -> Tensor:

@@ -9,11 +9,12 @@ import pytest
 import yaml
 from PIL import Image
 from tiny import WORDS
+from tiny_clip import offline, trained
 
 import planaria
 from planaria.cli import main
 from planaria.config import pairs
-from planaria.data import simulate
+from planaria.data import scenes, simulate
 from planaria.data.frames import write_frames
 from planaria.export.movie import Film
 from planaria.recipes import find
@@ -28,6 +29,12 @@ FILM = [
     "size=16", "count=12", "clips=1", "context=2", "horizon=1,2", "rule.channels=4", "rule.hidden=8", "train.steps=2",
     "train.batch=2", "train.pool=4",
 ]  # fmt: skip
+QUICK = ["size=32", "rule.hidden=8", "train.steps=2", "train.batch=2", "train.pool=4", "train.rollout=2,3"]
+PAINT = {
+    "texture": ["scale=48", *QUICK],
+    "style": ["scale=48", "photos=photo.jpg", *QUICK],
+    "text": ["clip=tiny-clip", "cutouts=2", "photos=photo.jpg", *QUICK],
+}
 
 
 def blocks(page: Path, *languages: str) -> list[str]:
@@ -57,13 +64,22 @@ def place(tmp_path_factory):
     pictures = (frames * 255).byte().permute(0, 2, 3, 1).expand(-1, -1, -1, 3).numpy()
     Film(pictures, tuple(range(44)), fps=20).save(folder / "clip.mp4", scale=2)
     settings, _ = pairs(video.Config, FILM)
+    for name in ("gogh.jpg", "pasta.jpg", "photo.jpg"):
+        scenes.draw("fruit", (48, 72)).save(folder / name)
+    with offline():
+        trained(folder)
+    for task, name in (("texture", "pasta"), ("style", "gogh")):
+        source = [f"style={folder / name}.jpg", "--name", name, "--runs", str(folder / "runs")]
+        words = [f"photos={folder / 'photo.jpg'}" if word.startswith("photos=") else word for word in PAINT[task]]
+        assert main(["train", task, *source, *words]) == 0
     planaria.train("video", name="film", runs=folder / "runs", **{**settings, "frames": str(folder / "stills")})
     return folder
 
 
 def small(what: str) -> list[str]:
     """Settings that make a training short."""
-    return FILM if find(what).task == "video" else SMALL
+    task = find(what).task
+    return PAINT.get(task) or (FILM if task == "video" else SMALL)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

@@ -80,7 +80,11 @@ def test_it_is_filmed(lizard):
 
 def test_it_is_saved_as_it_came(lizard, tmp_path):
     path = lizard.save(tmp_path / "new" / "a.safetensors")
-    assert path.read_bytes() == store.gallery()["lizard"].read_bytes()
+    again = pl.load(path)
+    assert again.save(tmp_path / "b.safetensors").read_bytes() == path.read_bytes()
+    theirs = store.read_tensors(store.gallery()["lizard"])
+    assert all(torch.equal(p, theirs[name]) for name, p in again.rule.named_parameters())
+    assert (store.card(path), again.layout) == (store.card("lizard"), lizard.layout)
 
 
 def test_what_is_changed_is_what_is_saved_and_exported(tmp_path):

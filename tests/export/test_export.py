@@ -44,6 +44,12 @@ def test_the_folder_is_the_list():
         assert suffix in writer("some/where/a" + suffix).SUFFIXES
 
 
+def test_where_it_goes_is_said_either_way(tmp_path):
+    first, second, third = (tmp_path / f"{k}.html" for k in range(3))
+    assert main(["export", "lizard", str(first), "-o", str(second), "--output", str(third)]) == 0
+    assert first.read_bytes() == second.read_bytes() == third.read_bytes()
+
+
 @pytest.mark.parametrize("name", ["a.gfi", "a.GIF", ".gif", "gif", "a"])
 def test_unknown_formats(tmp_path, name):
     with pytest.raises(UserError, match="unknown format .*have: .gif, .html, .mp4, .onnx, .png, .webp"):

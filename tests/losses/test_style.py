@@ -3,7 +3,7 @@ import torch
 from scipy.stats import wasserstein_distance
 
 from planaria.losses import backbones
-from planaria.losses.style import Style, content_distance, directions, gram, sliced, style_distance
+from planaria.losses.style import Style, content_distance, directions, gram, sliced, style_distance, viewpoints
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -46,6 +46,30 @@ def test_directions_are_unit_vectors_of_their_seed():
     assert a.mean(0).abs().max() < 0.1
     assert not torch.equal(a, b)
     assert torch.equal(a, directions(500, 3, 1))
+
+
+def test_channels_are_looked_at_alone_in_pairs_and_mixed():
+    along = viewpoints(20, 30, 1)
+    torch.testing.assert_close(along.norm(dim=1), torch.ones(60))
+    held = (along.abs() > 1e-3).sum(1)
+    assert held[:20].eq(1).all()
+    assert held[20:40].le(2).all()
+    assert (held[20:40] == 2).sum() > 15
+    assert held[40:].gt(20).all()
+    assert len(along[:20].argmax(1).unique()) > 8
+    assert (along[20:40] < 0).any()
+
+
+def test_a_rare_line_is_told_from_a_bell_of_the_same_spread():
+    """In a mixture of many channels both look alike."""
+    bell = torch.randn(1, 4000, 40, generator=rng(1))
+    rare = torch.where(torch.rand(1, 4000, 40, generator=rng(2)) < 0.05, 1.0, 0.0) * torch.randn(
+        1, 4000, 40, generator=rng(3)
+    )
+    rare = rare / rare.std()
+    alone, pairs, mixed = viewpoints(16, 40, 5).chunk(3)
+    assert sliced(bell, rare, alone) > 3 * sliced(bell, rare, mixed)
+    assert sliced(bell, rare, pairs) > 1.5 * sliced(bell, rare, mixed)
 
 
 def test_a_gram_matrix_tells_what_comes_together():

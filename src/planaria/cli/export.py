@@ -15,6 +15,7 @@ def export(
     model: Path,
     /,
     *outputs: Path,
+    output: Annotated[tuple[Path, ...], Parameter(alias="-o", negative=())] = (),
     steps: int | None = None,
     frames: int | None = None,
     fps_factor: int = 1,
@@ -41,6 +42,8 @@ def export(
     outputs
         Where it goes, any number of files: .html is one page that runs the model, .onnx one step as a graph
         (extra `onnx`), .gif, .webp, .mp4 (extra `video`) a film, .png a strip.
+    output
+        The same, as other commands have it: -o page.html.
     steps
         Cell steps of a film; by default 300, but for a video model.
     frames
@@ -72,6 +75,7 @@ def export(
     """
     from planaria.export import Options, suffixes, write, writer
 
+    outputs = (*outputs, *output)
     if not outputs:
         raise UserError(f"say where it goes: planaria export {model} FILE, where FILE ends in {', '.join(suffixes())}")
     if intact and erase:
@@ -81,12 +85,12 @@ def export(
         erase=asked.wounds(erase) if erase or intact else None, every=every, fps=fps, scale=scale,
         background=background, engine=engine, name=name, title=title,
     )  # fmt: skip
-    for output in outputs:
-        writer(output)
+    for wanted in outputs:
+        writer(wanted)
     console = Console()
-    for output in outputs:
-        with console.status(f"writing {output.name}"):
-            path = write(model, output, options)
+    for wanted in outputs:
+        with console.status(f"writing {wanted.name}"):
+            path = write(model, wanted, options)
         console.print(f"{path}: {_bytes(path.stat().st_size)}", markup=False, highlight=False, soft_wrap=True)
     return 0
 

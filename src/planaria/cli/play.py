@@ -36,7 +36,8 @@ def play(
     model
         A model file, a run folder (while it trains, too), one of the gallery, or sim:NAME (planaria list simulators).
     size
-        Cells on a side, or ROWSxCOLUMNS; by default as it was trained.
+        Cells on a side, or ROWSxCOLUMNS; by default as it was trained, but a photo that is repainted (--from) gives the
+        grid its shape.
     seed
         Which cells fire: the same seed, the same life.
     speed

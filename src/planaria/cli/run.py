@@ -57,7 +57,8 @@ def run(
         Pictures for each frame: 4 puts three between two frames, fractions of the way, and shows four times as many a
         second.
     size
-        Cells on a side, or ROWSxCOLUMNS; by default as it was trained.
+        Cells on a side, or ROWSxCOLUMNS; by default as it was trained, but a photo that is repainted (--from) gives the
+        grid its shape.
     seed
         Which cells fire: the same seed, the same life.
     solver

@@ -46,7 +46,7 @@ def write(model: Path, output: Path, options: Options) -> Path:
 
 
 def page(model: str | Path, options: Options | None = None) -> str:
-    """The whole page of a model, about 90 KB: HTML that asks for nothing from anywhere.
+    """The whole page of a model, about 100 KB: HTML that asks for nothing from anywhere.
 
     Of `options` it takes name, title, size and seed.
     """

@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from planaria.core.noise import derive, uniform
 from planaria.losses.backbones import Backbone
 from planaria.types import PerSample
 
-DIRECTIONS = 32
-"""Directions that the values of a map's cells are looked at from."""
+DIRECTIONS = 16
+"""Directions of each kind that the values of a map's cells are looked at from."""
 MOST_CELLS = 2048
 """Cells of a map that are compared at most."""
 LEAST = 0.02
@@ -45,7 +46,7 @@ class Style:
         each = []
         for k, (mine, theirs) in enumerate(zip(maps, self.cells, strict=False)):
             key = derive(seed, 8, k)
-            along = directions(DIRECTIONS, mine.shape[2], key).to(mine)
+            along = viewpoints(DIRECTIONS, mine.shape[2], key).to(mine)
             each.append(sliced(_some(mine, derive(key, 1)), _some(theirs, derive(key, 2)), along))
         return torch.stack(each).mean(0)
 
@@ -94,6 +95,20 @@ def sliced(mine: Tensor, theirs: Tensor, along: Tensor) -> PerSample:
     elif m < n:
         a = a[:, :, _ranks(m, n, a.device)]
     return (a - b).square().mean((1, 2))
+
+
+def viewpoints(n: int, size: int, seed: int) -> Tensor:
+    """`3 * n` unit vectors `(3 * n, size)`: `n` channels by chance, `n` pairs of channels, `n` from anywhere.
+
+    A mixture of many channels looks like a bell whatever they are; what makes a line a line is in the tails of a single
+    one (Heeger and Bergen, "Pyramid-Based Texture Analysis/Synthesis", 1995) or of two together.
+    """
+    chance = uniform(derive(seed, 1), 0, (n, 4, size))
+    one = F.one_hot(chance[:, 0].argmax(1), size).float()
+    first, second = (F.one_hot(chance[:, k].argmax(1), size).float() for k in (1, 2))
+    sign = torch.where(chance[:, 3, :1] < 0.5, -1.0, 1.0)
+    pair = F.normalize(first + sign * second + 1e-6 * one, dim=1)
+    return torch.cat([one, pair, directions(n, size, seed)])
 
 
 def directions(n: int, size: int, seed: int) -> Tensor:
