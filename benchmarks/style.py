@@ -32,7 +32,7 @@ JUDGED = 6
 """Frames whose distance to the style is measured."""
 NONE = 1e-4
 """Shimmer that is none, so that nothing can be a share of it."""
-LONGEST, TOLD = 400, 5
+LONGEST, TOLD = 400, 2
 """Steps of a restart at most, and after how many each its distance is measured."""
 
 

@@ -1,4 +1,4 @@
-"""planaria: neural cellular automata that grow, persist, heal and predict video."""
+"""planaria: neural cellular automata that grow, persist, heal, predict video and repaint photos."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

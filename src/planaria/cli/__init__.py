@@ -32,10 +32,11 @@ if TYPE_CHECKING:
     from planaria.recipes import Recipe
     from planaria.training.session import Session
 
-HELP = """Neural cellular automata that grow, heal and predict video.
+HELP = """Neural cellular automata that grow, heal, predict video and repaint photos.
 
 Start with:  planaria play lizard   or   planaria studio   or   planaria train demo
 Or with a film:   planaria train film frames=clip.mp4 size=96   or   planaria play sim:lenia
+Or with a picture:   planaria train style style=gogh.jpg   then   planaria apply runs/gogh photo.jpg -o out.png
 """
 
 TRAIN_HELP = """Train a rule; everything goes to runs/NAME.

@@ -196,6 +196,7 @@ def test_gradients_reach_the_picture_and_no_weight(files, name):
     assert (x.grad != 0).flatten(2).any(2).all()
     assert all(part.grad is None and not part.requires_grad for part in backbone.layers.parameters())
     assert not any(layer.training for layer in backbone.layers)
+    assert not any(getattr(layer, "inplace", False) for layer in backbone.layers.modules())
 
 
 @pytest.mark.parametrize(("name", "smallest"), [("vgg16", 16), ("squeezenet", 17)])
