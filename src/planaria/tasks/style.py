@@ -46,7 +46,7 @@ class Config:
     rule: RuleConfig = restyle.PAINTER
     """The rule that each cell runs."""
     train: TrainConfig = TrainConfig(
-        steps=1200, batch=3, pool=64, rollout=(16, 40), warmup=100, lr=1e-3, lr_drops=(0.5, 0.8), lr_factor=0.3,
+        steps=1000, batch=3, pool=64, rollout=(16, 40), warmup=100, lr=1e-3, lr_drops=(0.5, 0.8), lr_factor=0.3,
         betas=(0.9, 0.99),
     )  # fmt: skip
     """How it learns."""
