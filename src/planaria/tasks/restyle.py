@@ -50,8 +50,8 @@ def check(config: Any, **weights: float) -> None:
     rule = config.rule
     if rule.life != "none" or rule.cond:
         raise UserError("textures and photos are painted by cells that don't die: rule.life=none and rule.cond=0")
-    if not 32 <= config.size <= 2048:
-        raise UserError(f"size must be in 32..2048, got {config.size}")
+    if not 16 <= config.size <= 2048:
+        raise UserError(f"size must be in 16..2048, got {config.size}")
     if config.backbone not in backbones.names():
         backbones.load(config.backbone)
     for name, weight in {"tv": config.tv, "overflow": config.overflow, **weights}.items():

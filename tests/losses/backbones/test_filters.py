@@ -58,3 +58,5 @@ def test_content_is_light_not_colour():
 
 def test_small_pictures_have_fewer_scales():
     assert len(seen("filters", torch.rand(1, 3, 24, 24))) < len(seen("filters", torch.rand(1, 3, 200, 200)))
+    tiny = backbones.load("filters").content(torch.rand(1, 3, 16, 16))
+    assert [tuple(m.shape) for m in tiny] == [(1, 26, 2, 2)]

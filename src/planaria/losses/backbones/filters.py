@@ -90,7 +90,7 @@ class Filters(nn.Module):
         light = F.conv2d(rgb - 0.5, self.opponent[:1])
         maps = []
         for _ in range(1, 4):
-            if min(light.shape[2:]) < 2 * SMALLEST:
+            if maps and min(light.shape[2:]) < 2 * SMALLEST:
                 break
             light = F.conv2d(F.pad(light, (1, 1, 1, 1), "replicate"), self.blur[:1], stride=2)
             maps.append(F.conv2d(light, self.bank[:count, :1]))
