@@ -226,7 +226,7 @@ def test_a_training_outlives_the_studio(visit, server, allowed):
     until(lambda: status(server, name)["step"] > step, "it went on without the studio")
     server.start()
     page.locator("#banner").wait_for(state="hidden")
-    allowed.append("ERR_CONNECTION_REFUSED")
+    allowed.append("ERR_CONNECTION_")  # refused, or reset where a request was under way
     living = page.locator(".living")
     trained = int(living.get_attribute("data-trained") or 0)
     until(lambda: int(living.get_attribute("data-trained") or 0) > trained, "newer weights")
