@@ -40,7 +40,7 @@ def flicker(model: str, films: dict[str, Tensor], style: str, steps: int, frame_
     """Shimmer of films with carried state, and with every frame begun anew, at the same distance to the style."""
     made = pl.load(model)
     config = made.card.get("config", {})
-    image = style_image(style or config["style"], config.get("scale", 192), {})
+    image = style_image(style or config["style"], config.get("scale", 160), {})
     names = dict.fromkeys((config.get("backbone", "filters"), "random"))
     eyes = {name: Style(backbones.load(name, path=config.get("backbone_path", "")), image) for name in names}
     print("| film | cells | steps a frame |", *(f"distance ({name}) |" for name in eyes), "shimmer | of restart |")
