@@ -14,6 +14,7 @@ from planaria.core.solve import Solver
 from planaria.errors import UserError
 from planaria.living import Living
 from planaria.repaint.canvas import Canvas
+from planaria.repaint.drift import Drift
 
 STEPS, TEXTURE_STEPS, FRAME_STEPS = 60, 300, 8
 """Cell steps where nobody says otherwise: for a photo, a texture, and each frame of a film after the first."""
@@ -88,23 +89,27 @@ def repaint_film(
     frame_steps: int = FRAME_STEPS,
     seed: int = 0,
     restart: bool = False,
+    follow: bool = True,
     engine: str | None = None,
     cells: int | None = None,
 ) -> Iterator[Tensor]:
     """What a rule makes of `frames`, each as `repaint` takes and gives it, one after the other.
 
     The state is carried: from a frame to the next the frozen channels get the new frame, and what the cells show and
-    hide lives on for `frame_steps` steps. The first frame, and the first after a cut (see `Cuts`), begins anew and
+    hide lives on for `frame_steps` steps; with `follow` it first goes where what they had painted has gone. The first frame, and the first after a cut (see `Cuts`), begins anew and
     gets `steps`; with `restart` every frame does.
     """
-    made, cuts = None, Cuts()
+    made, cuts, drift = None, Cuts(), Drift()
     for frame in frames:
         fresh = cuts.between(frame) or restart
+        came = drift.into(frame) if follow and not restart else None
         if made is None:
             made = canvas_for(what, (frame.shape[1], frame.shape[2]), seed=seed, engine=engine, cells=cells)
         if fresh:
             made.begin(frame)
         else:
+            if came is not None:
+                made.carry(came)
             made.expose(frame)
         made.step(steps if fresh else frame_steps)
         yield _seen(made, frame)

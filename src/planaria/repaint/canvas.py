@@ -82,6 +82,15 @@ class Canvas:
                 self._far[2 * k : 2 * k + 2] = shuffled(whole, shift)[0]
 
     @torch.no_grad()
+    def carry(self, places: Tensor) -> None:
+        """Let every cell go on as what was at `places` `(2, h, w)`, whole rows and columns within the grid."""
+        if places.shape != (2, *self.size):
+            raise UserError(f"places of {tuple(places.shape)} don't fit {self.size} cells")
+        came = (places[0] * self.size[1] + places[1]).flatten().to(self._x.device)
+        for channel in self._x[0]:
+            channel.copy_(channel.flatten()[came].view(self.size))
+
+    @torch.no_grad()
     def step(self, n: int = 1) -> None:
         """Live `n` steps on."""
         if self.layout.photo and self._photo is None:

@@ -4,7 +4,8 @@ A pyramid of five scales. In each, oriented filters look at light and colour as 
 trained network do: steerable slopes and ridges in six directions (Freeman and Adelson, 1991; Portilla and Simoncelli,
 2000), centre against surround for the colours, all split into what is above and below zero. Fixed random
 convolutions then look at what lies beside what (Ustyuzhaninov et al., "Texture Synthesis Using Shallow Convolutional
-Networks with Random Filters", 2016).
+Networks with Random Filters", 2016). Lines look at how far a direction goes on along itself, which is what tells a strand
+from a row of dots (Field, Hayes and Hess, "Contour Integration by the Human Visual System", 1993).
 """
 
 import math
@@ -25,6 +26,8 @@ SCALES = 5
 SIDE = 7
 """Cells on a side of an oriented filter."""
 DIRECTIONS = 6
+LINE, LENGTH = 13, 3.5
+"""Cells on a side of a line, and the spread of its weights along it, in cells; across it is 1."""
 MIXED = 32
 """Maps of the random convolutions."""
 SMALLEST = 16
@@ -47,6 +50,8 @@ class Filters(nn.Module):
     mix: Tensor
     opponent: Tensor
     blur: Tensor
+    lines: Tensor
+    finest: Tensor
 
     def __init__(self, seed: int = 0):
         super().__init__()
@@ -63,11 +68,14 @@ class Filters(nn.Module):
         self.register_buffer("mix", mix / mix.flatten(1).norm(dim=1)[:, None, None, None], persistent=False)
         scale = torch.tensor(CONTRAST)[:, None]
         self.register_buffer("opponent", (torch.tensor(OPPONENT) * scale)[:, :, None, None], persistent=False)
-        line = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
-        self.register_buffer("blur", (line[:, None] * line).expand(3, 1, 4, 4).clone(), persistent=False)
+        for kernel, weights in {"blur": (0.125, 0.375, 0.375, 0.125), "finest": (0.25, -0.5, 0.25)}.items():
+            line = torch.tensor(weights)
+            each = (line[:, None] * line).expand(3, 1, len(line), len(line)).clone()
+            self.register_buffer(kernel, each, persistent=False)
+        self.register_buffer("lines", _lines()[:, None], persistent=False)
 
     def features(self, rgb: Tensor) -> list[Tensor]:
-        """Maps `(b, c, h_i, w_i)` of `rgb` `(b, 3, h, w)` in 0..1, two for each scale, fine to coarse."""
+        """Maps `(b, c, h_i, w_i)` of `rgb` `(b, 3, h, w)` in 0..1, two or three for each scale, fine to coarse."""
         x = F.conv2d(rgb - 0.5, self.opponent)
         maps = []
         for scale in range(SCALES):
@@ -78,10 +86,17 @@ class Filters(nn.Module):
             seen = F.conv2d(x, self.bank)
             inner = x[:, :, SIDE // 2 : -(SIDE // 2), SIDE // 2 : -(SIDE // 2)]
             both = torch.cat([seen.relu(), (-seen).relu()], 1)
-            first = torch.cat([inner, both], 1)
+            first = [inner, both]
+            if not scale:
+                rim = SIDE // 2 - 1
+                first.append(F.conv2d(x[:, :, rim:-rim, rim:-rim], self.finest, groups=3))
             signed = torch.cat([inner.relu(), (-inner).relu(), both], 1)
             second = F.conv2d(signed, self.mix).relu()
-            maps += [first, second]
+            maps += [torch.cat(first, 1), second]
+            if min(seen.shape[2:]) >= LINE + 7:
+                slopes, ridges = (seen[:, k : 2 * DIRECTIONS : 2] for k in (0, 1))
+                energy = (slopes.square() + ridges.square() + 1e-4).sqrt()
+                maps.append(F.conv2d(energy, self.lines, groups=DIRECTIONS))
         return maps
 
     def content(self, rgb: Tensor) -> list[Tensor]:
@@ -127,8 +142,8 @@ class RandomLayers(nn.Module):
         return self.features(rgb)[-1:]
 
 
-def _grid() -> tuple[Tensor, Tensor]:
-    at = torch.arange(SIDE) - SIDE // 2
+def _grid(side: int = SIDE) -> tuple[Tensor, Tensor]:
+    at = torch.arange(side) - side // 2
     rows, columns = torch.meshgrid(at.float(), at.float(), indexing="ij")
     return rows, columns
 
@@ -151,6 +166,19 @@ def _oriented() -> Tensor:
             kernels += [across * around, (across**2 / spread**2 - 1) * around]
         kernels.append(around)
     return _normed(kernels)
+
+
+def _lines() -> Tensor:
+    """Blurs along the edges of every direction."""
+    rows, columns = _grid(LINE)
+    kernels = []
+    for k in range(DIRECTIONS):
+        angle = math.pi * k / DIRECTIONS
+        across = math.cos(angle) * columns + math.sin(angle) * rows
+        along = math.cos(angle) * rows - math.sin(angle) * columns
+        kernel = (-(along**2) / (2 * LENGTH**2) - across**2 / 2).exp()
+        kernels.append(kernel / kernel.sum())
+    return torch.stack(kernels)
 
 
 def _round() -> Tensor:
