@@ -14,11 +14,16 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from rich.progress import Progress
 from tiny import WORDS
 
 import planaria
+from planaria import cli
 from planaria.cli import main
+from planaria.errors import UserError
+from planaria.losses import backbones
 from planaria.recipes import find, shipped
+from planaria.tasks import grow, style
 
 
 @pytest.fixture(scope="session")
@@ -317,3 +322,25 @@ def test_the_module_runs_as_a_program():
 def test_an_error_holds_no_codes_that_a_terminal_obeys(refused, tmp_path):
     (tmp_path / "a\x1b]0;owned\x07").write_bytes(b"no model at all")
     assert "a?]0;owned?: not a .safetensors file" in refused("show", "a\x1b]0;owned\x07")
+
+
+def test_half_a_gigabyte_is_not_fetched_in_silence(monkeypatch, capsys):
+    shown = []
+
+    class Bar(Progress):
+        def update(self, task_id, **told):
+            shown.append((self.tasks[0].description, told))
+
+    def find(name, published, *, progress):
+        progress(1_000_000, published.bytes)
+        raise UserError("no network")
+
+    monkeypatch.setattr(cli, "Progress", Bar)
+    monkeypatch.setattr(backbones, "find", find)
+    with pytest.raises(UserError, match="no network"):
+        cli._fetch_backbone(style.Config(backbone="squeezenet"))
+    assert shown == [("fetching squeezenet", {"completed": 1_000_000, "total": 5_000_000, "visible": True})]
+    cli._fetch_backbone(style.Config(backbone="squeezenet", backbone_path="mine.pth"))
+    cli._fetch_backbone(grow.Config())
+    assert len(shown) == 1
+    assert capsys.readouterr().out == ""

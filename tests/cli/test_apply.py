@@ -147,6 +147,14 @@ def test_a_film_keeps_its_cells(place, capsys):
     assert np.array_equal(shown("anew/000000.png"), shown("out/000000.png"))
 
 
+def test_cells_stay_where_they_are_if_asked_to(place, capsys):
+    said(capsys, "style.safetensors", "frames", "-o", "out", "--steps", 6, "--frame-steps", 2, "--no-follow")
+    frames = [(frame * 255).round().byte() for frame in walk()]
+    want = list(repaint_film(model("style"), frames, steps=6, frame_steps=2, follow=False))
+    assert np.array_equal(shown("out/000004.png")[0], levels(want[4]))
+    assert not torch.equal(want[4], list(repaint_film(model("style"), frames, steps=6, frame_steps=2))[4])
+
+
 def test_frames_a_second_are_kept(place, capsys):
     said(capsys, "style.safetensors", "clip.gif", "-o", "a.gif", "--frame-steps", 1, "--steps", 2)
     assert open_frames("a.gif").fps == 20
@@ -226,7 +234,9 @@ def test_mistakes_are_one_line(refused, place):
     assert "write 72 or ROWSxCOLUMNS" in refused(style, photo, "-o", "a.png", "--size", "big")
     assert "--steps -1" in refused(style, photo, "-o", "a.png", "--steps", -1)
     assert "--frame-steps 0" in refused(style, "frames", "-o", "a.gif", "--frame-steps", 0)
-    assert "are for films" in refused(style, photo, "-o", "a.png", "--restart")
+    for word in ("--restart", "--no-follow"):
+        assert "are for films" in refused(style, photo, "-o", "a.png", word)
+    assert "device 'warp' can't be used here" in refused(style, photo, "-o", "a.png", "--device", "warp")
     assert "shows how a photo is painted" in refused(style, "frames", "-o", "a.gif", "--film", "b.gif")
     assert "planaria apply MODEL PHOTO" in refused(style, "-o", "a.png")
     assert "leave out 'photo.png'" in refused("grow.safetensors", photo, "-o", "a.png")

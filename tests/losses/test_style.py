@@ -80,7 +80,7 @@ def test_a_gram_matrix_tells_what_comes_together():
 @pytest.mark.parametrize("name", ["filters", "random"])
 def test_the_same_stuff_elsewhere_is_alike_and_other_stuff_is_not(name):
     backbone = backbones.load(name)
-    style, same, other = spots(1), spots(2), stripes()
+    style, same, other = spots(1, 96), spots(2, 96), stripes(96)
     near, far = style_distance(backbone, torch.stack([same, other]), style).tolist()
     assert near < 0.1
     assert far > 10 * near

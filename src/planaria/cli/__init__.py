@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import cyclopts
 from cyclopts import Parameter
 from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from planaria import __version__
 from planaria.cli.apply import apply
@@ -191,6 +192,7 @@ def _train(recipe: "Recipe", config: Any, name: str | None, runs: Path, resume: 
     from planaria.training.session import Session, folder_of
 
     folder = folder_of(recipe, config, name, runs)
+    _fetch_backbone(config)
     with ranks(config.train.device) as place:
         session = Session(folder, recipe.task, config, place, resume=resume)
         if place.writes and session.step:
@@ -218,6 +220,21 @@ def _train(recipe: "Recipe", config: Any, name: str | None, runs: Path, resume: 
             markup=False, highlight=False, soft_wrap=True,
         )  # fmt: skip
     return 0
+
+
+def _fetch_backbone(config: Any) -> None:
+    """Download the weights that the task's eye wants, half a gigabyte for some, with a bar."""
+    name = getattr(config, "backbone", "")
+    if not name:
+        return
+    from planaria.losses import backbones
+
+    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(f"fetching {name}", total=None, visible=False)
+        backbones.located(
+            name, config.backbone_path, lambda done, total: bar.update(task, completed=done, total=total, visible=True)
+        )
 
 
 def _watch(session: "Session", stopped: list[int]) -> None:

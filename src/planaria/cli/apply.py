@@ -42,13 +42,16 @@ def apply(
     size: str | None = None,
     film: Path | None = None,
     frame_steps: int | None = None,
+    follow: bool = True,
     restart: Annotated[bool, Parameter(negative=())] = False,
     seed: int = 0,
     engine: str = "auto",
+    device: str = "cpu",
 ) -> int:
     """Repaint a photo or a film with a style or text model, at any size; or make a texture with a texture model.
 
-    A film keeps its cells from frame to frame, so that it doesn't flicker; where a new scene begins, so do they.
+    A film keeps its cells from frame to frame, and they go along with what it shows, so that it doesn't flicker; where
+    a new scene begins, so do they.
 
     Parameters
     ----------
@@ -67,12 +70,16 @@ def apply(
         A film (.mp4, .gif, .webp) of how a photo or texture is painted, step by step.
     frame_steps
         Cell steps for each frame of a film after the first; by default 8.
+    follow
+        Of a film: whether cells go along with what moves, so that strokes stick to things.
     restart
         Begin every frame of a film anew, to see what for the cells are kept.
     seed
         Where the cells begin, and which fire: the same seed, the same picture.
     engine
         `planaria list engines` tells.
+    device
+        cpu, cuda, mps, or auto for the fastest there is.
     """
     for name, value, least in (("--steps", steps, 0), ("--frame-steps", frame_steps, 1)):
         if value is not None and not least <= value <= 1_000_000:
@@ -84,21 +91,24 @@ def apply(
         raise UserError(f"{source} is what is to be repainted; name another file to write")
 
     from planaria import repaint
+    from planaria.engine import device_of
     from planaria.living import find
 
+    place = device_of(device)
     console = Console()
     with console.status(f"waking {Path(model).name}"):
         living = find(model, engine=engine)
         repaint.check(living, model)
+        living.rule.to(place)
     if source is not None and _moves(source, output):
         if film is not None:
             raise UserError(f"--film shows how a photo is painted; {source} is a film, which goes to {output}")
         first = repaint.STEPS if steps is None else steps
         later = repaint.FRAME_STEPS if frame_steps is None else frame_steps
-        told = {"steps": first, "frame_steps": later, "seed": seed, "restart": restart}
+        told = {"steps": first, "frame_steps": later, "seed": seed, "restart": restart, "follow": follow}
         return _film(living, source, output, _longest(grid, size), told, console)
-    if restart or frame_steps is not None:
-        raise UserError(f"--restart and --frame-steps are for films; {source or 'a texture'} is none")
+    if restart or frame_steps is not None or not follow:
+        raise UserError(f"--restart, --frame-steps and --no-follow are for films; {source or 'a texture'} is none")
     canvas, steps = _canvas(living, source, output, grid, size, steps, seed)
     _paint(canvas, steps, output, film, console)
     h, w = canvas.size
@@ -200,7 +210,7 @@ def _film(
         def painted() -> Iterator["np.ndarray"]:
             nonlocal count
             for seen in repaint_film(living, (_levels(frame, planes) for frame in found.stream()), **told):
-                yield seen.permute(1, 2, 0).contiguous().numpy()
+                yield seen.permute(1, 2, 0).contiguous().cpu().numpy()
                 count += 1
                 bar.update(task, completed=count)
             bar.update(task, description="writing", total=None)

@@ -96,8 +96,9 @@ def repaint_film(
     """What a rule makes of `frames`, each as `repaint` takes and gives it, one after the other.
 
     The state is carried: from a frame to the next the frozen channels get the new frame, and what the cells show and
-    hide lives on for `frame_steps` steps; with `follow` it first goes where what they had painted has gone. The first frame, and the first after a cut (see `Cuts`), begins anew and
-    gets `steps`; with `restart` every frame does.
+    hide lives on for `frame_steps` steps; with `follow` it first goes where what it had painted has gone, see `Drift`.
+    The first frame, and the first after a cut (see `Cuts`), begins anew and gets `steps`; with `restart` every frame
+    does.
     """
     made, cuts, drift = None, Cuts(), Drift()
     for frame in frames:

@@ -6,19 +6,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-COARSEST = 48
+COARSEST = 32
 """Pixels that the shorter side of the coarsest level has at least; each level is half as fine as the one before."""
-REACH, REFINED = 4, 1
+REACH, REFINED = 6, 1
 """Pixels that the search goes in each direction on the coarsest level, and on all others."""
 WINDOW = 4
 """Pixels around a pixel that must look alike."""
 RELUCTANCE = 1e-4
 """Mean squared difference that a place must look better by for each pixel that it is farther from the expected one."""
-COMMON = 4e-4
-"""Mean squared difference that the whole frame's drift is favoured by: so a standing camera's noise moves nothing, and an
-empty sky goes with the land below it."""
+COMMON, NOISE = 4e-4, 0.6
+"""What the whole frame's drift is favoured by, a mean squared difference and a share of its median one, which is noise:
+so that a standing camera's grain moves nothing, and an empty sky goes with the land below it."""
 COVERED = 0.01
-"""Squared difference that counts as no more than this for the whole frame's drift: what moves otherwise outvotes none."""
+"""Squared difference that counts as no more for the whole frame's drift: what moves otherwise doesn't outvote it."""
 
 
 @final
@@ -33,29 +33,71 @@ class Drift:
         """Where each pixel of `frame` `(v, h, w)`, uint8 or in 0..1, was in the frame before: `(2, h, w)` or None.
 
         Rows and columns, whole ones, on the grid. None where nothing moves, for the first frame, and where the size
-        changes. Blocks of 9 x 9 pixels are matched, coarse to fine, after Bergen et al., "Hierarchical model-based
-        motion estimation", ECCV, 1992; 0.4 s for two million pixels on two cores.
+        changes. Blocks of 9 x 9 pixels' brightness are matched, coarse to fine, after Bergen et al., "Hierarchical
+        model-based motion estimation", ECCV, 1992, at least a tenth of the frame's shorter side around.
         """
-        levels = pyramid(frame.float() / 255 if frame.dtype == torch.uint8 else frame.float())
+        shown = frame.float() / 255 if frame.dtype == torch.uint8 else frame.float()
+        levels = _pyramid(shown.mean(0))
         before, self._last = self._last, levels
         if before is None or before[0].shape != levels[0].shape:
             return None
+        bound = reach = min(REACH, min(levels[-1].shape) - 1)
         common = torch.zeros(2, 1, 1, dtype=torch.long, device=frame.device)
-        way = common.expand(2, *levels[-1].shape[1:])
+        way = common.expand(2, *levels[-1].shape)
         for here, there in zip(reversed(levels), reversed(before), strict=True):
-            reach = REACH if here is levels[-1] else REFINED
             if here is not levels[-1]:
-                common, way = 2 * common, _finer(way, here.shape[1:])
-            common = _common(here, there, common, reach)
-            way = _matched(here, there, way, common, reach)
+                common, way, reach, bound = 2 * common, _finer(way, here.shape), REFINED, 2 * bound + REFINED
+            match = _Match(here, there, bound)
+            common = match.common(common, reach)
+            way = match.best(way, common, reach)
         return _places(way) if bool(way.any()) else None
 
 
-def pyramid(frame: Tensor) -> list[Tensor]:
-    """`frame` `(v, h, w)` and ever coarser ones of it."""
-    levels = [frame]
-    while min(levels[-1].shape[1:]) >= 2 * COARSEST:
-        levels.append(F.avg_pool2d(levels[-1], 2, ceil_mode=True))
+class _Match:
+    """A level of a frame, and of the one before, in which ways of up to `bound` pixels are judged."""
+
+    def __init__(self, here: Tensor, there: Tensor, bound: int):
+        (h, w), self.here = here.shape, here
+        self.there = F.pad(there[None, None], (bound,) * 4, "reflect").flatten()
+        self.stride = w + 2 * bound
+        rows = torch.arange(bound, bound + h, device=here.device)[:, None]
+        self.base = rows * self.stride + torch.arange(bound, bound + w, device=here.device)
+        self.count = _window(torch.ones_like(here))
+
+    def common(self, way: Tensor, reach: int) -> Tensor:
+        """The one way `(2, 1, 1)`, near the given one, that suits most of the frame."""
+        at = self.base + way[0] * self.stride + way[1]
+        price = {s: float(self._off(at + s[0] * self.stride + s[1]).clamp(max=COVERED).mean()) for s in _steps(reach)}
+        return way + way.new_tensor(min(price, key=lambda s: price[s]))[:, None, None]
+
+    def best(self, way: Tensor, common: Tensor, reach: int) -> Tensor:
+        """The best way `(2, h, w)` of each pixel: `common`, or one near the given ones."""
+        cost = self._unlike(self.base + common[0] * self.stride + common[1])
+        cost = cost - COMMON - NOISE * cost.median()
+        at = self.base + way[0] * self.stride + way[1]
+        best = torch.full_like(at, -1)
+        steps = _steps(reach)
+        for k, (i, j) in enumerate(steps):
+            price = self._unlike(at + i * self.stride + j) + RELUCTANCE * (i * i + j * j) ** 0.5
+            best.masked_fill_(price < cost, k)
+            cost = torch.minimum(price, cost)
+        chosen = way + way.new_tensor(steps).T[:, best.clamp(min=0)]
+        return torch.where(best < 0, common, chosen)
+
+    def _unlike(self, at: Tensor) -> Tensor:
+        """The mean squared difference of each pixel's window from the window that its way leads to, `(h, w)`."""
+        return _window(self._off(at)) / self.count
+
+    def _off(self, at: Tensor) -> Tensor:
+        """The squared difference of each pixel from the one at `at`, `(h, w)`."""
+        return (self.there.take(at) - self.here).square()
+
+
+def _pyramid(light: Tensor) -> list[Tensor]:
+    """`light` `(h, w)` and ever coarser ones of it."""
+    levels = [light]
+    while min(levels[-1].shape) >= 2 * COARSEST:
+        levels.append(F.avg_pool2d(levels[-1][None], 2, ceil_mode=True)[0])
     return levels
 
 
@@ -70,38 +112,17 @@ def _steps(reach: int) -> list[tuple[int, int]]:
     return sorted(((i, j) for i in near for j in near), key=lambda s: s[0] ** 2 + s[1] ** 2)
 
 
-def _common(here: Tensor, there: Tensor, way: Tensor, reach: int) -> Tensor:
-    """The one way `(2, 1, 1)`, near the given one, that suits most of the frame."""
-    ways = [way + way.new_tensor(step)[:, None, None] for step in _steps(reach)]
-    whole = torch.zeros(2, *here.shape[1:], dtype=torch.long, device=here.device)
-    price = [float(_off(here, there, whole + way).clamp(max=COVERED).mean()) for way in ways]
-    return ways[price.index(min(price))]
-
-
-def _matched(here: Tensor, there: Tensor, way: Tensor, common: Tensor, reach: int) -> Tensor:
-    """The best way `(2, h, w)` from each pixel of `here` to what looks like it in `there`: `common`, or near `way`."""
-    best = common.expand(2, *here.shape[1:])
-    cost = _unlike(here, there, best) - COMMON
-    for step in _steps(reach):
-        tried = way + way.new_tensor(step)[:, None, None]
-        price = _unlike(here, there, tried) + RELUCTANCE * (step[0] ** 2 + step[1] ** 2) ** 0.5
-        better = price < cost
-        cost = torch.where(better, price, cost)
-        best = torch.where(better, tried, best)
-    return best
-
-
-def _unlike(here: Tensor, there: Tensor, way: Tensor) -> Tensor:
-    """The mean squared difference of each pixel's window from the window that its way leads to, `(h, w)`."""
-    off = _off(here, there, way)[None, None]
-    return F.avg_pool2d(off, 2 * WINDOW + 1, 1, WINDOW, count_include_pad=False)[0, 0]
-
-
-def _off(here: Tensor, there: Tensor, way: Tensor) -> Tensor:
-    """The mean squared difference of each pixel from the one that its way leads to, `(h, w)`."""
-    rows, columns = _places(way)
-    found = there.flatten(1)[:, (rows * here.shape[2] + columns).flatten()].view_as(here)
-    return (here - found).square().mean(0)
+def _window(v: Tensor) -> Tensor:
+    """The sum over each pixel's window, of `(h, w)`; beyond the rim lies 0."""
+    for dim in (0, 1):
+        n = v.shape[dim]
+        v = F.pad(v, (0, 0, WINDOW, WINDOW) if dim == 0 else (WINDOW, WINDOW))
+        held, side = v, 1
+        while 2 * side <= 2 * WINDOW:
+            held = held.narrow(dim, 0, held.shape[dim] - side) + held.narrow(dim, side, held.shape[dim] - side)
+            side *= 2
+        v = held.narrow(dim, 0, n) + v.narrow(dim, 2 * WINDOW, n)
+    return v
 
 
 def _places(way: Tensor) -> Tensor:
@@ -113,4 +134,4 @@ def _places(way: Tensor) -> Tensor:
 
 
 def _reflected(place: Tensor, n: int) -> Tensor:
-    return (n - 1 - (n - 1 - place.abs()).abs()).clamp(min=0)
+    return n - 1 - (n - 1 - place.abs()).abs()

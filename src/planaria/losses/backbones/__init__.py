@@ -45,22 +45,28 @@ def about() -> dict[str, str]:
     return {name: module.ABOUT[name] for name, module in sorted(_modules().items())}
 
 
+def located(name: str, path: str | Path = "", progress: Progress | None = None) -> str:
+    """The weights file of backbone `name`: `path` where one is given or none is needed, else see `find`.
+
+    Raises `UserError` for an unknown name, and for weights that can't be had.
+    """
+    modules = _modules()
+    if name not in modules:
+        raise unknown("backbone", name, modules)
+    published = getattr(modules[name], "PUBLISHED", {})
+    return str(path if path or name not in published else find(name, published[name], progress=progress))
+
+
 def load(
     name: str, *, path: str | Path = "", device: torch.device | None = None, progress: Progress | None = None
 ) -> Backbone:
     """A backbone by name, its weights frozen.
 
     `path` is a weights file of your own; without it, published weights are looked for in the caches and else
-    downloaded, see `find`. Raises `UserError` for an unknown name, for weights that can't be had, and for those that
-    don't fit.
+    downloaded. Raises `UserError` for an unknown name, for weights that can't be had, and for those that don't fit.
     """
-    modules = _modules()
-    if name not in modules:
-        raise unknown("backbone", name, modules)
-    published = getattr(modules[name], "PUBLISHED", {})
-    if not path and name in published:
-        path = find(name, published[name], progress=progress)
-    return modules[name].load(name, str(path), device)
+    file = located(name, path, progress)
+    return _modules()[name].load(name, file, device)
 
 
 def _modules() -> dict[str, ModuleType]:

@@ -4,8 +4,8 @@ A pyramid of five scales. In each, oriented filters look at light and colour as 
 trained network do: steerable slopes and ridges in six directions (Freeman and Adelson, 1991; Portilla and Simoncelli,
 2000), centre against surround for the colours, all split into what is above and below zero. Fixed random
 convolutions then look at what lies beside what (Ustyuzhaninov et al., "Texture Synthesis Using Shallow Convolutional
-Networks with Random Filters", 2016). Lines look at how far a direction goes on along itself, which is what tells a strand
-from a row of dots (Field, Hayes and Hess, "Contour Integration by the Human Visual System", 1993).
+Networks with Random Filters", 2016). Lines look at how far a direction goes on along itself, which is what tells a
+strand from a row of dots (Field, Hayes and Hess, "Contour Integration by the Human Visual System", 1993).
 """
 
 import math
@@ -28,6 +28,8 @@ SIDE = 7
 DIRECTIONS = 6
 LINE, LENGTH = 13, 3.5
 """Cells on a side of a line, and the spread of its weights along it, in cells; across it is 1."""
+LINED = 2
+"""Scales that are looked at along lines: on coarser ones too few lines fit to tell how often there are some."""
 MIXED = 32
 """Maps of the random convolutions."""
 SMALLEST = 16
@@ -75,7 +77,7 @@ class Filters(nn.Module):
         self.register_buffer("lines", _lines()[:, None], persistent=False)
 
     def features(self, rgb: Tensor) -> list[Tensor]:
-        """Maps `(b, c, h_i, w_i)` of `rgb` `(b, 3, h, w)` in 0..1, two or three for each scale, fine to coarse."""
+        """Maps `(b, c, h_i, w_i)` of `rgb` `(b, 3, h, w)` in 0..1, three or two for each scale, fine to coarse."""
         x = F.conv2d(rgb - 0.5, self.opponent)
         maps = []
         for scale in range(SCALES):
@@ -92,11 +94,13 @@ class Filters(nn.Module):
                 first.append(F.conv2d(x[:, :, rim:-rim, rim:-rim], self.finest, groups=3))
             signed = torch.cat([inner.relu(), (-inner).relu(), both], 1)
             second = F.conv2d(signed, self.mix).relu()
-            maps += [torch.cat(first, 1), second]
-            if min(seen.shape[2:]) >= LINE + 7:
+            maps.append(torch.cat(first, 1))
+            if scale < LINED:
                 slopes, ridges = (seen[:, k : 2 * DIRECTIONS : 2] for k in (0, 1))
                 energy = (slopes.square() + ridges.square() + 1e-4).sqrt()
-                maps.append(F.conv2d(energy, self.lines, groups=DIRECTIONS))
+                around = F.pad(energy, (LINE // 2,) * 4, "replicate")
+                maps.append(F.conv2d(around, self.lines, groups=DIRECTIONS))
+            maps.append(second)
         return maps
 
     def content(self, rgb: Tensor) -> list[Tensor]:
