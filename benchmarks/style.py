@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -101,21 +102,28 @@ def restart_steps(made: pl.Model, photos: list[Tensor], eye: Style, goal: float)
     return min(found, key=lambda step: found[step]), False
 
 
-def film_of(name: str, size: int, count: int, pan: int, noise: float) -> Tensor:
-    """`count` frames at most of a film; of a photo, a camera that goes `pan` cells to the right in each, with `noise`.
+def film_of(name: str, size: int, count: int, pan: float, zoom: float, noise: float) -> Tensor:
+    """`count` frames at most of a film; of a photo, a camera that turns and comes nearer, with `noise`.
 
-    The noise is that of a sensor: its standard deviation, independent in every frame.
+    In each frame it goes `pan` cells to the right, and shows everything `zoom` times as large. The noise is that of a
+    sensor: its standard deviation, independent in every frame.
     """
     path = Path(name)
     still = name.startswith("scene:") or (path.suffix.lower() in STILLS and not moves(path))
     if not still:
         film = open_frames(path, size=size, count=count, colour="rgb", background=1.0)
         return film.stack(0, len(film))
-    photo = open_photo(name, size + pan * count).float() / 255
-    width = photo.shape[2] - pan * (count - 1)
-    shown = torch.stack([photo[:, :, pan * k : pan * k + width] for k in range(count)])
-    grain = torch.randn(shown.shape, generator=torch.Generator().manual_seed(0))
-    return (shown + noise * grain).clamp(0, 1)
+    photo = open_photo(name, 2 * size).float() / 255
+    h, w = photo.shape[1] // 2, size - round(pan * (count - 1))
+    rows, columns = torch.meshgrid(torch.arange(h) - (h - 1) / 2, torch.arange(w) - (size - 1) / 2, indexing="ij")
+    shown = []
+    for k in range(count):
+        nearer = 2 / zoom**k
+        at = torch.stack([nearer * (columns + pan * k) / size, nearer * rows / h], 2)
+        shown.append(F.grid_sample(photo[None], at[None], "bilinear", "reflection", align_corners=False)[0])
+    film = torch.stack(shown)
+    grain = torch.randn(film.shape, generator=torch.Generator().manual_seed(0))
+    return (film + noise * grain).clamp(0, 1)
 
 
 def memory(model: str, photo: str, steps: int, pixels: tuple[int, int]) -> None:
@@ -148,7 +156,8 @@ def main() -> None:
     kinds.choices["flicker"].add_argument("--size", type=int, default=256)
     kinds.choices["flicker"].add_argument("--count", type=int, default=40)
     kinds.choices["flicker"].add_argument("--frame-steps", type=int, default=8)
-    kinds.choices["flicker"].add_argument("--pan", type=int, default=2, help="of a camera, cells a frame; 0 stands")
+    kinds.choices["flicker"].add_argument("--pan", type=float, default=2.0, help="of a camera, cells a frame")
+    kinds.choices["flicker"].add_argument("--zoom", type=float, default=1.0, help="of a camera, each frame")
     kinds.choices["flicker"].add_argument("--noise", type=float, default=0.02, help="of its sensor")
     kinds.choices["memory"].add_argument("--photo", default="scene:landscape")
     kinds.choices["memory"].add_argument("--pixels", type=int, nargs=2, default=(4000, 3000))
@@ -156,7 +165,7 @@ def main() -> None:
     if told.kind == "memory":
         memory(told.model, told.photo, told.steps, tuple(told.pixels))
     else:
-        films = {Path(f).name: film_of(f, told.size, told.count, told.pan, told.noise) for f in told.films}
+        films = {Path(f).name: film_of(f, told.size, told.count, told.pan, told.zoom, told.noise) for f in told.films}
         flicker(told.model, films, told.style, told.steps, told.frame_steps)
 
 

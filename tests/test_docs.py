@@ -6,8 +6,10 @@ import shlex
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from PIL import Image
+from published import CHEST, TEXTURE, drawn, layers
 from tiny import WORDS
 from tiny_clip import offline, trained
 
@@ -54,6 +56,9 @@ def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("docs")
     Image.new("RGB", (20, 20), (200, 120, 40)).save(folder / "cat.png")
     (folder / "recipe.yaml").write_text("task: grow\npicture: cat.png\n")
+    layers(folder / "ex3_lizard.json", [(48, 8), (8, 16)])
+    torch.save(drawn(CHEST), folder / "chest.pt")
+    torch.save(drawn(TEXTURE), folder / "bubbles.pth")
     planaria.train(
         "grow", name="cat", runs=folder / "runs", picture=str(folder / "cat.png"), size=8, padding=32,
         train={"steps": 2, "pool": 8, "rollout": [4, 6]},

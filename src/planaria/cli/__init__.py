@@ -21,6 +21,7 @@ from planaria.cli.bench import bench
 from planaria.cli.eval import eval_
 from planaria.cli.export import export
 from planaria.cli.frames import frames
+from planaria.cli.importing import import_
 from planaria.cli.listing import list_
 from planaria.cli.play import play
 from planaria.cli.run import run
@@ -86,6 +87,7 @@ def _app() -> cyclopts.App:
     app.command(eval_, name="eval")
     app.command(export)
     app.command(frames)
+    app.command(import_, name="import")
     app.command(simulate)
     app.command(studio)
     return app

@@ -19,6 +19,7 @@ def list_(
         "pictures",
         "engines",
         "gallery",
+        "origins",
         "simulators",
         "solvers",
     ],
@@ -69,6 +70,10 @@ def _kinds(what: str) -> dict[str, str]:
         from planaria.engine import ENGINES
 
         return ENGINES
+    if what == "origins":
+        from planaria.store import origins
+
+        return origins.about()
     if what == "simulators":
         from planaria.data import simulate
 

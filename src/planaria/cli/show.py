@@ -8,6 +8,9 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from planaria.export.movie import Film
     from planaria.living import Living
 
@@ -49,7 +52,7 @@ def show(what: Path, /) -> int:
     rows = {
         "model": str(store.model_path(what)),
         "task": f"{card.get('task', '?')} {source} {config.get('regime', '')}".strip(),
-        "trained": f"{card.get('trained', '?')} iterations",
+        **_origin(card),
         "rule": f"{rule.config.channels} channels, {', '.join(rule.config.filters)}, hidden {rule.config.hidden}, "
         f"{sum(p.numel() for p in rule.parameters()):,} parameters",
     }
@@ -71,6 +74,17 @@ def show(what: Path, /) -> int:
     told = ", ".join(str(shot.at[k] // stride) for k in picks)
     console.print(f"{unit} {told}", style="dim", highlight=False)
     return 0
+
+
+def _origin(card: "Mapping[str, Any]") -> dict[str, str]:
+    """Where a model is from: how long it was trained here, or who published it, on what terms."""
+    told = card.get("origin")
+    if not isinstance(told, dict):
+        return {"trained": f"{card.get('trained', '?')} iterations"}
+    return {
+        "from": f"{told.get('from', '?')}, {told.get('home', '?')} ({told.get('file', '?')})",
+        "licence": str(told.get("licence", "?")),
+    }
 
 
 def _moments(living: "Living") -> "tuple[Film, str, int]":

@@ -212,7 +212,8 @@ def _opened(path: Path) -> Iterator[Any]:
             start = f.read(8)
         if len(start) < 8 or not 0 < int.from_bytes(start, "little") <= HEADER_LIMIT:
             if start[:2] in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
-                raise UserError(f"{path}: a pickle could run code, so planaria never opens one; it reads .safetensors")
+                why = "a pickle could run code, so planaria never opens one"
+                raise UserError(f"{path}: {why}; others' automata come in by: planaria import")
             raise UserError(f"{path}: not a .safetensors file")
         with safetensors.safe_open(path, "pt") as f:
             yield f

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from planaria.errors import UserError
 from planaria.store import HEADER_LIMIT
-from planaria.store.opcodes import Placed, Storage, walk
+from planaria.store.opcodes import Placed, Storage, Thing, walk
 
 MOST_BYTES = 4_000_000_000
 """Of an archive, and of all its tensors taken together."""
@@ -27,6 +27,8 @@ DEEPEST, MOST_THINGS, LONGEST_NAME = 32, 100_000, 1000
 """Dicts and lists in one another; things in them all; letters of a name."""
 CHUNK = 1 << 20
 OTHER_ORDER = "written with the other order of bytes (big-endian); load it there, and save it as .safetensors"
+PARTS = ("_parameters", "_buffers", "_modules")
+"""Where a module keeps what it holds."""
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 """What the old form begins with."""
 
@@ -68,18 +70,20 @@ class Archive:
             return _filled(member.read, storage.bytes, self.path)
 
 
-def open_archive(path: str | Path) -> Archive:
+def open_archive(path: str | Path, *, modules: bool = False) -> Archive:
     """Read what an archive holds, but not yet its numbers; all sizes are checked.
 
-    Raises `UserError` for what is no archive of tensors: broken or cut short, with a pickle that names anything but
-    tensors and what holds them, packed, or written by a machine with the other order of bytes.
+    With `modules`, whole modules are taken apart too: their parameters and buffers have the names that their state
+    dict would give them. Nothing of their classes is looked up. Raises `UserError` for what is no archive of tensors:
+    broken or cut short, with a pickle that names anything but tensors and what holds them, packed, or written by a
+    machine with the other order of bytes.
     """
     path = Path(path)
     with _opened(path) as (file, packed):
         size = file.seek(0, io.SEEK_END)
         if size > MOST_BYTES:
             raise UserError(f"{path} is {size:,} bytes; the limit is {MOST_BYTES:,}")
-        tree, places = _zipped(packed, size, path) if packed else _streamed(file, size, path)
+        tree, places = _zipped(packed, size, path, modules) if packed else _streamed(file, size, path, modules)
     tensors = _flat(tree, path)
     for name, placed in tensors.items():
         if not placed.fits:
@@ -132,7 +136,7 @@ class _Bounded(io.BufferedReader):
         return super().read(size)
 
 
-def _zipped(packed: zipfile.ZipFile, size: int, path: Path) -> tuple[object, dict[str, str | int]]:
+def _zipped(packed: zipfile.ZipFile, size: int, path: Path, modules: bool) -> tuple[object, dict[str, str | int]]:
     """The pickle's tree and the members that hold the storages."""
     members = packed.infolist()
     for member in members:
@@ -159,7 +163,7 @@ def _zipped(packed: zipfile.ZipFile, size: int, path: Path) -> tuple[object, dic
     if f"{roots[0]}byteorder" in sizes and packed.read(f"{roots[0]}byteorder") != b"little":
         raise UserError(f"{path}: {OTHER_ORDER}")
     storages: dict[str, Storage] = {}
-    tree = walk(io.BytesIO(packed.read(f"{roots[0]}data.pkl")), str(path), storages)
+    tree = walk(io.BytesIO(packed.read(f"{roots[0]}data.pkl")), str(path), storages, things=modules)
     places: dict[str, str | int] = {}
     for key, storage in storages.items():
         member = f"{roots[0]}data/{key}"
@@ -169,7 +173,7 @@ def _zipped(packed: zipfile.ZipFile, size: int, path: Path) -> tuple[object, dic
     return tree, places
 
 
-def _streamed(file: io.BufferedIOBase, size: int, path: Path) -> tuple[object, dict[str, str | int]]:
+def _streamed(file: io.BufferedIOBase, size: int, path: Path, modules: bool) -> tuple[object, dict[str, str | int]]:
     """The old form: five pickles (a number, the version, the machine, the tree, the storages' keys), then numbers."""
     file.seek(0)
     data = io.BytesIO(file.read(min(size, HEADER_LIMIT)))
@@ -184,7 +188,7 @@ def _streamed(file: io.BufferedIOBase, size: int, path: Path) -> tuple[object, d
     machine = walk(data, str(path), storages)
     if not isinstance(machine, dict) or machine.get("little_endian") is not True:
         raise UserError(f"{path}: {OTHER_ORDER}")
-    tree = walk(data, str(path), storages)
+    tree = walk(data, str(path), storages, things=modules)
     keys = walk(data, str(path), {})
     if not isinstance(keys, list) or any(type(key) is not str for key in keys) or set(keys) != storages.keys():
         raise UserError(f"{path}: damaged: its list of storages is not the one that its tensors lie in")
@@ -215,6 +219,8 @@ def _flat(tree: object, path: Path) -> dict[str, Placed]:
             if name in found:
                 raise UserError(f"{path}: damaged: two tensors are named {name!r}")
             found[name] = thing
+        if isinstance(thing, Thing):
+            thing = _held(thing)
         if not isinstance(thing, dict | list | tuple):
             continue
         seen += len(thing)
@@ -223,6 +229,15 @@ def _flat(tree: object, path: Path) -> dict[str, Placed]:
         items = list(thing.items() if isinstance(thing, dict) else enumerate(thing))
         waiting += [(f"{name}.{key}" if name else str(key), value, depth + 1) for key, value in reversed(items)]
     return found
+
+
+def _held(thing: Thing) -> dict[object, object]:
+    """What an object would have held: of a module its parameters, buffers and modules, without the words for them."""
+    held = dict(thing.state) if isinstance(thing.state, dict) else {}
+    for kind in PARTS:
+        part = held.pop(kind, None)
+        held |= part if isinstance(part, dict) else {}
+    return held
 
 
 def _filled(read: Callable[[int], bytes], size: int, path: Path) -> bytearray:

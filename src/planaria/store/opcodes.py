@@ -81,6 +81,14 @@ class Placed:
         return self.count <= self.storage.length and last < self.storage.length
 
 
+@dataclass
+class Thing:
+    """An object of a class that is never looked up: the class's name, and what the object would have held."""
+
+    name: str
+    state: object = None
+
+
 @dataclass(frozen=True)
 class _Named:
     """Something a pickle names; it stands for itself and is never looked up."""
@@ -88,21 +96,22 @@ class _Named:
     name: str
 
 
-def walk(data: io.BytesIO, source: str, storages: dict[str, Storage]) -> object:
+def walk(data: io.BytesIO, source: str, storages: dict[str, Storage], *, things: bool = False) -> object:
     """What the next pickle in `data` holds: dicts, lists, tuples, plain values, `Storage` and `Placed`.
 
     `data` is left behind it, the storages that it speaks of are put into `storages` by key, and `source` is named in
-    errors. Raises `UserError` for a pickle that is broken, or asks for anything else.
+    errors. With `things`, objects of any other class are each a `Thing`, which does nothing. Raises `UserError` for a
+    pickle that is broken, or asks for anything else.
     """
     try:
-        return _walk(data, source, storages)
+        return _walk(data, source, storages, things)
     except UserError:
         raise
     except (ValueError, IndexError, KeyError, TypeError, OverflowError):
         raise UserError(f"{source}: truncated or damaged (its pickle makes no sense)") from None
 
 
-def _walk(data: io.BytesIO, source: str, storages: dict[str, Storage]) -> object:
+def _walk(data: io.BytesIO, source: str, storages: dict[str, Storage], things: bool) -> object:
     stack: list[object] = []
     below: list[list[object]] = []
     memo: dict[int, object] = {}
@@ -142,8 +151,10 @@ def _walk(data: io.BytesIO, source: str, storages: dict[str, Storage]) -> object
                 _extend(stack[-1], [value])
                 continue
             case "BUILD":  # of a dict: attributes, such as the `_metadata` of a state dict
-                stack.pop()
-                if type(stack[-1]) is not dict:
+                state = stack.pop()
+                if isinstance(stack[-1], Thing):
+                    stack[-1].state = state
+                elif type(stack[-1]) is not dict:
                     raise UserError(f"{source}: holds an object with a state of its own; planaria reads tensors only")
                 continue
             case "BINGET" | "LONG_BINGET":
@@ -169,27 +180,32 @@ def _walk(data: io.BytesIO, source: str, storages: dict[str, Storage]) -> object
                 items = [stack.pop() for _ in range(int(opcode.name[-1]))]
                 made = tuple(reversed(items))
             case "GLOBAL":
-                made = _named(str(given).replace(" ", "."), source)
+                made = _named(str(given).replace(" ", "."), source, things)
             case "STACK_GLOBAL":
                 name, module = stack.pop(), stack.pop()
-                made = _named(f"{_text(module)}.{_text(name)}", source)
+                made = _named(f"{_text(module)}.{_text(name)}", source, things)
             case "BINPERSID":
                 made = _storage(stack.pop())
                 if storages.setdefault(made.key, made).bytes != made.bytes:
                     raise ValueError("one storage, two sizes")
             case "REDUCE":
                 values, what = stack.pop(), stack.pop()
-                made = _made(what, values)
+                made = _made(what, values, things)
                 work += len(made) if isinstance(made, dict) else 0
+            case "NEWOBJ" if things:
+                _, what = stack.pop(), stack.pop()
+                made = Thing(_class(what).name)
             case other:
                 raise UserError(f"{source}: its pickle asks for {other}; planaria reads tensors only")
         stack.append(made)
     raise ValueError("no end")
 
 
-def _named(name: str, source: str) -> _Named:
+def _named(name: str, source: str, things: bool) -> _Named:
     """What a pickle may name."""
     module, _, kind = name.rpartition(".")
+    if things:
+        return _Named(name)
     if name != ORDERED and name not in REBUILD and not (module in ("torch", "torch.cuda") and kind in DTYPES):
         raise UserError(f"{source}: its pickle names {name[:80]!r}, and could run code; planaria reads tensors only")
     return _Named(name)
@@ -209,19 +225,20 @@ def _storage(told: object) -> Storage:
     return storage
 
 
-def _made(what: object, given: object) -> object:
+def _made(what: object, given: object, things: bool) -> object:
     """What a call would make, by the name of what is called."""
-    if not isinstance(what, _Named):
-        raise ValueError("calls what is no function")
-    if what.name == ORDERED:
+    name = _class(what).name
+    if name == ORDERED:
         made: dict[str | int, object] = {}
         for pairs in _values(given, 0, 1):
             if type(pairs) is not list:
                 raise ValueError("no pairs")
             _set(made, [_pair(pair) for pair in pairs])
         return made
-    values = _values(given, *REBUILD[what.name])
-    if what.name.endswith("_rebuild_parameter"):
+    if name not in REBUILD and things:
+        return Thing(name)
+    values = _values(given, *REBUILD[name])
+    if name.endswith("_rebuild_parameter"):
         if not isinstance(values[0], Placed):
             raise ValueError("no tensor")
         return values[0]
@@ -232,6 +249,13 @@ def _made(what: object, given: object) -> object:
     if len(sizes) != len(steps):
         raise ValueError("a stride for each side")
     return Placed(storage, _number(offset), sizes, steps)
+
+
+def _class(what: object) -> _Named:
+    """What a pickle calls, which must be something that it named."""
+    if not isinstance(what, _Named):
+        raise ValueError("calls what is no function")
+    return what
 
 
 def _set(target: object, items: list[tuple[object, object]]) -> None:

@@ -35,7 +35,7 @@ class Config:
     """Weight of sliced optimal transport: the same values of the backbone's maps as often."""
     gram: float = 0.0
     """Weight of Gram matrices: the same values together as often."""
-    content: float = 0.25
+    content: float = 0.1
     """Weight of still showing what the photo shows."""
     colour: float = 0.0
     """Weight of the colour histogram."""
@@ -46,7 +46,7 @@ class Config:
     rule: RuleConfig = restyle.PAINTER
     """The rule that each cell runs."""
     train: TrainConfig = TrainConfig(
-        steps=1000, batch=3, pool=64, rollout=(16, 40), warmup=100, lr=1e-3, lr_drops=(0.5, 0.8), lr_factor=0.3,
+        steps=1500, batch=3, pool=64, rollout=(16, 40), warmup=100, lr=1e-3, lr_drops=(0.5, 0.8), lr_factor=0.3,
         betas=(0.9, 0.99),
     )  # fmt: skip
     """How it learns."""

@@ -44,7 +44,7 @@ class Config:
     )  # fmt: skip
     """The rule that each cell runs."""
     train: TrainConfig = TrainConfig(
-        steps=1500, batch=3, pool=64, rollout=(24, 56), warmup=100, lr=1.5e-3, lr_drops=(0.5, 0.8), lr_factor=0.3,
+        steps=2500, batch=3, pool=64, rollout=(24, 56), warmup=100, lr=1.5e-3, lr_drops=(0.5, 0.8), lr_factor=0.3,
         betas=(0.9, 0.99),
     )  # fmt: skip
     """How it learns."""

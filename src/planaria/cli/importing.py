@@ -1,0 +1,57 @@
+"""`planaria import`: an automaton that others have published, as a model file of ours."""
+
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from planaria.errors import UserError
+
+
+def import_(
+    theirs: Path,
+    /,
+    *,
+    output: Annotated[Path | None, Parameter(alias="-o")] = None,
+    origin: Annotated[str, Parameter(name="--from")] = "",
+    kernel: str = "",
+    name: str = "",
+) -> int:
+    """Read an automaton that others have published; from then on it is a model like any other.
+
+    Nothing in the file is executed, whatever it is. Where it is from and its licence, as far as known, go into the
+    model file; `planaria show` tells them.
+
+    Parameters
+    ----------
+    theirs
+        Weights as published: .pt and .pth of torch, .json and .bin of web pages.
+    output
+        The model file, .safetensors; by default the same name in this folder.
+    origin
+        Whose it is, where the file alone doesn't tell; `planaria list origins`.
+    kernel
+        Its filter, where that is neither in the file nor in its name: sobel, scharr, gaussian, laplacian, mean.
+    name
+        What to call it; by default as its file.
+    """
+    from planaria import store
+    from planaria.store import origins
+
+    output = output or Path(f"{theirs.stem}.safetensors")
+    if output.suffix != ".safetensors":
+        raise UserError(f"a model file ends in .safetensors, not {output.name!r}")
+    if output.exists():
+        raise UserError(f"{output} is there already; name another: -o FILE.safetensors")
+    made = origins.load(theirs, origin, kernel=kernel)
+    card: dict[str, Any] = {**made.card, **({"name": name} if name else {})}
+    store.save(output, made.rule, made.layout, card)
+    told = card["origin"]
+    weights = sum(p.numel() for p in made.rule.parameters())
+    line = f"{output}: {told['from']}, {made.rule.config.channels} channels, {weights:,} parameters ({told['read as']})"
+    console = Console()
+    for said in (line, f"licence: {told['licence']}", f"to see it live: planaria play {shlex.quote(str(output))}"):
+        console.print(said, markup=False, highlight=False, soft_wrap=True)
+    return 0

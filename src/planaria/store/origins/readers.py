@@ -1,0 +1,102 @@
+"""What published files hold: tensors by name. Sizes are checked before memory is taken, and nothing is executed."""
+
+import base64
+import binascii
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from planaria.errors import UserError
+from planaria.store.archive import open_archive
+
+MOST_BYTES = 64_000_000
+"""Of a file: a published automaton takes a hundred kilobytes."""
+MOST_NUMBERS = 16_000_000
+WIDEST = 65_536
+"""Inputs or outputs of a layer."""
+
+
+def read(path: Path) -> dict[str, Tensor]:
+    """Tensors by name, float32: of an archive or module of torch, of JSON layers, or of bare numbers (`.bin`).
+
+    Layers of JSON are `layers.N.weight` `(out, in)` and `layers.N.bias` `(out,)`; bare numbers are `numbers` `(n,)`.
+    Raises `UserError` for anything else, and for a file that is damaged or too large.
+    """
+    try:
+        if not path.is_file():
+            raise UserError(f"no file {str(path)!r}")
+        size = path.stat().st_size
+        if size > MOST_BYTES:
+            raise UserError(f"{path} is {size:,} bytes; no published automaton takes more than {MOST_BYTES:,}")
+        if path.suffix.lower() == ".json":
+            return _json(path)
+        if path.suffix.lower() == ".bin":
+            return _numbers(path, size)
+    except OSError as e:
+        raise UserError(f"can't read {path}: {e.strerror or e}") from e
+    archive = open_archive(path, modules=True)
+    if sum(placed.count for placed in archive.tensors.values()) > MOST_NUMBERS:
+        raise UserError(f"{path} holds more than {MOST_NUMBERS:,} numbers; no automaton does")
+    return {name: t.float() for name, t in archive.read().items() if t.is_floating_point()}
+
+
+def described(tensors: Mapping[str, Tensor]) -> str:
+    """What a file holds, in a few words."""
+    if not tensors:
+        return "no tensors"
+    told = [f"{name} {'x'.join(map(str, t.shape)) or 'one number'}" for name, t in list(tensors.items())[:6]]
+    more = f" and {len(tensors) - 6} more" if len(tensors) > 6 else ""
+    return ", ".join(told) + more
+
+
+def _numbers(path: Path, size: int) -> dict[str, Tensor]:
+    """Little-endian float32, no header."""
+    if size == 0 or size % 4:
+        raise UserError(f"{path}: {size:,} bytes are no whole number of float32")
+    data = path.read_bytes()
+    return {"numbers": torch.frombuffer(bytearray(data), dtype=torch.float32)}
+
+
+def _json(path: Path) -> dict[str, Tensor]:
+    """Layers of bytes with a scale each, as the WebGL pages of Distill load them."""
+    try:
+        told = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        raise UserError(f"{path}: truncated or damaged: no JSON") from None
+    if not isinstance(told, list) or not 1 <= len(told) <= 16 or not all(isinstance(layer, dict) for layer in told):
+        raise UserError(f"{path}: JSON, but no list of layers with data_b64, in_ch, out_ch, weight_scale, bias_scale")
+    tensors: dict[str, Tensor] = {}
+    for k, layer in enumerate(told):
+        weight, bias = _layer(path, k, layer)
+        tensors |= {f"layers.{k}.weight": weight, f"layers.{k}.bias": bias}
+    return tensors
+
+
+def _layer(path: Path, number: int, layer: dict[str, Any]) -> tuple[Tensor, Tensor]:
+    """The weight `(out, in)` and the bias `(out,)` of a layer whose bytes stand row by row, inputs first."""
+    where = f"{path}: damaged: layer {number}"
+    sides = [layer.get(key) for key in ("in_ch", "out_ch")]
+    if not all(type(n) is int and 1 <= n <= WIDEST for n in sides):
+        raise UserError(f"{where} has in_ch and out_ch of {sides[0]!r} and {sides[1]!r}, not 1 to {WIDEST}")
+    into, out = int(sides[0] or 0), int(sides[1] or 0)
+    scales = [layer.get(key) for key in ("weight_scale", "bias_scale")]
+    if not all(isinstance(s, int | float) and not isinstance(s, bool) and math.isfinite(s) for s in scales):
+        raise UserError(f"{where} has scales that are no numbers: {str(scales)[:80]}")
+    text = layer.get("data_b64")
+    count = (into + 1) * out
+    if not isinstance(text, str) or count > MOST_NUMBERS or len(text) != 4 * -(-count // 3):
+        raise UserError(f"{where} should hold {count:,} bytes, (in_ch + 1) x out_ch")
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise UserError(f"{where} is no base64") from None
+    if len(data) != count:
+        raise UserError(f"{where} holds {len(data):,} bytes, not {count:,}")
+    rows = torch.frombuffer(bytearray(data), dtype=torch.uint8).view(into + 1, out).double() / 255 - 0.5
+    weight, bias = (rows[part] * float(s or 0.0) for part, s in zip((slice(into), into), scales, strict=True))
+    return weight.T.float().contiguous(), bias.float().contiguous()
