@@ -1,7 +1,8 @@
-"""What repainting models are measured by: how a restyled film shimmers, and what a photo of 12 million pixels takes.
+"""What repainting models are measured by: how a restyled film shimmers, what a photo of 12 million pixels takes, looks.
 
 python benchmarks/style.py flicker MODEL FILM...
 python benchmarks/style.py memory MODEL
+python benchmarks/style.py sheet docs/images --styles MODEL... --textures MODEL...
 """
 
 import argparse
@@ -18,13 +19,14 @@ from PIL import Image
 from torch import Tensor
 
 import planaria as pl
+from planaria.data import scenes
 from planaria.data.frames import open_frames
 from planaria.data.sources import STILLS, moves
 from planaria.losses import backbones
 from planaria.losses.motion import shimmer
 from planaria.losses.style import Style
-from planaria.repaint import canvas_for, repaint, repaint_film
-from planaria.repaint.files import open_photo, picture_of
+from planaria.repaint import TEXTURE_STEPS, canvas_for, repaint, repaint_film
+from planaria.repaint.files import open_photo, picture_of, planes_of
 from planaria.tasks.restyle import style_image
 
 SETTLE = 4
@@ -33,7 +35,10 @@ JUDGED = 6
 """Frames whose distance to the style is measured."""
 NONE = 1e-4
 """Shimmer that is none, so that nothing can be a share of it."""
-LONGEST, TOLD = 400, 2
+SHOWN = ("face", "landscape", "bird", "street", "fruit")
+GAP = 6
+"""Pixels between the pictures of a sheet."""
+LONGEST, TOLD = 200, 4
 """Steps of a restart at most, and after how many each its distance is measured."""
 
 
@@ -143,10 +148,40 @@ def memory(model: str, photo: str, steps: int, pixels: tuple[int, int]) -> None:
         )
 
 
+def sheet(folder: Path, styles: list[str], textures: list[str]) -> None:
+    """Draw scenes as they are and repainted, and textures on 256 and 1,024 cells: restyle.png, textures.png."""
+    photos = [planes_of(scenes.draw(name, (144, 216))) for name in SHOWN]
+    rows = [photos, *([repaint(pl.load(model), photo, seed=1) for photo in photos] for model in styles)]
+    _laid(rows).save(folder / "restyle.png")
+    grown = []
+    for model in textures:
+        for side in (256, 1024):
+            canvas = canvas_for(pl.load(model), (side, side), seed=1)
+            canvas.begin()
+            canvas.step(TEXTURE_STEPS)
+            image = picture_of(canvas.picture()).resize((256, 256), Image.Resampling.BOX)
+            grown.append(planes_of(image))
+    _laid([grown]).save(folder / "textures.png")
+
+
+def _laid(rows: list[list[Tensor]]) -> Image.Image:
+    """Pictures of one size in rows, with a rim of white between."""
+    height, width = (side + GAP for side in rows[0][0].shape[1:])
+    whole = Image.new("RGB", (width * len(rows[0]) + GAP, height * len(rows) + GAP), "white")
+    for k, row in enumerate(rows):
+        for j, seen in enumerate(row):
+            whole.paste(picture_of(seen), (GAP + j * width, GAP + k * height))
+    return whole
+
+
 def main() -> None:
     """What is typed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     kinds = parser.add_subparsers(dest="kind", required=True)
+    drawn = kinds.add_parser("sheet")
+    drawn.add_argument("folder", type=Path)
+    drawn.add_argument("--styles", nargs="+", required=True)
+    drawn.add_argument("--textures", nargs="+", required=True)
     for name in ("flicker", "memory"):
         kind = kinds.add_parser(name)
         kind.add_argument("model")
@@ -162,7 +197,9 @@ def main() -> None:
     kinds.choices["memory"].add_argument("--photo", default="scene:landscape")
     kinds.choices["memory"].add_argument("--pixels", type=int, nargs=2, default=(4000, 3000))
     told = parser.parse_args()
-    if told.kind == "memory":
+    if told.kind == "sheet":
+        sheet(told.folder, told.styles, told.textures)
+    elif told.kind == "memory":
         memory(told.model, told.photo, told.steps, tuple(told.pixels))
     else:
         films = {Path(f).name: film_of(f, told.size, told.count, told.pan, told.zoom, told.noise) for f in told.films}

@@ -88,6 +88,12 @@ def test_the_same_stuff_elsewhere_is_alike_and_other_stuff_is_not(name):
     assert float(style_distance(backbone, grey, style)) > 5 * near
 
 
+def test_what_is_everywhere_alike_drowns_nothing():
+    """Lines are equally strong everywhere in stripes, so that their spread is next to nothing."""
+    photo = torch.rand(1, 3, 64, 64, generator=rng(4))
+    assert 1 < float(style_distance(backbones.load("filters"), photo, stripes())) < 60
+
+
 @pytest.mark.parametrize("kind", ["transport", "likeness"])
 def test_a_picture_that_follows_the_gradient_becomes_alike(kind):
     style = Style(backbones.load("filters"), spots(1))

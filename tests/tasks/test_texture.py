@@ -56,7 +56,7 @@ def test_it_learns_to_look_like_the_style(config):
         return [float(style_distance(look, shown, task.image).mean()) for look in looks]
 
     before = distances()
-    losses = [trainer.step().terms["transport"] for _ in range(60)]
+    losses = [trainer.step().terms["transport"] for _ in range(120)]
     assert sum(losses[-5:]) < 0.4 * sum(losses[:5])
     assert all(after < 0.4 * first for after, first in zip(distances(), before, strict=True)), "another backbone agrees"
 
@@ -110,7 +110,7 @@ def test_what_has_burst_begins_anew_and_now_and_then_the_first(config):
         assert torch.equal(batch.x[1], old[1])
         assert order.tolist() == [0, 1, 2, 3]
         renewed.append(not batch.x[0].any())
-    assert 0.2 < sum(renewed) / len(renewed) < 0.4
+    assert 0.1 < sum(renewed) / len(renewed) < 0.2
 
 
 def test_gradients_reach_the_first_steps():

@@ -16,6 +16,8 @@ MOST_CELLS = 2048
 """Cells of a map that are compared at most."""
 LEAST = 0.02
 """Spread that a channel of a map has at least, as a share of the greatest: below, differences count less."""
+STEADY = 0.15
+"""The same where a map is nowhere 0, as a share of the greatest mean: stripes are equally strong everywhere."""
 
 
 class Style:
@@ -32,7 +34,7 @@ class Style:
         self.cells = [m.flatten(2).transpose(1, 2) for m in maps]  # (1, n, c)
         self.means = [m.mean(1, keepdim=True) for m in self.cells]
         spreads = [m.std(1, keepdim=True) for m in self.cells]
-        self.spreads = [s.clamp(min=max(1e-6, LEAST * float(s.max()))) for s in spreads]
+        self.spreads = [s.clamp(min=_least(m, s)) for m, s in zip(maps, spreads, strict=True)]
         self.cells = [(m - mean) / s for m, mean, s in zip(self.cells, self.means, self.spreads, strict=True)]
         self.grams = [gram(m) for m in self.cells]
 
@@ -116,6 +118,12 @@ def directions(n: int, size: int, seed: int) -> Tensor:
     u = uniform(seed, 0, (n, size, 2)).clamp(min=1e-7)
     v = (-2 * u[..., 0].log()).sqrt() * (2 * torch.pi * u[..., 1]).cos()
     return v / v.norm(dim=1, keepdim=True)
+
+
+def _least(felt: Tensor, spreads: Tensor) -> float:
+    """The smallest spread that a channel of a map may have."""
+    steady = STEADY * float(felt.mean((2, 3)).max()) if float(felt.min()) > 0 else 0.0
+    return max(1e-6, LEAST * float(spreads.max()), steady)
 
 
 def _some(cells: Tensor, seed: int) -> Tensor:
