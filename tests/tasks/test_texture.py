@@ -110,7 +110,7 @@ def test_what_has_burst_begins_anew_and_now_and_then_the_first(config):
         assert torch.equal(batch.x[1], old[1])
         assert order.tolist() == [0, 1, 2, 3]
         renewed.append(not batch.x[0].any())
-    assert 0.1 < sum(renewed) / len(renewed) < 0.2
+    assert 0.2 < sum(renewed) / len(renewed) < 0.4
 
 
 def test_gradients_reach_the_first_steps():

@@ -29,6 +29,8 @@ MOST = 48
 """Photos that are kept at most."""
 BEYOND = 0.1
 """How much of what cells show beyond 0..1 a loss sees."""
+RENEWED = 0.3
+"""Share of the iterations in which one sample begins anew: a life in the pool lasts some hundred steps."""
 EXCHANGED = 0.25
 """Share of the samples from the pool that get another photo laid under them, or the same one shifted."""
 MOMENTS = (0, 60, 200, 1000)
@@ -75,9 +77,6 @@ def painter(rule: RuleConfig, shifts: tuple[int, ...]) -> Layout:
 class Task(base.Task):
     """Samples that live on in a pool. A subclass says what they should look like."""
 
-    renewed = 0.3
-    """Share of the iterations in which one sample begins anew: a life in the pool lasts some hundred steps."""
-
     def __init__(self, config: Any, layout: Layout, device: torch.device, tensors: dict[str, Tensor] | None):
         super().__init__(config, device, tensors)
         self.layout, self.pool = layout, config.train.pool
@@ -101,7 +100,7 @@ class Task(base.Task):
         """All as they have lived on, but for those that have burst, and for the first one now and then."""
         x = old.x.clone()
         begun = ~(old.x.abs().amax((1, 2, 3)) < FAR)
-        begun[0] |= bool(torch.rand((), generator=rng) < self.renewed)
+        begun[0] |= bool(torch.rand((), generator=rng) < RENEWED)
         x[begun] = new.x[begun]
         return self.targeted(Batch(self.damage(x, rng, progress))), torch.arange(len(x))
 

@@ -64,8 +64,6 @@ class Config:
 class Task(restyle.Task):
     """One texture."""
 
-    renewed = 0.15
-
     def __init__(self, config: Config, device: torch.device, tensors: dict[str, Tensor] | None = None):
         layout = Layout(3, alpha=None, hidden=config.rule.channels - 3, offset=0.5)
         super().__init__(config, layout, device, tensors)

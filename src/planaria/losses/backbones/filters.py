@@ -94,13 +94,13 @@ class Filters(nn.Module):
                 first.append(F.conv2d(x[:, :, rim:-rim, rim:-rim], self.finest, groups=3))
             signed = torch.cat([inner.relu(), (-inner).relu(), both], 1)
             second = F.conv2d(signed, self.mix).relu()
-            maps.append(torch.cat(first, 1))
+            maps += [torch.cat(first, 1), second]
             if scale < LINED:
                 slopes, ridges = (seen[:, k : 2 * DIRECTIONS : 2] for k in (0, 1))
                 energy = (slopes.square() + ridges.square() + 1e-4).sqrt()
-                around = F.pad(energy, (LINE // 2,) * 4, "replicate")
-                maps.append(F.conv2d(around, self.lines, groups=DIRECTIONS))
-            maps.append(second)
+                if min(energy.shape[2:]) < LINE + 7:
+                    energy = F.pad(energy, (LINE // 2,) * 4, "replicate")
+                maps.append(F.conv2d(energy, self.lines, groups=DIRECTIONS))
         return maps
 
     def content(self, rgb: Tensor) -> list[Tensor]:
