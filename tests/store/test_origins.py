@@ -241,6 +241,13 @@ def test_json_of_something_else(tmp_path, text):
         origins.load(path)
 
 
+def test_layers_that_are_tied_to_one_picture_size(tmp_path):
+    layers = {"net.0.weight": torch.zeros(8, 3, 3, 3), "net.1.norm.weight": torch.ones(8, 50, 50)}
+    torch.save(layers, tmp_path / "genca.pth")
+    with pytest.raises(UserError, match="net.1.norm.weight normalises over a grid of 8x50x50, as GENCA's layers do"):
+        origins.load(tmp_path / "genca.pth")
+
+
 def test_files_that_fit_nothing(tmp_path, monkeypatch):
     (tmp_path / "a.bin").write_bytes(bytes(4 * 100))
     with pytest.raises(UserError, match="it holds numbers 100"):

@@ -84,6 +84,13 @@ def _told(path: Path, tensors: Mapping[str, Tensor], fits: Mapping[str, Family])
         return next(iter(fits))
     if fits:
         raise UserError(f"{path} could be of {' or '.join(fits)}; say which: --from {next(iter(fits))}")
+    tied = next((name for name, t in tensors.items() if "norm" in name.lower() and t.ndim > 1), "")
+    if tied:
+        shape = "x".join(map(str, tensors[tied].shape))
+        raise UserError(
+            f"{path}: {tied} normalises over a grid of {shape}, as GENCA's layers do: each cell would need to know "
+            "all others, so no rule that cells run can be made of it"
+        )
     raise UserError(
         f"{path}: of no origin that planaria knows; it holds {described(tensors)}. Known are: "
         + "; ".join(f"{name} ({family.wants})" for name, family in sorted(FAMILIES.items()))
