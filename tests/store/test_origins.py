@@ -248,6 +248,13 @@ def test_layers_that_are_tied_to_one_picture_size(tmp_path):
         origins.load(tmp_path / "genca.pth")
 
 
+@pytest.mark.parametrize("missing", CHEST)
+def test_a_layer_that_is_not_there(tmp_path, missing):
+    torch.save({name: t for name, t in drawn(CHEST).items() if name != missing}, tmp_path / "sobel.pt")
+    with pytest.raises(UserError, match=f"it has no {missing}; it holds update_module"):
+        origins.load(tmp_path / "sobel.pt", "erikhelmut")
+
+
 def test_files_that_fit_nothing(tmp_path, monkeypatch):
     (tmp_path / "a.bin").write_bytes(bytes(4 * 100))
     with pytest.raises(UserError, match="it holds numbers 100"):

@@ -1,4 +1,7 @@
-"""Drift: where what a frame of a film shows was in the frame before, so that cells can go along with it."""
+"""Drift: where what a frame of a film shows was in the frame before, so that cells can go along with it.
+
+`losses.motion.shimmer` judges what comes of it, so it looks for ways by itself: everywhere near, in colour, no prior.
+"""
 
 from typing import final
 

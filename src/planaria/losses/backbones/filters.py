@@ -28,6 +28,8 @@ SIDE = 7
 DIRECTIONS = 6
 LINE, LENGTH = 13, 3.5
 """Cells on a side of a line, and the spread of its weights along it, in cells; across it is 1."""
+FEWEST = 8
+"""Places on a scale's shorter side where a line fits whole, at least; on smaller ones lines go on beyond the rim."""
 LINED = 2
 """Scales that are looked at along lines: on coarser ones too few lines fit to tell how often there are some."""
 MIXED = 32
@@ -98,7 +100,7 @@ class Filters(nn.Module):
             if scale < LINED:
                 slopes, ridges = (seen[:, k : 2 * DIRECTIONS : 2] for k in (0, 1))
                 energy = (slopes.square() + ridges.square() + 1e-4).sqrt()
-                if min(energy.shape[2:]) < LINE + 7:
+                if min(energy.shape[2:]) < LINE - 1 + FEWEST:
                     energy = F.pad(energy, (LINE // 2,) * 4, "replicate")
                 maps.append(F.conv2d(energy, self.lines, groups=DIRECTIONS))
         return maps

@@ -18,7 +18,7 @@ from planaria.core.layout import Layout
 from planaria.core.rule import Rule
 from planaria.errors import UserError, unknown
 from planaria.store.origins.families import FAMILIES, Family
-from planaria.store.origins.readers import MOST_BYTES, described, read
+from planaria.store.origins.readers import described, read
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,3 @@ def _told(path: Path, tensors: Mapping[str, Tensor], fits: Mapping[str, Family])
 def _name(stem: str) -> str:
     """A file's name as a model's: letters, digits and dashes."""
     return "-".join("".join(c if c.isalnum() else " " for c in stem).split()) or "imported"
-
-
-__all__ = ["FAMILIES", "MOST_BYTES", "Family", "Imported", "about", "load", "names"]

@@ -67,7 +67,7 @@ class Family:
             return f"it has no {missing[0]}"
         if odd := [name for name in shapes if name not in weights + biases]:
             return f"it has {odd[0]} besides"
-        if missing := [name for name in biases[:-1] if name not in shapes]:
+        if missing := [bias for _, bias in self.keys[:-1] if bias not in shapes]:
             return f"it has no {missing[0]}"
         return self._misfit(shapes)
 
@@ -109,7 +109,7 @@ class Family:
             parts = tensors["numbers"].split([math.prod(shape) for shape in sizes.values()])
             tensors = {name: part.view(sizes[name]) for name, part in zip(sizes, parts, strict=True)}
         filters, told = self._filters(stem, kernel)
-        layers = [tensors[weight].flatten(1) if k else tensors[weight] for k, (weight, _) in enumerate(self.keys)]
+        layers = [tensors[weight].flatten(1) for weight, _ in self.keys]
         biases = [tensors.get(bias) for _, bias in self.keys]
         channels = len(layers[-1]) + self.own
         config = replace(
@@ -124,11 +124,8 @@ class Family:
             for mine, theirs in zip(rule.biases, biases, strict=False):
                 mine.copy_(theirs)
         hidden = channels - self.layout.visible - self.layout.frozen
-        return (
-            rule,
-            replace(self.layout, hidden=hidden),
-            f"{self.order}, {told or ', '.join(filters)}, {config.edge} edge",
-        )
+        told = f"{self.order}, {told or ', '.join(filters)}, {config.edge} edge"
+        return rule, replace(self.layout, hidden=hidden), told
 
     def _filters(self, stem: str, kernel: str) -> tuple[tuple[str, ...], str]:
         """The rule's filters, which some files have in their names alone."""
@@ -153,8 +150,7 @@ class Family:
         """The first layer's weight `(out, channels * felt)` in our order, for our kernels and our channels."""
         out = len(weight)
         if self.order == "convolution":
-            return weight.flatten(1)
-        weight = weight.flatten(1)
+            return weight
         if self.order == "stacked":
             cube = weight.view(out, felt, channels).transpose(1, 2)
         elif self.order == "raw first":
@@ -168,15 +164,34 @@ class Family:
 
 
 def _layers(names: Sequence[str], last_bias: bool) -> tuple[tuple[str, str], ...]:
-    """The keys of layers by their names, the last one with a bias or without."""
+    """The keys of layers by their names; the last one may have a bias or can't."""
     return tuple((f"{name}.weight", f"{name}.bias" if last_bias or name != names[-1] else "") for name in names)
 
+
+GOOGLE_TEXTURE = Family(
+    about="Self-Organising Textures in PyTorch; .pt, .pth, w1 and w2",
+    licence="Apache-2.0",
+    home="github.com/google-research/self-organising-systems",
+    wants="w1.weight of 4 kernels, w1.bias, w2.weight",
+    keys=_layers(("w1", "w2"), False),
+    config=TEXTURE,
+    layout=Layout(3, alpha=None, hidden=9, offset=0.5),
+    task="texture",
+    scale=8.0,
+    grid=(128, 128),
+)
+MONASH_TEXTURE = replace(
+    GOOGLE_TEXTURE,
+    about="the same taught at Monash, shown without the half; .pt, .pth, w1 and w2",
+    home="Monash University",
+    layout=Layout(3, alpha=None, hidden=9),
+)
 
 FAMILIES: dict[str, Family] = {
     "erikhelmut": Family(
         about="growing MedMNIST pictures by many filters and losses; .pt, update_module.*",
         licence=NO_LICENCE,
-        home="github.com/erikhelmut",
+        home="erikhelmut on GitHub",
         wants="update_module.0.weight, .0.bias, .2.weight, its filter in the file's name",
         keys=_layers(("update_module.0", "update_module.2"), False),
         config=replace(GROWING, filters=("identity", "sobel")),
@@ -187,7 +202,7 @@ FAMILIES: dict[str, Family] = {
     "differentiable-morphogenesis": Family(
         about="growing and infecting emoji by a learned 3x3 convolution; .pt, model.*",
         licence=NO_LICENCE,
-        home="github.com, differentiable-morphogenesis",
+        home="differentiable-morphogenesis on GitHub",
         wants="model.0.weight of 3x3, model.0.bias, model.2.weight, model.2.bias",
         keys=_layers(("model.0", "model.2"), True),
         config=replace(GROWING, filters=("learned",), hidden=(256,), life="before"),
@@ -198,7 +213,7 @@ FAMILIES: dict[str, Family] = {
     "image-manipulation": Family(
         about="repainting photos by style images and prompts; .pt, whole modules w1, w2, w3",
         licence=NO_LICENCE,
-        home="github.com, Image-Manipulation",
+        home="Image-Manipulation on GitHub",
         wants="w1.weight 90x72, w2.weight, w3.weight of a whole module",
         keys=_layers(("w1", "w2", "w3"), True),
         config=EDITING,
@@ -220,41 +235,12 @@ FAMILIES: dict[str, Family] = {
         suffixes=(".json",),
         order="stacked",
     ),
-    "google-texture": Family(
-        about="Self-Organising Textures in PyTorch; .pt, w1 and w2",
-        licence="Apache-2.0",
-        home="github.com/google-research/self-organising-systems",
-        wants="w1.weight of 4 kernels, w1.bias, w2.weight",
-        keys=_layers(("w1", "w2"), False),
-        config=TEXTURE,
-        layout=Layout(3, alpha=None, hidden=9, offset=0.5),
-        task="texture",
-        scale=8.0,
-        grid=(128, 128),
-    ),
-    "monash-texture": Family(
-        about="the same taught at Monash, shown without the half; .pt, .pth, w1 and w2",
-        licence="Apache-2.0",
-        home="Monash University",
-        wants="w1.weight of 4 kernels, w1.bias, w2.weight",
-        keys=_layers(("w1", "w2"), False),
-        config=TEXTURE,
-        layout=Layout(3, alpha=None, hidden=9),
-        task="texture",
-        scale=8.0,
-        grid=(128, 128),
-    ),
-    "monash-texture-web": Family(
+    "google-texture": GOOGLE_TEXTURE,
+    "monash-texture": MONASH_TEXTURE,
+    "monash-texture-web": replace(
+        MONASH_TEXTURE,
         about="the same for a web page; .bin of bare numbers",
-        licence="Apache-2.0",
-        home="Monash University",
         wants="5,856 little-endian float32: w1, b1, w2",
-        keys=_layers(("w1", "w2"), False),
-        config=TEXTURE,
-        layout=Layout(3, alpha=None, hidden=9),
-        task="texture",
         suffixes=(".bin",),
-        scale=8.0,
-        grid=(128, 128),
     ),
-}  # fmt: skip
+}
