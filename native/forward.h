@@ -15,7 +15,7 @@ class Walk {
           block_(job, stage.dx[rank]),
           first_bias_(job.layer[0].bias + static_cast<std::size_t>(sample) * job.layer[0].out_pad),
           local_((job.life & before) != 0),
-          torus_(job.edge == Edge::circular),
+          torus_(job.edge == Edge::circular && !job.open),
           box_{1, job.height, 1, job.width} {}
 
     // where the state is other than zero, and how alive; called by one member
@@ -76,7 +76,7 @@ class Walk {
     Block block_;
     const real* first_bias_;
     const bool local_;  // whether only cells near life can act
-    const bool torus_;  // else no life comes from beyond the grid: a copy of a cell is beside none that the cell isn't
+    const bool torus_;  // of life: else none comes from beyond; a copy of a cell is beside none that the cell isn't
     Box box_;           // holds every cell that may be other than zero
 };
 

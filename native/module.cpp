@@ -301,7 +301,7 @@ class Rollout {
 template <class real>
 std::unique_ptr<Rollout<real>> forward(In<real> x, Out<real> y, In<real> taps, In<real> first_bias,
                                        std::vector<In<real>> weights, std::vector<In<real>> biases, int own,
-                                       double slope, int life, int life_channel, double threshold, int edge, double dt,
+                                       double slope, int life, int life_channel, double threshold, int edge, bool open, double dt,
                                        std::uint32_t seed, std::uint32_t t, std::uint32_t row, std::uint32_t column,
                                        int steps, std::uint64_t fire, bool keep, int threads, const std::string& isa,
                                        std::vector<int> reaches) {
@@ -327,7 +327,8 @@ std::unique_ptr<Rollout<real>> forward(In<real> x, Out<real> y, In<real> taps, I
     job.own = own, job.stride = (channels + k.lanes - 1) / k.lanes * k.lanes,
     job.filters = static_cast<int>(taps.shape(0)), job.border = border;
     job.slope = static_cast<real>(slope), job.life = life, job.life_channel = life_channel;
-    job.threshold = static_cast<real>(threshold), job.edge = static_cast<Edge>(edge), job.dt = static_cast<real>(dt);
+    job.threshold = static_cast<real>(threshold), job.edge = static_cast<Edge>(edge), job.open = open;
+    job.dt = static_cast<real>(dt);
     job.seed = seed, job.t = t, job.first_row = row, job.first_column = column;
     job.steps = steps, job.fire = fire;
     auto rollout =
@@ -351,7 +352,7 @@ void bind(nb::module_& m, const char* name) {
     m.def("forward", &forward<real>, nb::arg("x").noconvert(), nb::arg("y").noconvert(), nb::arg("taps").noconvert(),
           nb::arg("first_bias").noconvert(), nb::arg("weights"), nb::arg("biases"), nb::kw_only(), nb::arg("own"),
           nb::arg("slope"), nb::arg("life"), nb::arg("life_channel"), nb::arg("threshold"), nb::arg("edge"),
-          nb::arg("dt"), nb::arg("seed"), nb::arg("t"), nb::arg("row"), nb::arg("column"), nb::arg("steps"),
+          nb::arg("open"), nb::arg("dt"), nb::arg("seed"), nb::arg("t"), nb::arg("row"), nb::arg("column"), nb::arg("steps"),
           nb::arg("fire"), nb::arg("keep"), nb::arg("threads"), nb::arg("isa") = "",
           nb::arg("reaches") = std::vector<int>());
 }

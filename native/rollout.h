@@ -38,6 +38,7 @@ struct Job {
     int life, life_channel;
     real threshold;
     Edge edge;
+    bool open;  // no life comes from beyond the grid, whatever its edge
     real dt;
     std::uint32_t seed, t;
     std::uint32_t first_row, first_column;  // of the grid in a larger one: which cells act there

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from planaria import store
+from planaria.core.infection import combine, infectable, strains
 from planaria.core.layout import Layout, tiled
 from planaria.core.rule import Rule
 from planaria.core.solve import Solver
@@ -73,7 +75,7 @@ def find(
     told = store.card(path)
     if grid is None:
         trained = store.trained_size(path)
-        posed = layout.frozen and start not in (None, "seed", "random")
+        posed = layout.photo and start not in (None, "seed", "random")
         grid = shape_of(str(start), trained[0] * trained[1]) if posed else trained
     name = str(told.get("name") or (path.resolve().parent.name if path.name == "model.safetensors" else path.stem))
     frames = store.start(path) if start is None else None
@@ -104,11 +106,30 @@ def wake(
     module = rule if solver == "euler" else Solver(rule, solver)
     with torch.no_grad():
         x = None
-        if frames is not None and layout.frozen:
+        if frames is not None and layout.photo:
             x = layout.pose(tiled(frames[-1:], size), seed=seed)
         elif frames is not None:
             x = charge(module, layout, tiled(frames, size)[None], frame, engine=engine)
     return Living(module, layout, size, x, card, name, frame, engine)
+
+
+def infected(living: Living, virus: str | Path, *, delay: int | None = None, recovery: int | None = None) -> Living:
+    """`living` with the rule of `virus` in the cells that are infected (`World.infect`), and in no others.
+
+    `virus` is a model as for `find`: of one that was taught to infect, its virus. It spreads as that was taught to,
+    else by contact; `delay` and `recovery` are those of `core.infection.Spread`. Raises `UserError` where the two
+    don't fit.
+    """
+    if not isinstance(living.rule, Rule):
+        raise UserError(f"{living.name} runs under a solver, and only a plain rule can be infected")
+    host, layout, _, _ = strains(living.rule, living.layout)
+    _, _, guest, spread = strains(*store.load(store.model_path(virus)))
+    changed = {"delay": delay, "recovery": recovery}
+    spread = replace(spread, **{key: n for key, n in changed.items() if n is not None})
+    laid, start = infectable(layout, spread), living.start
+    if start is not None:
+        start = F.pad(start[:, : layout.channels], (0, 0, 0, 0, 0, laid.channels - layout.channels))
+    return replace(living, rule=combine(host, guest, spread), layout=laid, start=start)
 
 
 def begin(
@@ -132,9 +153,9 @@ def begin(
         world = World(rule, layout, size, seed=seed)
         world.randomise()
         return world.x
-    if layout.visible != 4 and not layout.frozen and _many(start):
+    if layout.visible != 4 and not layout.photo and _many(start):
         return charge(rule, layout, _frames(start, layout, size, context or {})[None], frame, engine=engine)
-    if layout.frozen:
+    if layout.photo:
         return layout.pose(exposed(layout, size, str(start))[None], seed=seed)
     return layout.embed(fitted(str(start), size, layout.visible, layout.alpha is not None))
 

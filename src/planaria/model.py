@@ -152,7 +152,7 @@ class Model(tuple[Rule, Layout]):
         if not notebook.interactive():
             frame = self._living(None, None).frame
             shown = {"steps": 80 * frame} if self.start is not None else {"steps": 240, "every": 3}
-            shot = self.film(erase=movie.healing(self.card), **shown)
+            shot = self.film(**movie.shown_deeds(self.layout, self.card), **shown)
             return {**shot._repr_mimebundle_(), "text/plain": repr(self)}, {}
         world = self.world()
         world.tick(120 if self.start is None else 0)

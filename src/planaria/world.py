@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from planaria.core.damage import Wound
 from planaria.core.layout import Layout
 from planaria.core.noise import derive, uniform
+from planaria.core.outbreak import Outbreak
 from planaria.core.solve import Solver
 from planaria.engine import run
 from planaria.errors import UserError
@@ -107,7 +108,7 @@ class World:
         self._edit(0.0)
 
     def randomise(self) -> None:
-        """A number by chance in every channel: visible ones show 0..1, hidden ones hold -0.5..0.5.
+        """A number by chance in every channel: visible ones show 0..1, hidden ones hold -0.5..0.5; none is infected.
 
         The same seed and step give the same numbers, here and in the browser's player.
         """
@@ -115,6 +116,7 @@ class World:
         u = uniform(derive(self.seed, 1), self.t, (own, *self.size), self.x.device)
         u[: self.layout.visible] -= self.layout.offset
         u[self.layout.visible :] -= 0.5
+        u[self.layout.body :] = 0.0
         self._edit(u)
 
     def expose(self, picture: Picture) -> None:
@@ -133,9 +135,27 @@ class World:
         """Cut out a shape of `planaria.core.damage`: `left`, `circle(36,36,10)`, `centre(16)`, `noise(0.3)`, ..."""
         wound = Wound.parse(wound) if isinstance(wound, str) else wound
         alive = self.x[:, self.layout.alpha, None] > 0 if self.layout.alpha is not None else None
-        hurt = wound.apply(self.x, seed=derive(self.seed, self.t), frozen=self.layout.frozen, alive=alive)
+        hurt = wound.apply(self.x, seed=derive(self.seed, self.t), frozen=self.layout.spared(wound.kind), alive=alive)
         self._remember()
         self.x = hurt
+
+    def infect(self, where: str | Outbreak) -> int:
+        """Infect cells: `20,20` (row, column), `20,20,3` (with a radius), `middle`, `all`, `10%`; gives how many.
+
+        Only living cells are infected where cells have life, but for a share, which is of all. Raises `UserError` where
+        the model holds no infection.
+        """
+        where = Outbreak.parse(where) if isinstance(where, str) else where
+        strain, alpha = self.layout.strain, self.layout.alpha
+        if strain is None:
+            raise UserError("this model holds no infection, so nothing can be infected")
+        living = self.x[0, alpha] > 0 if alpha is not None else torch.ones_like(self.x[0, 0], dtype=torch.bool)
+        mask = where.mask(living, seed=derive(self.seed, self.t))
+        hurt = self.x.clone()
+        hurt[0, strain][mask] = 1.0
+        self._remember()
+        self.x = hurt
+        return int(mask.sum())
 
     def paint(self, row: float, column: float, radius: float, values: dict[int, float] | None = None) -> None:
         """Set channels of a disc of cells to `values` (channel -> value); plant living seed cells where None.
@@ -150,8 +170,8 @@ class World:
         disc = (y[:, None] - row) ** 2 + (x - column) ** 2 <= radius**2
         own = self.x.shape[1] - self.layout.frozen
         if values is None:
-            values = dict.fromkeys(range(self.layout.alpha or 0, own), 1.0)
-        if odd := [c for c in values if not 0 <= c < own]:
+            values = dict.fromkeys(self.layout.sown, 1.0)
+        if odd := [c for c in values if not 0 <= c < own and c != self.layout.strain]:
             raise UserError(f"can't paint channel {odd[0]}; this pattern's channels are 0..{own - 1}")
         painted = self.x.clone()
         for channel, value in values.items():

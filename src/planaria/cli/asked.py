@@ -1,4 +1,4 @@
-"""What a person asks for on the command line: wounds, and a size."""
+"""What a person asks for on the command line: wounds, infections, and a size."""
 
 from collections.abc import Sequence
 
@@ -13,6 +13,17 @@ def wounds(words: Sequence[str]) -> dict[int, str]:
         if not at or not step.isdecimal():
             raise UserError(f"--erase {word!r}: write WOUND@STEP, as in left@150")
         found[int(step)] = wound
+    return found
+
+
+def outbreaks(words: Sequence[str]) -> dict[int, str]:
+    """`20,20@100`, any number of times, as step -> places with semicolons between."""
+    found: dict[int, str] = {}
+    for word in words:
+        place, at, step = word.rpartition("@")
+        if not at or not step.isdecimal():
+            raise UserError(f"--at {word!r}: write ROW,COLUMN@STEP, as in 20,20@100; or middle@100, all@100, 10%@100")
+        found[int(step)] = f"{found[int(step)]};{place}" if int(step) in found else place
     return found
 
 

@@ -22,6 +22,7 @@ def export(
     size: str | None = None,
     seed: int = 0,
     erase: Annotated[Sequence[str], Parameter(negative=())] = (),
+    at: Annotated[Sequence[str], Parameter(negative=())] = (),
     intact: Annotated[bool, Parameter(negative=())] = False,
     every: int | None = None,
     fps: int | None = None,
@@ -33,7 +34,8 @@ def export(
 ) -> int:
     """Write a model as something that others can open: a page, a graph, a film, a strip.
 
-    A film of a model that was trained to heal shows it: its left half is cut off at step 160.
+    A film of a model that was trained to heal shows it: its left half is cut off at step 160; of one that holds an
+    infection, that begins in the middle at step 100.
 
     Parameters
     ----------
@@ -56,8 +58,10 @@ def export(
         Which cells fire: the same seed, the same life.
     erase
         WOUND@STEP, any number of times: left@150, centre(16)@200, circle(36,36,10)@100, noise(0.3)@50.
+    at
+        Where and when cells of a model that holds an infection are infected: 20,20@100, middle@100, all@100, 10%@100.
     intact
-        Film it without a wound.
+        Film it without a wound or an infection.
     every
         Steps from frame to frame; by default those that a video model was taught, else 2.
     fps
@@ -78,11 +82,12 @@ def export(
     outputs = (*outputs, *output)
     if not outputs:
         raise UserError(f"say where it goes: planaria export {model} FILE, where FILE ends in {', '.join(suffixes())}")
-    if intact and erase:
-        raise UserError("--intact and --erase contradict each other")
+    if intact and (erase or at):
+        raise UserError(f"--intact and {'--erase' if erase else '--at'} contradict each other")
     options = Options(
         steps=steps, frames=frames, fps_factor=fps_factor, size=asked.size(size), seed=seed,
-        erase=asked.wounds(erase) if erase or intact else None, every=every, fps=fps, scale=scale,
+        erase=asked.wounds(erase) if erase or intact else None,
+        infect=asked.outbreaks(at) if at or intact else None, every=every, fps=fps, scale=scale,
         background=background, engine=engine, name=name, title=title,
     )  # fmt: skip
     for wanted in outputs:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from planaria.cli import asked
+from planaria.errors import UserError
 
 if TYPE_CHECKING:
     from planaria.export.movie import Take
@@ -31,6 +32,10 @@ def run(
     seed: int = 0,
     solver: str | None = None,
     erase: Sequence[str] = (),
+    infect: str | None = None,
+    at: Sequence[str] = (),
+    delay: int | None = None,
+    recovery: int | None = None,
     every: int | None = None,
     fps: int | None = None,
     scale: int | None = None,
@@ -65,6 +70,16 @@ def run(
         What takes the steps: euler, midpoint, rk4, dopri5 (all but euler: extra `ode`); by default as it was trained.
     erase
         WOUND@STEP, any number of times: left@150, centre(16)@200, circle(36,36,10)@100, noise(0.3)@50.
+    infect
+        A model whose rule spreads through this one's body: one that was trained to, or any of the same kind.
+    at
+        Where and when it begins, any number of times: ROW,COLUMN@STEP, ROW,COLUMN,RADIUS@STEP, middle@100, all@100,
+        10%@100 (a share of all cells). By default middle@100.
+    delay
+        How often a cell beside infected ones acts until it is; by default as it was trained, else 1.
+    recovery
+        How often an infected cell acts until it is the host's again, and immune; by default as it was trained, else 0,
+        never.
     every
         Steps from frame to frame; by default those that a video model was taught, else 2.
     fps
@@ -76,24 +91,29 @@ def run(
     engine
         `planaria list engines` tells.
     """
-    grid, wounds = asked.size(size), asked.wounds(erase)
+    grid, wounds, outbreaks = asked.size(size), asked.wounds(erase), asked.outbreaks(at)
+    if infect is None and (delay, recovery) != (None, None):
+        raise UserError("--delay and --recovery say how an infection spreads: give --infect VIRUS too")
 
     from planaria.export import Options
     from planaria.export.movie import check_suffix, longer, take
-    from planaria.living import find
+    from planaria.living import find, infected
 
     if output is not None:
         check_suffix(output)
     console = Console()
     with console.status(f"waking {Path(model).name}"):
         living = find(model, size=grid, start=start, seed=seed, solver=solver, engine=engine)
+        if infect is not None:
+            living = infected(living, infect, delay=delay, recovery=recovery)
         if steps is None and frames is None and living.frame == 1 and "frame" not in living.card:
             steps = STEPS
         told = take(
             living,
             Options(
                 steps=steps, frames=frames, fps_factor=fps_factor, size=grid, start=start, solver=solver, seed=seed,
-                erase=wounds, every=every, fps=fps, scale=scale, background=background, engine=engine,
+                erase=wounds, infect=outbreaks or None, every=every, fps=fps, scale=scale, background=background,
+                engine=engine,
             ),
         )  # fmt: skip
     with _progress(console) as bar:

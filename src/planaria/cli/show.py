@@ -89,11 +89,11 @@ def _origin(card: "Mapping[str, Any]") -> dict[str, str]:
 
 def _moments(living: "Living") -> "tuple[Film, str, int]":
     """A film to pick from, what its moments are counted in, and cell steps of that."""
-    from planaria.export.movie import film, healing, taught
+    from planaria.export.movie import film, shown_deeds, taught
 
     if living.start is None:
-        erase = healing(living.card)
-        return film(living.rule, living.layout, steps=260, size=living.size, every=20, erase=erase, seed=1), "steps", 1
+        deeds = shown_deeds(living.layout, living.card)
+        return film(living.rule, living.layout, steps=260, size=living.size, every=20, seed=1, **deeds), "steps", 1
     every = STRIDE * living.frame if taught(living) else PAINTED
     steps = (PICTURES - 1) * every
     shot = film(living.rule, living.layout, steps=steps, every=every, start=living.start)

@@ -36,6 +36,12 @@ class Layout:
     """Picture = state + offset."""
     shifts: tuple[int, ...] = ()
     """Cells of each shift-shuffle that the frozen channels hold after the photo, two channels each."""
+    straight: bool = False
+    """Whether visible RGBA is straight: its colours not yet multiplied by alpha."""
+    lean: bool = False
+    """Whether a seed holds nothing but its life, so that its hidden channels are 0."""
+    strain: int | None = None
+    """Channel that is 1 where a cell runs the rule of an infection; what an infection keeps besides comes after it."""
 
     def __post_init__(self) -> None:
         if self.visible not in (1, 3, 4):
@@ -47,6 +53,8 @@ class Layout:
                 f"layout.shifts={self.shifts} are cells above 0, two frozen channels each beside the photo; "
                 f"layout.frozen={self.frozen} leaves {self.photo} for that, and it has 1, 3 or 4"
             )
+        if self.strain is not None and not self.visible <= self.strain < self.channels:
+            raise UserError(f"layout.strain is {self.strain}, outside {self.visible}..{self.channels - 1}")
         if self.alpha is not None and not 0 <= self.alpha < self.channels - self.frozen:
             raise UserError(f"layout.alpha is {self.alpha}, outside 0..{self.channels - self.frozen - 1}")
 
@@ -58,7 +66,24 @@ class Layout:
     @property
     def photo(self) -> int:
         """Frozen channels that hold the photo itself."""
-        return self.frozen - 2 * len(self.shifts)
+        masked = self.strain is not None and self.strain >= self.channels - self.frozen
+        return self.frozen - 2 * len(self.shifts) - masked
+
+    def spared(self, wound: str) -> int:
+        """Trailing channels that a wound of this kind leaves alone: noise makes nobody ill."""
+        return self.channels - self.body if wound == "noise" else self.frozen
+
+    @property
+    def body(self) -> int:
+        """Leading channels that a cell writes but for what an infection keeps there."""
+        own = self.channels - self.frozen
+        return own if self.strain is None else min(own, self.strain)
+
+    @property
+    def sown(self) -> range:
+        """Channels that are 1 in a seed: its life, and the hidden ones unless it is `lean`."""
+        alpha = self.alpha or 0
+        return range(alpha, alpha + 1 if self.lean else self.body)
 
     def exposed(self, photo: Tensor) -> Tensor:
         """What the frozen channels hold of `photo` `(b, photo, h, w)` in 0..1: `(b, frozen, h, w)`.
@@ -86,7 +111,7 @@ class Layout:
         return torch.cat([photo - self.offset, hidden.expand(b, -1, -1, -1), frozen], 1)
 
     def seed(self, n: int, size: int | tuple[int, int], *, device: torch.device | None = None) -> State:
-        """`n` empty worlds with one living cell in the middle, its life and hidden channels 1 (all zero without life).
+        """`n` empty worlds with one living cell in the middle, `sown` channels of it 1 (all zero without life).
 
         `size` is one number for a square or `(rows, columns)`; the cell sits at `(rows // 2, columns // 2)`.
         """
@@ -96,7 +121,7 @@ class Layout:
         self._check_memory(n, h, w)
         x = torch.zeros(n, self.channels, h, w, device=device)
         if self.alpha is not None:
-            x[:, self.alpha : self.channels - self.frozen, h // 2, w // 2] = 1.0
+            x[:, self.sown.start : self.sown.stop, h // 2, w // 2] = 1.0
         return x
 
     def _check_memory(self, n: int, h: int, w: int) -> None:
@@ -115,11 +140,16 @@ class Layout:
             raise UserError(f"the picture has {picture.shape[0]} channels, the layout shows {self.visible}")
         x = picture.new_zeros(n, self.channels, *picture.shape[1:])
         x[:, : self.visible] = picture - self.offset
+        if self.straight and self.visible == 4:
+            x[:, :3] = x[:, :3] / picture[3:].clamp(min=1e-6)
         return x
 
     def picture(self, x: State) -> Tensor:
         """What the cells show, unclamped: `(b, visible, h, w)`."""
-        return x[:, : self.visible] + self.offset
+        shown = x[:, : self.visible] + self.offset
+        if self.straight and self.visible == 4:
+            return torch.cat([shown[:, :3] * shown[:, 3:].clamp(0, 1), shown[:, 3:]], 1)
+        return shown
 
     def colour(self, rgb: tuple[int, int, int]) -> dict[int, float]:
         """What a cell of this opaque colour (0..255 each) holds: channel -> value. Grey is its luminance (Rec. 601)."""
@@ -144,7 +174,9 @@ class Layout:
 
     def rgb(self, x: State, background: float = 1.0) -> Tensor:
         """What a person sees: `(b, 3, h, w)` in 0..1, over `background` (0 black, 1 white)."""
-        p = self.picture(x).nan_to_num().clamp(0, 1)
+        p = (x[:, : self.visible] + self.offset).nan_to_num().clamp(0, 1)
+        if self.straight and self.visible == 4:
+            p = torch.cat([p[:, :3] * p[:, 3:], p[:, 3:]], 1)
         if self.visible == 1:
             return p.expand(-1, 3, -1, -1)
         if self.visible == 3:

@@ -4,6 +4,7 @@ Mordvintsev, Randazzo, Niklasson and Levin, "Growing Neural Cellular Automata", 
 """
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
@@ -26,6 +27,9 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "silu": F.silu,
     "tanh": torch.tanh,
 }
+
+SIGMA, WIDEST_BLUR = 2.0, 15
+"""Of a blur, in cells: its standard deviation, and its side at most."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,10 @@ class RuleConfig:
     """Channel that says how alive a cell is."""
     life_threshold: float = 0.1
     """A cell is alive where the strongest life channel of its 3x3 block exceeds this."""
+    life_edge: Literal["same", "zero"] = "same"
+    """What of life lies beyond the grid: what else does, or nothing."""
+    blurs: tuple[str, ...] = ()
+    """Channels that melt into their neighbours in every step, `CHANNEL@SIZE`: as wide a Gaussian of sigma 2, odd."""
     frozen: int = 0
     """Trailing channels that are read, never written, and never die."""
     cond: int = 0
@@ -76,8 +84,24 @@ class RuleConfig:
                 f"rule.channels={self.channels} has no channel {self.life_channel} for life (rule.life_channel) that "
                 "is not frozen; a picture needs at least 4 channels, or set rule.life=none"
             )
+        blurred = [channel for channel, _ in spread(self.blurs)]
+        if len(set(blurred)) < len(blurred) or any(c >= self.channels - self.frozen for c in blurred):
+            raise UserError(f"rule.blurs={', '.join(self.blurs)} names a channel twice, or one that is not written")
         if not 0 <= self.cond <= 65536:
             raise UserError(f"rule.cond must be in 0..65536, got {self.cond}")
+
+
+def spread(blurs: tuple[str, ...]) -> list[tuple[int, Tensor]]:
+    """Channels that are blurred, and the kernel of each, `(n, n)`. Raises `UserError` for what is no blur."""
+    found = []
+    for text in blurs:
+        match = re.fullmatch(r"(\d{1,4})@(\d{1,2})", text)
+        size = int(match[2]) if match else 0
+        if match is None or size % 2 == 0 or not 3 <= size <= WIDEST_BLUR:
+            raise UserError(f"rule.blurs: {text!r} is no CHANNEL@SIZE with a size of 3, 5, ... {WIDEST_BLUR}, as 13@7")
+        line = torch.exp(-((torch.arange(size, dtype=torch.float64) - size // 2) ** 2) / (2 * SIGMA**2))
+        found.append((int(match[1]), torch.outer(line, line) / line.sum() ** 2))
+    return found
 
 
 def shapes(config: RuleConfig) -> dict[str, tuple[int, ...]]:
@@ -108,6 +132,7 @@ class Rule(nn.Module):
         self.config = config = config or RuleConfig()
         self.register_buffer("kernels", bank(config.filters), persistent=False)  # (f, 3, 3)
         self.reaches = reaches(config.filters)
+        self._blurs = spread(config.blurs)
         self._runs = [(reach, len(list(run))) for reach, run in groupby(self.reaches)]
         shape = shapes(config)
         self.weights = nn.ParameterList(torch.empty(s) for name, s in shape.items() if name.startswith("weights"))
@@ -139,13 +164,18 @@ class Rule(nn.Module):
             p = F.conv2d(p, w[:, :, None, None], self.biases[i] if i < len(self.biases) else None)
             if i < len(self.config.hidden):
                 p = bend(p)
+        for channel, kernel in self._blurs:
+            felt = self.pad(x[:, channel : channel + 1], len(kernel) // 2)
+            change = F.conv2d(felt, kernel[None, None].to(x)) - x[:, channel : channel + 1]
+            p = p + F.pad(change, (0, 0, 0, 0, channel, p.shape[1] - 1 - channel))
         return F.pad(p, (0, 0, 0, 0, 0, self.config.frozen))
 
     def alive(self, x: State) -> Mask:
-        """Cells with a living cell in their 3x3 block (the grid's edge as perception sees it)."""
+        """Cells with a living cell in their 3x3 block (beyond the grid's edge, as `life_edge` has it)."""
         k = self.config.life_channel
         living = (x[:, k : k + 1] > self.config.life_threshold).to(x.dtype)
-        return F.max_pool2d(self.pad(living), 3, 1) > 0
+        around = F.pad(living, (1, 1, 1, 1)) if self.config.life_edge == "zero" else self.pad(living)
+        return F.max_pool2d(around, 3, 1) > 0
 
     def pad(self, x: Tensor, reach: int = 1) -> Tensor:
         """`reach` rings of cells around the grid: empty, copies of the rim, or the torus, several times round."""

@@ -37,6 +37,8 @@ def declines(rule: nn.Module, x: State) -> str:
     if x.dtype != torch.float32 and not (_interpreted() and x.dtype == torch.float64):
         return f"it runs in float32, not in {str(x.dtype).removeprefix('torch.')}"
     config = rule.config
+    if config.blurs:
+        return "it blurs no channels"
     if len(config.hidden) != 1:
         return f"it runs one hidden layer, not {len(config.hidden)}"
     if config.activation != "relu":
@@ -235,7 +237,8 @@ def _walk(job: _Job, x: Tensor, first: Tensor, w1: Tensor, w2: Tensor, b2: Tenso
     if config.life != "none":
         mature.copy_(x[:, config.life_channel] > config.life_threshold)
     grid, net = (job.tiles(b, h, w),), job.grid | job.net | {"num_warps": 8}
-    life = {"REACH": before + (before and after), "LIFE_CHANNEL": config.life_channel, "BIAS": len(b2) > 0}
+    rim = EDGES["zero" if config.life_edge == "zero" else config.edge]
+    life = {"REACH": before + (before and after), "LIFE_CHANNEL": config.life_channel, "RIM": rim, "BIAS": len(b2) > 0}
     for t in range(job.steps):
         a, z = states[t % room], states[(t + 1) % room]
         alive = lives[t % len(lives)]
@@ -245,7 +248,8 @@ def _walk(job: _Job, x: Tensor, first: Tensor, w1: Tensor, w2: Tensor, b2: Tenso
         )  # fmt: skip
         if config.life != "none":
             kernels.death[grid](
-                z, mature, tried, left, alive, h, w, **job.grid, OWN=job.own, BEFORE=before, AFTER=after
+                z, mature, tried, left, alive, h, w, **{**job.grid, "EDGE": rim}, OWN=job.own, BEFORE=before,
+                AFTER=after,
             )
             mature, left = left, mature
     return states, lives

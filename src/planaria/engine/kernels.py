@@ -187,11 +187,12 @@ def bend(
 def step(
     x, y, mature, tried, w1, first, w2, b2, keys, t, top, left, H, W,
     TAPS: tl.constexpr, APART: tl.constexpr, RATE: tl.constexpr, REACH: tl.constexpr, LIFE: tl.constexpr,
-    LIFE_CHANNEL: tl.constexpr, THRESHOLD: tl.constexpr, BIAS: tl.constexpr, F: tl.constexpr, C: tl.constexpr,
+    LIFE_CHANNEL: tl.constexpr, THRESHOLD: tl.constexpr, RIM: tl.constexpr, BIAS: tl.constexpr, F: tl.constexpr,
+    C: tl.constexpr,
     OWN: tl.constexpr, CP: tl.constexpr, HIDDEN: tl.constexpr, HC: tl.constexpr, EDGE: tl.constexpr,
     TH: tl.constexpr, TW: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
-    """`y = x + fire * flow(x)`, before death. `tried` says which cells of `y` are mature.
+    """`y = x + fire * flow(x)`, before death. `tried` says which cells of `y` are mature. `RIM` is the `EDGE` of life.
 
     Where life is judged before the step, a cell with no mature one within `REACH` dies and saves nobody: it rests, and
     so does a tile where nobody acts.
@@ -204,7 +205,7 @@ def step(
     new = tl.load(x + here, mask=inside, other=0.0)
     act = ok & fires(keys, t, sample, row, col, top, left, RATE)
     if REACH > 0:
-        act = act & any_near(mature, sample, row, col, ok, H, W, REACH, EDGE)
+        act = act & any_near(mature, sample, row, col, ok, H, W, REACH, RIM)
     if tl.max(act.to(tl.int32), 0) > 0:
         p = perceive(x, sample, row, col, ok, H, W, TAPS, APART, F, C, CP, EDGE)
         dx = tl.zeros_like(new)

@@ -60,6 +60,8 @@ def declines(rule: nn.Module, x: State) -> str:
         return f"it has no {config.activation}, only {', '.join(SLOPES)}"
     if max(*config.hidden, config.channels * len(rule.kernels), 1) > WIDEST:
         return f"a layer is wider than {WIDEST}"
+    if config.blurs:
+        return "it blurs no channels"
     if config.life != "none" and config.life_threshold < 0:
         return "life below zero reaches every cell"
     border = 2 * max(rule.reaches)
@@ -120,6 +122,7 @@ class _Job:
             "life_channel": config.life_channel,
             "threshold": config.life_threshold,
             "edge": EDGES[config.edge],
+            "open": config.life_edge == "zero",
             "dt": self.dt,
             "seed": self.seed % 2**32,
             "t": self.t % 2**32,

@@ -26,6 +26,8 @@ def declines(rule: nn.Module, x: State) -> str:
     """Why this engine can't run `rule` on `x`; empty where it can."""
     if type(rule) is not Rule:
         return f"{type(rule).__name__} is not a plain Rule"
+    if rule.config.blurs:
+        return "it blurs no channels"
     if x.device.type != "cpu":
         return f"gathering single cells is slow on {x.device.type}"
     if x.numel() >= 2**31:
@@ -207,7 +209,7 @@ class _Rollout(torch.autograd.Function):
         config = job.config
         b, c, h, w = x.shape
         n, own = b * h * w, c - config.frozen
-        circular = config.edge == "circular"
+        circular = config.edge == "circular" and config.life_edge == "same"
         stencil = _stencil(b, h, w, job.taps, config.edge, x.dtype)
         weights, biases = list(parameters[:layers]), list(parameters[layers:])
         cur = torch.cat([x.permute(0, 2, 3, 1).reshape(n, c), x.new_zeros(1, c)])

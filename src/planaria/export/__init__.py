@@ -34,6 +34,8 @@ class Options:
     """Which cells fire: the same seed, the same life."""
     erase: Mapping[int, str] | None = None
     """Step -> wound of a film; None cuts the left half off a model that was trained to heal."""
+    infect: Mapping[int, str] | None = None
+    """Step -> where an infection begins (`World.infect`); None infects the middle of a model that holds one."""
     every: int | None = None
     """Steps from frame to frame; None is a frame of a video model, 2 steps of others."""
     fps: int | None = None

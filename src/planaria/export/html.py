@@ -57,7 +57,8 @@ def page(model: str | Path, options: Options | None = None) -> str:
     if options.size is not None:
         told["grid"] = list(options.size) if isinstance(options.size, tuple) else [options.size] * 2
     layout = told["layout"]
-    made = "painted" if layout["frozen"] else "made" if layout["alpha"] is None else "grown"
+    painted = layout["frozen"] and layout["strain"] is None
+    made = "painted" if painted else "made" if layout["alpha"] is None else "grown"
     data = json.dumps(told, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
     parts = {
         "title": html.escape(options.title or told["name"]),
@@ -94,7 +95,7 @@ def payload(model: str | Path) -> dict[str, Any]:
         "frame": frame_steps(card),
         "length": loop_steps(card),
         "solver": solver_of(card),
-        **_start(path, most=1 if layout.frozen else None),
+        **_start(path, most=1 if layout.photo else None),
     }
 
 

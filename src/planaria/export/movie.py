@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -14,6 +14,7 @@ from torch import nn
 
 from planaria.core.damage import Wound
 from planaria.core.layout import Layout
+from planaria.core.outbreak import Outbreak
 from planaria.core.rule import Rule
 from planaria.core.solve import Solver
 from planaria.data.video import write_mp4
@@ -38,6 +39,10 @@ SHORTEST = {".gif": 20, ".webp": 11}
 """Milliseconds that a picture stands at least: what stands shorter, viewers show for 100."""
 WOUND_AT, WOUND = 160, "left"
 """What a film of a model that was trained to heal shows, where nobody says otherwise."""
+OUTBREAK_AT = 100
+"""When a host is infected, in a film where nobody says otherwise."""
+INFECT = "infect "
+"""What a deed begins with that is an infection and no wound."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class Film:
     at: tuple[float, ...]
     """The step that each frame shows; with a fraction where it lies between two."""
     events: Mapping[int, str] = field(default_factory=dict)
-    """Step -> the wound made there."""
+    """Step -> what was done there: `left`, `infect 20,20`, or both with a semicolon between."""
     fps: int = 30
     """Frames a second."""
 
@@ -143,13 +148,13 @@ class Take:
     """When frames are taken, in parts of a step; ascending."""
     parts: int = 1
     """Parts of a step."""
-    erase: Mapping[int, str] = field(default_factory=dict)
-    """Step -> the wound made there; the frame of that step is followed by one of the wounded."""
+    deeds: Mapping[int, str] = field(default_factory=dict)
+    """Step -> what is done there, as `Film.events`; the frame of that step is followed by one of what it did."""
     fps: int = FPS
     background: float = 1.0
 
     def __len__(self) -> int:
-        return len(self.stops) + len(self.erase)
+        return len(self.stops) + len(self.deeds)
 
     def __iter__(self) -> Iterator[tuple[float, np.ndarray]]:
         """Steps, with a fraction where they lie between two, and frames `(h, w, 3)` uint8; from the beginning."""
@@ -159,8 +164,9 @@ class Take:
             self.world.tick(step - self.world.t)
             image = self.world.image(self.background, fraction=part / self.parts)
             yield step + part / self.parts if part else step, image.numpy()
-            if not part and step in self.erase:
-                self.world.erase(self.erase[step])
+            if not part and step in self.deeds:
+                for deed in self.deeds[step].split(";"):
+                    _do(self.world, deed.strip())
                 yield step, self.world.image(self.background).numpy()
 
     def film(self, watch: Callable[[Iterable[Any]], Iterable[Any]] = iter) -> Film:
@@ -172,7 +178,7 @@ class Take:
                 "into an .mp4, which needs none"
             )
         at, frames = zip(*watch(self), strict=True)
-        return Film(np.stack(frames), at, self.erase, self.fps)
+        return Film(np.stack(frames), at, self.deeds, self.fps)
 
     def save(
         self,
@@ -229,6 +235,7 @@ def film(
     size: int | tuple[int, int] = 72,
     seed: int = 0,
     erase: Mapping[int, str] | None = None,
+    infect: Mapping[int, str] | None = None,
     every: int = 2,
     factor: int = 1,
     fps: int | None = None,
@@ -241,18 +248,18 @@ def film(
     `frames` says instead how many whole frames there are; without either it is 200 steps.
     `factor` - 1 more frames lie between two, at equal fractions of the way (`World.peek`), and as many times more are
     shown a second; `fps` is 30 times `factor` where None. `erase` maps a step to the wound made there
-    (`{150: "left"}`); both the moment before and after it are shown. `background` lies behind transparent cells, 0
-    black to 1 white.
+    (`{150: "left"}`), `infect` to where an infection begins (`{100: "20,20"}`, see `World.infect`); both the moment
+    before and after are shown. `background` lies behind transparent cells, 0 black to 1 white.
     """
-    erase = dict(sorted((erase or {}).items()))
+    deeds = _deeds(layout, erase or {}, infect or {})
     fps = FPS * factor if fps is None else fps
     _one(steps, frames)
-    stops = _stops(200 if steps is None else steps, frames, every, factor, erase)
+    stops = _stops(200 if steps is None else steps, frames, every, factor, deeds)
     _check(fps, background)
     if start is not None:
         size = (start.shape[2], start.shape[3])
     world = World(rule, layout, size, seed=seed, start=start, engine=engine)
-    return Take(world, stops, factor, erase, fps, background).film()
+    return Take(world, stops, factor, deeds, fps, background).film()
 
 
 def take(living: Living, options: Options) -> Take:
@@ -263,15 +270,17 @@ def take(living: Living, options: Options) -> Take:
     _one(options.steps, options.frames)
     frames = FRAMES if taught(living) and options.steps is None and options.frames is None else options.frames
     steps = STEPS if options.steps is None else options.steps
-    erase = options.erase
+    last = steps if frames is None else (frames - 1) * every
+    erase, infect = options.erase, options.infect
     if erase is None:
-        last = steps if frames is None else (frames - 1) * every
         erase = {step: wound for step, wound in healing(living.card).items() if step < last}
-    erase = dict(sorted(erase.items()))
-    stops = _stops(steps, frames, every, options.fps_factor, erase)
+    if infect is None:
+        infect = {step: where for step, where in outbreak(living.layout, living.card).items() if step < last}
+    deeds = _deeds(living.layout, erase, infect)
+    stops = _stops(steps, frames, every, options.fps_factor, deeds)
     fps = (VIDEO_FPS if taught(living) else FPS) * options.fps_factor if options.fps is None else options.fps
     _check(fps, options.background)
-    return Take(living.world(seed=options.seed), stops, options.fps_factor, erase, fps, options.background)
+    return Take(living.world(seed=options.seed), stops, options.fps_factor, deeds, fps, options.background)
 
 
 def taught(living: Living) -> bool:
@@ -284,19 +293,37 @@ def _one(steps: int | None, frames: int | None) -> None:
         raise UserError("frames and steps both say how long a film is: give one of them")
 
 
-def _stops(steps: int, frames: int | None, every: int, factor: int, erase: Mapping[int, str]) -> list[int]:
+def _deeds(layout: Layout, erase: Mapping[int, str], infect: Mapping[int, str]) -> dict[int, str]:
+    """Wounds and infections as what is done at each step, in order. Raises `UserError` for what can't be done."""
+    for wound in erase.values():
+        Wound.parse(wound)
+    if infect and layout.strain is None:
+        raise UserError("this model holds no infection, so nothing can be infected; --infect VIRUS puts one in")
+    told = {step: [wound] for step, wound in erase.items()}
+    for step, places in infect.items():
+        told.setdefault(step, []).extend(f"{INFECT}{p.strip()}" for p in places.split(";") if Outbreak.parse(p))
+    return {step: "; ".join(deeds) for step, deeds in sorted(told.items())}
+
+
+def _do(world: World, deed: str) -> None:
+    if deed.startswith(INFECT):
+        world.infect(deed.removeprefix(INFECT))
+    else:
+        world.erase(deed)
+
+
+def _stops(steps: int, frames: int | None, every: int, factor: int, deeds: Mapping[int, str]) -> list[int]:
     """When frames are taken, in `factor`-ths of a step: `frames` of them and what follows each, or up to `steps`."""
     if every < 1 or steps < 0 or (frames is not None and frames < 1) or not 1 <= factor <= MOST_FACTOR:
         raise UserError(f"a film needs every >= 1, steps >= 0, frames >= 1 and a factor of 1 to {MOST_FACTOR}")
     last = steps if frames is None else (frames - 1) * every
-    for step, wound in erase.items():
-        Wound.parse(wound)
+    for step, deed in deeds.items():
         if not 0 <= step <= last:
-            raise UserError(f"erase {wound!r} at step {step}: the film has steps 0 to {last}")
+            raise UserError(f"{deed!r} at step {step}: the film has steps 0 to {last}")
     regular = range(0, steps * factor + 1 if frames is None else frames * every * factor, every)
     if len(regular) > MOST_FRAMES:
         raise UserError(f"a film of {len(regular):,} frames never ends; film at most {MOST_FRAMES:,}")
-    return sorted({*regular, *(step * factor for step in erase), last * factor})
+    return sorted({*regular, *(step * factor for step in deeds), last * factor})
 
 
 def _check(fps: int, background: float) -> None:
@@ -308,6 +335,28 @@ def healing(told: Mapping[str, Any]) -> dict[int, str]:
     """The wounds that a film of a model with this card should show: one, if it was trained to heal."""
     config = told.get("config")
     return {WOUND_AT: WOUND} if isinstance(config, dict) and config.get("regime") == "regenerate" else {}
+
+
+class Deeds(TypedDict):
+    """What is done in a film, as `film` takes it."""
+
+    erase: dict[int, str]
+    infect: dict[int, str]
+
+
+def shown_deeds(layout: Layout, told: Mapping[str, Any]) -> Deeds:
+    """What a film should show of a model with this layout and card."""
+    return {"erase": healing(told), "infect": outbreak(layout, told)}
+
+
+def outbreak(layout: Layout, told: Mapping[str, Any]) -> dict[int, str]:
+    """The infection that a film of a model with this layout and card should show, if it holds one."""
+    if layout.strain is None:
+        return {}
+    config = told.get("config")
+    share = config.get("share") if isinstance(config, dict) else None
+    still = layout.strain >= layout.channels - layout.frozen
+    return {OUTBREAK_AT: f"{100 * share:g}%" if still and isinstance(share, float) and 0 < share <= 1 else "middle"}
 
 
 def shoot(model: str | Path, options: Options) -> Film:

@@ -66,13 +66,18 @@ def about(path: Path) -> str:
 
 
 def run_name(config: TaskConfig) -> str:
-    """What a run is called after its inputs: its first prompt, its picture or its film, where the task has one."""
+    """What a run is called after its inputs: its first prompt, its picture or its film, where the task has one.
+
+    A rule that infects is called after the picture that it makes of its host: `lizard-virus`.
+    """
     from planaria.data.images import name_of
 
     if prompts := getattr(config, "prompts", ()):
         first = prompt(prompts[0])
         return name_of(first.picture or f"text:{first.text}")
     source = source_of(to_dict(config))
+    if hasattr(config, "host"):
+        return f"{name_of(source)}-virus"
     if source.startswith("sim:"):
         return name_of(f"text:{source.removeprefix('sim:')}")
     if source and Path(source).is_dir():

@@ -87,6 +87,10 @@ class Task(ABC):
         """Cell steps of an iteration; `drawn` is of `train.rollout`, `progress` the share of training done."""
         return drawn
 
+    def born(self, seed: int) -> Rule:
+        """The rule before its first iteration. Default: drawn as the settings shape it."""
+        return Rule(self.config.rule, seed=seed)
+
     def wrap(self, rule: Rule) -> nn.Module:
         """The thing to train, of Rule's call signature. Default: the rule itself."""
         return rule

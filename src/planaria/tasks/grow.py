@@ -107,6 +107,7 @@ class Task(base.Goal):
         pooled, hurt = REGIMES[config.regime]
         self.pool = config.train.pool if pooled else 0
         self.hurt = min(hurt, config.train.batch - 1) if config.damage is None else config.damage
+        self.threshold = rule.life_threshold
         self._loss = pixel_loss(config.loss)
 
     @property
@@ -128,7 +129,7 @@ class Task(base.Goal):
             return x
         gone = self._wounds(min(self.hurt, len(x)), rng).to(x.device)
         alpha = x[-len(gone) :, self.layout.alpha or 0, None]
-        left = (torch.where(gone, 0.0, alpha) > self.config.rule.life_threshold).any((1, 2, 3), keepdim=True)
+        left = (torch.where(gone, 0.0, alpha) > self.threshold).any((1, 2, 3), keepdim=True)
         gone = gone & left  # a wound that would kill teaches nothing
         own = x.shape[1] - self.layout.frozen
         hurt = x[-len(gone) :].clone()

@@ -55,7 +55,7 @@ class Trainer:
     def __init__(self, task: Task, config: TaskConfig, ranks: Ranks, parent: Rule | None = None):
         self.task, self.ranks = task, ranks
         self.settings: TrainConfig = config.train
-        self.rule = Rule(config.rule, seed=derive(self.settings.seed, 0)).to(ranks.device)
+        self.rule = task.born(derive(self.settings.seed, 0)).to(ranks.device)
         self.reused = [] if parent is None else inherit(self.rule, parent)
         self.model: nn.Module = task.wrap(self.rule)
         self.learned = [p for p in self.model.parameters() if p.requires_grad]
@@ -207,7 +207,7 @@ class Trainer:
         x, layout = self.pool.x[places], self.task.layout
         alpha = layout.alpha
         alive = None if alpha is None else x[:, alpha, None] > 0
-        hurt = wound.apply(x, seed=seed, frozen=layout.frozen, alive=alive)
+        hurt = wound.apply(x, seed=seed, frozen=layout.spared(wound.kind), alive=alive)
         if alpha is not None:
             lives = (hurt[:, alpha] > self.rule.config.life_threshold).flatten(1).any(1)
             places, hurt = places[lives], hurt[lives]

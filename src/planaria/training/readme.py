@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from planaria.config import write_yaml
+from planaria.core.rule import RuleConfig, shapes
 from planaria.recipes import source_of
 
 
@@ -27,10 +28,9 @@ class Words:
     """Lines after the figures."""
 
 
-def card_text(card: dict[str, Any]) -> str:
+def card_text(card: dict[str, Any], rule: RuleConfig) -> str:
     """The run's `README.md`."""
-    name, config = card["name"], card["config"]
-    rule, words = config["rule"], _words(card)
+    name, config, words = card["name"], card["config"], _words(card)
     lines = [
         f"# {name}",
         "",
@@ -39,9 +39,9 @@ def card_text(card: dict[str, Any]) -> str:
         "",
         f"![{words.picture.removesuffix('.png')}]({words.picture})",
         "",
-        f"- Cells: {rule['channels']} channels, filters {', '.join(rule['filters'])}, hidden {rule['hidden']}, "
-        f"{parameters(rule):,} parameters.",
-        f"- Edge {rule['edge']}, life {rule['life']}, fire rate {rule['fire_rate']}.",
+        f"- Cells: {rule.channels} channels, filters {', '.join(rule.filters)}, hidden {list(rule.hidden)}, "
+        f"{sum(map(math.prod, shapes(rule).values())):,} parameters.",
+        f"- Edge {rule.edge}, life {rule.life}, fire rate {rule.fire_rate}.",
         "",
         *_reused(card),
         "## Figures",
@@ -88,6 +88,20 @@ def _words(card: dict[str, Any]) -> Words:
             "`scores.*`, `rollout.*`",
             "draw into it",
             more=("", "More in [scores.md](scores.md).", "", "![scores](scores.png)", "", "![roll-out](rollout.png)"),
+        )
+    if card["task"] == "infect":
+        return Words(
+            f"grows {card['host']}, and infected becomes {source}",
+            (
+                f"planaria run {run} -o {name}.gif --at 20,20@100",
+                f"planaria run planarian --infect {run} --at middle@100 -o battle.gif",
+            ),
+            (
+                f'model = pl.load("{run}")',
+                'model.film(steps=200, infect={100: "middle"}).save("battle.gif")',
+            ),
+            "`target.png`",
+            "click to infect it",
         )
     if card["task"] == "texture":
         return Words(
@@ -144,11 +158,3 @@ def figure_table(figures: dict[str, float]) -> list[str]:
         return ["| figure | value |", "|---|---|", *(f"| {k} | {v:.4g} |" for k, v in figures.items())]
     rows = [f"| {k} | {v:.6f} | {math.log10(v) if v > 0 else -99:.2f} |" for k, v in figures.items()]
     return ["| figure | value | log10 |", "|---|---|---|", *rows]
-
-
-def parameters(rule: dict[str, Any]) -> int:
-    """How many weights a rule of these settings has."""
-    from planaria.config import parse
-    from planaria.core.rule import RuleConfig, shapes
-
-    return sum(math.prod(s) for s in shapes(parse(RuleConfig, (rule, "rule"))).values())

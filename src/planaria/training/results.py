@@ -34,13 +34,14 @@ def write(folder: Path, rule: Rule, task: Task, card: dict[str, Any]) -> None:
             shown = movie.shoot(folder, Options(seed=1))
             _measure(folder, task, card)
         else:
-            shown = movie.film(rule, task.layout, steps=300, size=task.size, every=3, erase=movie.healing(card), seed=1)
+            deeds = movie.shown_deeds(task.layout, card)
+            shown = movie.film(rule, task.layout, steps=300, size=task.size, every=3, seed=1, **deeds)
         shown.save(folder / "film.webp")
         shown.save(folder / "strip.png")
     if target is not None:
         write_bytes(folder / "target.png", _png(target))
     write_bytes(folder / "organism.html", html.page(folder).encode())
-    write_bytes(folder / "README.md", card_text(card).encode())
+    write_bytes(folder / "README.md", card_text(card, rule.config).encode())
 
 
 def _measure(folder: Path, task: video.Task, card: dict[str, Any]) -> None:

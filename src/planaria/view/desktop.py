@@ -108,7 +108,7 @@ class Window:
             pygame.quit()
             raise UserError(f"no window can be opened here ({e}); play in the terminal: add --terminal") from None
         self.panel = Panel()
-        if self.play.world.layout.frozen:
+        if self.play.world.layout.photo:
             self.play.say("drop a photo onto this window")
         return self
 

@@ -135,9 +135,9 @@ class Panel:
     def help(self, screen: pygame.Surface, play: Play) -> None:
         """Every key, on a card over the cells."""
         room = screen.get_width(), max(1, screen.get_height() - BAR)
-        drawn = room, play.dark, play.seeds
+        drawn = room, play.dark, play.brushes
         if self._help is None or self._help[0] != drawn:
-            self._help = drawn, self._card(room, self.palette(play.dark), keys_of(play.seeds))
+            self._help = drawn, self._card(room, self.palette(play.dark), keys_of(play.brushes))
         veil = pygame.Surface(room, pygame.SRCALPHA)
         veil.fill((*self.palette(play.dark).desk, 205))
         screen.blit(veil, (0, 0))
@@ -192,7 +192,7 @@ class Panel:
                     y += line
                 y += line
             x += width + size * 3
-        foot = "left paints · shift or middle erases · right takes a colour · wheel sizes the brush"
+        foot = "left uses the brush · shift or middle erases · right takes a colour · wheel sizes the brush"
         while self.font(max(6, size - 1)).size(foot)[0] > area[0] - 2 * size and " · " in foot:
             foot = foot.rpartition(" · ")[0]
         text = self.words(foot, palette.muted, max(6, size - 1))
@@ -264,7 +264,7 @@ def _mark(screen: pygame.Surface, kind: str, at: tuple[int, int], play: Play, pa
         pygame.draw.arc(screen, palette.plum, (x - 6, y - 6, 12, 12), 0.6, 5.6, 2)
         pygame.draw.polygon(screen, palette.plum, [(x + 2, y - 4), (x + 8, y - 5), (x + 6, y + 1)])
     else:
-        inside = {"paint": play.colour, "erase": palette.card, "plant": palette.leaf}[kind]
+        inside = {"paint": play.colour, "erase": palette.card, "plant": palette.leaf, "infect": palette.coral}[kind]
         pygame.draw.aacircle(screen, inside, at, 8)
         pygame.draw.aacircle(screen, palette.coral if kind == "erase" else palette.muted, at, 8, 1)
         if kind == "erase":

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from planaria.core.outbreak import Outbreak
 from planaria.errors import UserError
 from planaria.view.play_follow import Training
 from planaria.view.play_keys import action_of
@@ -70,8 +71,8 @@ class Play:
         self._other_background = DARK if background >= 0.5 else 1.0
         self.paused = self.loop = self.help = self.over = False
         self.channel: int | None = None
-        self.brush, self.colour = "paint", COLOURS[0]
-        self._radii = {"paint": 1, "erase": max(1, min(world.size) // 14), "plant": 0}
+        self.brush, self.colour = "paint" if world.layout.strain is None else "infect", COLOURS[0]
+        self._radii = {"paint": 1, "erase": max(1, min(world.size) // 14), "plant": 0, "infect": 1}
         self.pointer: tuple[int, int] | None = None
         self.recorder = Recorder(record or folder / f"{name}.webp", world.size)
         self.message = ""
@@ -161,12 +162,13 @@ class Play:
     def _act(self, action: str) -> None:
         if action.startswith("wound "):
             self.wound(int(action.removeprefix("wound ")))
+        elif action in ("erase", "plant", "infect"):
+            self.take(action)
         else:
             deeds: dict[str, Callable[[], object]] = {
                 "pause": self.pause, "step": self.step, "initialise": self.world.reset, "clear": self.world.clear,
                 "randomise": self.world.randomise, "loop": self.toggle_loop, "faster": lambda: self.pace_by(1),
-                "slower": lambda: self.pace_by(-1), "undo": self.undo, "erase": lambda: self.take("erase"),
-                "plant": lambda: self.take("plant"), "larger": lambda: self.size_by(1),
+                "slower": lambda: self.pace_by(-1), "undo": self.undo, "larger": lambda: self.size_by(1),
                 "smaller": lambda: self.size_by(-1), "next colour": self.next_colour, "grab": self.grab,
                 "damage": lambda: self.wound(self._wound + 1), "next channel": lambda: self.channel_by(1),
                 "last channel": lambda: self.channel_by(-1), "colour": lambda: self.look(None),
@@ -208,16 +210,19 @@ class Play:
             self.say("nothing to take back")
 
     def take(self, brush: str) -> None:
-        """Take up `erase` or `plant`; the colour again where it was in hand."""
-        if brush == "plant" and not self.seeds:
-            self.say("nothing grows from a seed here; paint")
+        """Take up `erase`, `plant` or `infect`; the colour again where it was in hand."""
+        if brush not in self.brushes:
+            nothing = {"plant": "nothing grows from a seed here; paint", "infect": "nothing is infectious here"}
+            self.say(nothing[brush])
             return
         self.brush = "paint" if self.brush == brush else brush
 
     @property
-    def seeds(self) -> bool:
-        """Whether something may grow from a seed: not where cells without life begin with a picture, as of a film."""
-        return self.world.start is None or self.world.layout.alpha is not None
+    def brushes(self) -> tuple[str, ...]:
+        """Those that mean something: no seeds where cells without life begin with a picture, as of a film."""
+        layout = self.world.layout
+        seeds = self.world.start is None or layout.alpha is not None
+        return "paint", "erase", *(["plant"] if seeds else []), *(["infect"] if layout.strain is not None else [])
 
     @property
     def radius(self) -> int:
@@ -277,6 +282,8 @@ class Play:
         layout, radius = self.world.layout, self.radius_of(self._stroke)
         if self._stroke == "plant":
             self.world.plant(row, column)
+        elif self._stroke == "infect":
+            self.world.infect(Outbreak("disc", (row, column, radius)))
         elif self._stroke == "erase":
             self.world.paint(row, column, radius, self._nothing)
         else:
@@ -347,7 +354,7 @@ class Play:
         if self.channel < layout.visible:
             kind = names[self.channel]
         else:
-            kind = "hidden" if self.channel < layout.channels - layout.frozen else "frozen"
+            kind = "hidden" if self.channel < layout.body else "frozen" if layout.strain is None else "infection"
         return f"channel {self.channel} {kind}"
 
     def toggle_background(self) -> None:

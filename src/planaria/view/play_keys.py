@@ -1,5 +1,6 @@
 """The keys of a player, the same in the window and in the terminal, with a line on each."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 
@@ -35,6 +36,7 @@ KEYS = (
     Key(("l",), "loop", "loop, or live on", LIFE),
     Key(("e",), "erase", "eraser, and back", BRUSH),
     Key(("p",), "plant", "seeds, and back", BRUSH),
+    Key(("v",), "infect", "infection, and back", BRUSH),
     Key(("k",), "next colour", "next colour", BRUSH),
     Key(("g",), "grab", "colour under the pointer", BRUSH),
     Key((">",), "larger", "larger brush", BRUSH),
@@ -73,9 +75,9 @@ CAPS = {
 _ACTIONS = {name: key.action for key in KEYS for name in key.names}
 
 
-def keys_of(seeds: bool) -> tuple[Key, ...]:
-    """The keys that mean something, with or without `seeds` to plant."""
-    return tuple(key for key in KEYS if seeds or key.action != "plant")
+def keys_of(brushes: Collection[str]) -> tuple[Key, ...]:
+    """The keys that mean something where there are these brushes."""
+    return tuple(key for key in KEYS if key.action not in ("plant", "infect") or key.action in brushes)
 
 
 def action_of(name: str) -> str | None:

@@ -15,7 +15,7 @@ def drop(play: Play, source: str) -> None:
     shape, as many cells as now, where it has another. All others show it themselves, from step 0.
     """
     try:
-        if play.world.layout.frozen:
+        if play.world.layout.photo:
             _lay(play, source)
         else:
             world = play.world

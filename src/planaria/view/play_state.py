@@ -44,7 +44,7 @@ def read_state(path: Path, rule: nn.Module, layout: Layout, *, cond: Cond | None
         raise UserError(f"{path}: doesn't fit this model: it wants float32 {wanted}")
     world = World(rule, layout, (h, w), seed=seed, start=found.get("start"), cond=cond, engine=engine)
     world.x, world.t = found["x"], t
-    if layout.frozen:
+    if layout.photo:
         world.photo = world.x[0, -layout.frozen :]
     return world
 

@@ -6,7 +6,7 @@ import signal
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import groupby
 from types import FrameType, TracebackType
 from typing import Any
@@ -128,13 +128,13 @@ class Terminal:
         self.play.pointer = self.cursor
 
     def _dab(self, key: str) -> None:
-        if key == "p" and not self.play.seeds:
+        if key == "p" and "plant" not in self.play.brushes:
             self.play.take("plant")
             return
         h, w = self.play.world.size
         self.cursor = self.play.pointer = self.cursor or (h // 2, w // 2)
         self.play.brush = {"enter": self.play.brush, "e": "erase", "p": "plant"}[key]
-        if key == "enter" and self.play.brush != "paint":
+        if key == "enter" and self.play.brush not in ("paint", "infect"):
             self.play.brush = "paint"
         self.play.press(*self.cursor)
         self.play.lift()
@@ -173,7 +173,7 @@ class Terminal:
 
     def _lines(self, columns: int, lines: int) -> list[str]:
         if self.play.help:
-            return help_lines(columns, lines, self.play.seeds)
+            return help_lines(columns, lines, self.play.brushes)
         image = self.play.image()
         if self.cursor is not None:
             image = image.copy()
@@ -304,9 +304,9 @@ def status(play: Play, columns: int) -> str:
     return "  ".join(out) + "\x1b[0m\x1b[K"
 
 
-def help_lines(columns: int, lines: int, seeds: bool = True) -> list[str]:
+def help_lines(columns: int, lines: int, brushes: Collection[str]) -> list[str]:
     """Every key that means something: a table where there is room, else one after the other."""
-    rows = list(_help_rows(seeds))
+    rows = list(_help_rows(brushes))
     wide = KEYS_WIDE + 2 + max(len(says) for _, says in rows) + 2
     across = max(1, min(3, columns // wide))
     down = -(-len(rows) // across)
@@ -324,15 +324,16 @@ def _help_cell(keys: str, says: str, wide: int) -> str:
     return f"\x1b[1m{keys:>{KEYS_WIDE}}\x1b[0m  {says:<{wide - KEYS_WIDE - 2}}"
 
 
-def _help_rows(seeds: bool) -> Iterator[tuple[str, str]]:
+def _help_rows(brushes: Collection[str]) -> Iterator[tuple[str, str]]:
     for group in GROUPS:
         yield "", group
-        for key in keys_of(seeds):
+        for key in keys_of(brushes):
             if key.group == group:
                 yield " ".join(c for c in key.caps if c not in "↑↓→"), key.says
     yield "", "Cursor"
     yield "arrows", "move it"
-    yield ("Enter E P", "paint, erase, plant there") if seeds else ("Enter E", "paint, erase there")
+    first = "infect" if "infect" in brushes else "paint"
+    yield ("Enter E P", f"{first}, erase, plant there") if "plant" in brushes else ("Enter E", f"{first}, erase there")
 
 
 def _leave(number: int, frame: FrameType | None) -> None:  # noqa: ARG001

@@ -308,7 +308,7 @@ class Player {
   wound(wound, again = false) {
     this.world.erase(wound);
     if (again) return;
-    if (!this.world.layout.frozen) this.bar.hint.classList.add("pl-gone");
+    if (!this.world.repaints) this.bar.hint.classList.add("pl-gone");
     this.options.onwound?.(wound);
   }
 

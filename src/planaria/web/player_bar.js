@@ -3,6 +3,7 @@
 import { fromHex, glyph, iconButton, slider, tag, toHex } from "./player_parts.js";
 import { LARGEST } from "./player_brush.js";
 import { TOOLS, WOUNDS, helpLines } from "./player_keys.js";
+import { bodyOf, photoPlanes } from "./pose.js";
 import { Webcam } from "./player_webcam.js";
 
 const SWATCHES = ["#d1495b", "#f2a541", "#2f8f6b", "#2e6fb7", "#5b2a86", "#1d1b26"];
@@ -124,10 +125,13 @@ export class Bar {
 
   /** Another model: its channels and its name. */
   model() {
-    const { visible, hidden, frozen } = this.player.world.layout;
+    const { layout } = this.player.world;
+    const { visible, hidden, frozen } = layout;
+    const body = bodyOf(layout);
     const count = (kind, n) => Array.from({ length: n }, (_, i) => `${kind} ${i + 1}`);
     const seen = visible === 1 ? ["grey"] : ["red", "green", "blue", "alpha"].slice(0, visible);
-    this.names = [...seen, ...count("hidden", hidden), ...count("frozen", frozen)];
+    const inner = [...seen, ...count("hidden", body - visible), ...count("infection", visible + hidden - body)];
+    this.names = [...inner, ...count(photoPlanes(layout) ? "frozen" : "infection", frozen)];
     const choice = (value, words) => tag("option", { value }, words);
     this.channel.replaceChildren(choice("", "colour"), ...this.names.map((name, i) => choice(String(i), name)));
     this.title.textContent = this.player.world.name;
@@ -135,10 +139,8 @@ export class Bar {
     const { sort, world, brush } = this.player;
     this.hint.replaceChildren(sort.hint, ...(world.repaints ? [chooser] : []));
     const lines = [...this.help.querySelectorAll("dl > div")];
-    for (const one of [...this.tools, ...lines]) {
-      const { act } = one.dataset;
-      one.hidden = (act === "plant" && !sort.seeds) || (act === "bare" && !world.repaints);
-    }
+    const useless = { plant: !sort.seeds, bare: !world.repaints, infect: sort.first !== "infect" };
+    for (const one of [...this.tools, ...lines]) one.hidden = useless[one.dataset.act] ?? false;
     TOOLS.forEach(([tool, key, usual], i) => {
       const words = sort.tools[tool] ?? usual;
       this.tools[i].title = `${words} (${key})`;
@@ -148,7 +150,7 @@ export class Bar {
     this.compare.hidden = !world.repaints;
     this.fill.hidden = world.repaints;
     this.webcam.hidden = !world.repaints || !Webcam.there;
-    if (!sort.seeds && brush.tool === "plant") brush.tool = sort.first;
+    if (useless[brush.tool]) brush.tool = sort.first;
     this.hint.classList.remove("pl-gone");
     this.refresh();
   }

@@ -2,6 +2,7 @@
 
 import { kindOf } from "./player_keys.js";
 import { drawing, within } from "./player_parts.js";
+import { infect } from "./wound.js";
 
 export const LARGEST = 32; // cells of radius
 
@@ -20,7 +21,7 @@ export class Brush {
 
   /** Cells of radius that the tool reaches now. */
   get reach() {
-    return this.tool === "erase" || this.tool === "paint" ? this.radius : 0;
+    return ["erase", "paint", "infect"].includes(this.tool) ? this.radius : 0;
   }
 
   /** Put the brush down on a cell. */
@@ -31,7 +32,7 @@ export class Brush {
     }
     if (this.tool === "pan") return;
     this.player.world.press();
-    if (!this.player.world.layout.frozen) this.player.bar.hint.classList.add("pl-gone");
+    if (!this.player.world.repaints) this.player.bar.hint.classList.add("pl-gone");
     this.at = [row, column];
     this.dab(row, column);
   }
@@ -69,6 +70,7 @@ export class Brush {
     else if (this.tool === "erase" && world.ground) world.paint(row, column, r, world.ground);
     else if (this.tool === "erase") this.player.wound(`circle(${column},${row},${r})`, again);
     else if (this.tool === "paint") world.paint(row, column, r, world.colour(this.colour));
+    else if (this.tool === "infect") infect(world, row, column, r);
     else if (this.tool === "plant") world.plant(row, column);
     this.player.stir();
   }

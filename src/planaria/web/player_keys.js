@@ -5,6 +5,7 @@ import { within } from "./player_parts.js";
 export const TOOLS = [
   ["erase", "E", "Wound: rub cells out"],
   ["plant", "P", "Plant a seed"],
+  ["infect", "T", "Infect it"],
   ["paint", "B", "Paint a colour"],
   ["pick", "I", "Pick a colour"],
   ["pan", "H", "Move the picture"],
@@ -16,6 +17,13 @@ const KINDS = {
     hint: "Drag to wound it. It heals.",
     cleared: "Empty. Plant a seed, or begin again.",
     first: "erase",
+    seeds: true,
+    tools: {},
+  },
+  infect: {
+    hint: "Click to infect it, and watch it spread.",
+    cleared: "Empty. Plant a seed, or begin again.",
+    first: "infect",
     seeds: true,
     tools: {},
   },
@@ -44,6 +52,7 @@ const KINDS = {
 
 /** Which of them a model has. */
 export function kindOf({ layout, start }) {
+  if (layout.strain !== undefined && layout.strain !== null) return KINDS.infect;
   if (layout.frozen > 0) return KINDS.repaint;
   if (start) return KINDS.film;
   return layout.alpha === null ? KINDS.texture : KINDS.grow;

@@ -6,8 +6,13 @@ import { derive, fold } from "./model.js";
 const LUMINANCE = [0.2989, 0.587, 0.114];
 
 /** How many frozen channels hold the photo itself: after them come its shift-shuffles, two channels each. */
-export function photoPlanes({ frozen, shifts = [] }) {
-  return frozen - 2 * shifts.length;
+export function photoPlanes({ frozen, shifts = [], strain = null }) {
+  return strain === null ? frozen - 2 * shifts.length : 0;
+}
+
+/** Leading channels that a cell writes, but for what an infection keeps there. */
+export function bodyOf({ visible, hidden, strain = null }) {
+  return Math.min(visible + hidden, strain ?? Infinity);
 }
 
 /** A straight colour [r, g, b, a] in 0..1 as `planes` numbers: premultiplied rgba; grey or rgb lie over white. */
@@ -70,10 +75,10 @@ export function pose(photo, [h, w], layout, seed) {
 }
 
 /** One living cell put into the middle of a state, where cells have life. */
-export function planted(x, [h, w], { visible, hidden, alpha }) {
-  if (alpha === null) return x;
+export function planted(x, [h, w], layout) {
+  if (layout.alpha === null) return x;
   const middle = Math.floor(h / 2) * w + Math.floor(w / 2);
-  for (let k = alpha; k < visible + hidden; k++) x[k * h * w + middle] = 1;
+  for (let k = layout.alpha; k < bodyOf(layout); k++) x[k * h * w + middle] = 1;
   return x;
 }
 

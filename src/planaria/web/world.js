@@ -1,12 +1,12 @@
 // A live run with a brush, as planaria.world is in Python: no clock, no buttons. Everything that draws or pokes goes
 // through here, on the graphics card where it can, in plain JavaScript where not.
 
-import { decode, derive, fold, withWeights } from "./model.js";
+import { decode, derive, withWeights } from "./model.js";
 import { PlainEngine } from "./plain.js";
-import { exposed, held, photoPlanes, planesOf, planted, pose } from "./pose.js";
+import { bodyOf, exposed, held, photoPlanes, planesOf, planted, pose } from "./pose.js";
 import { centred, groundOf, opening, tiled } from "./start.js";
 import { GraphicsEngine, imitated } from "./webgl.js";
-import { woundOf } from "./wound.js";
+import { chance, woundOf } from "./wound.js";
 
 const UNDO_DEPTH = 64;
 const UNDO_BYTES = 64e6;
@@ -48,7 +48,7 @@ export class World {
   }
   /** Whether cells repaint a photo that lies under them. */
   get repaints() {
-    return this.layout.frozen > 0;
+    return photoPlanes(this.layout) > 0;
   }
 
   /** The photo under the cells, (planes, h, w) in 0..1: the one that was put there, or the model's own; null without. */
@@ -132,15 +132,13 @@ export class World {
     this.edit(this.whole, () => 0);
   }
 
-  /** A number by chance in every channel, the same as in Python. */
+  /** A number by chance in every channel, the same as in Python; none is infected. */
   randomise() {
     const { visible, offset } = this.layout;
     const key = derive(derive(this.seed, 1), this.t);
     const [, w] = this.size;
-    this.edit(this.whole, (_, k, i) => {
-      const cell = fold(fold(fold(key, k), Math.floor(i / w)), i % w);
-      return (cell >>> 8) / 2 ** 24 - (k < visible ? offset : 0.5);
-    });
+    const body = bodyOf(this.layout);
+    this.edit(this.whole, (_, k, i) => (k < body ? chance(key, k, i, w) - (k < visible ? offset : 0.5) : 0));
   }
 
   /** A photo, as ImageData: where it lies under the cells, as `expose` does; else the visible channels of the grid. */
@@ -192,17 +190,17 @@ export class World {
     });
   }
 
-  /** Normal noise on every living cell. */
+  /** Normal noise on every living cell; it makes nobody ill. */
   shake(strength) {
     const [h, w] = this.size;
     const key = derive(derive(derive(this.seed, this.t), 1), 0);
     const { alpha } = this.layout;
+    const body = bodyOf(this.layout);
     const life = alpha === null ? null : this.read().slice(alpha * h * w, (alpha + 1) * h * w);
-    const chance = (k, i) => (fold(fold(fold(key, k), Math.floor(i / w)), i % w) >>> 8) / 2 ** 24;
     this.edit(this.whole, (v, k, i) => {
-      if (life && !(life[i] > 0)) return v;
-      const normal = Math.sqrt(-2 * Math.log(1 - chance(2 * k, i))) * Math.cos(2 * Math.PI * chance(2 * k + 1, i));
-      return v + strength * normal;
+      if (k >= body || (life && !(life[i] > 0))) return v;
+      const [first, second] = [chance(key, 2 * k, i, w), chance(key, 2 * k + 1, i, w)];
+      return v + strength * Math.sqrt(-2 * Math.log(1 - first)) * Math.cos(2 * Math.PI * second);
     });
   }
 
@@ -213,7 +211,7 @@ export class World {
     let put = values;
     if (!put) {
       put = {};
-      for (let k = this.layout.alpha ?? 0; k < this.own; k++) put[k] = 1;
+      for (let k = this.layout.alpha ?? 0; k < bodyOf(this.layout); k++) put[k] = 1;
     }
     this.edit(rect, (v, k, i) => {
       const [down, right] = [rect[0] + Math.floor(i / rect[3]) - row, rect[1] + (i % rect[3]) - column];
@@ -259,13 +257,13 @@ export class World {
     return [top, left, Math.max(0, bottom - top), Math.max(0, right - left)];
   }
 
-  /** Change the cells of a rectangle by `deed(value, channel, place)`; frozen channels stay. */
-  edit(rect, deed) {
+  /** Change the first `channels` of a rectangle's cells by `deed(value, channel, place)`; frozen ones stay. */
+  edit(rect, deed, channels = this.own) {
     const count = rect[2] * rect[3];
     if (count < 1) return;
     this.remember();
     const x = this.engine.read(rect);
-    for (let k = 0; k < this.own; k++) for (let i = 0; i < count; i++) x[k * count + i] = deed(x[k * count + i], k, i);
+    for (let k = 0; k < channels; k++) for (let i = 0; i < count; i++) x[k * count + i] = deed(x[k * count + i], k, i);
     this.engine.write(x, rect);
   }
 

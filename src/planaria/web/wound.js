@@ -1,4 +1,4 @@
-// Shapes that are cut out of a grid, as planaria.core.damage has them.
+// What hurts: shapes that are cut out of a grid, as planaria.core.damage has them, and infections.
 
 import { derive, fold } from "./model.js";
 
@@ -17,4 +17,24 @@ export function woundOf(kind, [a, b, c], seed) {
     speckle: (row, column) => (fold(fold(key, row), column) >>> 8) / 2 ** 24 < (a ?? 0.3),
   };
   return masks[kind];
+}
+
+/** The number in 0..1 that chance gives place `i` of channel `k` on a grid of `w` columns. */
+export function chance(key, k, i, w) {
+  return (fold(fold(fold(key, k), Math.floor(i / w)), i % w) >>> 8) / 2 ** 24;
+}
+
+/** Infect the living cells of a disc of `world`, as planaria.world does. */
+export function infect(world, row, column, radius) {
+  const { strain, alpha } = world.layout;
+  const rect = world.around(row, column, radius);
+  const cells = rect[2] * rect[3];
+  if (cells < 1) return;
+  const life = alpha === null ? null : world.engine.read(rect).subarray(alpha * cells, (alpha + 1) * cells);
+  const deed = (v, k, i) => {
+    const [down, right] = [rect[0] + Math.floor(i / rect[3]) - row, rect[1] + (i % rect[3]) - column];
+    const caught = k === strain && down * down + right * right <= radius * radius && !(life && !(life[i] > 0));
+    return caught ? 1 : v;
+  };
+  world.edit(rect, deed, strain + 1);
 }

@@ -19,6 +19,8 @@ KINDS = {"picture": "picture", "frames": "film", "style": "style", "prompts": "w
 """Settings that a page has a chooser for."""
 FILMS = ("lenia", "lenia/crowd", "lenia/ripples", "life", "gray-scott/mitosis")
 """Simulators that it offers."""
+DEFAULT_SIZE = 40
+"""Cells of a picture whose setting leaves its size open."""
 MOST_TEXT = 2000
 """Letters of one setting."""
 
@@ -93,7 +95,9 @@ def name_for(recipe: Recipe, config: Any, wanted: object) -> str:
 def inputs(config: Any) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """What a training is to open: the setting that names it, the job that tries to, and that job's arguments."""
     if hasattr(config, "picture"):
-        yield "picture", "check", {"source": config.picture, "size": config.size, "padding": config.padding}
+        yield "picture", "check", {
+            "source": config.picture, "size": config.size or DEFAULT_SIZE, "padding": getattr(config, "padding", 0),
+        }  # fmt: skip
     if hasattr(config, "frames"):
         keys = ("frames", "size", "every", "crop", "count", "colour")
         yield "frames", "look", {key: getattr(config, key) for key in keys}

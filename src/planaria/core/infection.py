@@ -1,0 +1,272 @@
+"""Infection: two rules in one body, a mask that says which of them a cell runs, and how that spreads.
+
+Host and virus become one plain rule: their neurons stand side by side, and each also reads the mask, so strongly that
+only those of a cell's own strain can answer. A few more neurons move the mask. So whatever runs a rule runs an
+infection. After Randazzo, Mordvintsev, Niklasson and Levin, "Adversarial reprogramming of neural cellular automata",
+Distill, 2021.
+"""
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from planaria.core.filters import bank, split
+from planaria.core.layout import Layout
+from planaria.core.rule import Rule, RuleConfig
+from planaria.errors import UserError
+
+GATE = 64.0
+"""What silences a neuron of the other strain: it does while no neuron is driven by as much."""
+LATCH = 128.0
+"""What silences a neuron that moves the mask."""
+TOUCH = "gaussian"
+"""The filter by which a cell feels infected ones beside it: its weights are sixteenths, so sums are exact."""
+SLOWEST = 32
+"""Acts of a cell at most until contact infects it."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How an infection goes from cell to cell."""
+
+    contact: bool = True
+    """Whether a living cell beside an infected one becomes infected; else the mask stays where it was laid."""
+    delay: int = 1
+    """How often such a cell acts until it is: an infection goes 1 / delay cells in a step in which all act."""
+    recovery: int = 0
+    """How often an infected cell acts until it runs the host's rule again, immune from then on; never if 0."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.delay <= SLOWEST or not 0 <= self.recovery <= 1_000_000:
+            raise UserError(
+                f"an infection takes 1 to {SLOWEST} acts to pass on and up to a million to get over, not "
+                f"{self.delay} and {self.recovery}"
+            )
+        if not self.contact and (self.delay > 1 or self.recovery):
+            raise UserError("an infection that doesn't spread has no speed, and nobody recovers from it")
+
+    @property
+    def channels(self) -> int:
+        """Channels that it takes: the mask, the contacts borne, for how long a cell has been infected."""
+        return 1 + (self.delay > 1) + (self.recovery > 0)
+
+
+class Parts(NamedTuple):
+    """What `combine` puts together."""
+
+    host: Rule
+    virus: Rule
+    spread: Spread
+
+
+def infectable(layout: Layout, spread: Spread) -> Layout:
+    """The layout of a host's cells when some of them may be infected.
+
+    The mask, and what goes with it, are the last hidden channels. One that doesn't spread is frozen: it stays where it
+    was laid, whatever grows there. Raises `UserError` for a layout with frozen channels or an infection.
+    """
+    if layout.strain is not None:
+        raise UserError("this model holds an infection already, and a cell has room for one")
+    if layout.frozen:
+        raise UserError("a model that repaints photos can't be infected: its cells have no body")
+    grown = {"hidden": layout.hidden + spread.channels} if spread.contact else {"frozen": 1}
+    return replace(layout, strain=layout.channels, **grown)
+
+
+def combine(host: Rule, virus: Rule, spread: Spread | None = None) -> Rule:
+    """One rule for a body whose infected cells run `virus` and all others `host`; `infectable` lays out its states.
+
+    Both are plain rules on the same channels with one hidden layer that bends by relu, and alike in fire rate, edge and
+    life; filters and widths may differ. Raises `UserError` where they don't fit.
+    """
+    spread = spread or Spread()
+    config = _combined(host.config, virus.config, spread)
+    rule = Rule(config).to(host.weights[0])
+    own, here = host.config.channels, _numbers(config.filters)
+    felt, bias, last = (torch.zeros_like(p) for p in (_felt(rule), rule.biases[0], rule.weights[1]))
+    neurons, at = sum(host.config.hidden + virus.config.hidden), 0
+    for strain, gate, heard in ((host, -GATE, HEALTHY), (virus, GATE, INFECTED)):
+        to = slice(at, at + strain.config.hidden[0])
+        felt[to, :own, [here[kernel] for kernel in _numbers(strain.config.filters)]] = _felt(strain).to(felt)
+        felt[to, own, here["identity", 0]] = gate
+        bias[to] = (strain.biases[0].detach().to(bias) if len(strain.biases) else 0.0) - max(gate, 0.0)
+        pace = strain.config.dt / host.config.dt
+        last[:own, to] = pace * strain.weights[1].detach().to(last)
+        if len(strain.biases) > 1:
+            last[:own, neurons + heard] = pace * strain.biases[1].detach().to(last)
+        at = to.stop
+    for row, neuron in enumerate(_movers(spread), neurons):
+        bias[row] = neuron.bias
+        for channel, kernel, weight in neuron.hears:
+            felt[row, own + channel, here[kernel, 0]] = weight
+        for channel, weight in neuron.moves:
+            last[own + channel, row] = weight / host.config.dt
+    with torch.no_grad():
+        for p, v in ((rule.weights[0], felt.flatten(1)), (rule.biases[0], bias), (rule.weights[1], last)):
+            p.copy_(v)
+    return rule
+
+
+def parts(rule: Rule, layout: Layout) -> Parts:
+    """What `combine` made `rule` of, each a plain rule; raises `UserError` where it is made of nothing."""
+    config, own = rule.config, layout.strain
+    here = _numbers(config.filters)
+    wrong = UserError("this model holds no infection")
+    if own is None or own >= config.channels or ("identity", 0) not in here or len(rule.biases) != 1:
+        raise wrong
+    gates = _felt(rule)[:, own, here["identity", 0]]
+    rows = [(gates == gate).nonzero()[:, 0] for gate in (-GATE, GATE)]
+    first = len(rows[0]) + len(rows[1])
+    spread = _spread_of(rule, own, first)
+    if spread is None or min(map(len, rows)) < 1 or first + len(_movers(spread)) != config.hidden[0]:
+        raise wrong
+    host, virus = (_taken(rule, own, found, first + i) for i, found in enumerate(rows))
+    return Parts(host, virus, spread)
+
+
+def strains(rule: Rule, layout: Layout) -> tuple[Rule, Layout, Rule, Spread]:
+    """Host and its layout, virus, and how it spreads; of a rule that holds no infection, itself twice, by contact."""
+    if layout.strain is None:
+        return rule, layout, rule, Spread()
+    host, virus, spread = parts(rule, layout)
+    hidden = host.config.channels - layout.visible
+    return host, replace(layout, hidden=hidden, frozen=0, strain=None), virus, spread
+
+
+def learnable(rule: Rule, layout: Layout, virus: RuleConfig) -> list[Tensor]:
+    """For each parameter of a rule that `combine` made, 1 where it is a weight of the virus, else 0."""
+    own, neurons = layout.strain or 0, rule.config.hidden[0] - len(_movers(parts(rule, layout).spread))
+    rows = slice(neurons - virus.hidden[0], neurons)
+    here = _numbers(rule.config.filters)
+    felt, bias, last = (torch.zeros_like(p) for p in (_felt(rule), rule.biases[0], rule.weights[1]))
+    felt[rows, :own, [here[kernel] for kernel in _numbers(virus.filters)]] = 1.0
+    bias[rows] = float(virus.bias != "none")
+    last[:own, rows] = 1.0
+    last[:own, neurons + INFECTED] = float(virus.bias == "all")
+    of = {"weights.0": felt.flatten(1), "biases.0": bias, "weights.1": last}
+    return [of[name] for name, _ in rule.named_parameters()]
+
+
+HEALTHY, INFECTED = 0, 1
+"""Of the neurons that move the mask, the one that answers 1 in a cell of the host, and the one in an infected cell."""
+
+
+class _Mover(NamedTuple):
+    """A neuron that moves the mask; channels are counted from the mask."""
+
+    bias: float
+    hears: tuple[tuple[int, str, float], ...]
+    """Channel, filter and weight."""
+    moves: tuple[tuple[int, float], ...] = ()
+    """Channel and weight."""
+
+
+def _movers(spread: Spread) -> list[_Mover]:
+    """All of them. Two make a switch: what the first answers beyond the second is 0 or 1, to the bit."""
+    borne, since = 1, 1 + (spread.delay > 1)
+    seen = ((0, "identity", -LATCH),) + (((since, "identity", -LATCH),) if spread.recovery else ())
+    found = [
+        _Mover(1.0, ((0, "identity", -1.0),)),
+        _Mover(0.0, ((0, "identity", 1.0),), ((since, 1.0),) if spread.recovery else ()),
+    ]
+    if not spread.contact:
+        return found
+
+    def switch(bias: float, hears: tuple[tuple[int, str, float], ...], channel: int, weight: float) -> None:
+        found.append(_Mover(bias, hears, ((channel, weight),)))
+        found.append(_Mover(bias - 1, hears, ((channel, -weight),)))
+
+    switch(-2.5, ((0, TOUCH, 64.0), *seen), borne if spread.delay > 1 else 0, 1.0)
+    if spread.delay > 1:
+        switch(2.5 - 4 * (spread.delay - 1), ((borne, "identity", 4.0), *seen), 0, 1.0)
+    if spread.recovery:
+        told = ((since, "identity", 4.0), (0, "identity", LATCH))
+        switch(2.5 - 4 * spread.recovery - LATCH, told, 0, -1.0)
+    return found
+
+
+def _spread_of(rule: Rule, own: int, first: int) -> Spread | None:
+    """How the infection of a rule spreads whose movers begin with neuron `first`; None where none fits."""
+    config, bias = rule.config, rule.biases[0].detach()
+    count = config.channels - config.frozen - own
+    if count < 1:
+        return Spread(contact=False)
+    heals = float(_felt(rule)[-1, own, _numbers(config.filters)["identity", 0]]) > 0
+    recovery = round((2.5 - LATCH - float(bias[-2])) / 4) if heals else 0
+    delay = 1 + round((2.5 - float(bias[first + 4])) / 4) if count - heals > 1 and len(bias) > first + 4 else 1
+    try:
+        spread = Spread(True, delay, recovery)
+    except UserError:
+        return None
+    return spread if spread.channels == count else None
+
+
+def _combined(host: RuleConfig, virus: RuleConfig, spread: Spread) -> RuleConfig:
+    """The settings of the rule of both. Raises `UserError` where they don't fit."""
+    for name, config in (("host", host), ("virus", virus)):
+        if len(config.hidden) != 1 or config.activation != "relu":
+            raise UserError(
+                f"the {name} has hidden layers {config.hidden} that bend by {config.activation}; infection takes rules "
+                "with one, bent by relu"
+            )
+        if config.frozen or config.cond:
+            raise UserError(f"the {name} reads frozen channels or a condition; infection takes rules without")
+    for key in ("channels", "fire_rate", "edge", "life", "life_channel", "life_threshold"):
+        ours, theirs = getattr(host, key), getattr(virus, key)
+        if ours != theirs:
+            raise UserError(f"host and virus don't fit: the host has {key}={ours}, the virus {key}={theirs}")
+    if virus.dt <= 0 or host.dt <= 0:
+        raise UserError("host and virus need a dt above 0")
+    filters = {_canonical(name): name for name in (*host.filters, *virus.filters)}
+    if not spread.contact:
+        filters.setdefault("identity", "identity")
+    else:
+        filters |= {name: name for name in ("identity", TOUCH) if name not in filters}
+    return replace(
+        host,
+        channels=host.channels + spread.channels,
+        frozen=0 if spread.contact else 1,
+        filters=tuple(filters.values()),
+        hidden=(host.hidden[0] + virus.hidden[0] + len(_movers(spread)),),
+        bias="hidden",
+    )
+
+
+def _taken(rule: Rule, own: int, rows: Tensor, heard: int) -> Rule:
+    """The strain whose neurons are `rows`, as a rule of its own; filters that it doesn't listen to are left out."""
+    config, felt = rule.config, _felt(rule)[rows, :own]
+    numbers = _numbers(config.filters)
+    gate = float(_felt(rule)[rows[0], own, numbers["identity", 0]])
+    told = {_canonical(name): name for name in config.filters}
+    used = [n for n in told if any(bool(felt[..., i].any()) for (base, _), i in numbers.items() if base == n)]
+    names = tuple(told[n] for n in used or ["identity"])
+    last, shift = rule.weights[1].detach()[:own], rule.weights[1].detach()[:own, heard]
+    biased = "all" if bool(shift.any()) else "hidden"
+    strain = Rule(replace(config, channels=own, frozen=0, filters=names, hidden=(len(rows),), bias=biased)).to(
+        rule.weights[0]
+    )
+    with torch.no_grad():
+        strain.weights[0].copy_(felt[..., [numbers[kernel] for kernel in _numbers(names)]].flatten(1))
+        strain.biases[0].copy_(rule.biases[0].detach()[rows] + max(gate, 0.0))
+        strain.weights[1].copy_(last[:, rows])
+        if biased == "all":
+            strain.biases[1].copy_(shift)
+    return strain
+
+
+def _felt(rule: Rule) -> Tensor:
+    """The first layer as `(neurons, channels, kernels)`."""
+    return rule.weights[0].detach().unflatten(1, (rule.config.channels, -1))
+
+
+def _canonical(name: str) -> str:
+    base, reach = split(name)
+    return base if reach == 1 else f"{base}@{reach}"
+
+
+def _numbers(filters: tuple[str, ...]) -> dict[tuple[str, int], int]:
+    """Filter, and which of its kernels -> the kernel's number."""
+    kernels = [(_canonical(name), k) for name in filters for k in range(len(bank((name,))))]
+    return {kernel: i for i, kernel in enumerate(kernels)}

@@ -1,0 +1,57 @@
+"""Outbreak: where in a body an infection begins."""
+
+import re
+from dataclasses import dataclass
+
+import torch
+
+from planaria.core.noise import uniform
+from planaria.errors import UserError
+from planaria.types import Mask
+
+FORMS = "ROW,COLUMN, ROW,COLUMN,RADIUS, middle, all, or a share of all cells, as 10%"
+"""How a person says it."""
+RADIUS = 1.0
+"""Cells around the one that is named, where nobody says how many."""
+
+
+@dataclass(frozen=True)
+class Outbreak:
+    """A place, the middle of the body, all of it, or a share of the grid's cells."""
+
+    kind: str
+    numbers: tuple[float, ...] = ()
+
+    @staticmethod
+    def parse(text: str) -> "Outbreak":
+        """Read `20,20`, `20,20,3`, `middle`, `all`, `10%`. Raises `UserError` that says what there is."""
+        text = text.strip()
+        if text in ("middle", "all"):
+            return Outbreak(text)
+        if share := re.fullmatch(r"(\d{1,3}(?:\.\d{1,6})?)\s*%", text):
+            if 0 < float(share[1]) <= 100:
+                return Outbreak("share", (float(share[1]) / 100,))
+        elif re.fullmatch(r"[-+.\de]+(,\s*[-+.\de]+){1,2}", text):
+            try:
+                numbers = tuple(float(n) for n in text.split(","))
+            except ValueError:
+                numbers = ()
+            if numbers and all(abs(n) < 1e6 for n in numbers):
+                return Outbreak("disc", numbers)
+        raise UserError(f"{text!r} is no place where an infection begins: {FORMS}")
+
+    def mask(self, living: Mask, *, seed: int = 0) -> Mask:
+        """The cells of `living` `(h, w)` that are infected; of a share, all cells. `seed` chooses those of a share."""
+        h, w = living.shape
+        if self.kind == "share":
+            return uniform(seed, 0, (1, h, w), living.device)[0] < self.numbers[0]
+        if self.kind == "all" or not bool(living.any()):
+            return living
+        y, x = torch.arange(h, device=living.device)[:, None], torch.arange(w, device=living.device)
+        if self.kind == "middle":
+            far = (y - h // 2) ** 2 + (x - w // 2) ** 2
+            nearest = int(torch.where(living, far, 4 * (h + w) ** 2).argmin())
+            row, column, radius = nearest // w, nearest % w, RADIUS
+        else:
+            row, column, radius = (*self.numbers, RADIUS)[:3]
+        return living & ((y - row) ** 2 + (x - column) ** 2 <= radius**2)

@@ -1,0 +1,280 @@
+"""Infect: a second rule takes over a living body and turns it into something else, for good.
+
+After Randazzo, Mordvintsev, Niklasson and Levin, "Adversarial reprogramming of neural cellular automata", Distill,
+2021.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from planaria import store
+from planaria.config import TrainConfig, parse, to_dict
+from planaria.core.infection import Spread, combine, infectable, learnable, strains
+from planaria.core.layout import Layout
+from planaria.core.noise import derive
+from planaria.core.rule import Rule, RuleConfig
+from planaria.data.images import picture
+from planaria.engine import run
+from planaria.errors import UserError
+from planaria.losses.pixel import pixel_loss
+from planaria.tasks import base, grow
+from planaria.tasks.base import Batch
+from planaria.types import Mask, State
+
+LIVES = 8
+"""Lives of the host that its bodies are taken from."""
+MOMENTS = 24
+"""Bodies of each life, of ages drawn anew."""
+HELD = 1000
+"""Steps after the take-over for which a new picture must hold, where the figures are taken."""
+CURED = 200
+"""Steps that the host's own rule is given on an infected body."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Teach a rule to take over another model's living body and turn it into a picture."""
+
+    host: str = "butterfly"
+    """The model to infect, one that grows: a file, a run folder or one of the gallery. Its rule stays as it is."""
+    picture: str = "ladybird"
+    """What it is to become: a file, a URL, an emoji, text:WORD, medmnist:FLAG/INDEX, or a built-in picture by name."""
+    size: int = 0
+    """Longest side of the picture, in cells; 0 is as large as the host was taught its own, or 4/7 of the grid."""
+    virus: str = "host"
+    """What the infecting rule begins as: the host's rule, fresh weights, or those of a model by name."""
+    spread: Literal["contact", "still"] = "contact"
+    """contact: from an infected cell to the living ones beside it. still: a fixed share of cells is infected."""
+    speed: float = 1.0
+    """Cells that it goes in a step in which every cell acts: 1, 0.5, 0.33, ... 0.03."""
+    recovery: int = 0
+    """How often an infected cell acts until it is the host's again, and immune; never if 0."""
+    share: float = 0.1
+    """Share of the grid's cells that are infected, where the spread is still."""
+    ages: tuple[int, int] = (8, 200)
+    """Steps that a host has lived when it is infected, at least and at most: growing ones and grown ones."""
+    starts: tuple[str, ...] = ("point", "all", "seed")
+    """How an infection begins, drawn alike: point (a few cells), all (every cell at once), seed (an infected seed)."""
+    loss: Literal["l1", "l2", "manhattan", "hinge"] = "l2"
+    """How the picture is compared; `planaria list losses` tells what each does to learning."""
+    damage: int = 0
+    """Samples of a batch that are damaged, the best ones: so it learns to heal as well."""
+    damage_from: float = 0.0
+    """Share of the training after which damage begins."""
+    wound: Literal["disc", "cut", "hole", "mixed", "any"] = "disc"
+    """What damage is: a disc as published, everything on one side of a line, a rectangle; mixed: the first two."""
+    train: TrainConfig = TrainConfig(steps=2000, pool=256, lr_drops=(0.5, 0.7, 0.82, 0.92), lr_factor=0.4)
+    """How it learns."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.size <= 4096:
+            raise UserError(f"size must be in 0..4096, got {self.size}")
+        if not 0.03 <= self.speed <= 1:
+            raise UserError(f"speed is 0.03 to 1 cells a step, got {self.speed:g}")
+        if not 0 < self.share <= 1:
+            raise UserError(f"share must be above 0 and at most 1, got {self.share:g}")
+        if not 1 <= self.ages[0] <= self.ages[1] <= 10_000:
+            raise UserError(f"ages are two numbers of 1..10000 steps, least first, got {self.ages}")
+        if not self.starts or not set(self.starts) <= {"point", "all", "seed"}:
+            raise UserError(f"starts are some of point, all and seed, got {', '.join(self.starts) or 'none'}")
+        if not self.train.pool:
+            raise UserError("train.pool=0: an infection is taught to last on bodies that live on; take 256")
+        if self.train.init:
+            raise UserError("train.init: say virus=MODEL for weights that the infection begins from")
+        if not 0 <= self.damage < self.train.batch:
+            raise UserError(f"damage={self.damage} must leave one sample of train.batch={self.train.batch} whole")
+        if not 0 <= self.damage_from <= 1:
+            raise UserError(f"damage_from must be in 0..1, got {self.damage_from}")
+
+    @property
+    def rule(self) -> RuleConfig:
+        """Stands for the host's rule, which only the task knows."""
+        return RuleConfig()
+
+    @property
+    def spreading(self) -> Spread:
+        """How it goes from cell to cell."""
+        if self.spread == "still":
+            return Spread(contact=False)
+        return Spread(True, max(1, round(1 / self.speed)), self.recovery)
+
+
+class Task(grow.Task):
+    """One picture, taught to a rule that runs in the infected cells of a host."""
+
+    def __init__(self, config: Config, device: torch.device, tensors: dict[str, Tensor] | None = None):
+        base.Goal.__init__(self, config, device, tensors)
+        if "target" not in self.tensors:
+            self.tensors = dict(_kept(config))
+        told = json.loads(bytes(self.tensors["host"].tolist()))
+        self.name, self.bare = str(told["name"]), parse(Layout, (told["layout"], "the host"))
+        self.host = _rule(told["rule"], self.tensors, "host").to(device)
+        self.layout = infectable(self.bare, config.spreading)
+        self.target = self.tensors["target"].to(device)
+        self.pool, self.hurt = config.train.pool, config.damage
+        self.threshold = self.host.config.life_threshold
+        self._loss = pixel_loss(config.loss)
+        self._virus = _rule(told["virus"], self.tensors, "virus") if "virus" in told else None
+        self._bodies: State | None = None
+
+    def born(self, seed: int) -> Rule:
+        """The rule of host and virus."""
+        virus = self._virus
+        if virus is None:
+            virus = Rule(self.host.config, seed=seed)
+        return combine(self.host, virus.to(self.device), self.config.spreading)
+
+    def wrap(self, rule: Rule) -> nn.Module:
+        """The rule, of which only the virus learns."""
+        virus = (self._virus or self.host).config
+        for p, mask in zip(rule.parameters(), learnable(rule, self.layout, virus), strict=True):
+            p.register_hook(mask.mul)
+        return rule
+
+    def fresh(self, n: int, rng: torch.Generator) -> Batch:
+        """`n` hosts of random ages, infected in one of the ways that `starts` names; and infected seeds."""
+        bodies = self._hosts()
+        picks = torch.randint(len(bodies), (n,), generator=rng)
+        x = bodies[picks.to(self.device)].clone()
+        ways = torch.randint(len(self.config.starts), (n,), generator=rng).tolist()
+        for i, way in enumerate(self.config.starts[k] for k in ways):
+            if way == "seed":
+                x[i : i + 1] = self.layout.seed(1, self.size, device=self.device)
+            x[i, self.layout.strain] = self._mask(x[i : i + 1], way, rng)
+        return Batch(x)
+
+    def _mask(self, x: State, way: str, rng: torch.Generator) -> Tensor:
+        """Which cells of a body `x` `(1, c, h, w)` are infected first, `(h, w)` of 0 and 1."""
+        h, w = self.size
+        if not self.config.spreading.contact:
+            return (torch.rand(h, w, generator=rng) < self.config.share).to(x)
+        if way != "point":
+            return self.host.alive(x[:, : self.bare.channels])[0, 0].to(x)
+        mask = torch.zeros(h, w, dtype=torch.bool)
+        places = (x[0, self.layout.alpha or 0] > self.threshold).cpu().nonzero()
+        for _ in range(int(torch.randint(1, 4, (), generator=rng))):
+            row, column = places[int(torch.randint(len(places), (), generator=rng))].tolist()
+            radius = int(torch.randint(1, 4, (), generator=rng))
+            mask |= disc((h, w), row, column, radius)
+        return mask.to(x)
+
+    def _hosts(self) -> State:
+        """Bodies of the host, growing and grown, not infected: the same in every process that trains this."""
+        if self._bodies is None:
+            seed, (young, old) = self.config.train.seed, self.config.ages
+            ages = torch.randint(young, old + 1, (MOMENTS,), generator=torch.Generator().manual_seed(seed)).sort()[0]
+            x, found, at = self.bare.seed(LIVES, self.size, device=self.device), [], 0
+            with torch.no_grad():
+                for age in ages.tolist():
+                    x = run(self.host, x, age - at, t=at, seed=derive(seed, 7), engine=self.config.train.engine)
+                    found.append(x)
+                    at = age
+            lives = torch.cat(found)
+            lives = lives[(lives[:, self.bare.alpha or 0] > self.host.config.life_threshold).flatten(1).any(1)]
+            if not len(lives):
+                raise UserError(f"host {self.name}: nothing of it lives after {young} to {old} steps; ages=FROM,TO")
+            self._bodies = self.widened(lives)
+        return self._bodies
+
+    def widened(self, x: State) -> State:
+        """A host's state with room for an infection, of which it has none."""
+        return F.pad(x, (0, 0, 0, 0, 0, self.layout.channels - x.shape[1]))
+
+    def card(self) -> dict[str, Any]:
+        """Who was infected, and how the infection spreads."""
+        return {"host": self.name, "infection": to_dict(self.config.spreading)}
+
+    def measure(self, rule: nn.Module) -> dict[str, float]:
+        """How long a take-over lasts, how well the picture then holds, and what the host's own rule makes of it."""
+        assert isinstance(rule, Rule)
+        return dict(self._figures(rule))
+
+    @torch.no_grad()
+    def _figures(self, rule: Rule) -> Iterator[tuple[str, float]]:
+        told = {"seed": 1, "engine": self.config.train.engine}
+        own, strain = self.bare.channels, self.layout.strain or 0
+        rng = torch.Generator().manual_seed(0)
+        for what, age in (("grown", 200), ("half-grown", 30)):
+            body = run(self.host, self.bare.seed(4, self.size, device=self.device), age, **told)
+            x = self.widened(body).clone()
+            for i in range(len(x)):
+                x[i, strain] = self._mask(x[i : i + 1], "point", rng)
+            taken, t = 0, age
+            while not taken and t < age + HELD:
+                x = run(rule, x, 4, t=t, **told)
+                t += 4
+                if float(self.infected(x).min()) > 0.99:
+                    taken = t - age
+            if self.config.spreading.contact:
+                yield f"steps to take over, {what}", float(taken or HELD)
+            for steps in (100, HELD):
+                x = run(rule, x, steps - (0 if steps == 100 else 100), t=t, **told)
+                t += steps - (0 if steps == 100 else 100)
+                yield f"mse {steps} steps later, {what}", self._mse(x)
+            if what == "grown":
+                again = run(self.host, x[:, :own].contiguous(), CURED, t=t, **told)
+                healthy = run(self.host, body, CURED, t=age, **told)
+                shown = self.bare.picture(again), self.bare.picture(healthy)
+                yield "mse to the host, its own rule again", (shown[0] - shown[1]).square().mean().item()
+                yield "cells left alive by it", self._living(again).flatten(1).sum(1).float().mean().item()
+
+    def _living(self, x: State) -> Mask:
+        return x[:, self.layout.alpha or 0] > self.threshold
+
+    def infected(self, x: State) -> Tensor:
+        """Share of the living cells that are infected, `(b,)`; 0 where none lives."""
+        living = self._living(x).flatten(1)
+        ill = (x[:, self.layout.strain or 0] > 0.5).flatten(1)
+        return (living & ill).sum(1) / living.sum(1).clamp(min=1)
+
+
+def disc(size: tuple[int, int], row: float, column: float, radius: float) -> Mask:
+    """Cells at most `radius` from a place, `(h, w)`."""
+    y, x = torch.arange(size[0])[:, None], torch.arange(size[1])
+    return (y - row) ** 2 + (x - column) ** 2 <= radius**2
+
+
+def _kept(config: Config) -> Iterator[tuple[str, Tensor]]:
+    """What a checkpoint keeps of the files that a config names: the picture, the host, what the virus begins as."""
+    path = store.model_path(config.host)
+    host, layout, _, _ = strains(*store.load(path))
+    if layout.alpha is None or layout.visible != 4:
+        raise UserError(f"host {config.host}: an infection is taught on a body that grows: a model of task grow")
+    size = store.trained_size(path)
+    told: dict[str, Any] = {"name": path.parent.name if path.name == "model.safetensors" else path.stem}
+    told |= {"rule": to_dict(host.config), "layout": to_dict(layout)}
+    virus = host
+    if config.virus not in ("host", "fresh"):
+        _, _, virus, _ = strains(*store.load(config.virus))
+    combine(host, virus, config.spreading)
+    if config.virus != "fresh":
+        told["virus"] = to_dict(virus.config)
+        yield from ((f"virus.{name}", p.detach().clone()) for name, p in virus.named_parameters())
+    yield from ((f"host.{name}", p.detach().clone()) for name, p in host.named_parameters())
+    yield "host", torch.tensor(list(json.dumps(told).encode()), dtype=torch.uint8)
+    yield "target", _placed(config, size, store.card(path))
+
+
+def _placed(config: Config, size: tuple[int, int], card: dict[str, Any]) -> Tensor:
+    """The picture on the host's grid, in the middle, or so that the seed lies on it."""
+    theirs = card["config"].get("size") if isinstance(card.get("config"), dict) else None
+    cells = config.size or (theirs if isinstance(theirs, int) else 0) or max(1, min(size) * 4 // 7)
+    shown = picture(config.picture, cells)
+    _, h, w = shown.shape
+    down, right = size[0] - h, size[1] - w
+    if min(down, right) < 0:
+        raise UserError(f"a picture of {w}x{h} cells is larger than the host's grid, {size[1]}x{size[0]}: size={cells}")
+    target = F.pad(shown, (right // 2, right - right // 2, down // 2, down - down // 2))
+    return grow.centred(target, min(down, right) // 2)
+
+
+def _rule(config: dict[str, Any], tensors: dict[str, Tensor], name: str) -> Rule:
+    rule = Rule(parse(RuleConfig, (config, f"the {name}")))
+    rule.load_state_dict({key.removeprefix(f"{name}."): v for key, v in tensors.items() if key.startswith(f"{name}.")})
+    return rule.requires_grad_(False)
