@@ -112,7 +112,7 @@ def test_the_command_films_healing_unless_asked_not_to(tmp_path, monkeypatch):
     assert main(["export", "lizard", out]) == 0
     assert main(["export", "lizard", out, "--intact"]) == 0
     assert main(["export", "lizard", out, "--erase", "left@3", "--name", "Liz", "--title", "The lizard"]) == 0
-    assert asked[:2] == [Options(), Options(erase={})]
+    assert asked[:2] == [Options(), Options(erase={}, infect={})]
     assert asked[2] == Options(erase={3: "left"}, name="Liz", title="The lizard")
 
 

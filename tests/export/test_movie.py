@@ -99,7 +99,7 @@ def test_a_wound_is_shown_before_and_after():
     [
         ({"erase": {5: "lefft"}}, r"unknown wound 'lefft'.*Did you mean 'left'"),
         ({"erase": {5: "circle(1)"}}, "circle is a disc"),
-        ({"erase": {11: "left"}}, "erase 'left' at step 11: the film has steps 0 to 10"),
+        ({"erase": {11: "left"}}, "'left' at step 11: the film has steps 0 to 10"),
         ({"erase": {-1: "left"}}, "at step -1"),
         ({"every": 0}, "every >= 1"),
         ({"background": 1.5}, "background of 0"),

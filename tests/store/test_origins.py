@@ -4,68 +4,33 @@ import json
 import os
 import pickle
 import zipfile
-from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
-from published import CHEST, TEXTURE, drawn, layers, rng
+from published import (
+    CHEST,
+    KERNELS,
+    LAP9,
+    ONE,
+    SX,
+    TEXTURE,
+    alive,
+    dense,
+    drawn,
+    felt,
+    interleaved,
+    layers,
+    ours,
+    rng,
+    stacked,
+    state,
+)  # fmt: skip
 
 from planaria import store
 from planaria.core.shuffle import shuffled
-from planaria.engine import run
 from planaria.errors import UserError
 from planaria.store import origins
-
-SX = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]).double()
-SCHARR = torch.tensor([[-3.0, 0, 3], [-10, 0, 10], [-3, 0, 3]]).double()
-LAP9 = torch.tensor([[1.0, 2, 1], [2, -12, 2], [1, 2, 1]]).double()
-LAP5 = torch.tensor([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]]).double()
-BLUR = torch.tensor([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]]).double()
-ONE = torch.tensor([[0.0, 0, 0], [0, 1, 0], [0, 0, 0]]).double()
-KERNELS = {
-    "sobel": SX / 8,
-    "scharr": SCHARR / 16,
-    "gaussian": BLUR / 16,
-    "laplacian": LAP5 / 8,
-    "mean": ONE * 0 + 1 / 9,
-}
-
-
-def felt(x: torch.Tensor, kernels: list[torch.Tensor], edge: str) -> list[torch.Tensor]:
-    """What each kernel makes of every channel: one `(c, h, w)` a kernel."""
-    padded = F.pad(x[None], (1, 1, 1, 1), "circular" if edge == "circular" else "constant")[0]
-    return [F.conv2d(padded[:, None], k[None, None])[:, 0] for k in kernels]
-
-
-def dense(p: torch.Tensor, w: torch.Tensor, b: torch.Tensor | None) -> torch.Tensor:
-    y = torch.einsum("oi,ihw->ohw", w.double().flatten(1), p)
-    return y if b is None else y + b.double()[:, None, None]
-
-
-def alive(x: torch.Tensor) -> torch.Tensor:
-    return F.max_pool2d(x[None, 3:4], 3, 1, 1)[0] > 0.1
-
-
-def stacked(maps: list[torch.Tensor]) -> torch.Tensor:
-    return torch.cat(maps)
-
-
-def interleaved(maps: list[torch.Tensor]) -> torch.Tensor:
-    return torch.stack(maps, 1).flatten(0, 1)
-
-
-def ours(path: Path, x: torch.Tensor, origin: str = "") -> tuple[torch.Tensor, origins.Imported]:
-    """What our rule makes of a state in a step in which every cell acts, in float64."""
-    made = origins.load(path, origin)
-    rule = made.rule.double()
-    told = dict(rule.config.__dict__) | {"fire_rate": 1.0}
-    object.__setattr__(rule, "config", type(rule.config)(**told))
-    return run(rule, x[None], 1, engine="reference")[0], made
-
-
-def state(c: int, h: int = 9, w: int = 7, spread: float = 0.3) -> torch.Tensor:
-    return spread * torch.randn(c, h, w, generator=rng(1)).double()
 
 
 @pytest.mark.parametrize("kernel", list(KERNELS))

@@ -17,6 +17,7 @@ def import_(
     output: Annotated[Path | None, Parameter(alias="-o")] = None,
     origin: Annotated[str, Parameter(name="--from")] = "",
     kernel: str = "",
+    net: str = "",
     name: str = "",
 ) -> int:
     """Read an automaton that others have published; from then on it is a model like any other.
@@ -34,18 +35,20 @@ def import_(
         Whose it is, where the file alone doesn't tell; `planaria list origins`.
     kernel
         Its filter, where that is neither in the file nor in its name: sobel, scharr, gaussian, laplacian, mean.
+    net
+        Which of the automata in it, by name or number, where it holds several.
     name
         What to call it; by default as its file.
     """
     from planaria import store
     from planaria.store import origins
 
-    output = output or Path(f"{theirs.stem}.safetensors")
+    output = output or Path(f"{'-'.join(filter(None, (theirs.stem, net)))}.safetensors")
     if output.suffix != ".safetensors":
         raise UserError(f"a model file ends in .safetensors, not {output.name!r}")
     if output.exists():
         raise UserError(f"{output} is there already; name another: -o FILE.safetensors")
-    made = origins.load(theirs, origin, kernel=kernel)
+    made = origins.load(theirs, origin, kernel=kernel, net=net)
     card: dict[str, Any] = {**made.card, **({"name": name} if name else {})}
     store.save(output, made.rule, made.layout, card)
     told = card["origin"]

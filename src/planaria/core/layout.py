@@ -69,6 +69,12 @@ class Layout:
         masked = self.strain is not None and self.strain >= self.channels - self.frozen
         return self.frozen - 2 * len(self.shifts) - masked
 
+    def role(self, channel: int) -> str:
+        """What a channel is for, in a word: `red`, `alpha`, `hidden`, `infection`, `frozen`."""
+        if channel < self.visible:
+            return "grey" if self.visible == 1 else ("red", "green", "blue", "alpha")[channel]
+        return "hidden" if channel < self.body else "frozen" if self.strain is None else "infection"
+
     def spared(self, wound: str) -> int:
         """Trailing channels that a wound of this kind leaves alone: noise makes nobody ill."""
         return self.channels - self.body if wound == "noise" else self.frozen

@@ -248,7 +248,16 @@ def _walk(job: _Job, x: Tensor, first: Tensor, w1: Tensor, w2: Tensor, b2: Tenso
         )  # fmt: skip
         if config.life != "none":
             kernels.death[grid](
-                z, mature, tried, left, alive, h, w, **{**job.grid, "EDGE": rim}, OWN=job.own, BEFORE=before,
+                z,
+                mature,
+                tried,
+                left,
+                alive,
+                h,
+                w,
+                **{**job.grid, "EDGE": rim},
+                OWN=job.own,
+                BEFORE=before,
                 AFTER=after,
             )
             mature, left = left, mature

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from planaria import store
 from planaria.config import to_dict
+from planaria.core.rule import spread
 from planaria.export import Options
 from planaria.living import frame_steps, loop_steps, solver_of
 from planaria.store import write_bytes
@@ -87,6 +88,7 @@ def payload(model: str | Path) -> dict[str, Any]:
         "grid": list(store.trained_size(path)),
         "kernels": rule.kernels.flatten(1).tolist(),
         "reaches": list(rule.reaches),
+        "blurs": [[channel, len(kernel), kernel.flatten().tolist()] for channel, kernel in spread(rule.config.blurs)],
         "weights": [_base64(w) for w in rule.weights],
         "biases": [_base64(b) for b in rule.biases],
         "trained": card.get("trained") if isinstance(card.get("trained"), int) else 0,

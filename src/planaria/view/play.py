@@ -349,13 +349,7 @@ class Play:
         """What is looked at, in words: `colour`, `channel 3 alpha`, `channel 7 hidden`."""
         if self.channel is None:
             return "colour"
-        layout = self.world.layout
-        names = {1: ("grey",), 3: ("red", "green", "blue"), 4: ("red", "green", "blue", "alpha")}[layout.visible]
-        if self.channel < layout.visible:
-            kind = names[self.channel]
-        else:
-            kind = "hidden" if self.channel < layout.body else "frozen" if layout.strain is None else "infection"
-        return f"channel {self.channel} {kind}"
+        return f"channel {self.channel} {self.world.layout.role(self.channel)}"
 
     def toggle_background(self) -> None:
         """Light or dark."""

@@ -10,12 +10,13 @@ export function decode(payload) {
   if (reaches.length !== kernels.length || !reaches.every((n) => Number.isInteger(n) && n >= 1 && n <= 16)) {
     throw new Error("the model's filters don't say how far they reach");
   }
+  const blurs = payload.blurs ?? []; // [channel, side, kernel]
   const own = rule.channels - rule.frozen;
   const widths = [rule.channels * kernels.length + rule.cond, ...rule.hidden, own];
   const weights = payload.weights.map(floats);
   const biases = payload.biases.map(floats);
   if (weights.length !== widths.length - 1) throw new Error("the model's layers don't fit its settings");
-  const model = { ...payload, kernels, reaches, own, widths, weights, biases, cond: new Float32Array(rule.cond), layout };
+  const model = { ...payload, kernels, reaches, blurs, own, widths, weights, biases, cond: new Float32Array(rule.cond), layout };
   check(model);
   return model;
 }

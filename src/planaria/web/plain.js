@@ -34,7 +34,7 @@ export class PlainEngine {
     this.kind = "plain";
     this.size = size;
     const [h, w] = size;
-    this.border = Math.max(1, ...model.reaches); // as wide as a filter reaches
+    this.border = Math.max(1, ...model.reaches, ...model.blurs.map(([, n]) => n >> 1)); // as wide as a filter reaches
     this.across = w + 2 * this.border;
     this.cells = (h + 2 * this.border) * this.across;
     this.x = new Float32Array(this.cells * model.rule.channels);
@@ -54,6 +54,11 @@ export class PlainEngine {
     this.taps = kernels.map((kernel, f) =>
       offsets.map((o, i) => [o * reaches[f] * rule.channels, kernel[i]]).filter(([, weight]) => weight !== 0),
     );
+    this.blurs = model.blurs.map(([channel, n, kernel]) => {
+      const places = kernel.map((_, i) => (Math.floor(i / n) - (n >> 1)) * this.across + (i % n) - (n >> 1));
+      return [channel, places.map((place) => place * rule.channels), kernel];
+    });
+    this.open = rule.life_edge === "zero"; // no life lies beyond the grid
     this.biases = widths.slice(1).map((n, i) => model.biases[i] ?? new Float32Array(n));
     this.biases[0] = firstBias(model);
     this.layers = widths.map((n) => new Float64Array(n));
@@ -118,6 +123,11 @@ export class PlainEngine {
     }
     for (let i = 0; i < weights.length; i++) this.layer(i, i === 0 ? c * f : this.layers[i].length);
     const dx = this.layers[weights.length];
+    for (const [channel, places, kernel] of this.blurs) {
+      let sum = -x[at + channel];
+      for (let i = 0; i < kernel.length; i++) sum += kernel[i] * x[at + channel + places[i]];
+      dx[channel] += sum;
+    }
     for (let channel = 0; channel < own; channel++) y[at + channel] = x[at + channel] + rule.dt * dx[channel];
   }
 
@@ -153,7 +163,10 @@ export class PlainEngine {
   /** Which cells have a living one in their 3x3 block. */
   feelLife(x, into) {
     const { channels, life_channel: k, life_threshold: least } = this.model.rule;
-    for (let cell = 0; cell < this.cells; cell++) this.living[cell] = x[cell * channels + k] > least ? 1 : 0;
+    const [h, w] = this.size;
+    const feel = (cell) => (this.living[cell] = x[cell * channels + k] > least ? 1 : 0);
+    if (this.open) this.visit([0, 0, h, w], (at) => feel(at / channels));
+    else for (let cell = 0; cell < this.cells; cell++) feel(cell);
     this.spread(this.living, into);
   }
 
@@ -169,7 +182,7 @@ export class PlainEngine {
           mask[down - 1] | mask[down] | mask[down + 1];
       }
     }
-    this.wrap(into, 1);
+    if (!this.open) this.wrap(into, 1);
   }
 
   /** Give the border what lies beyond the edge: the torus, several times round where it is small, copies of the rim, or
@@ -232,7 +245,7 @@ export class PlainEngine {
 
 /** What a person sees, RGBA bytes: as planaria's Layout.rgb, or one channel from blue (-1) over white to red (1). */
 function shade(model, { channel, background }, x, bytes, engine) {
-  const { visible, offset } = model.layout;
+  const { visible, offset, straight } = model.layout;
   const [h, w] = engine.size;
   const seen = (v) => Math.min(1, Math.max(0, v + offset || 0));
   engine.visit([0, 0, h, w], (at, i) => {
@@ -244,6 +257,7 @@ function shade(model, { channel, background }, x, bytes, engine) {
       r = seen(x[at]);
       [g, b] = visible === 1 ? [r, r] : [seen(x[at + 1]), seen(x[at + 2])];
       const clear = visible === 4 ? 1 - seen(x[at + 3]) : 0;
+      if (straight) [r, g, b] = [r, g, b].map((v) => v * (1 - clear));
       [r, g, b] = [r + clear * background[0], g + clear * background[1], b + clear * background[2]];
     }
     bytes[4 * i] = 255 * r;

@@ -10,6 +10,12 @@ export function photoPlanes({ frozen, shifts = [], strain = null }) {
   return strain === null ? frozen - 2 * shifts.length : 0;
 }
 
+/** The channels that are 1 in a seed, from its life on: [first, end]. */
+export function sown(layout) {
+  const first = layout.alpha ?? 0;
+  return [first, layout.lean ? first + 1 : bodyOf(layout)];
+}
+
 /** Leading channels that a cell writes, but for what an infection keeps there. */
 export function bodyOf({ visible, hidden, strain = null }) {
   return Math.min(visible + hidden, strain ?? Infinity);
@@ -78,7 +84,8 @@ export function pose(photo, [h, w], layout, seed) {
 export function planted(x, [h, w], layout) {
   if (layout.alpha === null) return x;
   const middle = Math.floor(h / 2) * w + Math.floor(w / 2);
-  for (let k = layout.alpha; k < bodyOf(layout); k++) x[k * h * w + middle] = 1;
+  const [first, end] = sown(layout);
+  for (let k = first; k < end; k++) x[k * h * w + middle] = 1;
   return x;
 }
 

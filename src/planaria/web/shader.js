@@ -54,13 +54,14 @@ export function pack(model) {
 }
 
 function head(model, block) {
-  const { rule, reaches } = model;
+  const { rule, reaches, blurs } = model;
   const { vectors } = plan(model);
+  const farthest = Math.max(2, ...reaches, ...blurs.map(([, n]) => n >> 1));
   const nearest = "texelFetch(x, ivec3(clamp(q, ivec2(0), size - 1), g), 0)";
   const edges = {
     zero: `bool inside = all(greaterThanEqual(q, ivec2(0))) && all(lessThan(q, size));
   return inside ? ${nearest} : vec4(0.0);`,
-    circular: `q = (q + ${Math.max(2, ...reaches)} * size) % size;\n  return texelFetch(x, ivec3(q, g), 0);`,
+    circular: `q = (q + ${farthest} * size) % size;\n  return texelFetch(x, ivec3(q, g), 0);`,
     replicate: `return ${nearest};`,
   };
   const weights = block
@@ -75,6 +76,7 @@ vec4 at(sampler2DArray x, int g, ivec2 q) {
   ${edges[rule.edge]}
 }
 bool lives(sampler2DArray x, ivec2 q) {
+  ${rule.life_edge === "zero" ? "if (any(lessThan(q, ivec2(0))) || any(greaterThanEqual(q, size))) return false;" : ""}
   return at(x, ${Math.floor(rule.life_channel / 4)}, q)[${rule.life_channel % 4}] > ${real(rule.life_threshold)};
 }
 bool near(sampler2DArray x, ivec2 q, int reach) {
@@ -157,10 +159,29 @@ ${adds.map((i) => `  vec4 d${i} = vec4(0.0);`).join("\n")}
 ${lines.join("\n")}
   }
 ${thinking.join("\n")}
+${blurring(model, first, adds)}
 ${adds.map((i) => `  d${i} = ${real(rule.dt)} * (d${i} + W(${biasAt[last]} + ${first + i}));`).join("\n")}
   }
 ${outs.map((_, i) => `  y${i} = texelFetch(x, ivec3(q, ${first + i}), 0)${adds.includes(i) ? ` + d${i}` : ""};`).join("\n")}
 }`;
+}
+
+// What is added for channels that melt into their neighbours, of those in the groups `first + adds`.
+function blurring({ blurs }, first, adds) {
+  return blurs
+    .filter(([channel]) => adds.includes(Math.floor(channel / 4) - first))
+    .map(([channel, n, kernel]) => {
+      const [group, k, r] = [Math.floor(channel / 4), channel % 4, n >> 1];
+      const line = kernel.slice(r * n, r * n + n).map((v) => v / Math.sqrt(kernel[r * n + r])); // it is a product of two
+      return `  {
+    float line[${n}] = float[](${line.map(real).join(", ")});
+    float sum = -at(x, ${group}, q)[${k}];
+    for (int i = 0; i < ${n}; i++)
+      for (int j = 0; j < ${n}; j++) sum += line[i] * line[j] * at(x, ${group}, q + ivec2(j, i) - ${r})[${k}];
+    d${group - first}[${k}] += sum;
+  }`;
+    })
+    .join("\n");
 }
 
 /** The pass that ends cells without living neighbours: `x` before the step, `y` after it. */
@@ -186,8 +207,9 @@ ${lines.join("\n")}
 
 /** One pixel a cell: what a person sees, or one channel from blue over white to red. */
 export function pictureShader(model) {
-  const { visible, offset } = model.layout;
-  const rgb = visible === 1 ? "vec3(v.r)" : visible === 3 ? "v.rgb" : "v.rgb + (1.0 - v.a) * background";
+  const { visible, offset, straight } = model.layout;
+  const colour = straight ? "v.rgb * v.a" : "v.rgb";
+  const rgb = visible === 1 ? "vec3(v.r)" : visible === 3 ? "v.rgb" : `${colour} + (1.0 - v.a) * background`;
   return `#version 300 es
 precision highp float;
 precision highp sampler2DArray;

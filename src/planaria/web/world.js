@@ -3,7 +3,7 @@
 
 import { decode, derive, withWeights } from "./model.js";
 import { PlainEngine } from "./plain.js";
-import { bodyOf, exposed, held, photoPlanes, planesOf, planted, pose } from "./pose.js";
+import { bodyOf, exposed, held, photoPlanes, planesOf, planted, pose, sown } from "./pose.js";
 import { centred, groundOf, opening, tiled } from "./start.js";
 import { GraphicsEngine, imitated } from "./webgl.js";
 import { chance, woundOf } from "./wound.js";
@@ -211,7 +211,8 @@ export class World {
     let put = values;
     if (!put) {
       put = {};
-      for (let k = this.layout.alpha ?? 0; k < bodyOf(this.layout); k++) put[k] = 1;
+      const [first, end] = sown(this.layout);
+      for (let k = first; k < end; k++) put[k] = 1;
     }
     this.edit(rect, (v, k, i) => {
       const [down, right] = [rect[0] + Math.floor(i / rect[3]) - row, rect[1] + (i % rect[3]) - column];

@@ -41,29 +41,31 @@ def about() -> dict[str, str]:
     return {name: f"{FAMILIES[name].about}; {FAMILIES[name].licence}" for name in names()}
 
 
-def load(path: str | Path, origin: str = "", *, kernel: str = "") -> Imported:
+def load(path: str | Path, origin: str = "", *, kernel: str = "", net: str = "") -> Imported:
     """The automaton in a published file.
 
     `origin` is recognised by what the file holds where it is empty; `kernel` is the filter's name where neither the
-    file nor its name tells it. Raises `UserError` for a file of no known origin, telling what it holds, for one that
-    could be of several, and for one that is damaged.
+    file nor its name tells it, `net` which automaton of those in a file that holds several. Raises `UserError` for a
+    file of no known origin, telling what it holds, for one that could be of several, and for one that is damaged.
     """
     path = Path(path)
     if origin and origin not in FAMILIES:
         raise unknown("origin", origin, FAMILIES)
-    tensors = read(path)
+    tensors = read(path, net)
+    if net and not any(name.startswith("tiles.") for name in tensors):
+        raise UserError(f"{path} holds one automaton: leave out {net!r}")
     fits = {name: family for name, family in FAMILIES.items() if not family.unlike(_shapes(tensors), path.suffix)}
     if not origin:
         origin = _told(path, tensors, fits)
     family = FAMILIES[origin]
-    if why := family.unlike(_shapes(tensors), path.suffix):
+    if why := family.unlike(_shapes(tensors), path.suffix, asked=True):
         raise UserError(f"{path}: not of {origin}: {why}; it holds {described(tensors)}")
     for name, tensor in tensors.items():
         if not bool(tensor.isfinite().all()):
             raise UserError(f"{path}: damaged: {name} holds what is no number")
     rule, layout, read_as = family.build(tensors, path.stem, kernel)
     card = {
-        "name": _name(path.stem),
+        "name": _name(net if net and not net.isdecimal() else f"{path.stem} {net}".strip()),
         "task": family.task,
         "grid": list(family.grid),
         "origin": {

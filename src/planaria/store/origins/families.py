@@ -12,6 +12,7 @@ from planaria.core.filters import bank
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule, RuleConfig
 from planaria.errors import UserError
+from planaria.store.origins.bounds import within
 
 Order = Literal["interleaved", "stacked", "convolution", "raw first"]
 """How the first layer's inputs are numbered, of c channels and k kernels: c * K + k; k * C + c; a learned 3x3
@@ -47,36 +48,57 @@ class Family:
     task: str = "grow"
     suffixes: tuple[str, ...] = (".pt", ".pth")
     order: Order = "interleaved"
-    scale: float = 1.0
-    """How many times ours their kernels are, but for the identity."""
+    scales: tuple[float, ...] = ()
+    """How many times ours each of their kernels is; once where not said."""
+    states: float = 1.0
+    """How many times ours their states are."""
+    bound: float = 0.0
+    """Where our states are cut off after every step; 0 nowhere."""
+    aliases: tuple[tuple[str, str], ...] = ()
+    """Other names of the same layers, which some of its files have."""
+    unmarked: bool = False
+    """Whether its files have names of their own, so that only a person can tell whose they are."""
+    besides: str = ""
+    """What names of tensors begin with that its files hold besides."""
     grid: tuple[int, int] = (72, 72)
     own: int = 0
     """Channels that stand before those the rule writes, and that it only reads."""
     kernel_in_name: bool = False
 
-    def unlike(self, shapes: Mapping[str, tuple[int, ...]], suffix: str) -> str:
-        """Why a file with these tensors is none of this family; empty where it may be one."""
+    def unlike(self, shapes: Mapping[str, tuple[int, ...]], suffix: str, *, asked: bool = False) -> str:
+        """Why a file with these tensors is none of this family; empty where it may be one, which a person `asked`."""
+        if self.unmarked and not asked:
+            return "no file of it says so"
         if suffix.lower() not in self.suffixes:
             return f"its files end in {' or '.join(self.suffixes)}"
         if self.suffixes == (".bin",):
             count = sum(math.prod(shape) for shape in self._wanted().values())
             return "" if shapes == {"numbers": (count,)} else f"its files hold {count:,} numbers"
-        weights = [weight for weight, _ in self.keys]
-        biases = [bias for _, bias in self.keys if bias]
+        keys = self._named(shapes)
+        weights = [weight for weight, _ in keys]
+        biases = [bias for _, bias in keys if bias]
         if missing := [name for name in weights if name not in shapes]:
             return f"it has no {missing[0]}"
-        if odd := [name for name in shapes if name not in weights + biases]:
+        known = (*weights, *biases)
+        if odd := [n for n in shapes if n not in known and not (self.besides and n.startswith(self.besides))]:
             return f"it has {odd[0]} besides"
-        if missing := [bias for _, bias in self.keys[:-1] if bias not in shapes]:
+        if missing := [bias for _, bias in keys[:-1] if bias not in shapes]:
             return f"it has no {missing[0]}"
-        return self._misfit(shapes)
+        return self._misfit(shapes, keys)
 
-    def _misfit(self, shapes: Mapping[str, tuple[int, ...]]) -> str:
+    def _named(self, shapes: Mapping[str, tuple[int, ...]]) -> tuple[tuple[str, str], ...]:
+        """The keys of a file: as usual, by their other names, or, where it has names of its own, in its order."""
+        names = tuple(shapes)
+        if self.unmarked and len(names) == 3:
+            return (names[0], names[1]), (names[2], "")
+        return self.aliases if self.aliases and self.aliases[0][0] in names else self.keys
+
+    def _misfit(self, shapes: Mapping[str, tuple[int, ...]], keys: tuple[tuple[str, str], ...]) -> str:
         """Why the shapes don't follow from one another."""
         side = (3, 3) if self.order == "convolution" else (1, 1)
         felt = 1 if self.order == "convolution" else len(bank(self.config.filters))
         into = None
-        for k, (weight, bias) in enumerate(self.keys):
+        for k, (weight, bias) in enumerate(keys):
             shape = shapes[weight]
             flat = self.suffixes == (".json",)
             if len(shape) != (2 if flat else 4) or (not flat and shape[2:] != (side if k == 0 else (1, 1))):
@@ -86,11 +108,9 @@ class Family:
             if bias in shapes and shapes[bias] != (shape[0],):
                 return f"{bias} doesn't go with {weight}"
             into = shape[0]
-        channels = shapes[self.keys[-1][0]][0] + self.own
-        if shapes[self.keys[0][0]][1] != channels * felt:
-            return (
-                f"{self.keys[0][0]} reads {shapes[self.keys[0][0]][1]} numbers, not {felt} each of {channels} channels"
-            )
+        channels, first = shapes[keys[-1][0]][0] + self.own, keys[0][0]
+        if shapes[first][1] != channels * felt:
+            return f"{first} reads {shapes[first][1]} numbers, not {felt} each of {channels} channels"
         if channels - self.own < self.layout.visible:
             return f"it has {channels} channels"
         return ""
@@ -109,20 +129,25 @@ class Family:
             parts = tensors["numbers"].split([math.prod(shape) for shape in sizes.values()])
             tensors = {name: part.view(sizes[name]) for name, part in zip(sizes, parts, strict=True)}
         filters, told = self._filters(stem, kernel)
-        layers = [tensors[weight].flatten(1) for weight, _ in self.keys]
-        biases = [tensors.get(bias) for _, bias in self.keys]
+        keys = self._named({name: tuple(t.shape) for name, t in tensors.items()})
+        layers = [tensors[weight].flatten(1) for weight, _ in keys]
+        biases = [tensors.get(bias) for _, bias in keys]
         channels = len(layers[-1]) + self.own
         config = replace(
             self.config, channels=channels, filters=filters, hidden=tuple(len(w) for w in layers[:-1]),
             bias="hidden" if biases[-1] is None else "all",
         )  # fmt: skip
-        layers[0] = self._ours(layers[0], channels, len(bank(filters)))
+        layers[0] = self._ours(layers[0], channels, len(bank(filters))) * self.states
+        layers[-1] = layers[-1] / self.states
+        biases[-1] = None if biases[-1] is None else biases[-1] / self.states
         rule = Rule(config)
         with torch.no_grad():
             for mine, theirs in zip(rule.weights, layers, strict=True):
                 mine.copy_(theirs)
             for mine, theirs in zip(rule.biases, biases, strict=False):
                 mine.copy_(theirs)
+        if self.bound:
+            rule = within(rule, self.bound)
         hidden = channels - self.layout.visible - self.layout.frozen
         told = f"{self.order}, {told or ', '.join(filters)}, {config.edge} edge"
         return rule, replace(self.layout, hidden=hidden), told
@@ -158,7 +183,7 @@ class Family:
             cube = torch.cat([weight[:, :channels, None], rest], 2)
         else:
             cube = weight.view(out, channels, felt)
-        scales = torch.tensor([1.0] + [self.scale] * (felt - 1))
+        scales = torch.tensor([*self.scales, *[1.0] * (felt - len(self.scales))])
         cube = torch.cat([cube[:, self.own :], cube[:, : self.own]], 1) * scales
         return cube.reshape(out, channels * felt)
 
@@ -177,7 +202,7 @@ GOOGLE_TEXTURE = Family(
     config=TEXTURE,
     layout=Layout(3, alpha=None, hidden=9, offset=0.5),
     task="texture",
-    scale=8.0,
+    scales=(1.0, 8.0, 8.0, 8.0),
     grid=(128, 128),
 )
 MONASH_TEXTURE = replace(
@@ -185,6 +210,19 @@ MONASH_TEXTURE = replace(
     about="the same taught at Monash, shown without the half; .pt, .pth, w1 and w2",
     home="Monash University",
     layout=Layout(3, alpha=None, hidden=9),
+    aliases=_layers(("layers.0", "layers.2"), False),
+)
+MONASH_GROWING = Family(
+    about="growing pictures on a torus, taught at Monash; .pt, .pth, update_network.*",
+    licence="Apache-2.0",
+    home="Monash University",
+    wants="update_network.0.weight of 48 inputs, .0.bias, .2.weight",
+    keys=_layers(("update_network.0", "update_network.2"), False),
+    config=replace(GROWING, edge="circular", life="after", life_edge="zero"),
+    layout=Layout(straight=True, lean=True),
+    order="stacked",
+    scales=(1.0, 8.0, -8.0),
+    grid=(32, 32),
 )
 
 FAMILIES: dict[str, Family] = {
@@ -220,9 +258,74 @@ FAMILIES: dict[str, Family] = {
         layout=Layout(3, alpha=None, hidden=6, frozen=9, offset=0.5, shifts=(4, 8, 16)),
         task="style",
         order="raw first",
-        scale=8.0,
+        scales=(1.0, 8.0, 8.0, 8.0),
         grid=(128, 128),
         own=9,
+    ),
+    "image-manipulation-notebook": Family(
+        about="the same by its newer notebooks, three channels blurred; .pt, whole modules w1, w2, w3",
+        licence=NO_LICENCE,
+        home="Image-Manipulation on GitHub",
+        wants="w1.weight 90x72, w2.weight, w3.weight 15x90 of a whole module",
+        keys=_layers(("w1", "w2", "w3"), True),
+        config=replace(EDITING, frozen=3, blurs=("13@3", "12@7", "11@15")),
+        layout=Layout(3, alpha=None, hidden=12, frozen=3, offset=0.5),
+        task="style",
+        order="raw first",
+        scales=(1.0, 8.0, 8.0, 8.0),
+        grid=(128, 128),
+        own=3,
+        besides="blur_layers.",
+    ),
+    "google-growing": Family(
+        about="Growing Neural Cellular Automata as its notebook exports them; .json, a graph of TensorFlow",
+        licence="Apache-2.0",
+        home="github.com/google-research/self-organising-systems",
+        wants="a graph with two 1x1 convolutions, 48 to any to 16, and their biases",
+        keys=_layers(("graph.0", "graph.1"), True),
+        config=GROWING,
+        layout=Layout(),
+        suffixes=(".json",),
+    ),
+    "google-texture-web": replace(
+        GOOGLE_TEXTURE,
+        about="the textures of Self-Organising Textures' page, one of them by --net; .json, tiles of two PNGs",
+        wants="layers with scale, data, shape and layout, 48 to 96 to 12",
+        keys=_layers(("tiles.0", "tiles.1"), True),
+        suffixes=(".json",),
+        order="stacked",
+        scales=(),
+        states=2.0,
+        bound=1.0,
+    ),
+    "monash-growing": MONASH_GROWING,
+    "monash-growing-web": replace(
+        MONASH_GROWING,
+        about="the same for a web page; .bin of bare numbers",
+        wants="8,320 little-endian float32: w1, b1, w2",
+        suffixes=(".bin",),
+    ),
+    "nca-tutorial": Family(
+        about="the growing notebook of NCA-tutorial, whose cells don't feel themselves; .pt, .pth, net.*",
+        licence="not known: look before you pass it on",
+        home="github.com/MECLabTUDA/NCA-tutorial",
+        wants="net.0.weight, net.0.bias, net.2.weight",
+        keys=_layers(("net.0", "net.2"), False),
+        config=replace(GROWING, edge="circular", life="after"),
+        layout=Layout(straight=True, lean=True),
+        scales=(0.0, 8.0, 8.0),
+        grid=(40, 40),
+    ),
+    "johnromanelis": Family(
+        about="NeuralCellularAutomata-PyTorch; .pt, .pth of any names: say --from johnromanelis",
+        licence="Apache-2.0",
+        home="github.com/JohnRomanelis/NeuralCellularAutomata-PyTorch",
+        wants="a weight of 48 inputs, its bias, a weight of 16 outputs, in this order",
+        keys=_layers(("net.0", "net.2"), False),
+        config=replace(GROWING, edge="circular", life="after"),
+        layout=Layout(straight=True),
+        scales=(1.0, 8.0, 8.0),
+        unmarked=True,
     ),
     "distill": Family(
         about="the demos of Growing Neural Cellular Automata; .json of bytes",

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from planaria.errors import UserError
 from planaria.store.archive import open_archive
+from planaria.store.origins import google
 
 MOST_BYTES = 64_000_000
 """Of a file: a published automaton takes a hundred kilobytes."""
@@ -21,11 +21,12 @@ WIDEST = 65_536
 """Inputs or outputs of a layer."""
 
 
-def read(path: Path) -> dict[str, Tensor]:
-    """Tensors by name, float32: of an archive or module of torch, of JSON layers, or of bare numbers (`.bin`).
+def read(path: Path, net: str = "") -> dict[str, Tensor]:
+    """Tensors by name, float32: of an archive or module of torch, of JSON, or of bare numbers (`.bin`).
 
-    Layers of JSON are `layers.N.weight` `(out, in)` and `layers.N.bias` `(out,)`; bare numbers are `numbers` `(n,)`.
-    Raises `UserError` for anything else, and for a file that is damaged or too large.
+    Layers of JSON are `layers.N.weight` `(out, in)` and `layers.N.bias` `(out,)`, or `graph.` or `tiles.` by the kind
+    of file (`google`), of which `net` names one where it holds several; bare numbers are `numbers` `(n,)`. Raises
+    `UserError` for anything else, and for a file that is damaged or too large.
     """
     try:
         if not path.is_file():
@@ -34,7 +35,7 @@ def read(path: Path) -> dict[str, Tensor]:
         if size > MOST_BYTES:
             raise UserError(f"{path} is {size:,} bytes; no published automaton takes more than {MOST_BYTES:,}")
         if path.suffix.lower() == ".json":
-            return _json(path)
+            return _json(path, net)
         if path.suffix.lower() == ".bin":
             return _numbers(path, size)
     except OSError as e:
@@ -62,14 +63,18 @@ def _numbers(path: Path, size: int) -> dict[str, Tensor]:
     return {"numbers": torch.frombuffer(bytearray(data), dtype=torch.float32)}
 
 
-def _json(path: Path) -> dict[str, Tensor]:
-    """Layers of bytes with a scale each, as the WebGL pages of Distill load them."""
-    try:
-        told = json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
-        raise UserError(f"{path}: truncated or damaged: no JSON") from None
+def _json(path: Path, net: str) -> dict[str, Tensor]:
+    """Layers of bytes with a scale each, as the WebGL pages of Distill load them; or one of Google's two kinds."""
+    told = google.parsed(path)
+    if isinstance(told, dict) and "modelTopology" in told:
+        return google.graph(path, told)
+    if isinstance(told, dict) and isinstance(told.get("layers"), list):
+        return google.tiles(path, told, net)
     if not isinstance(told, list) or not 1 <= len(told) <= 16 or not all(isinstance(layer, dict) for layer in told):
-        raise UserError(f"{path}: JSON, but no list of layers with data_b64, in_ch, out_ch, weight_scale, bias_scale")
+        raise UserError(
+            f"{path}: JSON, but no list of layers with data_b64, in_ch, out_ch, weight_scale, bias_scale, no graph of "
+            "TensorFlow and no tiles of textures"
+        )
     tensors: dict[str, Tensor] = {}
     for k, layer in enumerate(told):
         weight, bias = _layer(path, k, layer)

@@ -1,0 +1,37 @@
+"""Bounds: a rule that never leaves a range, as a rule that knows no ranges."""
+
+import torch
+
+from planaria.core.filters import reaches
+from planaria.core.rule import Rule, RuleConfig
+
+
+def within(rule: Rule, bound: float) -> Rule:
+    """A rule that does what `rule` does, its states cut off at `-bound` and `bound` after every step.
+
+    One more layer does it: from the state after the step, `relu(y + bound) - relu(y - bound) - bound` is the state cut
+    off. `rule` has one hidden layer bent by relu, the filter `identity` first, dt 1, and nothing frozen. Cells that
+    don't act stay as they are, which is within bounds if they began so.
+    """
+    config, c = rule.config, rule.config.channels
+    width, felt = config.hidden[0], len(reaches(config.filters))
+    cut = Rule(
+        RuleConfig(**{**config.__dict__, "hidden": (width + 2 * c, 4 * c), "bias": "all"})
+    )  # neurons, then the state's positive and negative part
+    eye = torch.eye(c)
+    with torch.no_grad():
+        for p in cut.parameters():
+            p.zero_()
+        first, second, last = cut.weights
+        first[:width] = rule.weights[0]
+        first[width:, ::felt] = torch.cat([eye, -eye])
+        if len(rule.biases):
+            cut.biases[0][:width] = rule.biases[0]
+        state = torch.cat([eye, -eye], 1)
+        for part, sign in ((slice(0, c), 1.0), (slice(c, 2 * c), -1.0)):
+            second[part, :width], second[part, width:] = rule.weights[1], state
+            cut.biases[1][part] = sign * bound + (rule.biases[1] if len(rule.biases) > 1 else 0.0)
+        second[2 * c :, width:] = torch.eye(2 * c)
+        last[:, :c], last[:, c : 2 * c], last[:, 2 * c :] = eye, -eye, -state
+        cut.biases[2][:] = -bound
+    return cut

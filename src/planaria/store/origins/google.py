@@ -1,0 +1,187 @@
+"""What Google's JSON files hold: a TensorFlow graph, or 133 textures as tiles of two pictures. Nothing is executed."""
+
+import base64
+import binascii
+import io
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from planaria.errors import UserError, unknown
+
+MOST_NUMBERS = 16_000_000
+WIDEST = 65_536
+"""Inputs or outputs of a layer."""
+MOST_NODES = 20_000
+
+
+def graph(path: Path, told: dict[str, Any]) -> dict[str, Tensor]:
+    """The 1x1 convolutions of a graph model of TensorFlow.js, `graph.N.weight` `(out, in)` and `graph.N.bias` `(out,)`.
+
+    Their numbers are constants of the graph, as the notebook of Growing Neural Cellular Automata writes it, or lie in
+    files beside it that its manifest names.
+    """
+    found = _constants(path, told.get("modelTopology")) | _shards(path, told.get("weightsManifest"))
+    kernels = {name: v for name, v in found.items() if v.ndim == 4 and v.shape[:2] == (1, 1)}
+    biases = {name: v for name, v in found.items() if v.ndim == 1}
+    if not kernels:
+        raise UserError(f"{path}: a graph of TensorFlow, but without constants of 1x1 convolutions")
+    begins = {v.shape[2]: name for name, v in kernels.items()}
+    ends = {v.shape[3] for v in kernels.values()}
+    firsts = [name for into, name in begins.items() if into not in ends] or list(kernels)
+    name, tensors = firsts[0], {}
+    for k in range(len(kernels)):
+        kernel = kernels.pop(name)
+        tensors[f"graph.{k}.weight"] = kernel[0, 0].T.contiguous()
+        fits = [other for other, v in biases.items() if len(v) == kernel.shape[3]]
+        if fits:
+            nearest = max(fits, key=lambda other: _alike(name, other))
+            tensors[f"graph.{k}.bias"] = biases.pop(nearest)
+        follow = [other for other, v in kernels.items() if v.shape[2] == kernel.shape[3]]
+        if not follow:
+            break
+        name = follow[0]
+    return tensors
+
+
+def tiles(path: Path, told: dict[str, Any], net: str) -> dict[str, Tensor]:
+    """One of the textures, `tiles.N.weight` `(out, in)` and `tiles.N.bias`: by name, or by number from 0."""
+    layers = told["layers"]
+    names = told.get("model_names")
+    names = [str(name) for name in names] if isinstance(names, list) else []
+    if not all(isinstance(layer, dict) for layer in layers) or not 1 <= len(layers) <= 16:
+        raise UserError(f"{path}: damaged: its layers are none")
+    grids = [_pair(path, layer.get("layout"), "layout") for layer in layers]
+    count = min(len(names) or math.inf, *(across * down for across, down in grids))
+    known = names[: int(count)] or [str(k) for k in range(int(count))]
+    if not net:
+        shown = ", ".join(known[:12]) + (f" and {len(known) - 12} more" if len(known) > 12 else "")
+        raise UserError(f"{path} holds {len(known)} textures; choose one: --net NAME, of {shown}")
+    if net not in known and not (net.isdecimal() and int(net) < len(known)):
+        raise unknown("texture", net, known)
+    number = known.index(net) if net in known else int(net)
+    tensors: dict[str, Tensor] = {}
+    for k, (layer, grid) in enumerate(zip(layers, grids, strict=True)):
+        weight, bias = _tile(path, k, layer, grid, number)
+        tensors |= {f"tiles.{k}.weight": weight, f"tiles.{k}.bias": bias}
+    return tensors
+
+
+def _alike(a: str, b: str) -> int:
+    """How many letters two names begin with alike."""
+    return next((k for k, (p, q) in enumerate(zip(a, b, strict=False)) if p != q), min(len(a), len(b)))
+
+
+def _pair(path: Path, value: object, what: str) -> tuple[int, int]:
+    """Two whole numbers of a texture's file."""
+    if not (isinstance(value, list) and len(value) == 2 and all(type(n) is int and 1 <= n <= WIDEST for n in value)):
+        raise UserError(f"{path}: damaged: a layer's {what} is {str(value)[:60]}, not two numbers")
+    return value[0], value[1]
+
+
+def _tile(path: Path, k: int, layer: dict[str, Any], grid: tuple[int, int], number: int) -> tuple[Tensor, Tensor]:
+    """Weight and bias of layer `k` of a texture: rows are inputs and the bias, four outputs to a pixel."""
+    where = f"{path}: damaged: layer {k}"
+    rows, out = _pair(path, layer.get("shape"), "shape")
+    scale = layer.get("scale")
+    if not isinstance(scale, int | float) or isinstance(scale, bool) or not math.isfinite(scale):
+        raise UserError(f"{where} has a scale that is no number: {str(scale)[:60]}")
+    (across, down), wide = grid, -(-out // 4)
+    size = across * wide, down * rows
+    if rows < 2 or 4 * size[0] * size[1] > MOST_NUMBERS:
+        raise UserError(f"{where} has tiles of {rows}x{wide} pixels, {across}x{down} of them, which can't be")
+    text = next((layer[key] for key in ("data", "data_uri") if isinstance(layer.get(key), str)), "")
+    head, _, body = text.partition(",")
+    if not head.lower().startswith("data:image/png") or "base64" not in head or len(body) > 2 * MOST_NUMBERS:
+        raise UserError(f"{where} holds no PNG as a data URI")
+    try:
+        with Image.open(io.BytesIO(base64.b64decode(body, validate=True)), formats=["PNG"]) as image:
+            there = image.size
+            pixels = np.asarray(image.convert("RGBA")) if there == size else None
+    except (binascii.Error, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        raise UserError(f"{where} holds no PNG that can be read") from None
+    if pixels is None:
+        raise UserError(f"{where} should be a PNG of {size[0]}x{size[1]} pixels, and is one of {there[0]}x{there[1]}")
+    top, left = number // across * rows, number % across * wide
+    tile = pixels[top : top + rows, left : left + wide].reshape(rows, 4 * wide)[:, :out]
+    numbers = (torch.from_numpy(tile.astype(np.float64)) - 127) / 255 * float(scale)
+    return numbers[:-1].T.float().contiguous(), numbers[-1].float().contiguous()
+
+
+def _constants(path: Path, topology: object) -> dict[str, Tensor]:
+    """Float constants of a graph, by the name of their node."""
+    nodes = topology.get("node") if isinstance(topology, dict) else None
+    if not isinstance(nodes, list) or len(nodes) > MOST_NODES:
+        return {}
+    found: dict[str, Tensor] = {}
+    total = 0
+    for node in nodes:
+        try:
+            told = node["attr"]["value"]["tensor"] if node["op"] == "Const" else {}
+            if told.get("dtype") not in ("DT_FLOAT", 1):
+                continue
+            shape = [int(side["size"]) for side in told["tensorShape"].get("dim", ())]
+        except (KeyError, TypeError, ValueError, AttributeError):
+            continue
+        total += math.prod(shape) if all(0 < n <= MOST_NUMBERS for n in shape) and len(shape) <= 8 else MOST_NUMBERS + 1
+        if total > MOST_NUMBERS:
+            raise UserError(f"{path} holds more than {MOST_NUMBERS:,} numbers; no automaton does")
+        found[str(node.get("name"))] = _constant(path, told, shape)
+    return found
+
+
+def _constant(path: Path, told: dict[str, Any], shape: list[int]) -> Tensor:
+    """One constant: its bytes, or the number that fills it."""
+    count, text, fill = math.prod(shape), told.get("tensorContent"), told.get("floatVal")
+    if isinstance(text, str):
+        if len(text) != 4 * -(-4 * count // 3):
+            raise UserError(f"{path}: damaged: a constant of {count:,} numbers has {len(text):,} letters")
+        try:
+            data = base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError):
+            raise UserError(f"{path}: damaged: a constant is no base64") from None
+        return torch.frombuffer(bytearray(data), dtype=torch.float32).reshape(shape)
+    numbers = fill if isinstance(fill, list) else [0.0 if fill is None else fill]
+    if not all(isinstance(n, int | float) for n in numbers) or len(numbers) not in (1, count):
+        raise UserError(f"{path}: damaged: a constant holds no numbers")
+    return torch.tensor([float(n) for n in numbers]).expand(count if len(numbers) == 1 else -1).reshape(shape).clone()
+
+
+def _shards(path: Path, manifest: object) -> dict[str, Tensor]:
+    """Weights in files beside the graph. Only plain names beside it are opened, and only as long as they should be."""
+    found: dict[str, Tensor] = {}
+    for group in manifest if isinstance(manifest, list) else ():
+        try:
+            names = [str(name) for name in group["paths"]]
+            told = [(str(w["name"]), [int(n) for n in w["shape"]], w["dtype"]) for w in group["weights"]]
+        except (KeyError, TypeError, ValueError):
+            raise UserError(f"{path}: damaged: its manifest of weights") from None
+        total = sum(math.prod(shape) for _, shape, _ in told)
+        if any(dtype != "float32" or min(shape, default=1) < 1 for _, shape, dtype in told) or total > MOST_NUMBERS:
+            raise UserError(f"{path}: its weights should be float32, {MOST_NUMBERS:,} at most")
+        data = b""
+        for name in names:
+            if Path(name).name != name or name in ("", ".", "..") or "\\" in name:
+                raise UserError(f"{path}: its weights should lie beside it, not in {name[:60]!r}")
+            with (path.parent / name).open("rb") as shard:
+                data += shard.read(4 * total - len(data) + 1)
+        if len(data) != 4 * total:
+            raise UserError(f"{path}: its weights hold {len(data):,} bytes, not {4 * total:,}")
+        numbers = torch.frombuffer(bytearray(data), dtype=torch.float32)
+        parts = numbers.split([math.prod(shape) for _, shape, _ in told])
+        found |= {name: part.reshape(shape) for (name, shape, _), part in zip(told, parts, strict=True)}
+    return found
+
+
+def parsed(path: Path) -> Any:
+    """The JSON in a file. Raises `UserError` where there is none."""
+    try:
+        return json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        raise UserError(f"{path}: truncated or damaged: no JSON") from None
