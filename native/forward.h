@@ -137,7 +137,7 @@ void Walk::step(int t) {
         const int near = 2 + job_.border;  // acting cells lie at most two beyond the box, and feel what is beside them
         wrapped = job_.edge != Edge::zero &&
                   (box_.top <= near || box_.bottom > h - near || box_.left <= near || box_.right > w - near);
-        reach = wrapped && torus_ ? whole() : box_.grown(2, 1, h, w);
+        reach = wrapped && job_.edge == Edge::circular ? whole() : box_.grown(2, 1, h, w);
     }
     if (wrapped && rank_ == 0) {
         wrap(stage_.x.data(), job_.stride, grid_, job_.border, job_.edge);

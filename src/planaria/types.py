@@ -12,6 +12,8 @@ State = Float[Tensor, "b c h w"]
 """What every cell holds; any range, about -1..1 in trained rules."""
 Mask = Bool[Tensor, "b 1 h w"]
 """One yes or no for each cell."""
+Cells = Bool[Tensor, "h w"]
+"""One yes or no for each cell of a single world."""
 Cond = Float[Tensor, "b k"]
 """A vector told to every cell of a sample."""
 Picture = Float[Tensor, "v h w"]

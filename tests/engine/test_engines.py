@@ -112,6 +112,24 @@ def test_gradients_of_copies_go_to_the_rim(engine, settings, size):
 
 
 @pytest.mark.parametrize("engine", OTHERS)
+@pytest.mark.parametrize("life", ["before", "after", "both"])
+@pytest.mark.parametrize("edge", EDGES)
+def test_life_that_ends_at_the_rim_of_a_torus(engine, life, edge):
+    x = brink(2, 6, 8, 9)
+    x[0, 3] = x[1, 3] = 0.0
+    x[0, 3, 0, 4] = x[1, 3, 7, 8] = 1.0
+    open_, whole = (rule(0.08, edge=edge, life=life, life_edge=rim) for rim in ("zero", "same"))
+    agree(open_, x, 5, engine, seed=5)
+    apart = not torch.equal(run(open_, x, 1, engine=engine), run(whole, x, 1, engine=engine))
+    assert apart == (edge == "circular")
+
+
+@pytest.mark.parametrize("engine", ["native", "sparse", "fused"])
+def test_blurs_are_left_to_the_reference(engine):
+    assert "blurs no channels" in _FAST[engine].declines(rule(blurs=("4@3",)), brink()) or engine == "fused"
+
+
+@pytest.mark.parametrize("engine", OTHERS)
 def test_a_rule_without_life_needs_no_channel_for_it(engine):
     agree(rule(channels=1, life="none", fire_rate=0.7), brink(c=1), 3, engine)
 

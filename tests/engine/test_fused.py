@@ -149,6 +149,14 @@ def interpreted_in_plain_worlds(x):
         agree(rule(edge="circular"), x.double(), steps)
 
 
+def interpreted_life_that_ends_at_the_rim_of_a_torus():
+    x = brink(1, 6, 6, 7)
+    x[0, 3] = 0.0
+    x[0, 3, 0, 4] = 1.0
+    for life in ("before", "after", "both"):
+        agree(rule(edge="circular", life=life, life_edge="zero"), x, 2, seed=5)
+
+
 @pytest.mark.parametrize("edge", fused.EDGES)
 def interpreted_where_life_touches_the_edge_and_whole_tiles_rest(edge):
     x = torch.zeros(1, 6, 9, 24, dtype=torch.double)

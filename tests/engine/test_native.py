@@ -60,6 +60,7 @@ def test_the_kernel_was_built():
         {"channels": 16, "filters": ("learned@2",), "edge": "circular", "frozen": 2},
         {"channels": 18, "hidden": (90, 90), "edge": "replicate", "life": "none", "fire_rate": 1.0, "bias": "all"},
         {"channels": 16, "edge": "replicate"},
+        {"channels": 16, "edge": "circular", "life": "after", "life_edge": "zero"},
         {"channels": 7, "filters": ("identity", "sobel@2", "sobel"), "edge": "replicate", "frozen": 1},
     ],
 )

@@ -139,6 +139,6 @@ def test_show_tells_the_prompts_of_a_text_model(place, capsys):
     store.save(place / "text.safetensors", rule, layout, card, store.start(folder))
     assert main(["show", "text.safetensors"]) == 0
     assert "text a pencil sketch, mosaic:2" in capsys.readouterr().out
-    told = readme.card_text(card)
+    told = readme.card_text(card, rule.config)
     assert "repaints photos as “a pencil sketch” and “mosaic:2”" in told
     assert "style.png" not in told

@@ -307,12 +307,12 @@ def test_the_help_tells_every_key(window, monkeypatch):
     w.play.key("h")
     w.draw()
     for key in KEYS:
-        assert key.says in set_words
-        assert all(name in set_words for name in key.caps)
-    monkeypatch.setattr(Play, "seeds", False)
+        assert (key.says in set_words) == (key.action != "infect"), "nothing here is infectious"
+        assert all(name in set_words for name in key.caps) or key.action == "infect"
+    monkeypatch.setattr(Play, "brushes", ("paint", "erase", "infect"))
     set_words.clear()
     w.draw()
-    assert "eraser, and back" in set_words
+    assert {"eraser, and back", "infection, and back"} <= set(set_words)
     assert "seeds, and back" not in set_words
 
 

@@ -91,8 +91,8 @@ def test_a_film_has_no_seeds(tmp_path):
     p.key("p")
     assert p.brush == "paint"
     assert p.message == "nothing grows from a seed here; paint"
-    assert not p.seeds
-    told = "".join(help_lines(200, 50, p.seeds))
+    assert p.brushes == ("paint", "erase")
+    told = "".join(help_lines(200, 50, p.brushes))
     assert "plant" not in told
     assert "seeds" not in told
     assert "eraser" in told

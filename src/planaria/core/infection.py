@@ -211,9 +211,10 @@ def _combined(host: RuleConfig, virus: RuleConfig, spread: Spread) -> RuleConfig
                 f"the {name} has hidden layers {config.hidden} that bend by {config.activation}; infection takes rules "
                 "with one, bent by relu"
             )
-        if config.frozen or config.cond:
-            raise UserError(f"the {name} reads frozen channels or a condition; infection takes rules without")
-    for key in ("channels", "fire_rate", "edge", "life", "life_channel", "life_threshold"):
+        if config.frozen or config.cond or config.blurs:
+            does = "blurs channels" if config.blurs else "reads frozen channels or a condition"
+            raise UserError(f"the {name} {does}; infection takes rules that don't")
+    for key in ("channels", "fire_rate", "edge", "life", "life_channel", "life_threshold", "life_edge"):
         ours, theirs = getattr(host, key), getattr(virus, key)
         if ours != theirs:
             raise UserError(f"host and virus don't fit: the host has {key}={ours}, the virus {key}={theirs}")

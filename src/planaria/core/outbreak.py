@@ -7,7 +7,7 @@ import torch
 
 from planaria.core.noise import uniform
 from planaria.errors import UserError
-from planaria.types import Mask
+from planaria.types import Cells
 
 FORMS = "ROW,COLUMN, ROW,COLUMN,RADIUS, middle, all, or a share of all cells, as 10%"
 """How a person says it."""
@@ -40,7 +40,7 @@ class Outbreak:
                 return Outbreak("disc", numbers)
         raise UserError(f"{text!r} is no place where an infection begins: {FORMS}")
 
-    def mask(self, living: Mask, *, seed: int = 0) -> Mask:
+    def mask(self, living: Cells, *, seed: int = 0) -> Cells:
         """The cells of `living` `(h, w)` that are infected; of a share, all cells. `seed` chooses those of a share."""
         h, w = living.shape
         if self.kind == "share":

@@ -130,7 +130,7 @@ def gallery() -> dict[str, Path]:
 
 
 def model_path(path: str | Path) -> Path:
-    """The model file that `path` names: itself, the one in a run folder, or one of the gallery."""
+    """The model file that `path` names: itself, the one in a run folder, one of the gallery, or a run by its name."""
     named, path = str(path), Path(path)
     try:
         if path.is_dir():
@@ -143,6 +143,9 @@ def model_path(path: str | Path) -> Path:
     shipped = gallery()
     if named in shipped:
         return shipped[named]
+    run = Path("runs") / named / "model.safetensors"
+    if path.name == named and run.is_file():
+        return run
     near = get_close_matches(named, shipped, 1)
     hint = f"; the gallery has {near[0]!r}" if near else ""
     raise UserError(f"no model {str(path)!r}{hint}")

@@ -25,7 +25,7 @@ from planaria.errors import UserError
 from planaria.losses.pixel import pixel_loss
 from planaria.tasks import base, grow
 from planaria.tasks.base import Batch
-from planaria.types import Mask, State
+from planaria.types import Cells, State
 
 LIVES = 8
 """Lives of the host that its bodies are taken from."""
@@ -182,7 +182,7 @@ class Task(grow.Task):
             self._bodies = self.widened(lives)
         return self._bodies
 
-    def widened(self, x: State) -> State:
+    def widened(self, x: Tensor) -> Tensor:
         """A host's state with room for an infection, of which it has none."""
         return F.pad(x, (0, 0, 0, 0, 0, self.layout.channels - x.shape[1]))
 
@@ -224,7 +224,7 @@ class Task(grow.Task):
                 yield "mse to the host, its own rule again", (shown[0] - shown[1]).square().mean().item()
                 yield "cells left alive by it", self._living(again).flatten(1).sum(1).float().mean().item()
 
-    def _living(self, x: State) -> Mask:
+    def _living(self, x: State) -> Tensor:
         return x[:, self.layout.alpha or 0] > self.threshold
 
     def infected(self, x: State) -> Tensor:
@@ -234,7 +234,7 @@ class Task(grow.Task):
         return (living & ill).sum(1) / living.sum(1).clamp(min=1)
 
 
-def disc(size: tuple[int, int], row: float, column: float, radius: float) -> Mask:
+def disc(size: tuple[int, int], row: float, column: float, radius: float) -> Cells:
     """Cells at most `radius` from a place, `(h, w)`."""
     y, x = torch.arange(size[0])[:, None], torch.arange(size[1])
     return (y - row) ** 2 + (x - column) ** 2 <= radius**2
