@@ -70,9 +70,9 @@ def test_what_holds_no_infection_says_so(place, capsys):
 
 
 def test_any_fitting_model_infects_any_other(place):
-    alone = infect(find("host.safetensors"), "virus.safetensors", delay=2, recovery=9)
+    alone = infect(find("host.safetensors"), "virus.safetensors", delay=2, recovery=9, chance=0.6)
     again = infect(find("ill.safetensors"), "ill.safetensors")
-    assert (alone.layout.channels, again.layout.channels) == (11, 9)
+    assert (alone.layout.channels, again.layout.channels) == (13, 9)
     worlds = [alone.world(), again.world()]
     for world in worlds:
         world.tick(20)

@@ -113,18 +113,25 @@ def wake(
     return Living(module, layout, size, x, card, name, frame, engine)
 
 
-def infected(living: Living, virus: str | Path, *, delay: int | None = None, recovery: int | None = None) -> Living:
+def infected(
+    living: Living,
+    virus: str | Path,
+    *,
+    delay: int | None = None,
+    recovery: int | None = None,
+    chance: float | None = None,
+) -> Living:
     """`living` with the rule of `virus` in the cells that are infected (`World.infect`), and in no others.
 
     `virus` is a model as for `find`: of one that was taught to infect, its virus. It spreads as that was taught to,
-    else by contact; `delay` and `recovery` are those of `core.infection.Spread`. Raises `UserError` where the two
-    don't fit.
+    else by contact; `delay`, `recovery` and `chance` are those of `core.infection.Spread`. Raises `UserError` where
+    the two don't fit.
     """
     if not isinstance(living.rule, Rule):
         raise UserError(f"{living.name} runs under a solver, and only a plain rule can be infected")
     host, layout, _, _ = strains(living.rule, living.layout)
     _, _, guest, spread = strains(*store.load(store.model_path(virus)))
-    changed = {"delay": delay, "recovery": recovery}
+    changed = {"delay": delay, "recovery": recovery, "chance": chance}
     spread = replace(spread, **{key: n for key, n in changed.items() if n is not None})
     laid, start = infectable(layout, spread), living.start
     if start is not None:

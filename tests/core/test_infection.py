@@ -16,7 +16,10 @@ from planaria.errors import UserError
 
 from rules import brink, rule
 
-SPREADS = [Spread(), Spread(delay=3), Spread(recovery=5), Spread(delay=2, recovery=4), Spread(contact=False)]
+SPREADS = [
+    Spread(), Spread(delay=3), Spread(recovery=5), Spread(delay=2, recovery=4), Spread(contact=False),
+    Spread(chance=0.3), Spread(delay=2, recovery=4, chance=0.7),
+]  # fmt: skip
 LAYOUT = Layout(4, 3, hidden=2)
 
 
@@ -50,6 +53,8 @@ def laid(x: torch.Tensor, layout: Layout, mask: torch.Tensor) -> torch.Tensor:
     ids=str,
 )
 def test_each_cell_runs_its_own_strain(spread, told):
+    if spread.chance < 1 and told.get("fire_rate") == 1.0:
+        pytest.skip("no chance where all act")
     (host, virus), x = pair(**told), brink()
     layout, both = infectable(LAYOUT, spread), combine(host, virus, spread)
     mask = torch.rand(2, 6, 7, generator=torch.Generator().manual_seed(2)) < 0.4
@@ -74,7 +79,8 @@ def test_where_nobody_is_infected_the_host_lives_on_to_the_bit(spread):
     layout, x = infectable(LAYOUT, spread), brink().float()
     y = run(combine(host, virus, spread), laid(x, layout, torch.zeros(2, 6, 7)), 20, seed=3, engine="reference")
     assert torch.equal(y[:, :6], run(host, x, 20, seed=3, engine="reference"))
-    assert not y[:, 6:].any()
+    assert not y[:, layout.strain].any()
+    assert (spread.chance < 1) == bool(y[:, 6:].any()), "coins alone"
 
 
 def infected(spread: Spread, steps: int, fire_rate: float = 1.0) -> torch.Tensor:
@@ -109,6 +115,40 @@ def test_by_chance_it_goes_slower_and_a_mask_is_whole_numbers():
     assert bool((masks.diff(dim=0) >= 0).all())
 
 
+@pytest.mark.parametrize("chance", [0.1, 0.4, 0.8])
+def test_a_cell_yields_with_the_chance_that_was_asked_for(chance):
+    """Cells whose whole block is infected but for themselves, ripe: the share that yields of those that act."""
+    spread = Spread(chance=chance)
+    assert abs(spread.chance - chance) < 0.1
+    still = [Rule(r.config).float() for r in pair(hidden=(8,))]
+    layout, both = infectable(LAYOUT, spread), combine(*still, spread)
+    mask = torch.ones(1, 64, 64)
+    mask[:, 1::3, 1::3] = 0
+    x = laid(torch.ones(1, 6, 64, 64), layout, mask)
+    yielded = acted = 0
+    for t in range(60):
+        ripe = (x[:, layout.strain + 1] > 0) & (x[:, layout.strain] == 0)
+        before = x
+        x = both(x, t, seed=5)
+        acts = x[:, layout.strain + 2] != before[:, layout.strain + 2]  # its coin has turned
+        if t > 8:
+            acted += int((ripe & acts).sum())
+            yielded += int((ripe & (x[:, layout.strain] > 0)).sum())
+        x = torch.cat([x[:, :6], laid(x[:, :6], layout, mask)[:, 6:7], x[:, 7:]], 1)
+        x[:, layout.strain + 1][mask == 0] = 1
+    assert abs(yielded / acted - spread.chance) < 0.03
+
+
+def test_chance_is_the_nearest_there_is_and_needs_cells_that_act_by_chance():
+    assert Spread(chance=0.3) == Spread(chance=0.26)
+    assert Spread(chance=0.999) == Spread()
+    for bad in (0.0, -1.0, 1.5, math.nan):
+        with pytest.raises(UserError, match="the chance of an infection is above 0"):
+            Spread(chance=bad)
+    with pytest.raises(UserError, match="needs cells that act by chance: the host has fire_rate=1"):
+        combine(*pair(fire_rate=1.0), Spread(chance=0.5))
+
+
 def test_who_recovers_is_immune():
     masks = infected(Spread(recovery=3), 16)
     assert int(masks[2].sum()) == 49
@@ -133,12 +173,13 @@ def test_a_mask_that_does_not_spread_stays_whatever_dies_there():
 
 @settings(deadline=None, max_examples=40)
 @given(
-    delay=st.integers(1, 32), recovery=st.integers(0, 300), bias=st.sampled_from(["none", "hidden", "all"]),
+    delay=st.integers(1, 32), recovery=st.integers(0, 300), chance=st.floats(0.01, 1),
+    bias=st.sampled_from(["none", "hidden", "all"]),
     names=st.sampled_from([("identity", "sobel"), ("learned",), ("gaussian", "sobel@3"), ("mean",)]),
 )  # fmt: skip
-def test_what_was_put_together_comes_apart(delay, recovery, bias, names):
+def test_what_was_put_together_comes_apart(delay, recovery, chance, bias, names):
     host, virus = pair(bias=bias, filters=names)
-    spread = Spread(True, delay, recovery)
+    spread = Spread(True, delay, recovery, chance)
     found = parts(combine(host, virus, spread), infectable(LAYOUT, spread))
     assert found.spread == spread
     x = brink()

@@ -59,7 +59,7 @@ def test_the_host_is_what_it_was_to_the_bit_and_the_virus_learns(place):
     assert not torch.equal(found.virus(x), infected.host()(x))
     card = store.card(folder)
     assert (card["task"], card["host"], card["infection"]) == (
-        "infect", "host", {"contact": True, "delay": 1, "recovery": 0}
+        "infect", "host", {"contact": True, "delay": 1, "recovery": 0, "chance": 1.0}
     )  # fmt: skip
     for name in ("film.webp", "strip.png", "target.png", "organism.html", "README.md", "loss.png"):
         assert (folder / name).is_file()

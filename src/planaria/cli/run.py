@@ -36,6 +36,7 @@ def run(
     at: Sequence[str] = (),
     delay: int | None = None,
     recovery: int | None = None,
+    chance: float | None = None,
     every: int | None = None,
     fps: int | None = None,
     scale: int | None = None,
@@ -80,6 +81,8 @@ def run(
     recovery
         How often an infected cell acts until it is the host's again, and immune; by default as it was trained, else 0,
         never.
+    chance
+        With what probability a cell beside infected ones yields when it acts; by default as it was trained, else 1.
     every
         Steps from frame to frame; by default those that a video model was taught, else 2.
     fps
@@ -92,8 +95,8 @@ def run(
         `planaria list engines` tells.
     """
     grid, wounds, outbreaks = asked.size(size), asked.wounds(erase), asked.outbreaks(at)
-    if infect is None and (delay, recovery) != (None, None):
-        raise UserError("--delay and --recovery say how an infection spreads: give --infect VIRUS too")
+    if infect is None and any(told is not None for told in (delay, recovery, chance)):
+        raise UserError("--delay, --recovery and --chance say how an infection spreads: give --infect VIRUS too")
 
     from planaria.export import Options
     from planaria.export.movie import check_suffix, longer, take
@@ -105,7 +108,7 @@ def run(
     with console.status(f"waking {Path(model).name}"):
         living = find(model, size=grid, start=start, seed=seed, solver=solver, engine=engine)
         if infect is not None:
-            living = infected(living, infect, delay=delay, recovery=recovery)
+            living = infected(living, infect, delay=delay, recovery=recovery, chance=chance)
         if steps is None and frames is None and living.frame == 1 and "frame" not in living.card:
             steps = STEPS
         told = take(

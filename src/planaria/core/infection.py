@@ -7,6 +7,8 @@ Distill, 2021.
 """
 
 from dataclasses import dataclass, replace
+from itertools import product
+from math import comb
 from typing import NamedTuple
 
 import torch
@@ -23,8 +25,13 @@ LATCH = 128.0
 """What silences a neuron that moves the mask."""
 TOUCH = "gaussian"
 """The filter by which a cell feels infected ones beside it: its weights are sixteenths, so sums are exact."""
-SLOWEST = 32
-"""Acts of a cell at most until contact infects it."""
+SLOWEST, LONGEST = 32, 1_000_000
+"""Acts of a cell at most until contact infects it, and until it recovers."""
+CHANCES = tuple(
+    sum(comb(4, e) * comb(4, c) for e in range(5) for c in range(5) if 2 * e + c >= k) / 256 for k in range(13)
+)
+"""Probabilities that an infection may pass on with. Every cell tosses a coin whenever it acts; one that has felt
+infected ones yields when those beside it show enough: two for each of four, one for each of the diagonal ones."""
 
 
 @dataclass(frozen=True)
@@ -37,20 +44,25 @@ class Spread:
     """How often such a cell acts until it is: an infection goes 1 / delay cells in a step in which all act."""
     recovery: int = 0
     """How often an infected cell acts until it runs the host's rule again, immune from then on; never if 0."""
+    chance: float = 1.0
+    """With what probability such a cell yields when it then acts; the nearest of `CHANCES` is taken."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.delay <= SLOWEST or not 0 <= self.recovery <= 1_000_000:
+        if not 0 < self.chance <= 1:
+            raise UserError(f"the chance of an infection is above 0 and at most 1, not {self.chance:g}")
+        object.__setattr__(self, "chance", min(CHANCES, key=lambda known: abs(known - self.chance)))
+        if not 1 <= self.delay <= SLOWEST or not 0 <= self.recovery <= LONGEST:
             raise UserError(
-                f"an infection takes 1 to {SLOWEST} acts to pass on and up to a million to get over, not "
+                f"an infection takes 1 to {SLOWEST} acts to pass on and up to {LONGEST:,} to get over, not "
                 f"{self.delay} and {self.recovery}"
             )
-        if not self.contact and (self.delay > 1 or self.recovery):
-            raise UserError("an infection that doesn't spread has no speed, and nobody recovers from it")
+        if not self.contact and (self.delay > 1 or self.recovery or self.chance < 1):
+            raise UserError("an infection that doesn't spread has no speed or chance, and nobody recovers from it")
 
     @property
     def channels(self) -> int:
-        """Channels that it takes: the mask, the contacts borne, for how long a cell has been infected."""
-        return 1 + (self.delay > 1) + (self.recovery > 0)
+        """Channels that it takes: the mask, contacts borne, ripeness and a coin, for how long a cell has been ill."""
+        return 1 + (self.delay > 1) + 2 * (self.chance < 1) + (self.recovery > 0)
 
 
 class Parts(NamedTuple):
@@ -163,10 +175,16 @@ class _Mover(NamedTuple):
     """Channel and weight."""
 
 
+Hears = tuple[tuple[int, str, float], ...]
+
+
 def _movers(spread: Spread) -> list[_Mover]:
     """All of them. Two make a switch: what the first answers beyond the second is 0 or 1, to the bit."""
-    borne, since = 1, 1 + (spread.delay > 1)
-    seen = ((0, "identity", -LATCH),) + (((since, "identity", -LATCH),) if spread.recovery else ())
+    rare = spread.chance < 1
+    borne = 1
+    ripe = borne + (spread.delay > 1)
+    coin, since = ripe + 1, ripe + 2 * rare
+    ill: Hears = ((0, "identity", -LATCH),) + (((since, "identity", -LATCH),) if spread.recovery else ())
     found = [
         _Mover(1.0, ((0, "identity", -1.0),)),
         _Mover(0.0, ((0, "identity", 1.0),), ((since, 1.0),) if spread.recovery else ()),
@@ -174,13 +192,20 @@ def _movers(spread: Spread) -> list[_Mover]:
     if not spread.contact:
         return found
 
-    def switch(bias: float, hears: tuple[tuple[int, str, float], ...], channel: int, weight: float) -> None:
+    def switch(bias: float, hears: Hears, channel: int, weight: float = 1.0) -> None:
         found.append(_Mover(bias, hears, ((channel, weight),)))
         found.append(_Mover(bias - 1, hears, ((channel, -weight),)))
 
-    switch(-2.5, ((0, TOUCH, 64.0), *seen), borne if spread.delay > 1 else 0, 1.0)
+    goal = ripe if rare else 0
+    done: Hears = (*ill, (ripe, "identity", -LATCH)) if rare else ill
+    switch(-2.5, ((0, TOUCH, 64.0), *done), borne if spread.delay > 1 else goal)
     if spread.delay > 1:
-        switch(2.5 - 4 * (spread.delay - 1), ((borne, "identity", 4.0), *seen), 0, 1.0)
+        switch(2.5 - 4 * (spread.delay - 1), ((borne, "identity", 4.0), *done), goal)
+    if rare:
+        found.append(_Mover(1.0, ((coin, "identity", -2.0),), ((coin, 1.0),)))
+        found.append(_Mover(0.0, ((coin, "identity", 1.0),), ((coin, -1.0),)))
+        shown: Hears = ((coin, TOUCH, 64.0), (coin, "identity", -16.0), (ripe, "identity", LATCH))
+        switch(2.5 - 4 * CHANCES.index(spread.chance) - LATCH, (*shown, *ill), 0)
     if spread.recovery:
         told = ((since, "identity", 4.0), (0, "identity", LATCH))
         switch(2.5 - 4 * spread.recovery - LATCH, told, 0, -1.0)
@@ -189,18 +214,32 @@ def _movers(spread: Spread) -> list[_Mover]:
 
 def _spread_of(rule: Rule, own: int, first: int) -> Spread | None:
     """How the infection of a rule spreads whose movers begin with neuron `first`; None where none fits."""
-    config, bias = rule.config, rule.biases[0].detach()
-    count = config.channels - config.frozen - own
+    config, bias, felt = rule.config, rule.biases[0].detach()[first:], _felt(rule)[first:]
+    count, here = config.channels - config.frozen - own, _numbers(config.filters)
     if count < 1:
         return Spread(contact=False)
-    heals = float(_felt(rule)[-1, own, _numbers(config.filters)["identity", 0]]) > 0
-    recovery = round((2.5 - LATCH - float(bias[-2])) / 4) if heals else 0
-    delay = 1 + round((2.5 - float(bias[first + 4])) / 4) if count - heals > 1 and len(bias) > first + 4 else 1
-    try:
-        spread = Spread(True, delay, recovery)
-    except UserError:
-        return None
-    return spread if spread.channels == count else None
+
+    def told(place: int, less: float = 0.0) -> int:
+        """The number that a switch's bias stands for."""
+        return round((2.5 - less - float(bias[place])) / 4) if place < len(bias) else 0
+
+    for slow, rare, heals in product((False, True), repeat=3):
+        after = 4 + 2 * slow
+        level = told(after + 2, LATCH) if rare else 0
+        delay, recovery = told(4) + 1 if slow else 1, told(after + 4 * rare, LATCH) if heals else 0
+        if not 0 <= level < len(CHANCES) or not 1 <= delay <= SLOWEST or not 0 <= recovery <= LONGEST:
+            continue
+        spread = Spread(True, delay, recovery, CHANCES[level])
+        movers = _movers(spread)
+        if spread.channels != count or len(movers) != len(bias) or (TOUCH, 0) not in here:
+            continue
+        heard = torch.zeros_like(felt)
+        for row, mover in enumerate(movers):
+            for channel, kernel, weight in mover.hears:
+                heard[row, own + channel, here[kernel, 0]] = weight
+        if torch.equal(heard, felt) and bias.tolist() == [mover.bias for mover in movers]:
+            return spread
+    return None
 
 
 def _combined(host: RuleConfig, virus: RuleConfig, spread: Spread) -> RuleConfig:
@@ -218,6 +257,10 @@ def _combined(host: RuleConfig, virus: RuleConfig, spread: Spread) -> RuleConfig
         ours, theirs = getattr(host, key), getattr(virus, key)
         if ours != theirs:
             raise UserError(f"host and virus don't fit: the host has {key}={ours}, the virus {key}={theirs}")
+    if spread.chance < 1 and not 0 < host.fire_rate < 1:
+        raise UserError(
+            f"an infection by chance needs cells that act by chance: the host has fire_rate={host.fire_rate:g}"
+        )
     if virus.dt <= 0 or host.dt <= 0:
         raise UserError("host and virus need a dt above 0")
     filters = {_canonical(name): name for name in (*host.filters, *virus.filters)}

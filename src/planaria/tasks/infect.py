@@ -53,6 +53,8 @@ class Config:
     """contact: from an infected cell to the living ones beside it. still: a fixed share of cells is infected."""
     speed: float = 1.0
     """Cells that it goes in a step in which every cell acts: 1, 0.5, 0.33, ... 0.03."""
+    chance: float = 1.0
+    """With what probability a cell beside infected ones yields when it acts."""
     recovery: int = 0
     """How often an infected cell acts until it is the host's again, and immune; never if 0."""
     share: float = 0.1
@@ -102,7 +104,7 @@ class Config:
         """How it goes from cell to cell."""
         if self.spread == "still":
             return Spread(contact=False)
-        return Spread(True, max(1, round(1 / self.speed)), self.recovery)
+        return Spread(True, max(1, round(1 / self.speed)), self.recovery, self.chance)
 
 
 class Task(grow.Task):
