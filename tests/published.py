@@ -1,11 +1,14 @@
 """Files as others publish them, of numbers by chance, and the parts of their definitions in float64."""
 
 import base64
+import io
 import json
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 
 from planaria.engine import run
 from planaria.store import origins
@@ -13,6 +16,7 @@ from planaria.store import origins
 CHEST = {
     "update_module.0.weight": (20, 48, 1, 1), "update_module.0.bias": (20,), "update_module.2.weight": (16, 20, 1, 1)
 }  # fmt: skip
+TEXTURES = ("bubbly", "chequered", "dotted", "grid_0002", "mesh")
 TEXTURE = {"w1.weight": (96, 48, 1, 1), "w1.bias": (96,), "w2.weight": (12, 96, 1, 1)}
 
 
@@ -38,6 +42,26 @@ def layers(path: Path, sizes: list[tuple[int, int]]) -> list[tuple[torch.Tensor,
         v = bytes_.double() / 255 - 0.5
         meant.append((v[:-1] * scales[0], v[-1] * scales[1]))
     path.write_text(json.dumps(told))
+    return meant
+
+
+def textures(path: Path, names=TEXTURES, **changes) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Five textures as tiles of two pictures; of the fourth, what they stand for: `(in, out)` weights and biases."""
+    layers, meant = [], []
+    for k, ((across, down), (rows, out)) in enumerate(zip(((3, 2), (5, 1)), ((49, 96), (97, 12)), strict=True)):
+        g = np.random.default_rng(k)
+        pixels = g.integers(97, 158, (down * rows, across * out // 4, 4), dtype=np.uint8)
+        scale = (2.2094, 1.3146)[k]
+        file = io.BytesIO()
+        Image.fromarray(changes.get("pixels", lambda p: p)(pixels)).save(file, "PNG")
+        data = "data:image/PNG;base64," + base64.b64encode(file.getvalue()).decode()
+        layers.append({"scale": scale, "data": data, "shape": [rows, out], "layout": [across, down]})
+        top, left = 3 // across * rows, 3 % across * out // 4
+        tile = pixels[top : top + rows, left : left + out // 4].reshape(rows, out).astype(np.float64)
+        v = (torch.from_numpy(tile) - 127) / 255 * scale
+        meant.append((v[:-1], v[-1]))
+    told = {"model_names": list(names), "layers": layers}
+    path.write_text(json.dumps(changes.get("told", lambda t: t)(told)))
     return meant
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 import yaml
 from PIL import Image
-from published import CHEST, TEXTURE, drawn, layers
+from published import CHEST, TEXTURE, drawn, layers, textures
 from tiny import WORDS
 from tiny_clip import offline, trained
 
@@ -32,6 +32,7 @@ FILM = [
     "train.batch=2", "train.pool=4",
 ]  # fmt: skip
 QUICK = ["size=32", "rule.hidden=8", "train.steps=2", "train.batch=2", "train.pool=4", "train.rollout=2,3"]
+BRIEF = [word for word in QUICK if word.startswith("train.")]
 PAINT = {
     "texture": ["scale=48", *QUICK],
     "style": ["scale=48", "photos=photo.jpg", *QUICK],
@@ -58,6 +59,7 @@ def place(tmp_path_factory):
     (folder / "recipe.yaml").write_text("task: grow\npicture: cat.png\n")
     layers(folder / "ex3_lizard.json", [(48, 8), (8, 16)])
     torch.save(drawn(CHEST), folder / "chest.pt")
+    textures(folder / "models.json", names=["a", "b", "c", "bubbly_0101", "d"])
     torch.save(drawn(TEXTURE), folder / "bubbles.pth")
     planaria.train(
         "grow", name="cat", runs=folder / "runs", picture=str(folder / "cat.png"), size=8, padding=32,
@@ -77,6 +79,7 @@ def place(tmp_path_factory):
         source = [f"style={folder / name}.jpg", "--name", name, "--runs", str(folder / "runs")]
         words = [f"photos={folder / 'photo.jpg'}" if word.startswith("photos=") else word for word in PAINT[task]]
         assert main(["train", task, *source, *words]) == 0
+    assert main(["train", "infect", *BRIEF, "--name", "ladybird-virus", "--runs", str(folder / "runs")]) == 0
     planaria.train("video", name="film", runs=folder / "runs", **{**settings, "frames": str(folder / "stills")})
     return folder
 
@@ -84,6 +87,8 @@ def place(tmp_path_factory):
 def small(what: str) -> list[str]:
     """Settings that make a training short."""
     task = find(what).task
+    if task == "infect":
+        return BRIEF
     return PAINT.get(task) or (FILM if task == "video" else SMALL)
 
 

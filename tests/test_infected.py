@@ -14,6 +14,7 @@ from planaria.living import find
 from planaria.living import infected as infect
 from planaria.model import load
 from planaria.view.play import Play
+from planaria.view.play_start import open_play
 from planaria.world import World
 
 
@@ -146,6 +147,19 @@ def test_the_players_begin_with_the_infection_in_hand(place):
     other = Play(find("host.safetensors").world(), "host", folder=place)
     other.key("v")
     assert (other.brush, other.message) == ("paint", "nothing is infectious here")
+
+
+def test_any_model_is_played_with_as_a_host(place):
+    play = open_play("host.safetensors", infect="virus.safetensors", seed=3, folder=place)
+    assert (play.brush, play.name) == ("infect", "host")
+    play.world.tick(20)
+    play.press(6, 6)
+    assert play.world.x[0, 8].sum() == 5
+    saved = play.save()
+    again = open_play("host.safetensors", infect="virus.safetensors", start=str(saved))
+    assert torch.equal(again.world.x, play.world.x)
+    with pytest.raises(UserError, match="doesn't fit this model"):
+        open_play("host.safetensors", start=str(saved))
 
 
 def test_layouts_that_lack_room(place):

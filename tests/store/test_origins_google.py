@@ -1,18 +1,15 @@
 """Published automata of graphs, tiles and notebooks: a step of each is that of its published definition, in float64."""
 
 import base64
-import io
 import json
 import math
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from PIL import Image
-from published import LAP9, ONE, SX, alive, dense, drawn, felt, interleaved, ours, rng, stacked, state
+from published import LAP9, ONE, SX, alive, dense, drawn, felt, interleaved, ours, rng, stacked, state, textures
 
 from planaria.cli import main
 from planaria.errors import UserError
@@ -20,7 +17,6 @@ from planaria.store import origins
 
 HIDDEN = 24
 LIVING = {"layers.0.weight": (HIDDEN, 48), "layers.0.bias": (HIDDEN,), "layers.1.weight": (16, HIDDEN)}
-SHAPES = [[49, 96], [97, 12]]
 
 
 def living() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -115,26 +111,6 @@ def short() -> dict[str, object]:
     node = constant("short", torch.zeros(4))
     node["attr"]["value"]["tensor"]["tensorContent"] = "AAAA"
     return node
-
-
-def textures(path: Path, layout=((3, 2), (5, 1)), **changes) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Five textures as tiles of two pictures; of the fourth, what they stand for: `(in, out)` weights and biases."""
-    layers, meant = [], []
-    for k, ((across, down), (rows, out)) in enumerate(zip(layout, SHAPES, strict=True)):
-        g = np.random.default_rng(k)
-        pixels = g.integers(97, 158, (down * rows, across * out // 4, 4), dtype=np.uint8)
-        scale = (2.2094, 1.3146)[k]
-        file = io.BytesIO()
-        Image.fromarray(changes.get("pixels", lambda p: p)(pixels)).save(file, "PNG")
-        data = "data:image/PNG;base64," + base64.b64encode(file.getvalue()).decode()
-        layers.append({"scale": scale, "data": data, "shape": [rows, out], "layout": [across, down]})
-        top, left = 3 // across * rows, 3 % across * out // 4
-        tile = pixels[top : top + rows, left : left + out // 4].reshape(rows, out).astype(np.float64)
-        v = (torch.from_numpy(tile) - 127) / 255 * scale
-        meant.append((v[:-1], v[-1]))
-    told = {"model_names": ["bubbly", "chequered", "dotted", "grid_0002", "mesh"], "layers": layers}
-    path.write_text(json.dumps(changes.get("told", lambda t: t)(told)))
-    return meant
 
 
 def test_google_texture_by_name(tmp_path):

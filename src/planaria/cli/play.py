@@ -23,6 +23,7 @@ def play(
     seed: int | None = None,
     speed: float | None = None,
     start: Annotated[str | None, Parameter(name="--from")] = None,
+    infect: str | None = None,
     background: float = 1.0,
     record: Path | None = None,
     engine: str = "auto",
@@ -44,6 +45,8 @@ def play(
         Steps a second, 60 by default; frames of a video model, 20.
     start
         Where it begins: a picture, seed, random, a state saved by the key S; for a video model, frames or a film too.
+    infect
+        A model whose rule spreads through this one's body from where you click, as `planaria run --infect` has it.
     background
         Behind transparent cells: 0 black to 1 white.
     record
@@ -66,7 +69,15 @@ def play(
 
         torch.set_num_threads(1)  # one world is stepped on one; a second would only wait beside a busy machine
         return open_play(
-            model, size=grid, seed=seed, start=start, engine=engine, speed=speed, background=background, record=record
+            model,
+            size=grid,
+            seed=seed,
+            start=start,
+            infect=infect,
+            engine=engine,
+            speed=speed,
+            background=background,
+            record=record,
         )
 
     if terminal:

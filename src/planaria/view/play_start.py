@@ -11,7 +11,7 @@ import torch
 from planaria import store
 from planaria.core.rule import Rule
 from planaria.errors import UserError
-from planaria.living import SIMULATED, Living, find, loop_steps
+from planaria.living import SIMULATED, Living, find, infected, loop_steps
 from planaria.store import live
 from planaria.view.play import Play
 from planaria.view.play_follow import Training, folder_of
@@ -32,20 +32,22 @@ def open_play(
     size: tuple[int, int] | None = None,
     seed: int | None = None,
     start: str | None = None,
+    infect: str | None = None,
     engine: str = "auto",
     **settings: Any,
 ) -> Play:
     """Play with what `planaria.living.find` finds, or with a run that trains; on `size` cells, or as it was trained.
 
-    `start` is a state saved by a player, or what `find` begins with; `settings` are those of `Play`. Raises `UserError`
-    for what can't be opened or doesn't fit.
+    `infect` is a model whose rule runs in cells that are infected. `start` is a state saved by a player, or what `find`
+    begins with; `settings` are those of `Play`. Raises `UserError` for what can't be opened or doesn't fit.
     """
     training = None if str(model).startswith(SIMULATED) else _training(Path(model))
     what = model if str(model).startswith(SIMULATED) else _weights(Path(model), training)
     saved = start is not None and start.lower().endswith(".safetensors")
 
     def wake(path: str | Path, size: tuple[int, int] | None = size) -> Living:
-        return find(path, size=size, start=None if saved else start, seed=seed or 0, engine=engine)
+        found = find(path, size=size, start=None if saved else start, seed=seed or 0, engine=engine)
+        return found if infect is None else infected(found, infect)
 
     living = wake(what)
     rule, layout = living.rule, living.layout

@@ -7,6 +7,7 @@ import { mount } from "./player.js";
 
 const GROWN = "It grew from one cell. Wound it with the pointer and see it mend; paint on it; plant a second one.";
 const PAINTED = "It paints photos. Drop one of yours onto it; hold U to see the photo beneath.";
+const INFECTED = "It grew from one cell. Click to infect it, and watch the infection make something else of it.";
 const ENDLESS = "It grew from nothing, and goes on for ever. Rub a hole into it with the pointer and see it grow over.";
 
 /** Open the page of organism `name` in `host`. */
@@ -32,6 +33,7 @@ export async function gallery(host, { name }) {
 
 /** What a person may do with a model. */
 function told({ layout, start }) {
+  if (layout.strain !== null) return INFECTED;
   if (layout.frozen) return PAINTED;
   return layout.alpha === null && !start ? ENDLESS : GROWN;
 }

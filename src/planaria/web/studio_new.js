@@ -8,12 +8,13 @@ import { pictures } from "./studio_picture.js";
 import { wishes } from "./studio_words.js";
 
 const FIRST = {
-  size: "Size, in cells", regime: "What it learns", steps: "Cell steps a frame", context: "Frames it is shown",
+  host: "The model to infect", size: "Size, in cells", regime: "What it learns", steps: "Cell steps a frame", context: "Frames it is shown",
   photos: "Photos to learn on", scale: "The picture, in pixels", "train.steps": "Iterations",
 };
 const ASKED = {
   picture: ["What shall grow?", "Something with a clear shape on a plain ground grows best."],
   film: ["What shall it watch?", "A film whose next moment follows from what lies nearby, everywhere by the same law."],
+  infect: ["What shall it become?", "The body of another model is taken over, and turns into this."],
   texture: ["Which texture shall grow?", "A picture full of one thing: bark, knitting, pasta."],
   style: ["In whose style shall it paint?", "A picture with strokes and colours of its own. Photos are painted so."],
   words: ["What shall photos look like?", "In words, one wish a line; mosaic:2 weighs twice."],

@@ -1,0 +1,131 @@
+"""How an infection takes over: from where, at which age, how fast, how well it then holds, and what it looks like.
+
+python benchmarks/infection.py table MODEL [--bodies 16]
+python benchmarks/infection.py spread MODEL
+python benchmarks/infection.py sheet docs/images/infection.png MODEL...
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from planaria import store
+from planaria.config import parse
+from planaria.core.outbreak import Outbreak
+from planaria.core.rule import Rule
+from planaria.engine import run
+from planaria.export.movie import Film, film
+from planaria.living import find, infected
+from planaria.tasks.infect import Config, Task
+
+AGES = (15, 30, 60, 200, 1000)
+BEGINS = ("point", "all")
+TAKEN, GIVEN = 0.99, 1000
+"""Share of the living cells that is a take-over, and steps that it may last at most."""
+LATER = (100, 1000)
+STRIP = (0, 100, 104, 110, 118, 128, 160, 1000)
+"""Steps that a sheet shows of a body that is infected at step 100."""
+
+
+def taught(model: str) -> Task:
+    """The task that a model was taught, to judge it by."""
+    return Task(parse(Config, (store.card(model)["config"], model)), torch.device("cpu"))
+
+
+@torch.no_grad()
+def followed(rule: Rule, task: Task, x: torch.Tensor, t: int) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """How many steps each body takes to be taken over, and its squared error so many steps after all are."""
+    taken = torch.full((len(x),), GIVEN)
+    for k in range(0, GIVEN, 2):
+        x, t = run(rule, x, 2, t=t, seed=5), t + 2
+        taken[(task.infected(x) > TAKEN) & (taken == GIVEN)] = k + 2
+        if int(taken.max()) < GIVEN:
+            break
+    errors, before = [], 0
+    for later in LATER:
+        x, t = run(rule, x, later - before, t=t, seed=5), t + later - before
+        errors.append((task.layout.picture(x) - task.target).square().mean((1, 2, 3)))
+        before = later
+    return taken, errors
+
+
+def table(model: str, bodies: int) -> None:
+    """Take-over time and error of many bodies, by age and by how the infection begins."""
+    rule, layout = store.load(model)
+    task, strain = taught(model), layout.strain or 0
+    heads = ["host's age", "infected", "steps to take over, median (most)"]
+    heads += [f"MSE {n:,} steps later, median (worst)" for n in LATER]
+    print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
+    for age in AGES:
+        body = task.widened(run(task.host, task.bare.seed(bodies, task.size), age, seed=11))
+        for begin in BEGINS:
+            x, rng = body.clone(), torch.Generator().manual_seed(age)
+            for one in x:
+                living = one[layout.alpha or 0] > 0.1
+                place = living.nonzero()[int(torch.randint(int(living.sum()), (), generator=rng))].tolist()
+                where = Outbreak("disc", (*place, 1.0)) if begin == "point" else Outbreak("all")
+                one[strain][where.mask(living)] = 1.0
+            taken, errors = followed(rule, task, x, age)
+            cells = " | ".join(f"{e.median():.5f} ({e.max():.5f})" for e in errors)
+            print(f"| {age} | {begin} | {int(taken.median())} ({int(taken.max())}) | {cells} |", flush=True)
+
+
+def spread(model: str) -> None:
+    """Steps from one infected place in the middle of a grown host to a take-over, by delay and chance."""
+    task = taught(model)
+    print("| delay | chance | steps to take over, median of 4 |\n|---|---|---|")
+    for delay, chance in ((1, 1.0), (2, 1.0), (4, 1.0), (8, 1.0), (1, 0.5), (1, 0.25), (1, 0.1)):
+        living = infected(find(model), model, delay=delay, chance=chance)
+        assert isinstance(living.rule, Rule)
+        told = []
+        for seed in range(4):
+            world = living.world(seed=seed)
+            world.tick(200)
+            world.infect("middle")
+            while world.t < 200 + GIVEN and float(task.infected(world.x)) < TAKEN:
+                world.tick(1)
+            told.append(world.t - 200)
+        print(f"| {delay} | {chance} | {sorted(told)[2]} |", flush=True)
+
+
+def sheet(output: Path, models: list[str]) -> None:
+    """A row of moments for each model: a host that is infected in its middle."""
+    strips = []
+    for model in models:
+        living = find(model)
+        told = {"steps": STRIP[-1], "size": living.size, "every": 2, "seed": 1}
+        shot = film(living.rule, living.layout, infect={STRIP[1]: "middle"}, **told)
+        places = [max(k for k, at in enumerate(shot.at) if at == step) for step in STRIP]
+        strips.append(Film(shot.frames[places], tuple(shot.at[k] for k in places)).strip(len(STRIP)))
+    page = Image.new("RGB", (max(s.width for s in strips), sum(s.height for s in strips)), "white")
+    top = 0
+    for strip in strips:
+        page.paste(strip, (0, top))
+        top += strip.height
+    page.save(output, optimize=True)
+
+
+def main() -> None:
+    """Do what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parts = parser.add_subparsers(dest="what", required=True)
+    one = parts.add_parser("table")
+    one.add_argument("model")
+    one.add_argument("--bodies", type=int, default=16)
+    parts.add_parser("spread").add_argument("model")
+    one = parts.add_parser("sheet")
+    one.add_argument("output", type=Path)
+    one.add_argument("models", nargs="+")
+    told = parser.parse_args()
+    if told.what == "table":
+        table(told.model, told.bodies)
+    elif told.what == "spread":
+        spread(told.model)
+    else:
+        sheet(told.output, told.models)
+
+
+if __name__ == "__main__":
+    main()
