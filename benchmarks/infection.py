@@ -2,10 +2,12 @@
 
 python benchmarks/infection.py table MODEL [--bodies 16]
 python benchmarks/infection.py spread MODEL
+python benchmarks/infection.py cost MODEL
 python benchmarks/infection.py sheet docs/images/infection.png MODEL...
 """
 
 import argparse
+import time
 from pathlib import Path
 
 import torch
@@ -90,6 +92,23 @@ def spread(model: str) -> None:
         print(f"| {delay} | {chance} | {sorted(told)[2]} |", flush=True)
 
 
+@torch.no_grad()
+def cost(model: str) -> None:
+    """Time of a step of host and virus together, in times of the host's alone; taken in turns, of eight bodies."""
+    rule, _ = store.load(model)
+    task = taught(model)
+    alone = run(task.host, task.bare.seed(8, task.size), 200, seed=1)
+    pair, ratios = task.widened(alone), []
+    for _ in range(9):
+        took = []
+        for one, x in ((task.host, alone), (rule, pair)):
+            began = time.perf_counter()
+            run(one, x, 100, seed=1)
+            took.append(time.perf_counter() - began)
+        ratios.append(took[1] / took[0])
+    print(f"{sorted(ratios)[4]:.2f} times the host's step, median of 9; {min(ratios):.2f} to {max(ratios):.2f}")
+
+
 def sheet(output: Path, models: list[str]) -> None:
     """A row of moments for each model: a host that is infected in its middle."""
     strips = []
@@ -115,6 +134,7 @@ def main() -> None:
     one.add_argument("model")
     one.add_argument("--bodies", type=int, default=16)
     parts.add_parser("spread").add_argument("model")
+    parts.add_parser("cost").add_argument("model")
     one = parts.add_parser("sheet")
     one.add_argument("output", type=Path)
     one.add_argument("models", nargs="+")
@@ -123,6 +143,8 @@ def main() -> None:
         table(told.model, told.bodies)
     elif told.what == "spread":
         spread(told.model)
+    elif told.what == "cost":
+        cost(told.model)
     else:
         sheet(told.output, told.models)
 

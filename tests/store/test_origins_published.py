@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from PIL import Image
 
 from planaria.cli import main
+from planaria.core.infection import Spread, combine, infectable
+from planaria.core.outbreak import Outbreak
 from planaria.data.images import picture
 from planaria.data.scenes import draw
 from planaria.engine import run
@@ -63,6 +65,24 @@ def test_a_bird_is_infected_as_published(weights, shared):
     assert young == pytest.approx(0.0028, abs=0.001)
     assert taken == pytest.approx(0.0020, abs=0.001)
     assert old > 0.05, "it doesn't last"
+
+
+@pytest.mark.parametrize("age", [110, 45])
+def test_the_published_infection_spreads_from_one_place(weights, shared, age):
+    bird, virus = (
+        origins.load(weights / "differentiable-morphogenesis" / f"{name}.pt")
+        for name in ("nca_bird", "infect_bird_to_lizard")
+    )
+    rule, layout = combine(bird.rule, virus.rule), infectable(bird.layout, Spread())
+    for seed in range(3):
+        x = run(rule, layout.seed(1, 40), age, seed=seed).clone()
+        assert torch.equal(x[:, :16], grown(bird, 40, age, seed)), "nobody is ill"
+        x[0, 16][Outbreak.parse("middle").mask(x[0, 3] > 0.1)] = 1.0
+        x = run(rule, x, 60, t=age, seed=seed)
+        assert (x[0, 16] > 0)[x[0, 3] > 0.1].all()
+        assert (layout.picture(x) - lizard(shared)).square().mean() < 0.012, "a lizard, in about 50 steps"
+        x = run(rule, x, 400, t=age + 60, seed=seed)
+        assert (layout.picture(x) - lizard(shared)).square().mean() > 0.03, "which falls apart, as it was published"
 
 
 @pytest.mark.parametrize("name", ["Grid", "A pencil sketch"])

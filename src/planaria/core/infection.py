@@ -98,7 +98,8 @@ def combine(host: Rule, virus: Rule, spread: Spread | None = None) -> Rule:
     rule = Rule(config).to(host.weights[0])
     own, here = host.config.channels, _numbers(config.filters)
     felt, bias, last = (torch.zeros_like(p) for p in (_felt(rule), rule.biases[0], rule.weights[1]))
-    neurons, at = sum(host.config.hidden + virus.config.hidden), 0
+    movers = _movers(spread)  # first, so that a host's last bias is added before all else, as it was alone
+    at = len(movers)
     for strain, gate, heard in ((host, -GATE, HEALTHY), (virus, GATE, INFECTED)):
         to = slice(at, at + strain.config.hidden[0])
         felt[to, :own, [here[kernel] for kernel in _numbers(strain.config.filters)]] = _felt(strain).to(felt)
@@ -107,9 +108,9 @@ def combine(host: Rule, virus: Rule, spread: Spread | None = None) -> Rule:
         pace = strain.config.dt / host.config.dt
         last[:own, to] = pace * strain.weights[1].detach().to(last)
         if len(strain.biases) > 1:
-            last[:own, neurons + heard] = pace * strain.biases[1].detach().to(last)
+            last[:own, heard] = pace * strain.biases[1].detach().to(last)
         at = to.stop
-    for row, neuron in enumerate(_movers(spread), neurons):
+    for row, neuron in enumerate(movers):
         bias[row] = neuron.bias
         for channel, kernel, weight in neuron.hears:
             felt[row, own + channel, here[kernel, 0]] = weight
@@ -130,11 +131,10 @@ def parts(rule: Rule, layout: Layout) -> Parts:
         raise wrong
     gates = _felt(rule)[:, own, here["identity", 0]]
     rows = [(gates == gate).nonzero()[:, 0] for gate in (-GATE, GATE)]
-    first = len(rows[0]) + len(rows[1])
-    spread = _spread_of(rule, own, first)
-    if spread is None or min(map(len, rows)) < 1 or first + len(_movers(spread)) != config.hidden[0]:
+    spread = _spread_of(rule, own, config.hidden[0] - len(rows[0]) - len(rows[1]))
+    if spread is None or min(map(len, rows)) < 1:
         raise wrong
-    host, virus = (_taken(rule, own, found, first + i) for i, found in enumerate(rows))
+    host, virus = (_taken(rule, own, found, heard) for found, heard in zip(rows, (HEALTHY, INFECTED), strict=True))
     return Parts(host, virus, spread)
 
 
@@ -149,14 +149,14 @@ def strains(rule: Rule, layout: Layout) -> tuple[Rule, Layout, Rule, Spread]:
 
 def learnable(rule: Rule, layout: Layout, virus: RuleConfig) -> list[Tensor]:
     """For each parameter of a rule that `combine` made, 1 where it is a weight of the virus, else 0."""
-    own, neurons = layout.strain or 0, rule.config.hidden[0] - len(_movers(parts(rule, layout).spread))
+    own, neurons = layout.strain or 0, rule.config.hidden[0]
     rows = slice(neurons - virus.hidden[0], neurons)
     here = _numbers(rule.config.filters)
     felt, bias, last = (torch.zeros_like(p) for p in (_felt(rule), rule.biases[0], rule.weights[1]))
     felt[rows, :own, [here[kernel] for kernel in _numbers(virus.filters)]] = 1.0
     bias[rows] = float(virus.bias != "none")
     last[:own, rows] = 1.0
-    last[:own, neurons + INFECTED] = float(virus.bias == "all")
+    last[:own, INFECTED] = float(virus.bias == "all")
     of = {"weights.0": felt.flatten(1), "biases.0": bias, "weights.1": last}
     return [of[name] for name, _ in rule.named_parameters()]
 
@@ -212,12 +212,12 @@ def _movers(spread: Spread) -> list[_Mover]:
     return found
 
 
-def _spread_of(rule: Rule, own: int, first: int) -> Spread | None:
-    """How the infection of a rule spreads whose movers begin with neuron `first`; None where none fits."""
-    config, bias, felt = rule.config, rule.biases[0].detach()[first:], _felt(rule)[first:]
+def _spread_of(rule: Rule, own: int, n: int) -> Spread | None:
+    """How the infection of a rule spreads whose first `n` neurons are its movers; None where none fits."""
+    config, bias, felt = rule.config, rule.biases[0].detach()[:n], _felt(rule)[:n]
     count, here = config.channels - config.frozen - own, _numbers(config.filters)
     if count < 1:
-        return Spread(contact=False)
+        return Spread(contact=False) if n == 2 else None
 
     def told(place: int, less: float = 0.0) -> int:
         """The number that a switch's bias stands for."""

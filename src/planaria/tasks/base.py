@@ -111,6 +111,9 @@ class Task(ABC):
 class Goal(Task):
     """A task whose loss looks at where a roll-out ends."""
 
+    renewed: int = 1
+    """Samples of a batch that give their places to new ones."""
+
     @abstractmethod
     def loss(self, x: State, batch: Batch) -> dict[str, PerSample]:
         """Named terms, each `(b,)`; the loop adds them up and ranks samples by the sum."""
@@ -133,9 +136,10 @@ class Goal(Task):
         return y, self.loss(y, batch)
 
     def draw(self, old: Batch, new: Batch, rng: torch.Generator, progress: float) -> tuple[Batch, Tensor]:
-        """The old ones, worst first: the worst one gives its place to a new one, the best are damaged."""
+        """The old ones, worst first: the worst `renewed` give their places to new ones, the best are damaged."""
         with torch.no_grad():
             each = torch.stack(list(self.loss(old.x, old).values())).sum(0)
         order = each.nan_to_num(torch.inf).argsort(descending=True, stable=True)
-        x = torch.cat([new.x[:1], self.damage(old.x[order][1:], rng, progress)])
+        n = self.renewed
+        x = torch.cat([new.x[:n], self.damage(old.x[order][n:], rng, progress)])
         return Batch(x, new.cond, new.target), order

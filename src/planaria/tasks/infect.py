@@ -120,6 +120,7 @@ class Task(grow.Task):
         self.layout = infectable(self.bare, config.spreading)
         self.target = self.tensors["target"].to(device)
         self.pool, self.hurt = config.train.pool, config.damage
+        self.renewed = max(1, config.train.batch // 4)
         self.threshold = self.host.config.life_threshold
         self._loss = pixel_loss(config.loss)
         self._virus = _rule(told["virus"], self.tensors, "virus") if "virus" in told else None
