@@ -20,14 +20,14 @@ from planaria.core.rule import Rule
 from planaria.engine import run
 from planaria.export.movie import Film, film
 from planaria.living import find, infected
-from planaria.tasks.infect import Config, Task
+from planaria.tasks.infect import TAKEN, Config, Task
 
 AGES = (15, 30, 60, 200, 1000)
 BEGINS = ("point", "all")
-TAKEN, GIVEN = 0.99, 1000
-"""Share of the living cells that is a take-over, and steps that it may last at most."""
+GIVEN = 1000
+"""Steps that a take-over may last at most."""
 LATER = (100, 1000)
-STRIP = (0, 100, 104, 110, 118, 128, 160, 1000)
+STRIP = (40, 100, 106, 112, 120, 130, 160, 1000)
 """Steps that a sheet shows of a body that is infected at step 100."""
 
 

@@ -25,6 +25,8 @@ pytest.importorskip("onnxscript")
 ort = pytest.importorskip("onnxruntime")
 
 RULES = {
+    "life ends at the rim": {"edge": "circular", "life": "after", "life_edge": "zero"},
+    "blurred": {"edge": "circular", "life": "none", "blurs": ("4@3", "1@7"), "fire_rate": 1.0, "dt": 0.5},
     "zero, both": {},
     "circular, before, frozen, cond": {"edge": "circular", "life": "before", "life_channel": 2, "frozen": 2, "cond": 3},
     "circular, after, dt, gelu": {"edge": "circular", "life": "after", "dt": 0.5, "activation": "gelu", "bias": "all"},

@@ -64,6 +64,16 @@ def test_every_engine(engine):
     assert_close(painted(rule, layout, photo, 5, 60, engine=engine).rgb()[None], want, rtol=0, atol=1e-10)
 
 
+def test_bands_of_a_rule_that_blurs():
+    rule, layout = painter(edge="circular", blurs=("4@15", "5@3"))
+    photo = scene(33, 12)
+    want = whole(rule, layout, photo, 5)
+    for cells in (1, 12 * 9):
+        canvas = painted(rule, layout, photo, 5, cells)
+        assert len(canvas._bands) > 1
+        assert_close(canvas.rgb()[None], layout.rgb(want), rtol=0, atol=1e-10)
+
+
 def test_no_band_is_shorter_than_the_rule_reaches():
     rule, layout = painter(filters=("identity", "sobel@6"))
     canvas = Canvas(rule, layout, (40, 5), cells=1)

@@ -22,6 +22,8 @@ class Eager(nn.Module):
     def __init__(self, rule: Rule) -> None:
         super().__init__()
         self.config = config = rule.config
+        if config.blurs:
+            raise UserError("a rule that blurs channels has no rival here to be measured against")
         self.reaches = [(reach, len(list(run))) for reach, run in groupby(rule.reaches)]
         runs = rule.kernels[:, None].split([count for _, count in self.reaches])
         for i, kernels in enumerate(runs):
@@ -69,7 +71,7 @@ class Eager(nn.Module):
     def alive(self, x: Tensor) -> Tensor:
         """Cells with a living cell around them."""
         k = self.config.life_channel
-        if self.config.edge == "circular":
+        if self.config.edge == "circular" and self.config.life_edge == "same":
             x = F.pad(x[:, k : k + 1], (1, 1, 1, 1), mode="circular")
             return F.max_pool2d(x, 3, 1) > self.config.life_threshold
         return F.max_pool2d(x[:, k : k + 1], 3, 1, 1) > self.config.life_threshold

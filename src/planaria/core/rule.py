@@ -142,6 +142,11 @@ class Rule(nn.Module):
             nn.init.xavier_uniform_(w, generator=rng)
         nn.init.zeros_(self.weights[-1])
 
+    @property
+    def farthest(self) -> int:
+        """Cells that a step sees at most in any direction."""
+        return max(*self.reaches, *(len(kernel) // 2 for _, kernel in self._blurs), 1)
+
     def perceive(self, x: State) -> Tensor:
         """`(b, c*f, h, w)`: every filter of every channel, the filters of one channel next to each other."""
         c, first, felt = x.shape[1], 0, []

@@ -49,7 +49,7 @@ class Canvas:
         self._x = torch.zeros(1, own, h, w, dtype=like.dtype, device=like.device)
         self._photo: Tensor | None = None
         self._far = self._x.new_zeros(0, h, w)
-        self._reach = max(rule.reaches) if isinstance(rule, Rule) else h
+        self._reach = rule.farthest if isinstance(rule, Rule) else h
         self._wraps = isinstance(rule, Rule) and rule.config.edge == "circular"
         some = cells or (CELLS if like.device.type == "cpu" else CELLS_ON_GPU)
         bands = max(1, min(-(-h * w // some), h // max(1, self._reach)))

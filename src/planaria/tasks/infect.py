@@ -31,6 +31,8 @@ LIVES = 8
 """Lives of the host that its bodies are taken from."""
 MOMENTS = 24
 """Bodies of each life, of ages drawn anew."""
+TAKEN = 0.99
+"""Share of the living cells whose infection is a take-over."""
 HELD = 1000
 """Steps after the take-over for which a new picture must hold, where the figures are taken."""
 CURED = 200
@@ -208,18 +210,14 @@ class Task(grow.Task):
             x = self.widened(body).clone()
             for i in range(len(x)):
                 x[i, strain] = self._mask(x[i : i + 1], "point", rng)
-            taken, t = 0, age
-            while not taken and t < age + HELD:
-                x = run(rule, x, 4, t=t, **told)
-                t += 4
-                if float(self.infected(x).min()) > 0.99:
-                    taken = t - age
+            t = age
             if self.config.spreading.contact:
-                yield f"steps to take over, {what}", float(taken or HELD)
-            for steps in (100, HELD):
-                x = run(rule, x, steps - (0 if steps == 100 else 100), t=t, **told)
-                t += steps - (0 if steps == 100 else 100)
-                yield f"mse {steps} steps later, {what}", self._mse(x)
+                while float(self.infected(x).min()) < TAKEN and t < age + HELD:
+                    x, t = run(rule, x, 2, t=t, **told), t + 2
+                yield f"steps to take over, {what}", float(t - age)
+            for steps, later in ((100, 100), (HELD - 100, HELD)):
+                x, t = run(rule, x, steps, t=t, **told), t + steps
+                yield f"mse {later} steps later, {what}", self._mse(x)
             if what == "grown":
                 again = run(self.host, x[:, :own].contiguous(), CURED, t=t, **told)
                 healthy = run(self.host, body, CURED, t=age, **told)

@@ -84,7 +84,7 @@ def _line(what: str, mine: Tensor, copied: int) -> str:
 
 def _differences(mine: RuleConfig, theirs: RuleConfig) -> list[str]:
     """Settings that change what the reused weights do."""
-    names = ("activation", "bias", "fire_rate", "dt", "edge", "life", "filters")
+    names = ("activation", "bias", "fire_rate", "dt", "edge", "life", "life_edge", "blurs", "filters")
     return [
         f"{name}: {getattr(theirs, name)} there, {getattr(mine, name)} here"
         for name in names

@@ -147,7 +147,8 @@ class Session:
         self.stage.note("measuring and filming")
         try:
             rule = self.trainer.best_rule()
-            figures = self.task.measure(rule)
+            figures = self.task.measure(rule.to(self.ranks.device))
+            rule.cpu()
             self._save_model(rule, figures)
             results.write(self.folder, rule, self.task, self.card(figures))
         except BaseException as e:
