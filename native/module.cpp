@@ -301,10 +301,10 @@ class Rollout {
 template <class real>
 std::unique_ptr<Rollout<real>> forward(In<real> x, Out<real> y, In<real> taps, In<real> first_bias,
                                        std::vector<In<real>> weights, std::vector<In<real>> biases, int own,
-                                       double slope, int life, int life_channel, double threshold, int edge, bool open, double dt,
-                                       std::uint32_t seed, std::uint32_t t, std::uint32_t row, std::uint32_t column,
-                                       int steps, std::uint64_t fire, bool keep, int threads, const std::string& isa,
-                                       std::vector<int> reaches) {
+                                       double slope, int life, int life_channel, double threshold, int edge, bool open,
+                                       double dt, std::uint32_t seed, std::uint32_t t, std::uint32_t row,
+                                       std::uint32_t column, int steps, std::uint64_t fire, bool keep, int threads,
+                                       const std::string& isa, std::vector<int> reaches) {
     if (x.ndim() != 4 || y.size() != x.size() || taps.ndim() != 2 || taps.shape(1) != 9 || first_bias.ndim() != 2)
         throw std::invalid_argument("x and y are (b, c, h, w), taps (f, 9), first_bias (b, out)");
     if (x.shape(0) != first_bias.shape(0) || own < 1 || static_cast<std::size_t>(own) > x.shape(1) || steps < 0 ||
@@ -352,8 +352,8 @@ void bind(nb::module_& m, const char* name) {
     m.def("forward", &forward<real>, nb::arg("x").noconvert(), nb::arg("y").noconvert(), nb::arg("taps").noconvert(),
           nb::arg("first_bias").noconvert(), nb::arg("weights"), nb::arg("biases"), nb::kw_only(), nb::arg("own"),
           nb::arg("slope"), nb::arg("life"), nb::arg("life_channel"), nb::arg("threshold"), nb::arg("edge"),
-          nb::arg("open"), nb::arg("dt"), nb::arg("seed"), nb::arg("t"), nb::arg("row"), nb::arg("column"), nb::arg("steps"),
-          nb::arg("fire"), nb::arg("keep"), nb::arg("threads"), nb::arg("isa") = "",
+          nb::arg("open"), nb::arg("dt"), nb::arg("seed"), nb::arg("t"), nb::arg("row"), nb::arg("column"),
+          nb::arg("steps"), nb::arg("fire"), nb::arg("keep"), nb::arg("threads"), nb::arg("isa") = "",
           nb::arg("reaches") = std::vector<int>());
 }
 

@@ -101,6 +101,27 @@ def test_a_hostile_graph_is_one_line(tmp_path, change, says):
         origins.load(tmp_path / "a.json")
 
 
+def test_shards_that_are_not_there_and_constants_that_are_no_numbers(tmp_path):
+    graph(tmp_path / "a.json")
+    told = json.loads((tmp_path / "a.json").read_text())
+    weights = [{"name": "a", "shape": [4], "dtype": "float32"}]
+    (tmp_path / "away.json").write_text(json.dumps(told | {"weightsManifest": [{"paths": ["b"], "weights": weights}]}))
+    with pytest.raises(UserError, match="its weights lie in 'b', and there is no such file"):
+        origins.load(tmp_path / "away.json")
+    for value, says in (([10**400], "holds no numbers"), (["x"], "holds no numbers"), ([1, 2, 3], "holds no numbers")):
+        node = constant("odd", torch.zeros(2))
+        del node["attr"]["value"]["tensor"]["tensorContent"]
+        node["attr"]["value"]["tensor"]["floatVal"] = value
+        graph(tmp_path / "odd.json", lambda nodes, node=node: [*nodes, node])
+        with pytest.raises(UserError, match=says):
+            origins.load(tmp_path / "odd.json")
+    filled = constant("dmodel/conv2d/BiasAdd/ReadVariableOp/resource", torch.zeros(HIDDEN))
+    filled["attr"]["value"]["tensor"] |= {"floatVal": [0.5]}
+    del filled["attr"]["value"]["tensor"]["tensorContent"]
+    graph(tmp_path / "filled.json", lambda nodes: [filled if n.get("name") == filled["name"] else n for n in nodes])
+    assert (origins.load(tmp_path / "filled.json").rule.biases[0] == 0.5).all()
+
+
 def huge() -> dict[str, object]:
     node = constant("much", torch.zeros(2))
     node["attr"]["value"]["tensor"]["tensorShape"] = {"dim": [{"size": "1000000000"}, {"size": "1000000000"}]}
@@ -149,6 +170,11 @@ def test_a_texture_is_asked_for_by_name(tmp_path, capsys):
         ({"told": lambda t: t | {"layers": [t["layers"][0] | {"data": "AAAA"}, t["layers"][1]]}}, "no PNG as a data"),
         ({"told": lambda t: t | {"layers": [t["layers"][0] | {"data": "data:image/png;base64,AA"}]}}, "can be read"),
         ({"told": lambda t: t | {"layers": ["x"]}}, "its layers are none"),
+        ({"told": lambda t: t | {"layers": [t["layers"][0] | {"scale": 10**400}, t["layers"][1]]}}, "no number: 1000"),
+        (
+            {"told": lambda t: {"layers": [one | {"layout": [60_000, 60_000]} for one in t["layers"]]}},
+            "says that it holds 3,600,000,000 textures",
+        ),
     ],
 )
 def test_hostile_tiles_are_one_line(tmp_path, changes, says):

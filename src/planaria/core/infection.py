@@ -25,7 +25,7 @@ LATCH = 128.0
 """What silences a neuron that moves the mask."""
 TOUCH = "gaussian"
 """The filter by which a cell feels infected ones beside it: its weights are sixteenths, so sums are exact."""
-SLOWEST, LONGEST = 32, 1_000_000
+SLOWEST, LONGEST = 32, 5_000
 """Acts of a cell at most until contact infects it, and until it recovers."""
 CHANCES = tuple(
     sum(comb(4, e) * comb(4, c) for e in range(5) for c in range(5) if 2 * e + c >= k) / 256 for k in range(13)

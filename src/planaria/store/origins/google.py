@@ -18,7 +18,7 @@ from planaria.errors import UserError, unknown
 MOST_NUMBERS = 16_000_000
 WIDEST = 65_536
 """Inputs or outputs of a layer."""
-MOST_NODES = 20_000
+MOST_NODES, MOST_TILES = 20_000, 10_000
 
 
 def graph(path: Path, told: dict[str, Any]) -> dict[str, Tensor]:
@@ -59,6 +59,8 @@ def tiles(path: Path, told: dict[str, Any], net: str) -> dict[str, Tensor]:
         raise UserError(f"{path}: damaged: its layers are none")
     grids = [_pair(path, layer.get("layout"), "layout") for layer in layers]
     count = min(len(names) or math.inf, *(across * down for across, down in grids))
+    if count > MOST_TILES:
+        raise UserError(f"{path}: damaged: it says that it holds {count:,} textures")
     known = names[: int(count)] or [str(k) for k in range(int(count))]
     if not net:
         shown = ", ".join(known[:12]) + (f" and {len(known) - 12} more" if len(known) > 12 else "")
@@ -89,9 +91,9 @@ def _tile(path: Path, k: int, layer: dict[str, Any], grid: tuple[int, int], numb
     """Weight and bias of layer `k` of a texture: rows are inputs and the bias, four outputs to a pixel."""
     where = f"{path}: damaged: layer {k}"
     rows, out = _pair(path, layer.get("shape"), "shape")
-    scale = layer.get("scale")
-    if not isinstance(scale, int | float) or isinstance(scale, bool) or not math.isfinite(scale):
-        raise UserError(f"{where} has a scale that is no number: {str(scale)[:60]}")
+    scale = number_in(layer.get("scale"))
+    if scale is None:
+        raise UserError(f"{where} has a scale that is no number: {str(layer.get('scale'))[:60]}")
     (across, down), wide = grid, -(-out // 4)
     size = across * wide, down * rows
     if rows < 2 or 4 * size[0] * size[1] > MOST_NUMBERS:
@@ -110,7 +112,7 @@ def _tile(path: Path, k: int, layer: dict[str, Any], grid: tuple[int, int], numb
         raise UserError(f"{where} should be a PNG of {size[0]}x{size[1]} pixels, and is one of {there[0]}x{there[1]}")
     top, left = number // across * rows, number % across * wide
     tile = pixels[top : top + rows, left : left + wide].reshape(rows, 4 * wide)[:, :out]
-    numbers = (torch.from_numpy(tile.astype(np.float64)) - 127) / 255 * float(scale)
+    numbers = (torch.from_numpy(tile.astype(np.float64)) - 127) / 255 * scale
     return numbers[:-1].T.float().contiguous(), numbers[-1].float().contiguous()
 
 
@@ -127,7 +129,7 @@ def _constants(path: Path, topology: object) -> dict[str, Tensor]:
             if told.get("dtype") not in ("DT_FLOAT", 1):
                 continue
             shape = [int(side["size"]) for side in told["tensorShape"].get("dim", ())]
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             continue
         total += math.prod(shape) if all(0 < n <= MOST_NUMBERS for n in shape) and len(shape) <= 8 else MOST_NUMBERS + 1
         if total > MOST_NUMBERS:
@@ -147,10 +149,10 @@ def _constant(path: Path, told: dict[str, Any], shape: list[int]) -> Tensor:
         except (binascii.Error, ValueError):
             raise UserError(f"{path}: damaged: a constant is no base64") from None
         return torch.frombuffer(bytearray(data), dtype=torch.float32).reshape(shape)
-    numbers = fill if isinstance(fill, list) else [0.0 if fill is None else fill]
-    if not all(isinstance(n, int | float) for n in numbers) or len(numbers) not in (1, count):
+    numbers = [number_in(n) for n in (fill if isinstance(fill, list) else [0.0 if fill is None else fill])]
+    if any(n is None for n in numbers) or len(numbers) not in (1, count):
         raise UserError(f"{path}: damaged: a constant holds no numbers")
-    return torch.tensor([float(n) for n in numbers]).expand(count if len(numbers) == 1 else -1).reshape(shape).clone()
+    return torch.tensor(numbers, dtype=torch.float32).expand(count if len(numbers) == 1 else -1).reshape(shape).clone()
 
 
 def _shards(path: Path, manifest: object) -> dict[str, Tensor]:
@@ -160,7 +162,7 @@ def _shards(path: Path, manifest: object) -> dict[str, Tensor]:
         try:
             names = [str(name) for name in group["paths"]]
             told = [(str(w["name"]), [int(n) for n in w["shape"]], w["dtype"]) for w in group["weights"]]
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             raise UserError(f"{path}: damaged: its manifest of weights") from None
         total = sum(math.prod(shape) for _, shape, _ in told)
         if any(dtype != "float32" or min(shape, default=1) < 1 for _, shape, dtype in told) or total > MOST_NUMBERS:
@@ -169,6 +171,8 @@ def _shards(path: Path, manifest: object) -> dict[str, Tensor]:
         for name in names:
             if Path(name).name != name or name in ("", ".", "..") or "\\" in name:
                 raise UserError(f"{path}: its weights should lie beside it, not in {name[:60]!r}")
+            if not (path.parent / name).is_file():
+                raise UserError(f"{path}: its weights lie in {name[:60]!r}, and there is no such file beside it")
             with (path.parent / name).open("rb") as shard:
                 data += shard.read(4 * total - len(data) + 1)
         if len(data) != 4 * total:
@@ -177,6 +181,16 @@ def _shards(path: Path, manifest: object) -> dict[str, Tensor]:
         parts = numbers.split([math.prod(shape) for _, shape, _ in told])
         found |= {name: part.reshape(shape) for (name, shape, _), part in zip(told, parts, strict=True)}
     return found
+
+
+def number_in(value: object) -> float | None:
+    """A number as JSON has it, finite in a float; None where it is none."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:
+        return None
 
 
 def parsed(path: Path) -> Any:

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -89,9 +88,10 @@ def _layer(path: Path, number: int, layer: dict[str, Any]) -> tuple[Tensor, Tens
     if not all(type(n) is int and 1 <= n <= WIDEST for n in sides):
         raise UserError(f"{where} has in_ch and out_ch of {sides[0]!r} and {sides[1]!r}, not 1 to {WIDEST}")
     into, out = int(sides[0] or 0), int(sides[1] or 0)
-    scales = [layer.get(key) for key in ("weight_scale", "bias_scale")]
-    if not all(isinstance(s, int | float) and not isinstance(s, bool) and math.isfinite(s) for s in scales):
-        raise UserError(f"{where} has scales that are no numbers: {str(scales)[:80]}")
+    given = [layer.get(key) for key in ("weight_scale", "bias_scale")]
+    scales = [google.number_in(s) for s in given]
+    if None in scales:
+        raise UserError(f"{where} has scales that are no numbers: {str(given)[:80]}")
     text = layer.get("data_b64")
     count = (into + 1) * out
     if not isinstance(text, str) or count > MOST_NUMBERS or len(text) != 4 * -(-count // 3):
