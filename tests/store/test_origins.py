@@ -246,3 +246,8 @@ def test_files_that_fit_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr("planaria.store.origins.readers.MOST_BYTES", 100)
     with pytest.raises(UserError, match="no published automaton takes more"):
         origins.load(tmp_path / "c.pt")
+    with (tmp_path / "e.json").open("wb") as file:
+        file.truncate(8_000_001)  # takes no room on the disk
+    monkeypatch.setattr("planaria.store.origins.readers.MOST_BYTES", 64_000_000)
+    with pytest.raises(UserError, match="no published automaton takes more than 8,000,000"):
+        origins.load(tmp_path / "e.json")
