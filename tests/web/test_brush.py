@@ -43,15 +43,19 @@ BRUSH = """async ({payload, size, prefer, photo}) => {
 
 
 @pytest.mark.parametrize("engine", ["webgl2", "plain"])
-@pytest.mark.parametrize("visible", [1, 3, 4])
-@pytest.mark.parametrize("frozen", [0, 3])
-def test_the_brush_paints_as_in_python(blank, tmp_path, engine, visible, frozen):
+@pytest.mark.parametrize(
+    ("visible", "frozen", "straight"),
+    [(1, 0, False), (3, 0, False), (4, 0, False), (4, 0, True), (1, 3, False), (3, 3, False), (4, 3, False)],
+)
+def test_the_brush_paints_as_in_python(blank, tmp_path, engine, visible, frozen, straight):
     life = {"life": "none"} if visible != 4 else {}
     rule = random_rule(channels=9, frozen=frozen, spread=0.1, **life).float().requires_grad_(False)
-    layout = Layout(visible, 3 if visible == 4 else None, 9 - visible - frozen, frozen, 0.0 if visible == 4 else 0.5)
+    alpha, offset = (3, 0.0) if visible == 4 else (None, 0.5)
+    layout = Layout(visible, alpha, 9 - visible - frozen, frozen, offset, straight=straight, lean=straight)
     store.save(tmp_path / "m.safetensors", rule, layout)
     photo = torch.randint(0, 256, (*SIZE, 4), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
-    photo[..., 3] = 255
+    if not straight:
+        photo[..., 3] = 255
     order = {
         "payload": payload(tmp_path / "m.safetensors"),
         "size": SIZE,
@@ -68,7 +72,8 @@ def test_the_brush_paints_as_in_python(blank, tmp_path, engine, visible, frozen)
             world.expose(rgb[:3])
             return
         grey = (0.299 * rgb[0] + 0.587 * rgb[1] + 0.114 * rgb[2])[None]
-        world.start = layout.embed(grey if visible == 1 else rgb[:visible])
+        shown = torch.cat([rgb[:3] * rgb[3:], rgb[3:]]) if straight else rgb[:visible]
+        world.start = layout.embed(grey if visible == 1 else shown)
         world.reset()
 
     def stroke() -> None:

@@ -28,13 +28,14 @@ export function held([r, g, b, a], planes) {
   return planes === 1 ? [0.299 * red + 0.587 * green + 0.114 * blue] : [red, green, blue].slice(0, planes);
 }
 
-/** The `planes` (planes, h, w) of an ImageData; throws an Error where a photo has none such. */
-export function planesOf({ data, width, height }, planes) {
+/** The `planes` (planes, h, w) of an ImageData, `straight` or as `held`; throws an Error where a photo has none such. */
+export function planesOf({ data, width, height }, planes, straight = false) {
   if (![1, 3, 4].includes(planes)) throw new Error(`this model has ${planes} frozen channels; a photo fills 1, 3 or 4`);
   const cells = width * height;
   const out = new Float32Array(planes * cells);
   for (let i = 0; i < cells; i++) {
-    const colour = held([data[4 * i] / 255, data[4 * i + 1] / 255, data[4 * i + 2] / 255, data[4 * i + 3] / 255], planes);
+    const rgba = [data[4 * i] / 255, data[4 * i + 1] / 255, data[4 * i + 2] / 255, data[4 * i + 3] / 255];
+    const colour = straight && rgba[3] > 0 ? rgba : held(rgba, planes);
     for (let k = 0; k < planes; k++) out[k * cells + i] = colour[k];
   }
   return out;

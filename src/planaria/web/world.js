@@ -148,7 +148,8 @@ export class World {
     this.remember();
     if (this.repaints) return this.expose(image);
     const x = new Float32Array(this.channels * h * w);
-    x.set(planesOf(image, this.layout.visible).map((v) => v - this.layout.offset));
+    const { visible, offset, straight } = this.layout;
+    x.set(planesOf(image, visible, straight).map((v) => v - offset));
     this.photo = x;
     this.charged = null;
     this.engine.write(x, this.whole);
