@@ -27,7 +27,6 @@ FLAGS = [
     "--use-gl=angle",
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
-    "--disable-gpu-watchdog",  # on a busy machine it takes a slow start for a hung one
     "--disable-background-networking",
     "--no-first-run",
 ]
@@ -94,21 +93,8 @@ def chromium() -> "Iterator[Browser]":
         pytest.skip("no chromium in the path")
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, headless=True, args=FLAGS)
-        for _ in range(2):
-            if _draws(browser):
-                break
-            browser.close()  # its graphics died at the start, and it does without from then on
-            browser = playwright.chromium.launch(executable_path=path, headless=True, args=FLAGS)
         yield browser
         browser.close()
-
-
-def _draws(browser: "Browser") -> bool:
-    """Whether a page has WebGL2."""
-    page = browser.new_page()
-    found = page.evaluate("document.createElement('canvas').getContext('webgl2') !== null")
-    page.close()
-    return bool(found)
 
 
 @pytest.fixture(scope="module")
