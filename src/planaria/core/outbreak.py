@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from planaria.core.noise import uniform
 from planaria.errors import UserError
@@ -47,11 +48,22 @@ class Outbreak:
             return uniform(seed, 0, (1, h, w), living.device)[0] < self.numbers[0]
         if self.kind == "all" or not bool(living.any()):
             return living
-        y, x = torch.arange(h, device=living.device)[:, None], torch.arange(w, device=living.device)
         if self.kind == "middle":
-            far = (y - h // 2) ** 2 + (x - w // 2) ** 2
+            far = _squares(living, h // 2, w // 2)
             nearest = int(torch.where(living, far, 4 * (h + w) ** 2).argmin())
             row, column, radius = nearest // w, nearest % w, RADIUS
         else:
             row, column, radius = (*self.numbers, RADIUS)[:3]
-        return living & ((y - row) ** 2 + (x - column) ** 2 <= radius**2)
+        return living & disc(living, row, column, radius)
+
+
+def disc(grid: Cells, row: float, column: float, radius: float) -> Cells:
+    """Cells of `grid` `(h, w)` at most `radius` from a place, `(h, w)` of bool."""
+    return _squares(grid, row, column) <= radius**2
+
+
+def _squares(grid: Cells, row: float, column: float) -> Tensor:
+    """Squared distance of every cell from a place."""
+    h, w = grid.shape
+    y, x = torch.arange(h, device=grid.device)[:, None], torch.arange(w, device=grid.device)
+    return (y - row) ** 2 + (x - column) ** 2

@@ -18,6 +18,7 @@ from planaria.config import TrainConfig, parse, to_dict
 from planaria.core.infection import Spread, combine, infectable, learnable, strains
 from planaria.core.layout import Layout
 from planaria.core.noise import derive
+from planaria.core.outbreak import disc
 from planaria.core.rule import Rule, RuleConfig
 from planaria.data.images import picture
 from planaria.engine import run
@@ -25,7 +26,7 @@ from planaria.errors import UserError
 from planaria.losses.pixel import pixel_loss
 from planaria.tasks import base, grow
 from planaria.tasks.base import Batch
-from planaria.types import Cells, State
+from planaria.types import State
 
 LIVES = 8
 """Lives of the host that its bodies are taken from."""
@@ -166,7 +167,7 @@ class Task(grow.Task):
         for _ in range(int(torch.randint(1, 4, (), generator=rng))):
             row, column = places[int(torch.randint(len(places), (), generator=rng))].tolist()
             radius = int(torch.randint(1, 4, (), generator=rng))
-            mask |= disc((h, w), row, column, radius)
+            mask |= disc(mask, row, column, radius)
         return mask.to(x)
 
     def _hosts(self) -> State:
@@ -233,12 +234,6 @@ class Task(grow.Task):
         living = self._living(x).flatten(1)
         ill = (x[:, self.layout.strain or 0] > 0.5).flatten(1)
         return (living & ill).sum(1) / living.sum(1).clamp(min=1)
-
-
-def disc(size: tuple[int, int], row: float, column: float, radius: float) -> Cells:
-    """Cells at most `radius` from a place, `(h, w)`."""
-    y, x = torch.arange(size[0])[:, None], torch.arange(size[1])
-    return (y - row) ** 2 + (x - column) ** 2 <= radius**2
 
 
 def _kept(config: Config) -> Iterator[tuple[str, Tensor]]:

@@ -19,6 +19,7 @@ Order = Literal["interleaved", "stacked", "convolution", "raw first"]
 convolution; or all channels as they are, and then c * K + k of the other kernels."""
 
 GROWING = RuleConfig(channels=16, edge="zero", life="both")
+TORUS = replace(GROWING, edge="circular", life="after")
 TEXTURE = RuleConfig(
     channels=12, filters=("identity", "sobel", "laplacian"), hidden=(96,), edge="circular", life="none"
 )  # fmt: skip
@@ -218,7 +219,7 @@ MONASH_GROWING = Family(
     home="Monash University",
     wants="update_network.0.weight of 48 inputs, .0.bias, .2.weight",
     keys=_layers(("update_network.0", "update_network.2"), False),
-    config=replace(GROWING, edge="circular", life="after", life_edge="zero"),
+    config=replace(TORUS, life_edge="zero"),
     layout=Layout(straight=True, lean=True),
     order="stacked",
     scales=(1.0, 8.0, -8.0),
@@ -311,7 +312,7 @@ FAMILIES: dict[str, Family] = {
         home="github.com/MECLabTUDA/NCA-tutorial",
         wants="net.0.weight, net.0.bias, net.2.weight",
         keys=_layers(("net.0", "net.2"), False),
-        config=replace(GROWING, edge="circular", life="after"),
+        config=TORUS,
         layout=Layout(straight=True, lean=True),
         scales=(0.0, 8.0, 8.0),
         grid=(40, 40),
@@ -322,7 +323,7 @@ FAMILIES: dict[str, Family] = {
         home="github.com/JohnRomanelis/NeuralCellularAutomata-PyTorch",
         wants="a weight of 48 inputs, its bias, a weight of 16 outputs, in this order",
         keys=_layers(("net.0", "net.2"), False),
-        config=replace(GROWING, edge="circular", life="after"),
+        config=TORUS,
         layout=Layout(straight=True),
         scales=(1.0, 8.0, 8.0),
         unmarked=True,
