@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from planaria import store
 from planaria.export.html import payload
 
 pytest_plugins = ("web.browser",)
@@ -121,6 +122,13 @@ def begin(page, server: Server, picture: str, steps: int) -> str:
     page.get_by_role("button", name="Start growing").click()
     page.wait_for_url("**/#/run/*")
     return page.url.rpartition("/")[2]
+
+
+def makers(server: Server) -> list[int]:
+    """The studio's processes that film and open pictures."""
+    assert server.process is not None
+    pids = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+    return [int(pid) for pid in pids if b"studio.making" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 def inked(page, selector: str) -> bool:
@@ -242,6 +250,28 @@ def test_a_training_outlives_the_studio(visit, server, allowed):
     page.get_by_role("button", name="Move it").click()
     page.wait_for_url("**/#/")
     assert not (server.runs / name).exists()
+
+
+def test_a_run_goes_to_the_bin_while_its_film_is_made(visit, server):
+    folder = server.runs / "half-filmed"
+    folder.mkdir(parents=True)
+    shutil.copy(store.gallery()["heart"], folder / "model.safetensors")
+    page = visit()
+    dropped: set[str] = set()
+    page.on("requestfailed", lambda request: dropped.add(request.url.partition("?")[0]))
+    with page.expect_request("**/made/runs/half-filmed/film.webp*"):
+        page.goto(f"{server.url}#/run/half-filmed")
+    until(lambda: makers(server), "somebody makes the film")
+    for pid in makers(server):
+        os.kill(pid, signal.SIGSTOP)
+    page.get_by_role("button", name="Move to bin").click()
+    page.get_by_role("button", name="Move it").click()
+    page.wait_for_url("**/#/")
+    for pid in makers(server):
+        os.kill(pid, signal.SIGCONT)
+    page.wait_for_timeout(200)  # events of requests come while playwright waits
+    assert dropped == {f"{server.url}made/runs/half-filmed/{file}" for file in ("film.webp", "strip.png")}
+    assert not folder.exists()
 
 
 def test_a_dropped_picture_and_what_is_no_picture(visit, server, allowed, tmp_path):

@@ -1,6 +1,6 @@
 // The studio: one page, its places after the # of the address.
 
-import { make, say } from "./studio_dom.js";
+import { make, say, unload } from "./studio_dom.js";
 import { home } from "./studio_home.js";
 import { fresh } from "./studio_new.js";
 import { gallery } from "./studio_gallery.js";
@@ -33,6 +33,7 @@ async function go() {
   const visit = ++visits;
   leave();
   leave = () => {};
+  unload(view);
   const { place, name, query } = where();
   const page = make("div", { class: `page page-${place || "home"}` });
   view.replaceChildren(page);

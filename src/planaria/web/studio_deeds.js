@@ -5,8 +5,11 @@ import { Refusal, ask, at } from "./studio_wire.js";
 
 const PATIENCE = 30000;
 
-/** The buttons of run `name`; `update(status)` shows those that fit its state. */
-export function deeds(name) {
+/**
+ * The buttons of run `name`; `update(status)` shows those that fit its state. `parting(true)` is called before the run
+ * goes to the bin, `parting(false)` where it didn't.
+ */
+export function deeds(name, parting) {
   const path = (what) => `${at("api", "runs", name)}/${what}`;
   const problem = make("p", { class: "problem small", role: "alert", hidden: true });
   const wait = make("p", { class: "muted wait", role: "status" });
@@ -52,8 +55,10 @@ export function deeds(name) {
     const what = "Its folder goes to .bin in the runs folder; nothing is deleted.";
     const sure = await confirmed(`Move ${name} to the bin?`, what, "Move it");
     if (!sure) return;
+    parting(true);
     await attempt("Moving \u2026", () => ask(at("api", "runs", name), { method: "DELETE" }));
     if (problem.hidden) location.hash = "#/";
+    else parting(false);
   }, "quiet");
 
   function trainOn(event) {

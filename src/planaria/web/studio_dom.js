@@ -31,6 +31,11 @@ export function make(tag, given = {}, ...children) {
   return element;
 }
 
+/** Ask no longer for the pictures in `element`: a film that is still being made would keep a connection, or fail late. */
+export function unload(element) {
+  for (const image of element.querySelectorAll("img")) image.removeAttribute("src");
+}
+
 /** A drawn sign that screen readers pass over. */
 export function icon(name) {
   const sign = document.createElementNS(SVG, "svg");

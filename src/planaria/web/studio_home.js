@@ -1,6 +1,6 @@
 // Home: what grew here, what grows now, and the ten that came along.
 
-import { ago, chip, icon, log10, make, tell } from "./studio_dom.js";
+import { ago, chip, icon, log10, make, tell, unload } from "./studio_dom.js";
 import { ask, listen } from "./studio_wire.js";
 import { dish } from "./studio_dish.js";
 
@@ -141,6 +141,7 @@ function shelf(kind, title, id, drawn) {
     const names = new Set(cards.map((card) => card.name));
     for (const [name, there] of tiles) {
       if (!names.has(name)) {
+        unload(there.element);
         there.element.remove();
         tiles.delete(name);
       }

@@ -1,6 +1,6 @@
 // A run: the organism with its newest weights, how it learns, and what can be done with it.
 
-import { chip, icon, log10, make, span, tell, whole } from "./studio_dom.js";
+import { chip, icon, log10, make, span, tell, unload, whole } from "./studio_dom.js";
 import { Refusal, ask, at, listen } from "./studio_wire.js";
 import { deeds, wounds } from "./studio_deeds.js";
 import { downloads, figures, settingsTable } from "./studio_panels.js";
@@ -20,8 +20,13 @@ const SILENT = "It ended without a word: the machine went down, or it was killed
 export async function run(host, { name }) {
   const path = at("api", "runs", name);
   let card = await ask(path);
+  let parting = false;
   const doing = progress();
-  const actions = deeds(name);
+  const actions = deeds(name, (away) => {
+    parting = away; // what is asked for of a run on its way to the bin is missed
+    if (away) unload(results);
+    else quietly(refresh);
+  });
   const living = organism(name);
   const pool = poolView();
   const results = make("div", { class: "results" });
@@ -51,11 +56,14 @@ export async function run(host, { name }) {
     complain(trouble, card);
   };
   const fill = () => {
+    unload(results);
     results.replaceChildren(...finished(card, name));
     settings.replaceChildren(...told(card));
   };
   const refresh = async () => {
-    card = await ask(path);
+    const found = await ask(path);
+    if (parting) return;
+    card = found;
     show({});
     tell(about, kind(card));
     fill();
@@ -76,6 +84,7 @@ export async function run(host, { name }) {
   const wire = listen(`/ws/runs/${encodeURIComponent(name)}`, {
     opened: (again) => again && (quietly(refresh), quietly(past, true)),
     json: (message) => {
+      if (parting) return;
       const before = card.state;
       if (message.type === "status") show(message);
       if (message.type === "metrics") losses.add(message.lines, message.reset === true);

@@ -111,6 +111,19 @@ def test_films_and_exports_are_made_once_and_kept(place):
     assert (status, "pickle" in said["error"]) == (400, True)
 
 
+def test_a_run_that_is_moved_while_it_is_filmed_is_gone_not_wrong(place, monkeypatch):
+    model(place.folder / "a" / "model.safetensors")
+    maker, do = place.inside.slow, place.inside.slow.do
+
+    async def late(job, **arguments):
+        place.inside.trainings.put_away("a")
+        return await do(job, **arguments)
+
+    monkeypatch.setattr(maker, "do", late)
+    status, said = place.get("/made/runs/a/film.webp")
+    assert (status, "'a' was moved" in said["error"]) == (404, True)
+
+
 def test_the_player_gets_the_model(place):
     training(place.folder / "a")
     assert place.get("/api/runs/a/player")[0] == 404

@@ -227,15 +227,15 @@ class Studio:
         if file == "start.png":
             return _file(await self._begins(kind, name), keep=True)
         model = self.runs.model(kind, name)
-        path = await self.cache.get("film", _key("film", model), Path(file).suffix, model=str(model))
-        return _file(path, keep=True)
+        made = self.cache.get("film", _key("film", model), Path(file).suffix, model=str(model))
+        return _file(await self._of(model, made), keep=True)
 
     async def _begins(self, kind: str, name: str) -> Path:
         """The frame that a model begins with, which a training doesn't change."""
         model = self.runs.model(kind, name, newest=True)
         settings = model.with_name("config.yaml")
         key = _key("start", settings if settings.is_file() else model)
-        return await self.cache.get("start", key, ".png", model=str(model))
+        return await self._of(model, self.cache.get("start", key, ".png", model=str(model)))
 
     async def get_export(self, request: Request) -> Response:
         """A model in another form, to keep."""
@@ -244,8 +244,17 @@ class Studio:
         if suffix not in EXPORTS or Path(file).stem != name:
             raise Refusal(404, f"no export {file[:80]!r}; have: {', '.join(name + s for s in EXPORTS)}")
         model = self.runs.model(kind, name)
-        path = await self.cache.get("export", _key("export", model), suffix, model=str(model))
-        return _file(path, download=file)
+        made = self.cache.get("export", _key("export", model), suffix, model=str(model))
+        return _file(await self._of(model, made), download=file)
+
+    async def _of(self, model: Path, made: Awaitable[Path]) -> Path:
+        """What is made of a model; the run may go to the bin before it is."""
+        try:
+            return await made
+        except Refusal:
+            if model.is_file():
+                raise
+            raise Refusal(404, f"{model.parent.name!r} was moved before it was made") from None
 
     async def listen_home(self, socket: WebSocket) -> None:
         """All cards, whenever one changes."""
