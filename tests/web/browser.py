@@ -1,8 +1,8 @@
 """A real browser for tests: headless Chromium, and a small server of planaria/web on 127.0.0.1.
 
-A test file asks for it by `pytest_plugins = ("web.browser",)` and then has the fixtures `page`, `open_page`, `site`,
-`complaints` and `allowed`. They skip where no Chromium or playwright is installed. The browser lives as long as one
-test file: playwright holds the thread's event loop, which tests of other files may need.
+A test file asks for it by `pytest_plugins = ("web.browser",)` and then has the fixtures `page`, `open_page`,
+`open_plain`, `site`, `complaints` and `allowed`. They skip where no Chromium or playwright is installed. The browser
+lives as long as one test file: playwright holds the thread's event loop, which tests of other files may need.
 """
 
 import shutil
@@ -30,6 +30,10 @@ FLAGS = [
     "--disable-background-networking",
     "--no-first-run",
 ]
+PLAIN = """const whole = HTMLCanvasElement.prototype.getContext;
+HTMLCanvasElement.prototype.getContext = function (kind, ...more) {
+  return kind === "webgl2" ? null : whole.call(this, kind, ...more);
+};"""
 
 
 class Site:
@@ -137,6 +141,18 @@ def open_page(chromium: "Browser", complaints: list[str], allowed: list[str]) ->
     for context in contexts:
         context.close()
     assert [c for c in complaints if not any(part in c for part in allowed)] == []
+
+
+@pytest.fixture
+def open_plain(open_page: "Callable[..., Page]") -> "Callable[..., Page]":
+    """Opens a page without WebGL2: its imitation takes a processor from what else runs, plain JavaScript takes less."""
+
+    def opened(**options: Any) -> "Page":
+        page = open_page(**options)
+        page.context.add_init_script(PLAIN)
+        return page
+
+    return opened
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from planaria import store
 from planaria.export.html import payload
 
 pytest_plugins = ("web.browser",)
@@ -28,11 +27,6 @@ TINY = {
     "train.rollout": "6,10", "train.checkpoint": "500",
 }  # fmt: skip
 PATIENCE = 40.0
-PLAIN = """const whole = HTMLCanvasElement.prototype.getContext;
-HTMLCanvasElement.prototype.getContext = function (kind, ...more) {
-  return kind === "webgl2" ? null : whole.call(this, kind, ...more);
-};"""
-"""Without a graphics card its imitation would take the processor from the training; plain JavaScript takes less."""
 
 
 class Server:
@@ -83,15 +77,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def visit(open_page) -> Callable:
-    """Opens a page that has no graphics card."""
-
-    def opened(**options):
-        page = open_page(**options)
-        page.context.add_init_script(PLAIN)
-        return page
-
-    return opened
+def visit(open_plain) -> Callable:
+    return open_plain
 
 
 def until(true: Callable[[], object], what: str) -> None:
@@ -122,13 +109,6 @@ def begin(page, server: Server, picture: str, steps: int) -> str:
     page.get_by_role("button", name="Start growing").click()
     page.wait_for_url("**/#/run/*")
     return page.url.rpartition("/")[2]
-
-
-def makers(server: Server) -> list[int]:
-    """The studio's processes that film and open pictures."""
-    assert server.process is not None
-    pids = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
-    return [int(pid) for pid in pids if b"studio.making" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 def inked(page, selector: str) -> bool:
@@ -250,28 +230,6 @@ def test_a_training_outlives_the_studio(visit, server, allowed):
     page.get_by_role("button", name="Move it").click()
     page.wait_for_url("**/#/")
     assert not (server.runs / name).exists()
-
-
-def test_a_run_goes_to_the_bin_while_its_film_is_made(visit, server):
-    folder = server.runs / "half-filmed"
-    folder.mkdir(parents=True)
-    shutil.copy(store.gallery()["heart"], folder / "model.safetensors")
-    page = visit()
-    dropped: set[str] = set()
-    page.on("requestfailed", lambda request: dropped.add(request.url.partition("?")[0]))
-    with page.expect_request("**/made/runs/half-filmed/film.webp*"):
-        page.goto(f"{server.url}#/run/half-filmed")
-    until(lambda: makers(server), "somebody makes the film")
-    for pid in makers(server):
-        os.kill(pid, signal.SIGSTOP)
-    page.get_by_role("button", name="Move to bin").click()
-    page.get_by_role("button", name="Move it").click()
-    page.wait_for_url("**/#/")
-    for pid in makers(server):
-        os.kill(pid, signal.SIGCONT)
-    page.wait_for_timeout(200)  # events of requests come while playwright waits
-    assert dropped == {f"{server.url}made/runs/half-filmed/{file}" for file in ("film.webp", "strip.png")}
-    assert not folder.exists()
 
 
 def test_a_dropped_picture_and_what_is_no_picture(visit, server, allowed, tmp_path):

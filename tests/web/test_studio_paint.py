@@ -11,11 +11,6 @@ from planaria.store import live
 pytest_plugins = ("web.browser",)
 studios = pytest.importorskip("studios", reason="the studio's libraries are not installed")
 
-PLAIN = """const whole = HTMLCanvasElement.prototype.getContext;
-HTMLCanvasElement.prototype.getContext = function (kind, ...more) {
-  return kind === "webgl2" ? null : whole.call(this, kind, ...more);
-};"""
-
 
 @pytest.fixture
 def place(tmp_path):
@@ -24,10 +19,9 @@ def place(tmp_path):
 
 
 @pytest.fixture
-def visit(place, open_page):
+def visit(place, open_plain):
     def opened(where: str):
-        page = open_page()
-        page.context.add_init_script(PLAIN)
+        page = open_plain()
         for pictures in ("**/made/gallery/**", "**/api/thumb**"):  # not looked at here, and slow to make
             page.route(pictures, lambda route: route.fulfill(status=204))
         page.goto(f"{place.origin}/#/{where}")

@@ -12,11 +12,6 @@ pytest_plugins = ("web.browser",)
 studios = pytest.importorskip("studios", reason="the studio's libraries are not installed")
 MINUS = "\N{MINUS SIGN}"
 
-PLAIN = """const whole = HTMLCanvasElement.prototype.getContext;
-HTMLCanvasElement.prototype.getContext = function (kind, ...more) {
-  return kind === "webgl2" ? null : whole.call(this, kind, ...more);
-};"""
-
 
 @pytest.fixture
 def place(tmp_path):
@@ -25,10 +20,9 @@ def place(tmp_path):
 
 
 @pytest.fixture
-def visit(place, open_page):
+def visit(place, open_plain):
     def opened(where: str):
-        page = open_page()
-        page.context.add_init_script(PLAIN)
+        page = open_plain()
         for pictures in (
             "**/made/gallery/**",
             "**/api/thumb**",
