@@ -2,8 +2,10 @@
 
 python benchmarks/infection.py table MODEL [--bodies 16]
 python benchmarks/infection.py spread MODEL
+python benchmarks/infection.py share MODEL [--bodies 16]
 python benchmarks/infection.py cost MODEL
 python benchmarks/infection.py sheet docs/images/infection.png MODEL...
+python benchmarks/infection.py pictures FOLDER
 """
 
 import argparse
@@ -17,8 +19,9 @@ from planaria import store
 from planaria.config import parse
 from planaria.core.outbreak import Outbreak
 from planaria.core.rule import Rule
+from planaria.data.images import picture
 from planaria.engine import run
-from planaria.export.movie import Film, film
+from planaria.export.movie import Film, film, outbreak
 from planaria.living import find, infected
 from planaria.tasks.infect import TAKEN, Config, Task
 
@@ -29,6 +32,10 @@ GIVEN = 1000
 LATER = (100, 1000)
 STRIP = (40, 100, 106, 112, 120, 130, 160, 1000)
 """Steps that a sheet shows of a body that is infected at step 100."""
+SLOW = (100, 120, 150, 200, 300, 600, 1100)
+"""The same, where a fixed share of its cells is."""
+LOWER = 24
+"""Row of the butterfly's 40 where its lower wings begin."""
 
 
 def taught(model: str) -> Task:
@@ -93,6 +100,29 @@ def spread(model: str) -> None:
 
 
 @torch.no_grad()
+def share(model: str, bodies: int) -> None:
+    """Error of many bodies of a model whose infection doesn't spread, by age: never infected, and infected."""
+    rule, layout = store.load(model)
+    task, strain = taught(model), layout.strain or 0
+    heads = ["host's age", "never infected", *(f"infected for {n:,} steps, median (worst)" for n in LATER)]
+    print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
+    for age in AGES[1:]:
+        body = task.widened(run(task.host, task.bare.seed(bodies, task.size), age, seed=11))
+        x = body.clone()
+        for number, one in enumerate(x):
+            where = Outbreak("share", (task.config.share,))
+            one[strain][where.mask(one[layout.alpha or 0] > 0.1, seed=number)] = 1.0
+        healthy = run(rule, body, LATER[0], t=age, seed=5)
+        errors, before = [(layout.picture(healthy) - task.target).square().mean((1, 2, 3))], 0
+        for later in LATER:
+            x = run(rule, x, later - before, t=age + before, seed=5)
+            errors.append((layout.picture(x) - task.target).square().mean((1, 2, 3)))
+            before = later
+        cells = " | ".join(f"{e.median():.4f} ({e.max():.4f})" for e in errors[1:])
+        print(f"| {age} | {errors[0].median():.4f} | {cells} |", flush=True)
+
+
+@torch.no_grad()
 def cost(model: str) -> None:
     """Time of a step of host and virus together, in times of the host's alone; taken in turns, of eight bodies."""
     rule, _ = store.load(model)
@@ -110,14 +140,17 @@ def cost(model: str) -> None:
 
 
 def sheet(output: Path, models: list[str]) -> None:
-    """A row of moments for each model: a host that is infected in its middle."""
+    """A row of moments for each model: a host that is infected in its middle, or in a share of its cells."""
     strips = []
     for model in models:
         living = find(model)
-        told = {"steps": STRIP[-1], "size": living.size, "every": 2, "seed": 1}
-        shot = film(living.rule, living.layout, infect={STRIP[1]: "middle"}, **told)
-        places = [max(k for k, at in enumerate(shot.at) if at == step) for step in STRIP]
-        strips.append(Film(shot.frames[places], tuple(shot.at[k] for k in places)).strip(len(STRIP)))
+        begun = outbreak(living.layout, living.card)
+        moments = STRIP if begun == {100: "middle"} else SLOW
+        told = {"steps": moments[-1], "size": living.size, "every": 2, "seed": 1}
+        shot = film(living.rule, living.layout, infect=begun, **told)
+        places = [max(k for k, at in enumerate(shot.at) if at == step) for step in moments]
+        places[0] = shot.at.index(moments[0])  # before it is infected
+        strips.append(Film(shot.frames[places], tuple(shot.at[k] for k in places)).strip(len(moments)))
     page = Image.new("RGB", (max(s.width for s in strips), sum(s.height for s in strips)), "white")
     top = 0
     for strip in strips:
@@ -126,25 +159,44 @@ def sheet(output: Path, models: list[str]) -> None:
     page.save(output, optimize=True)
 
 
+def pictures(folder: Path) -> None:
+    """`clipped.png`, a butterfly without its lower wings, and `red.png`, a red one: what a share of cells is to do."""
+    shown = picture("butterfly", 40)
+    colours, alpha = shown[:3] / shown[3:].clamp(min=1e-6), shown[3:]
+    light = colours.mean(0)
+    red = torch.stack([0.5 + 0.5 * light, 0.35 * light, 0.3 * light])
+    kept = (torch.arange(40) < LOWER)[:, None] * alpha
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, straight in (("clipped", torch.cat([colours, kept])), ("red", torch.cat([red, alpha]))):
+        levels = straight.clamp(0, 1).mul(255).round().byte().permute(1, 2, 0).numpy()
+        Image.fromarray(levels, "RGBA").save(folder / f"{name}.png")
+
+
 def main() -> None:
     """Do what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parts = parser.add_subparsers(dest="what", required=True)
-    one = parts.add_parser("table")
-    one.add_argument("model")
-    one.add_argument("--bodies", type=int, default=16)
+    for name in ("table", "share"):
+        one = parts.add_parser(name)
+        one.add_argument("model")
+        one.add_argument("--bodies", type=int, default=16)
     parts.add_parser("spread").add_argument("model")
     parts.add_parser("cost").add_argument("model")
+    parts.add_parser("pictures").add_argument("folder", type=Path)
     one = parts.add_parser("sheet")
     one.add_argument("output", type=Path)
     one.add_argument("models", nargs="+")
     told = parser.parse_args()
     if told.what == "table":
         table(told.model, told.bodies)
+    elif told.what == "share":
+        share(told.model, told.bodies)
     elif told.what == "spread":
         spread(told.model)
     elif told.what == "cost":
         cost(told.model)
+    elif told.what == "pictures":
+        pictures(told.folder)
     else:
         sheet(told.output, told.models)
 

@@ -4,6 +4,8 @@ import base64
 import json
 import math
 import os
+import struct
+import zlib
 from pathlib import Path
 
 import pytest
@@ -161,9 +163,19 @@ def test_a_texture_is_asked_for_by_name(tmp_path, capsys):
     assert "Apache-2.0" in capsys.readouterr().out
 
 
+def torn(told: dict) -> dict:
+    """A first layer whose picture ends with a chunk of colours that breaks off where its reader doesn't expect it."""
+    png, odd = base64.b64decode(told["layers"][0]["data"].partition(",")[2]), b"iCCPa\0"
+    at = png.index(b"IEND") - 4
+    png = png[:at] + struct.pack(">I", 2) + odd + struct.pack(">I", zlib.crc32(odd)) + png[at:]
+    data = "data:image/png;base64," + base64.b64encode(png).decode()
+    return told | {"layers": [told["layers"][0] | {"data": data}, told["layers"][1]]}
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
+        ({"told": torn}, "can be read"),
         ({"pixels": lambda p: p[:-1]}, "should be a PNG of 72x98 pixels, and is one of 72x97"),
         ({"told": lambda t: t | {"layers": [t["layers"][0] | {"scale": math.nan}, t["layers"][1]]}}, "no number: nan"),
         ({"told": lambda t: t | {"layers": [t["layers"][0] | {"shape": [10**9, 96]}, t["layers"][1]]}}, "shape is"),
