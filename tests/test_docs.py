@@ -55,7 +55,8 @@ def commands(page: Path) -> list[list[str]]:
 def place(tmp_path_factory):
     """A folder where the documentation's names exist: pictures, films, a recipe, runs."""
     folder = tmp_path_factory.mktemp("docs")
-    Image.new("RGB", (20, 20), (200, 120, 40)).save(folder / "cat.png")
+    for name in ("cat", "clipped"):
+        Image.new("RGB", (20, 20), (200, 120, 40)).save(folder / f"{name}.png")
     (folder / "recipe.yaml").write_text("task: grow\npicture: cat.png\n")
     layers(folder / "ex3_lizard.json", [(48, 8), (8, 16)])
     torch.save(drawn(CHEST), folder / "chest.pt")
@@ -79,7 +80,8 @@ def place(tmp_path_factory):
         source = [f"style={folder / name}.jpg", "--name", name, "--runs", str(folder / "runs")]
         words = [f"photos={folder / 'photo.jpg'}" if word.startswith("photos=") else word for word in PAINT[task]]
         assert main(["train", task, *source, *words]) == 0
-    assert main(["train", "infect", *BRIEF, "--name", "ladybird-virus", "--runs", str(folder / "runs")]) == 0
+    for name, more in (("ladybird", []), ("clipped", ["spread=still"])):
+        assert main(["train", "infect", *BRIEF, *more, "--name", f"{name}-virus", "--runs", str(folder / "runs")]) == 0
     planaria.train("video", name="film", runs=folder / "runs", **{**settings, "frames": str(folder / "stills")})
     return folder
 
