@@ -65,6 +65,14 @@ def textures(path: Path, names=TEXTURES, **changes) -> list[tuple[torch.Tensor, 
     return meant
 
 
+def constant(name: str, numbers: torch.Tensor) -> dict[str, object]:
+    """A node of a graph of TensorFlow that holds numbers."""
+    shape = {"dim": [{"size": str(n)} for n in numbers.shape]}
+    data = base64.b64encode(numbers.float().numpy().tobytes()).decode()
+    tensor = {"dtype": "DT_FLOAT", "tensorShape": shape, "tensorContent": data}
+    return {"name": name, "op": "Const", "attr": {"value": {"tensor": tensor}, "dtype": {"type": "DT_FLOAT"}}}
+
+
 SX = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]).double()
 SCHARR = torch.tensor([[-3.0, 0, 3], [-10, 0, 10], [-3, 0, 3]]).double()
 LAP9 = torch.tensor([[1.0, 2, 1], [2, -12, 2], [1, 2, 1]]).double()

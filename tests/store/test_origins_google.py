@@ -11,7 +11,22 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from published import LAP9, ONE, SX, alive, dense, drawn, felt, interleaved, ours, rng, stacked, state, textures
+from published import (
+    LAP9,
+    ONE,
+    SX,
+    alive,
+    constant,
+    dense,
+    drawn,
+    felt,
+    interleaved,
+    ours,
+    rng,
+    stacked,
+    state,
+    textures,
+)
 
 from planaria.cli import main
 from planaria.errors import UserError
@@ -24,13 +39,6 @@ LIVING = {"layers.0.weight": (HIDDEN, 48), "layers.0.bias": (HIDDEN,), "layers.1
 def living() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     w1, b1, w2 = drawn(LIVING).values()
     return w1, b1, w2
-
-
-def constant(name: str, numbers: torch.Tensor) -> dict[str, object]:
-    shape = {"dim": [{"size": str(n)} for n in numbers.shape]}
-    data = base64.b64encode(numbers.float().numpy().tobytes()).decode()
-    tensor = {"dtype": "DT_FLOAT", "tensorShape": shape, "tensorContent": data}
-    return {"name": name, "op": "Const", "attr": {"value": {"tensor": tensor}, "dtype": {"type": "DT_FLOAT"}}}
 
 
 def graph(path: Path, change=lambda nodes: nodes) -> tuple[torch.Tensor, ...]:

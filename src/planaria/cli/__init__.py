@@ -1,5 +1,6 @@
 """The command line: train, apply, run, show, play, studio, export, frames, simulate, eval, list, bench."""
 
+import io
 import signal
 import sys
 import traceback
@@ -57,6 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     verbose = any(w in ("-v", "--verbose") for w in words)
     words = [w for w in words if w not in ("-v", "--verbose")]
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # file names may be no text
     try:
         with _plain_warnings():
             if len(words) > 1 and words[0] == "train" and not words[1].startswith("-"):

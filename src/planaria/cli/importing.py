@@ -43,13 +43,19 @@ def import_(
     from planaria import store
     from planaria.store import origins
 
-    output = output or Path(f"{'-'.join(filter(None, (theirs.stem, net)))}.safetensors")
+    parts = [theirs.stem, *([origins.named("", net)] if net else [])]
+    output = output or Path(f"{'-'.join(parts)}.safetensors")
     if output.suffix != ".safetensors":
-        raise UserError(f"a model file ends in .safetensors, not {output.name!r}")
-    if output.exists():
-        raise UserError(f"{output} is there already; name another: -o FILE.safetensors")
+        raise UserError(f"a model file ends in .safetensors, not {output.name[:80]!r}")
+    try:
+        if output.exists():
+            raise UserError(f"{output} is there already; name another: -o FILE.safetensors")
+    except OSError as e:
+        raise UserError(
+            f"can't write {str(output)[:80]!r}: {e.strerror or e}; name another: -o FILE.safetensors"
+        ) from e
     made = origins.load(theirs, origin, kernel=kernel, net=net)
-    card: dict[str, Any] = {**made.card, **({"name": name} if name else {})}
+    card: dict[str, Any] = {**made.card, **({"name": name.encode(errors="replace").decode()} if name else {})}
     store.save(output, made.rule, made.layout, card)
     told = card["origin"]
     weights = sum(p.numel() for p in made.rule.parameters())

@@ -232,10 +232,11 @@ def _flat(tree: object, path: Path) -> dict[str, Placed]:
 
 
 def _held(thing: Thing) -> dict[object, object]:
-    """What an object would have held: of a module its parameters, buffers and modules, without the words for them."""
-    held = dict(thing.state) if isinstance(thing.state, dict) else {}
+    """What an object would have held: of a module its parameters, buffers and modules, as its state dict names them."""
+    state = thing.state if isinstance(thing.state, dict) else {}
+    held: dict[object, object] = {} if any(kind in state for kind in PARTS) else dict(state)
     for kind in PARTS:
-        part = held.pop(kind, None)
+        part = state.get(kind)
         held |= part if isinstance(part, dict) else {}
     return held
 

@@ -16,6 +16,8 @@ from planaria.errors import UserError
 
 MOST_OPCODES = 2_000_000
 """And things that they put into dicts, taken together."""
+LONGEST_NAME = 500
+"""Letters of what a pickle names: it may join a long text with itself again and again."""
 DTYPES: dict[str, torch.dtype] = {
     "DoubleStorage": torch.float64,
     "FloatStorage": torch.float32,
@@ -26,6 +28,7 @@ DTYPES: dict[str, torch.dtype] = {
     "ShortStorage": torch.int16,
     "CharStorage": torch.int8,
     "ByteStorage": torch.uint8,
+    "BoolStorage": torch.bool,
 }
 """Kinds of storage -> what they hold."""
 REBUILD = {
@@ -150,6 +153,9 @@ def _walk(data: io.BytesIO, source: str, storages: dict[str, Storage], things: b
                 value = stack.pop()
                 _extend(stack[-1], [value])
                 continue
+            case "ADDITEMS" if things:  # into a set, which holds no tensors
+                stack = below.pop()
+                continue
             case "BUILD":  # of a dict: attributes, such as the `_metadata` of a state dict
                 state = stack.pop()
                 if isinstance(stack[-1], Thing):
@@ -184,14 +190,16 @@ def _walk(data: io.BytesIO, source: str, storages: dict[str, Storage], things: b
             case "STACK_GLOBAL":
                 name, module = stack.pop(), stack.pop()
                 made = _named(f"{_text(module)}.{_text(name)}", source, things)
+            case "EMPTY_SET" if things:
+                made = Thing("builtins.set")
             case "BINPERSID":
-                made = _storage(stack.pop())
-                if storages.setdefault(made.key, made).bytes != made.bytes:
+                made = _kept(stack.pop(), things)
+                if isinstance(made, Storage) and storages.setdefault(made.key, made).bytes != made.bytes:
                     raise ValueError("one storage, two sizes")
             case "REDUCE":
                 values, what = stack.pop(), stack.pop()
-                made = _made(what, values, things)
-                work += len(made) if isinstance(made, dict) else 0
+                made, effort = _made(what, values, things)
+                work += effort
             case "NEWOBJ" if things:
                 _, what = stack.pop(), stack.pop()
                 made = Thing(_class(what).name)
@@ -203,12 +211,21 @@ def _walk(data: io.BytesIO, source: str, storages: dict[str, Storage], things: b
 
 def _named(name: str, source: str, things: bool) -> _Named:
     """What a pickle may name."""
+    if len(name) > LONGEST_NAME:
+        raise UserError(f"{source}: its pickle names something of {len(name):,} letters")
     module, _, kind = name.rpartition(".")
     if things:
         return _Named(name)
     if name != ORDERED and name not in REBUILD and not (module in ("torch", "torch.cuda") and kind in DTYPES):
         raise UserError(f"{source}: its pickle names {name[:80]!r}, and could run code; planaria reads tensors only")
     return _Named(name)
+
+
+def _kept(told: object, things: bool) -> Storage | _Named:
+    """What a persistent id stands for: a storage, or, in the old form of a whole module, a class beside its source."""
+    if things and type(told) is tuple and told[:1] == ("module",):
+        return _class(_values(told, 2, 4)[1])
+    return _storage(told)
 
 
 def _storage(told: object) -> Storage:
@@ -225,30 +242,30 @@ def _storage(told: object) -> Storage:
     return storage
 
 
-def _made(what: object, given: object, things: bool) -> object:
-    """What a call would make, by the name of what is called."""
+def _made(what: object, given: object, things: bool) -> tuple[object, int]:
+    """What a call would make, by the name of what is called, and how many things it goes through for that."""
     name = _class(what).name
     if name == ORDERED:
         made: dict[str | int, object] = {}
-        for pairs in _values(given, 0, 1):
-            if type(pairs) is not list:
-                raise ValueError("no pairs")
-            _set(made, [_pair(pair) for pair in pairs])
-        return made
+        pairs = (*_values(given, 0, 1), [])[0]
+        if type(pairs) is not list:
+            raise ValueError("no pairs")
+        _set(made, [_pair(pair) for pair in pairs])
+        return made, len(pairs)
     if name not in REBUILD and things:
-        return Thing(name)
+        return Thing(name), 0
     values = _values(given, *REBUILD[name])
     if name.endswith("_rebuild_parameter"):
         if not isinstance(values[0], Placed):
             raise ValueError("no tensor")
-        return values[0]
+        return values[0], 0
     storage, offset, shape, stride = values[:4]
     if not isinstance(storage, Storage):
         raise ValueError("no storage")
     sizes, steps = (tuple(_number(n) for n in _values(v, 0, 16)) for v in (shape, stride))
     if len(sizes) != len(steps):
         raise ValueError("a stride for each side")
-    return Placed(storage, _number(offset), sizes, steps)
+    return Placed(storage, _number(offset), sizes, steps), 0
 
 
 def _class(what: object) -> _Named:

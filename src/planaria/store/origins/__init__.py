@@ -7,7 +7,7 @@ is rounded. No file is executed, whatever it is.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,9 @@ from planaria.core.rule import Rule
 from planaria.errors import UserError, unknown
 from planaria.store.origins.families import FAMILIES, Family
 from planaria.store.origins.readers import described, read
+
+MOST_WRAPPED, LONGEST_NAME = 8, 80
+"""Automata in one checkpoint; letters of a name."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,10 @@ def load(path: str | Path, origin: str = "", *, kernel: str = "", net: str = "")
     tensors = read(path, net)
     if net and not any(name.startswith("tiles.") for name in tensors):
         raise UserError(f"{path} holds one automaton: leave out {net!r}")
-    fits = {name: family for name, family in FAMILIES.items() if not family.unlike(_shapes(tensors), path.suffix)}
+    asked = [FAMILIES[origin]] if origin else list(FAMILIES.values())
+    tensors = _unwrapped(tensors, asked, path.suffix)
     if not origin:
+        fits = {name: family for name, family in FAMILIES.items() if not family.unlike(_shapes(tensors), path.suffix)}
         origin = _told(path, tensors, fits)
     family = FAMILIES[origin]
     if why := family.unlike(_shapes(tensors), path.suffix, asked=True):
@@ -64,12 +69,15 @@ def load(path: str | Path, origin: str = "", *, kernel: str = "", net: str = "")
         if not bool(tensor.isfinite().all()):
             raise UserError(f"{path}: damaged: {name} holds what is no number")
     rule, layout, read_as = family.build(tensors, path.stem, kernel)
+    if not all(bool(p.isfinite().all()) for p in rule.parameters()):
+        raise UserError(f"{path}: damaged: its numbers are too large")
     card = {
-        "name": _name(net if net and not net.isdecimal() else f"{path.stem} {net}".strip()),
+        "name": named(path.stem, net),
         "task": family.task,
         "grid": list(family.grid),
         "origin": {
-            "from": origin, "home": family.home, "licence": family.licence, "file": path.name, "read as": read_as,
+            "from": origin, "home": family.home, "licence": family.licence,
+            "file": path.name.encode(errors="replace").decode(), "read as": read_as,
             "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         },
     }  # fmt: skip
@@ -86,8 +94,7 @@ def _told(path: Path, tensors: Mapping[str, Tensor], fits: Mapping[str, Family])
         return next(iter(fits))
     if fits:
         raise UserError(f"{path} could be of {' or '.join(fits)}; say which: --from {next(iter(fits))}")
-    tied = next((name for name, t in tensors.items() if "norm" in name.lower() and t.ndim > 1), "")
-    if tied:
+    if tied := _tied(tensors):
         shape = "x".join(map(str, tensors[tied].shape))
         raise UserError(
             f"{path}: {tied} normalises over a grid of {shape}, as GENCA's layers do: each cell would need to know "
@@ -99,6 +106,35 @@ def _told(path: Path, tensors: Mapping[str, Tensor], fits: Mapping[str, Family])
     )
 
 
-def _name(stem: str) -> str:
-    """A file's name as a model's: letters, digits and dashes."""
-    return "-".join("".join(c if c.isalnum() else " " for c in stem).split()) or "imported"
+def _tied(tensors: Mapping[str, Tensor]) -> str:
+    """The weight of a layer that normalises over a whole grid, whatever it is called: its bias is as large; else ""."""
+    for name, tensor in tensors.items():
+        bias = tensors.get(f"{name.removesuffix('weight')}bias") if name.endswith("weight") else None
+        if tensor.ndim > 1 and ("norm" in name.lower() or (bias is not None and bias.shape == tensor.shape)):
+            return name
+    return ""
+
+
+def _unwrapped(tensors: dict[str, Tensor], families: Iterable[Family], suffix: str) -> dict[str, Tensor]:
+    """The tensors of the one automaton among others: that of a checkpoint, or inside another module.
+
+    They are left as they are where a family knows them already, and where none or several are in there.
+    """
+    known = [family for family in families if not family.unmarked]
+
+    def fits(some: Mapping[str, Tensor]) -> bool:
+        return any(not family.unlike(_shapes(some), suffix) for family in known)
+
+    firsts = {keys[0][0] for family in known for keys in (family.keys, family.aliases) if keys}
+    begins = {name.removesuffix(first) for name in tensors for first in firsts if name.endswith(f".{first}")}
+    if fits(tensors) or len(begins) > MOST_WRAPPED:
+        return tensors
+    inner = [{n.removeprefix(at): t for n, t in tensors.items() if n.startswith(at)} for at in sorted(begins)]
+    found = [some for some in inner if fits(some)]
+    return found[0] if len(found) == 1 else tensors
+
+
+def named(stem: str, net: str = "") -> str:
+    """What an automaton in a file of this name is called: letters, digits and dashes."""
+    told = f"{stem} {net}" if not net or net.isdecimal() else net.rpartition("/")[2]
+    return "-".join("".join(c if c.isalnum() else " " for c in told).split())[:LONGEST_NAME] or "imported"

@@ -4,6 +4,9 @@ import torch
 
 from planaria.core.filters import reaches
 from planaria.core.rule import Rule, RuleConfig
+from planaria.errors import UserError
+
+MOST_PARAMETERS = 16_000_000
 
 
 def within(rule: Rule, bound: float) -> Rule:
@@ -11,10 +14,13 @@ def within(rule: Rule, bound: float) -> Rule:
 
     One more layer does it: from the state after the step, `relu(y + bound) - relu(y - bound) - bound` is the state cut
     off. `rule` has one hidden layer bent by relu, the filter `identity` first, dt 1, and nothing frozen. Cells that
-    don't act stay as they are, which is within bounds if they began so.
+    don't act stay as they are, which is within bounds if they began so. Raises `UserError` where that takes too much.
     """
     config, c = rule.config, rule.config.channels
     width, felt = config.hidden[0], len(reaches(config.filters))
+    count = (width + 2 * c) * (c * felt + 4 * c) + 4 * c * c
+    if count > MOST_PARAMETERS:
+        raise UserError(f"a rule of {c:,} channels that keeps within bounds has {count:,} parameters; that is too many")
     cut = Rule(
         RuleConfig(**{**config.__dict__, "hidden": (width + 2 * c, 4 * c), "bias": "all"})
     )  # neurons, then the state's positive and negative part

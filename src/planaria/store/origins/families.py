@@ -1,6 +1,7 @@
 """The families: how each wrote its automata down, a row each."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -70,7 +71,8 @@ class Family:
         """Why a file with these tensors is none of this family; empty where it may be one, which a person `asked`."""
         if self.unmarked and not asked:
             return "no file of it says so"
-        if suffix.lower() not in self.suffixes:
+        kind = suffix.lower() if suffix.lower() in (".json", ".bin") else ".pt"  # whatever people call torch's
+        if kind not in self.suffixes:
             return f"its files end in {' or '.join(self.suffixes)}"
         if self.suffixes == (".bin",):
             count = sum(math.prod(shape) for shape in self._wanted().values())
@@ -101,8 +103,8 @@ class Family:
         into = None
         for k, (weight, bias) in enumerate(keys):
             shape = shapes[weight]
-            flat = self.suffixes == (".json",)
-            if len(shape) != (2 if flat else 4) or (not flat and shape[2:] != (side if k == 0 else (1, 1))):
+            dense = len(shape) == 2 and (k > 0 or side == (1, 1))  # linear layers do what 1x1 convolutions do
+            if not dense and (len(shape) != 4 or shape[2:] != (side if k == 0 else (1, 1))):
                 return f"{weight} is {'x'.join(map(str, shape))}"
             if into is not None and shape[1] != into:
                 return f"{weight} takes {shape[1]} numbers, the layer before gives {into}"
@@ -161,12 +163,13 @@ class Family:
                     f"a kernel is told by no file of this origin, and none is asked for: leave out {kernel!r}"
                 )
             return self.config.filters, ""
-        words = stem.lower().replace("-", "_").split("_")
-        found = kernel.lower() or next((word for word in words if word in NAMED), "")
+        words = re.findall("[a-z]+", re.sub("(?<=[a-z])(?=[A-Z])", " ", stem).lower())
+        said = list(dict.fromkeys(word for word in words if word in NAMED))
+        found = kernel.lower() or (said[0] if len(said) == 1 else "")
         if found not in NAMED:
             raise UserError(
-                f"its filter is not in the file, only in its name, and {stem!r} says none; give --kernel with one of: "
-                + ", ".join(NAMED)
+                "its filter is not in the file, only in its name, and "
+                f"{stem[:80]!r} says {' and '.join(said) or 'none'}; give --kernel with one of: {', '.join(NAMED)}"
             )
         ours = NAMED[found]
         pair = (ours,) if len(bank((ours,))) == 2 else (ours, ours)

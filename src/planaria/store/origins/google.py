@@ -6,6 +6,7 @@ import io
 import json
 import math
 import warnings
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,18 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from planaria.errors import UserError, unknown
+from planaria.errors import UserError
 
 MOST_NUMBERS = 16_000_000
 WIDEST = 65_536
 """Inputs or outputs of a layer."""
 MOST_NODES, MOST_TILES = 20_000, 10_000
+MOST_KERNELS, MOST_VECTORS, MOST_FILES = 16, 1_000, 1_000
+"""Convolutions, biases and files beside it of a graph."""
+COMPARED = 200
+"""Letters of two names that are held against each other."""
+SHOWN = 12
+"""Names of textures that are told at most."""
 
 
 def graph(path: Path, told: dict[str, Any]) -> dict[str, Tensor]:
@@ -33,22 +40,34 @@ def graph(path: Path, told: dict[str, Any]) -> dict[str, Tensor]:
     biases = {name: v for name, v in found.items() if v.ndim == 1}
     if not kernels:
         raise UserError(f"{path}: a graph of TensorFlow, but without constants of 1x1 convolutions")
-    begins = {v.shape[2]: name for name, v in kernels.items()}
-    ends = {v.shape[3] for v in kernels.values()}
-    firsts = [name for into, name in begins.items() if into not in ends] or list(kernels)
-    name, tensors = firsts[0], {}
-    for k in range(len(kernels)):
-        kernel = kernels.pop(name)
+    if len(kernels) > MOST_KERNELS or len(biases) > MOST_VECTORS:
+        raise UserError(
+            f"{path}: a graph of {len(kernels):,} 1x1 convolutions and {len(biases):,} vectors; that is no automaton"
+        )
+    tensors = {}
+    for k, name in enumerate(_chain(kernels)):
+        kernel = kernels[name]
         tensors[f"graph.{k}.weight"] = kernel[0, 0].T.contiguous()
         fits = [other for other, v in biases.items() if len(v) == kernel.shape[3]]
         if fits:
             nearest = max(fits, key=lambda other: _alike(name, other))
             tensors[f"graph.{k}.bias"] = biases.pop(nearest)
-        follow = [other for other, v in kernels.items() if v.shape[2] == kernel.shape[3]]
-        if not follow:
-            break
-        name = follow[0]
     return tensors
+
+
+def _chain(kernels: dict[str, Tensor]) -> list[str]:
+    """The convolutions in the order in which they act: what one gives, the next takes.
+
+    Of several orders, it is the longest, and one that gives what a cell holds and takes three kernels of that.
+    """
+    found: list[tuple[int, bool, list[str]]] = []
+    for first in kernels:
+        chain, left = [first], [name for name in kernels if name != first]
+        while follow := [name for name in left if kernels[name].shape[2] == kernels[chain[-1]].shape[3]]:
+            chain.append(follow[0])
+            left.remove(follow[0])
+        found.append((len(chain), kernels[first].shape[2] == 3 * kernels[chain[-1]].shape[3], chain))
+    return max(found, key=lambda one: one[:2])[2]
 
 
 def tiles(path: Path, told: dict[str, Any], net: str) -> dict[str, Tensor]:
@@ -62,13 +81,7 @@ def tiles(path: Path, told: dict[str, Any], net: str) -> dict[str, Tensor]:
     count = min(len(names) or math.inf, *(across * down for across, down in grids))
     if count > MOST_TILES:
         raise UserError(f"{path}: damaged: it says that it holds {count:,} textures")
-    known = names[: int(count)] or [str(k) for k in range(int(count))]
-    if not net:
-        shown = ", ".join(known[:12]) + (f" and {len(known) - 12} more" if len(known) > 12 else "")
-        raise UserError(f"{path} holds {len(known)} textures; choose one: --net NAME, of {shown}")
-    if net not in known and not (net.isdecimal() and int(net) < len(known)):
-        raise unknown("texture", net, known)
-    number = known.index(net) if net in known else int(net)
+    number = _chosen(path, net, names[: int(count)] or [str(k) for k in range(int(count))])
     tensors: dict[str, Tensor] = {}
     for k, (layer, grid) in enumerate(zip(layers, grids, strict=True)):
         weight, bias = _tile(path, k, layer, grid, number)
@@ -76,9 +89,27 @@ def tiles(path: Path, told: dict[str, Any], net: str) -> dict[str, Tensor]:
     return tensors
 
 
+def _chosen(path: Path, net: str, known: list[str]) -> int:
+    """The number of the texture that a person names: in full, or by what stands behind the last slash."""
+    short = [name.rpartition("/")[2] for name in known]
+    for names in (known, short):
+        if names.count(net) == 1:
+            return names.index(net)
+    if net.isdecimal() and len(net) <= len(str(MOST_TILES)) and int(net) < len(known):
+        return int(net)
+    shown = ", ".join(short[:SHOWN]) + (f" and {len(short) - SHOWN} more" if len(short) > SHOWN else "")
+    near = get_close_matches(net, short, 1)
+    raise UserError(
+        f"{path} holds {len(known)} textures; choose one: --net NAME, of {shown}"
+        if not net
+        else f"unknown texture {net[:80]!r}; have: {shown}." + (f" Did you mean {near[0]!r}?" if near else "")
+    )
+
+
 def _alike(a: str, b: str) -> int:
     """How many letters two names begin with alike."""
-    return next((k for k, (p, q) in enumerate(zip(a, b, strict=False)) if p != q), min(len(a), len(b)))
+    pairs = enumerate(zip(a[:COMPARED], b[:COMPARED], strict=False))
+    return next((k for k, (p, q) in pairs if p != q), min(len(a), len(b), COMPARED))
 
 
 def _pair(path: Path, value: object, what: str) -> tuple[int, int]:
@@ -160,16 +191,21 @@ def _constant(path: Path, told: dict[str, Any], shape: list[int]) -> Tensor:
 def _shards(path: Path, manifest: object) -> dict[str, Tensor]:
     """Weights in files beside the graph. Only plain names beside it are opened, and only as long as they should be."""
     found: dict[str, Tensor] = {}
+    left, files = MOST_NUMBERS, MOST_FILES
     for group in manifest if isinstance(manifest, list) else ():
         try:
             names = [str(name) for name in group["paths"]]
-            told = [(str(w["name"]), [int(n) for n in w["shape"]], w["dtype"]) for w in group["weights"]]
+            told = [(str(w["name"]), [int(n) for n in w["shape"][:9]], w["dtype"]) for w in group["weights"]]
         except (KeyError, TypeError, ValueError, OverflowError):
             raise UserError(f"{path}: damaged: its manifest of weights") from None
         total = sum(math.prod(shape) for _, shape, _ in told)
-        if any(dtype != "float32" or min(shape, default=1) < 1 for _, shape, dtype in told) or total > MOST_NUMBERS:
-            raise UserError(f"{path}: its weights should be float32, {MOST_NUMBERS:,} at most")
-        data = b""
+        odd = any(dtype != "float32" or len(shape) > 8 or min(shape, default=1) < 1 for _, shape, dtype in told)
+        left, files = left - total, files - max(1, len(names))
+        if odd or min(left, files) < 0:
+            raise UserError(
+                f"{path}: its weights should be float32, {MOST_NUMBERS:,} at most, in {MOST_FILES:,} files at most"
+            )
+        data = bytearray()
         for name in names:
             if Path(name).name != name or name in ("", ".", "..") or "\\" in name:
                 raise UserError(f"{path}: its weights should lie beside it, not in {name[:60]!r}")
@@ -177,9 +213,9 @@ def _shards(path: Path, manifest: object) -> dict[str, Tensor]:
                 raise UserError(f"{path}: its weights lie in {name[:60]!r}, and there is no such file beside it")
             with (path.parent / name).open("rb") as shard:
                 data += shard.read(4 * total - len(data) + 1)
-        if len(data) != 4 * total:
+        if not told or len(data) != 4 * total:
             raise UserError(f"{path}: its weights hold {len(data):,} bytes, not {4 * total:,}")
-        numbers = torch.frombuffer(bytearray(data), dtype=torch.float32)
+        numbers = torch.frombuffer(data, dtype=torch.float32)
         parts = numbers.split([math.prod(shape) for _, shape, _ in told])
         found |= {name: part.reshape(shape) for (name, shape, _), part in zip(told, parts, strict=True)}
     return found

@@ -89,7 +89,7 @@ def _layer(path: Path, number: int, layer: dict[str, Any]) -> tuple[Tensor, Tens
     where = f"{path}: damaged: layer {number}"
     sides = [layer.get(key) for key in ("in_ch", "out_ch")]
     if not all(type(n) is int and 1 <= n <= WIDEST for n in sides):
-        raise UserError(f"{where} has in_ch and out_ch of {sides[0]!r} and {sides[1]!r}, not 1 to {WIDEST}")
+        raise UserError(f"{where} has in_ch and out_ch of {str(sides)[:60]}, not 1 to {WIDEST}")
     into, out = int(sides[0] or 0), int(sides[1] or 0)
     given = [layer.get(key) for key in ("weight_scale", "bias_scale")]
     scales = [google.number_in(s) for s in given]
