@@ -111,7 +111,15 @@ def test_a_film_tells_what_was_done_when(place):
     told = movie.take(find("ill.safetensors"), Options(steps=150))
     assert told.deeds == {100: "infect middle"}
     assert movie.take(find("ill.safetensors"), Options(steps=150, infect={})).deeds == {}
-    assert movie.take(find("ill.safetensors"), Options(steps=90)).deeds == {}
+    assert movie.take(find("ill.safetensors"), Options(steps=90)).deeds == {45: "infect middle"}
+    for place_, fits in (("-1,3", True), ("-2,3", False), ("3,12", True), ("13,3", False), ("30,30,27", True)):
+        if fits:
+            model.film(steps=4, infect={2: place_})
+        else:
+            with pytest.raises(UserError, match=f"{place_} lies outside the grid of 12x12 cells"):
+                model.film(steps=4, infect={2: place_})
+    with pytest.raises(UserError, match="'3,3,-2' is no place where an infection begins"):
+        model.film(steps=4, infect={2: "3,3,-2"})
     with pytest.raises(UserError, match="'infect middle' at step 99: the film has steps 0 to 50"):
         movie.take(find("ill.safetensors"), Options(steps=50, infect={99: "middle"}))
 
@@ -127,6 +135,10 @@ def test_one_that_does_not_spread_takes_its_share(place):
     assert 20 < mask.sum() < 52
     world.tick(30)
     assert torch.equal(world.x[0, 8], mask)
+    guest = infect(find("host.safetensors"), "ill.safetensors")
+    assert movie.outbreak(guest.layout, guest.card) == {100: "25%"}
+    shared = infect(find("ill.safetensors"), "virus.safetensors")
+    assert movie.outbreak(shared.layout, shared.card) == {100: "middle"}
 
 
 def test_the_players_begin_with_the_infection_in_hand(place):

@@ -128,15 +128,18 @@ def infected(
     the two don't fit.
     """
     if not isinstance(living.rule, Rule):
-        raise UserError(f"{living.name} runs under a solver, and only a plain rule can be infected")
+        raise UserError(f"{living.name} is no plain rule, and only one can be infected")
     host, layout, _, _ = strains(living.rule, living.layout)
-    _, _, guest, spread = strains(*store.load(store.model_path(virus)))
+    path = store.model_path(virus)
+    _, _, guest, spread = strains(*store.load(path))
     changed = {"delay": delay, "recovery": recovery, "chance": chance}
     spread = replace(spread, **{key: n for key, n in changed.items() if n is not None})
     laid, start = infectable(layout, spread), living.start
     if start is not None:
         start = F.pad(start[:, : layout.channels], (0, 0, 0, 0, 0, laid.channels - layout.channels))
-    return replace(living, rule=combine(host, guest, spread), layout=laid, start=start)
+    config = store.card(path).get("config")
+    card = {**living.card, "share": config.get("share") if isinstance(config, dict) else None}
+    return replace(living, rule=combine(host, guest, spread), layout=laid, start=start, card=card)
 
 
 def begin(

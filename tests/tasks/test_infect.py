@@ -1,5 +1,7 @@
 """The infecting task: what a batch starts from, that only the virus learns, and what is measured."""
 
+import math
+
 import infected
 import pytest
 import torch
@@ -104,13 +106,33 @@ def test_a_share_of_cells_is_infected_for_good(place):
     assert not torch.equal(x[0, 8], x[1, 8])
     folder = train("infect", name="still", **told(config(spread="still", share=0.25)))
     assert "steps to take over, grown" not in store.card(folder)["figures"]
+    told_of = (folder / "README.md").read_text()
+    assert "planaria run host.safetensors --infect runs/still --at 25%@100 -o battle.gif" in told_of
+    assert 'infect={100: "25%"}' in told_of
+    assert main(["run", "host.safetensors", "--infect", "still", "--at", "25%@4", "--steps", "8", "-o", "a.png"]) == 0
+
+
+def test_the_slowest_spread_is_one(place):
+    assert config(speed=0.03).spreading.delay == 32
+
+
+def test_a_virus_that_grows_without_end_is_finished_all_the_same(place, monkeypatch):
+    figures = {"mse 100 steps later, grown": 0.5, "mse 1000 steps later, grown": math.inf, "other": math.nan}
+    monkeypatch.setattr(Task, "measure", lambda task, rule: figures)
+    with pytest.warns(UserWarning, match="no number: .*1000 steps later, grown"):
+        folder = train("infect", name="wild", **told(config()))
+    assert store.card(folder)["figures"] == {"mse 100 steps later, grown": 0.5}
+    assert "| mse 100 steps later, grown | 0.500000 | -0.30 |" in (folder / "README.md").read_text()
 
 
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
         ({"speed": 0.0}, "speed is 0.03 to 1 cells a step"),
-        ({"share": 0.0}, "share must be above 0"),
+        ({"share": 0.0}, "share is 0.0001 to 1 of the cells"),
+        ({"share": 1e-7}, "share is 0.0001 to 1 of the cells"),
+        ({"spread": "still", "speed": 0.5}, "with spread=still none does"),
+        ({"spread": "still", "recovery": 9}, "with spread=still none does"),
         ({"ages": (9, 4)}, "ages are two numbers"),
         ({"starts": ("pint",)}, "starts are some of point, all and seed, got pint"),
         ({"starts": ()}, "starts are some of point, all and seed, got none"),

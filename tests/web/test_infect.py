@@ -76,6 +76,12 @@ def test_a_click_infects_and_it_takes_over(dish):
     assert dish.evaluate("player.bar.names").count("infection 1") == 1
 
 
+def test_one_that_stays_says_so(blank, site, tmp_path):
+    page = show(blank, site, payload(infected.save(tmp_path, Spread(contact=False))[2]))
+    assert page.locator(".pl-hint").inner_text() == "Drag to infect cells. The infection stays where you put it."
+    assert page.locator("[data-act=infect][aria-pressed=true]").count() == 1
+
+
 def test_others_have_no_such_tool(blank, site):
     page = show(blank, site, MODEL)
     assert not page.locator("[data-act=infect]").first.is_visible()

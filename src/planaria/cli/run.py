@@ -75,7 +75,7 @@ def run(
         A model whose rule spreads through this one's body: one that was trained to, or any of the same kind.
     at
         Where and when it begins, any number of times: ROW,COLUMN@STEP, ROW,COLUMN,RADIUS@STEP, middle@100, all@100,
-        10%@100 (a share of all cells). By default middle@100.
+        10%@100 (a share of all cells). By default middle@100, or the share it was taught.
     delay
         How often a cell beside infected ones acts until it is; by default as it was trained, else 1.
     recovery

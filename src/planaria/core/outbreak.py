@@ -37,9 +37,16 @@ class Outbreak:
                 numbers = tuple(float(n) for n in text.split(","))
             except ValueError:
                 numbers = ()
-            if numbers and all(abs(n) < 1e6 for n in numbers):
+            if numbers and all(abs(n) < 1e6 for n in numbers) and min(numbers[2:], default=0) >= 0:
                 return Outbreak("disc", numbers)
         raise UserError(f"{text!r} is no place where an infection begins: {FORMS}")
+
+    def misses(self, size: tuple[int, int]) -> bool:
+        """Whether no cell of a grid of `size` (h, w) lies there, living or not."""
+        if self.kind != "disc":
+            return False
+        *place, radius = (*self.numbers, RADIUS)[:3]
+        return any(at + radius < 0 or at - radius > side - 1 for at, side in zip(place, size, strict=True))
 
     def mask(self, living: Cells, *, seed: int = 0) -> Cells:
         """The cells of `living` `(h, w)` that are infected; of a share, all cells. `seed` chooses those of a share."""

@@ -251,13 +251,13 @@ def film(
     (`{150: "left"}`), `infect` to where an infection begins (`{100: "20,20"}`, see `World.infect`); both the moment
     before and after are shown. `background` lies behind transparent cells, 0 black to 1 white.
     """
-    deeds = _deeds(layout, erase or {}, infect or {})
+    size = (size, size) if isinstance(size, int) else size
+    size = size if start is None else (start.shape[2], start.shape[3])
+    deeds = _deeds(layout, size, erase or {}, infect or {})
     fps = FPS * factor if fps is None else fps
     _one(steps, frames)
     stops = _stops(200 if steps is None else steps, frames, every, factor, deeds)
     _check(fps, background)
-    if start is not None:
-        size = (start.shape[2], start.shape[3])
     world = World(rule, layout, size, seed=seed, start=start, engine=engine)
     return Take(world, stops, factor, deeds, fps, background).film()
 
@@ -275,8 +275,10 @@ def take(living: Living, options: Options) -> Take:
     if erase is None:
         erase = {step: wound for step, wound in healing(living.card).items() if step < last}
     if infect is None:
-        infect = {step: where for step, where in outbreak(living.layout, living.card).items() if step < last}
-    deeds = _deeds(living.layout, erase, infect)
+        shown = outbreak(living.layout, living.card)
+        infect = {step if step < last else last // 2: where for step, where in shown.items()}
+    size = living.size if living.start is None else (living.start.shape[2], living.start.shape[3])
+    deeds = _deeds(living.layout, size, erase, infect)
     stops = _stops(steps, frames, every, options.fps_factor, deeds)
     fps = (VIDEO_FPS if taught(living) else FPS) * options.fps_factor if options.fps is None else options.fps
     _check(fps, options.background)
@@ -293,7 +295,9 @@ def _one(steps: int | None, frames: int | None) -> None:
         raise UserError("frames and steps both say how long a film is: give one of them")
 
 
-def _deeds(layout: Layout, erase: Mapping[int, str], infect: Mapping[int, str]) -> dict[int, str]:
+def _deeds(
+    layout: Layout, size: tuple[int, int], erase: Mapping[int, str], infect: Mapping[int, str]
+) -> dict[int, str]:
     """Wounds and infections as what is done at each step, in order. Raises `UserError` for what can't be done."""
     for wound in erase.values():
         Wound.parse(wound)
@@ -301,7 +305,10 @@ def _deeds(layout: Layout, erase: Mapping[int, str], infect: Mapping[int, str]) 
         raise UserError("this model holds no infection, so nothing can be infected; --infect VIRUS puts one in")
     told = {step: [wound] for step, wound in erase.items()}
     for step, places in infect.items():
-        told.setdefault(step, []).extend(f"{INFECT}{p.strip()}" for p in places.split(";") if Outbreak.parse(p))
+        for place in places.split(";"):
+            if Outbreak.parse(place).misses(size):
+                raise UserError(f"{place.strip()} lies outside the grid of {size[1]}x{size[0]} cells (row, column)")
+            told.setdefault(step, []).append(f"{INFECT}{place.strip()}")
     return {step: "; ".join(deeds) for step, deeds in sorted(told.items())}
 
 
@@ -353,10 +360,11 @@ def outbreak(layout: Layout, told: Mapping[str, Any]) -> dict[int, str]:
     """The infection that a film of a model with this layout and card should show, if it holds one."""
     if layout.strain is None:
         return {}
+    if layout.strain < layout.channels - layout.frozen:
+        return {OUTBREAK_AT: "middle"}
     config = told.get("config")
-    share = config.get("share") if isinstance(config, dict) else None
-    still = layout.strain >= layout.channels - layout.frozen
-    return {OUTBREAK_AT: f"{100 * share:g}%" if still and isinstance(share, float) and 0 < share <= 1 else "middle"}
+    share = told.get("share", config.get("share") if isinstance(config, dict) else None)
+    return {OUTBREAK_AT: f"{100 * share if isinstance(share, float) and 0.0001 <= share <= 1 else 10:g}%"}
 
 
 def shoot(model: str | Path, options: Options) -> Film:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from planaria import store
 from planaria.config import TrainConfig, parse, to_dict
-from planaria.core.infection import Spread, combine, infectable, learnable, strains
+from planaria.core.infection import SLOWEST, Spread, combine, infectable, learnable, strains
 from planaria.core.layout import Layout
 from planaria.core.noise import derive
 from planaria.core.outbreak import disc
@@ -82,8 +82,12 @@ class Config:
             raise UserError(f"size must be in 0..4096, got {self.size}")
         if not 0.03 <= self.speed <= 1:
             raise UserError(f"speed is 0.03 to 1 cells a step, got {self.speed:g}")
-        if not 0 < self.share <= 1:
-            raise UserError(f"share must be above 0 and at most 1, got {self.share:g}")
+        if not 0.0001 <= self.share <= 1:
+            raise UserError(f"share is 0.0001 to 1 of the cells, got {self.share:g}")
+        if self.spread == "still" and (self.speed, self.chance, self.recovery) != (1.0, 1.0, 0):
+            raise UserError(
+                "speed, chance and recovery say how an infection spreads, and spread=still is one that doesn't"
+            )
         if not 1 <= self.ages[0] <= self.ages[1] <= 10_000:
             raise UserError(f"ages are two numbers of 1..10000 steps, least first, got {self.ages}")
         if not self.starts or not set(self.starts) <= {"point", "all", "seed"}:
@@ -107,7 +111,7 @@ class Config:
         """How it goes from cell to cell."""
         if self.spread == "still":
             return Spread(contact=False)
-        return Spread(True, max(1, round(1 / self.speed)), self.recovery, self.chance)
+        return Spread(True, min(SLOWEST, max(1, round(1 / self.speed))), self.recovery, self.chance)
 
 
 class Task(grow.Task):
@@ -215,7 +219,8 @@ class Task(grow.Task):
             if self.config.spreading.contact:
                 while float(self.infected(x).min()) < TAKEN and t < age + HELD:
                     x, t = run(rule, x, 2, t=t, **told), t + 2
-                yield f"steps to take over, {what}", float(t - age)
+                if t < age + HELD:
+                    yield f"steps to take over, {what}", float(t - age)
             for steps, later in ((100, 100), (HELD - 100, HELD)):
                 x, t = run(rule, x, steps, t=t, **told), t + steps
                 yield f"mse {later} steps later, {what}", self._mse(x)

@@ -1,6 +1,7 @@
 """The card of a run, for people: what was trained, how well, and how to use it."""
 
 import math
+import shlex
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,18 +91,20 @@ def _words(card: dict[str, Any]) -> Words:
             more=("", "More in [scores.md](scores.md).", "", "![scores](scores.png)", "", "![roll-out](rollout.png)"),
         )
     if card["task"] == "infect":
+        still = config["spread"] == "still"
+        place, where = (f"{100 * config['share']:g}%",) * 2 if still else ("20,20", "middle")
         return Words(
             f"grows {card['host']}, and infected becomes {source}",
             (
-                f"planaria run {run} -o {name}.gif --at 20,20@100",
-                f"planaria run planarian --infect {run} --at middle@100 -o battle.gif",
+                f"planaria run {run} -o {name}.gif --at {place}@100",
+                f"planaria run {shlex.quote(config['host'])} --infect {run} --at {where}@100 -o battle.gif",
             ),
             (
                 f'model = pl.load("{run}")',
-                'model.film(steps=200, infect={100: "middle"}).save("battle.gif")',
+                f'model.film(steps=200, infect={{100: "{where}"}}).save("battle.gif")',
             ),
             "`target.png`",
-            "click to infect it",
+            "drag over it to infect cells" if still else "click to infect it",
         )
     if card["task"] == "texture":
         return Words(
@@ -156,5 +159,8 @@ def figure_table(figures: dict[str, float]) -> list[str]:
         return ["None were taken."]
     if not any("mse" in name for name in figures):
         return ["| figure | value |", "|---|---|", *(f"| {k} | {v:.4g} |" for k, v in figures.items())]
-    rows = [f"| {k} | {v:.6f} | {math.log10(v) if v > 0 else -99:.2f} |" for k, v in figures.items()]
+    rows = [
+        f"| {k} | {v:.6f} | {math.log10(v) if v > 0 else -99:.2f} |" if "mse" in k else f"| {k} | {v:.4g} | |"
+        for k, v in figures.items()
+    ]
     return ["| figure | value | log10 |", "|---|---|---|", *rows]

@@ -147,7 +147,10 @@ class Session:
         self.stage.note("measuring and filming")
         try:
             rule = self.trainer.best_rule()
-            figures = self.task.measure(rule.to(self.ranks.device))
+            measured = self.task.measure(rule.to(self.ranks.device))
+            figures = {name: value for name, value in measured.items() if math.isfinite(value)}
+            if endless := ", ".join(measured.keys() - figures.keys()):
+                warnings.warn(f"no number: {endless}; what it has learned grows without end", stacklevel=2)
             rule.cpu()
             self._save_model(rule, figures)
             results.write(self.folder, rule, self.task, self.card(figures))

@@ -27,6 +27,13 @@ const KINDS = {
     seeds: true,
     tools: {},
   },
+  still: {
+    hint: "Drag to infect cells. The infection stays where you put it.",
+    cleared: "Empty. Plant a seed, or begin again.",
+    first: "infect",
+    seeds: true,
+    tools: {},
+  },
   film: {
     hint: "Draw into it, or drop a picture.",
     cleared: "Empty. Draw something, or begin again.",
@@ -52,7 +59,7 @@ const KINDS = {
 
 /** Which of them a model has. */
 export function kindOf({ layout, start }) {
-  if (layout.strain !== undefined && layout.strain !== null) return KINDS.infect;
+  if (layout.strain !== undefined && layout.strain !== null) return layout.frozen > 0 ? KINDS.still : KINDS.infect;
   if (layout.frozen > 0) return KINDS.repaint;
   if (start) return KINDS.film;
   return layout.alpha === null ? KINDS.texture : KINDS.grow;
