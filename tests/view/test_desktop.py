@@ -70,10 +70,11 @@ class Player:
         time.sleep(0.06)
 
     def made(self, key: str, pattern: str) -> Path:
-        """The new file that a key makes."""
+        """The new file that a key makes; a busy screen may lose one, then it is pressed again."""
         before = set(self.folder.glob(pattern))
         self.keys(key)
-        until(lambda: set(self.folder.glob(pattern)) - before, f"a file by the key {key}")
+        again = lambda: (self.screen.window("planaria"), self.keys(key))  # noqa: E731
+        until(lambda: set(self.folder.glob(pattern)) - before, f"a file by the key {key}", again=again)
         return (set(self.folder.glob(pattern)) - before).pop()
 
     def saved(self) -> World:

@@ -54,9 +54,15 @@ class Screen:
         return ImageGrab.grab(xdisplay=self.env["DISPLAY"]).convert("RGB")
 
 
-def until(true: Callable[[], object], what: str, seconds: float = 30) -> None:
-    """Wait for something that must come about."""
-    deadline = time.monotonic() + seconds
+def until(
+    true: Callable[[], object], what: str, seconds: float = 30, again: Callable[[], object] | None = None
+) -> None:
+    """Wait for something that must come about; `again` is done once, half-way."""
+    began = time.monotonic()
     while not true():
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        waited = time.monotonic() - began
+        assert waited < seconds, f"waited {seconds} s for {what}"
+        if again is not None and waited > seconds / 2:
+            again()
+            again = None
         time.sleep(0.03)
