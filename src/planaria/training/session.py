@@ -149,7 +149,7 @@ class Session:
             rule = self.trainer.best_rule()
             measured = self.task.measure(rule.to(self.ranks.device))
             figures = {name: value for name, value in measured.items() if math.isfinite(value)}
-            if endless := ", ".join(measured.keys() - figures.keys()):
+            if endless := ", ".join(name for name in measured if name not in figures):
                 warnings.warn(f"no number: {endless}; what it has learned grows without end", stacklevel=2)
             rule.cpu()
             self._save_model(rule, figures)
