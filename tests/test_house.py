@@ -13,7 +13,8 @@ import planaria
 
 ROOT = Path(planaria.__file__).parent
 FLOORS = [
-    "types errors gallery web",
+    "types commands gallery web",
+    "errors",
     "config core",
     "engine data store",
     "losses",

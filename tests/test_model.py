@@ -127,7 +127,7 @@ def test_a_notebook_without_anywidget_sees_a_film(lizard, monkeypatch):
         image.seek(40)
         assert np.asarray(image.convert("RGB")).std() > 20
     assert set(data) == {"text/plain", "text/html"}
-    with pytest.raises(UserError, match=r"pip install 'planaria\[notebook\]'"):
+    with pytest.raises(UserError, match=r"pip install '\.\[notebook\]'"):
         lizard.player()
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from planaria.commands import install
+
 
 class UserError(ValueError):
     """A mistake that a person can put right; the command line prints its one line and exits with 2."""
@@ -18,4 +20,4 @@ def unknown(what: str, name: object, have: Iterable[object]) -> UserError:
 
 def missing_extra(feature: str, extra: str) -> UserError:
     """An error for a feature whose optional dependency is not installed."""
-    return UserError(f"{feature} needs an optional dependency: pip install 'planaria[{extra}]'")
+    return UserError(f"{feature} needs an optional dependency: {install(extra)}")

@@ -134,7 +134,7 @@ def test_mistakes_are_one_line(refused, place):
 
 def test_a_solver_without_its_extra(refused, monkeypatch):
     monkeypatch.setitem(sys.modules, "torchdiffeq", None)
-    assert "pip install 'planaria[ode]'" in refused(
+    assert "pip install '.[ode]'" in refused(
         "drift.safetensors", "--solver", "rk4", "--frames", 2, "-o", "a.gif"
     )
 

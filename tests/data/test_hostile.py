@@ -84,7 +84,7 @@ def test_svg_without_its_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "resvg_py", None)
     path = tmp_path / "a.svg"
     path.write_text(SVG.format(""))
-    with pytest.raises(UserError, match=r"pip install 'planaria\[svg\]'"):
+    with pytest.raises(UserError, match=r"pip install '\.\[svg\]'"):
         picture(path)
 
 

@@ -189,7 +189,7 @@ def test_mp4_is_near(tmp_path, h, w, scale):
 
 def test_mp4_without_its_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(UserError, match=r"writing .mp4 needs an optional dependency: pip install 'planaria\[video\]'"):
+    with pytest.raises(UserError, match=r"writing .mp4 needs an optional dependency: pip install '\.\[video\]'"):
         sketch().save(tmp_path / "a.mp4")
     assert list(tmp_path.iterdir()) == []
 

@@ -219,7 +219,7 @@ def test_what_is_no_folder(tmp_path):
 
 def test_without_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
-    refused("openai/clip-vit-base-patch16", r"pip install 'planaria\[clip\]'")
+    refused("openai/clip-vit-base-patch16", r"pip install '\.\[clip\]'")
 
 
 def test_a_name_with_no_network(folder):

@@ -358,7 +358,7 @@ def test_where_pygame_is_not_installed(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "pygame", None)
     assert main(["play", "lizard"]) == 2
     said = capsys.readouterr().err
-    assert "pip install 'planaria[desktop]'" in said
+    assert "pip install '.[desktop]'" in said
     assert "--terminal" in said
     assert len(said.splitlines()) == 1
 

@@ -155,7 +155,7 @@ def test_its_traits(tmp_path):
 def test_without_its_extra(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "anywidget", None)
     for make in (player, live):
-        with pytest.raises(UserError, match=r"player in a notebook needs .* pip install 'planaria\[notebook\]'"):
+        with pytest.raises(UserError, match=r"player in a notebook needs .* pip install '\.\[notebook\]'"):
             make("lizard")
     assert not notebook.interactive()
 

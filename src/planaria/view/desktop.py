@@ -7,6 +7,7 @@ from types import TracebackType
 
 import numpy as np
 
+from planaria.commands import install
 from planaria.errors import UserError
 from planaria.view.play import Play
 
@@ -22,7 +23,7 @@ try:
         )
 except ImportError:
     raise UserError(
-        "the window needs an optional dependency: pip install 'planaria[desktop]'; "
+        f"the window needs an optional dependency: {install('desktop')}; "
         "or play in the terminal, which needs none: add --terminal"
     ) from None
 
