@@ -13,7 +13,7 @@ import planaria
 
 ROOT = Path(planaria.__file__).parent
 FLOORS = [
-    "types commands gallery web",
+    "types commands files gallery web",
     "errors",
     "config core",
     "engine data store",
