@@ -1,16 +1,24 @@
-# Two commands: `make demo` and `make test`. Both set everything up in .venv first.
+# Two commands: `make demo` and `make test`. Both set everything up in .venv first. `make quick` is a developer's loop.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 BUILD := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*)
+TORCH = $(shell $(PYTHON) scripts/cpu_torch.py)
+INSTALL = $(BIN)/python -m pip install --quiet -c constraints.txt $(TORCH)
 
-.PHONY: demo test lint format clean
+.PHONY: demo test quick system lint format resolve clean
 
 demo: $(VENV)/.demo
 	$(BIN)/planaria train demo --resume
 
-test: $(VENV)/.dev
+test: system $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2
+
+quick: $(VENV)/.dev
+	$(BIN)/python -m pytest -n 2 -m "not long and not browser and not screen" -x
+
+system:
+	@PYTHON=$(PYTHON) sh scripts/system.sh test
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -23,16 +31,20 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i native/*
 
+resolve: | $(BIN)/python
+	$(BIN)/python scripts/resolve.py
+
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis
 
-$(VENV)/bin/python:
+$(BIN)/python:
+	@PYTHON=$(PYTHON) sh scripts/system.sh demo
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.demo: $(BUILD) | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
+$(VENV)/.demo: $(BUILD) | $(BIN)/python
+	$(INSTALL) -e .
 	touch $@
 
-$(VENV)/.dev: $(BUILD) | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+$(VENV)/.dev: $(BUILD) | $(BIN)/python
+	$(INSTALL) -e '.[dev]'
 	touch $@ $(VENV)/.demo
