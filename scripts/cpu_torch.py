@@ -21,7 +21,7 @@ def card() -> bool:
     return Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
 
 
-def answers(index: str, seconds: float = SECONDS) -> bool:
+def answers(index: str, seconds: float) -> bool:
     """Whether `index` serves torch within `seconds`, looking its name up included."""
     found: list[bool] = []
 
@@ -38,10 +38,10 @@ def answers(index: str, seconds: float = SECONDS) -> bool:
     return bool(found and found[0])
 
 
-def options() -> str:
-    """Options for `pip install`; empty where pip should choose by itself."""
+def options(seconds: float = SECONDS) -> str:
+    """Options for `pip install`; empty where pip should choose by itself. The index has `seconds` to answer."""
     index = os.environ.get("PLANARIA_TORCH_INDEX", INDEX).rstrip("/")
-    if platform.system() != "Linux" or card() or not index or not answers(index):
+    if platform.system() != "Linux" or card() or not index or not answers(index, seconds):
         return ""
     return f"--extra-index-url {index}"
 

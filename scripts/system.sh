@@ -12,6 +12,7 @@ has() { for name in "$@"; do command -v "$name" >/dev/null 2>&1 && return 0; don
 
 "$python" -c 'import ensurepip' 2>/dev/null || lacks python3-venv
 has c++ g++ clang++ || lacks g++
+"$python" -c 'import os, sysconfig; os.stat(sysconfig.get_path("include") + "/Python.h")' 2>/dev/null || lacks python3-dev
 if [ "$what" = test ]; then
   has chromium chromium-browser google-chrome || lacks chromium
   has Xvfb || lacks xvfb
