@@ -1,6 +1,7 @@
 """Prompts: what a picture should look like, or should not, in words or by another picture, as a person types it."""
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 FORM = "image:"
 """What begins the prompt that is a picture, whatever it is called."""
 HEAVIEST = 1000.0
+_UNWEIGHED = re.compile(r".*\d(?: +: +|:)[^:]*|(?:image:)?[a-z][a-z0-9+.-]*://[^/\s]*", re.IGNORECASE | re.DOTALL)
+"""What ends in a number that is no weight: a time, a ratio, a verse; a web address that ends with its port."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +32,10 @@ class Prompt:
 def parse(typed: str) -> Prompt:
     """The prompt in `a pencil sketch`, `mosaic:2`, `blurry:-0.5`, `gogh.jpg:2` or `image:PATH`.
 
-    A number after the last colon is the weight, otherwise it is 1. One word with a picture's suffix is a picture, and
-    so are several where there is a file of that name. Raises `UserError` for what says nothing and for a weight of no
-    use.
+    A number after the last colon is the weight, otherwise it is 1. It is none where a digit stands before the colon,
+    as in `a clock at 10:30` and `16 : 9`; such words are weighed by a blank before the colon, `a clock at 10:30 :2`.
+    One word with a picture's suffix is a picture, and so are several where there is a file of that name. Raises
+    `UserError` for what says nothing and for a weight of no use.
     """
     what, weight = _weighed(typed.strip())
     by_name = what.startswith(FORM)
@@ -59,9 +63,9 @@ def _weighed(typed: str) -> tuple[str, float]:
         weight = float(number)
     except ValueError:
         return typed, 1.0
-    if not colon or not math.isfinite(weight):
+    if not colon or not math.isfinite(weight) or _UNWEIGHED.fullmatch(typed):
         return typed, 1.0
-    return what, weight
+    return what.rstrip(), weight
 
 
 def _is_picture(what: str) -> bool:
