@@ -13,7 +13,7 @@ import planaria
 
 ROOT = Path(planaria.__file__).parent
 FLOORS = [
-    "types commands files gallery web",
+    "types commands files synonyms gallery web",
     "errors",
     "config core",
     "engine data store",

@@ -11,13 +11,14 @@ import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import cyclopts
 import cyclopts.config
 import yaml
 
 from planaria.errors import UserError, unknown
+from planaria.synonyms import nearest
 
 T = TypeVar("T")
 
@@ -127,7 +128,7 @@ def _described(cls: type, defaults: Any, prefix: str) -> Iterator[Field]:
         parts = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
         (one, *_) = (part for part in parts if part is not type(None))
         origin = typing.get_origin(one)
-        choices = tuple(map(str, typing.get_args(one))) if origin is typing.Literal else None
+        choices = tuple(map(str, typing.get_args(one))) if origin is Literal else None
         kind = "choice" if choices else "list" if origin is tuple else one.__name__
         plain = list(default) if isinstance(default, tuple) else default
         yield Field(key, kind, plain, choices, sentences.get(name, ""), type(None) in parts)
@@ -178,7 +179,7 @@ def parse(cls: type[T], *layers: tuple[Mapping[str, Any], str], tokens: Sequence
 def layered(cls: type, *layers: tuple[Mapping[str, Any], str]) -> list[cyclopts.config.Dict]:
     """What a cyclopts app with an argument of class `cls` reads beneath what is typed; layers as for `parse`."""
     for layer, source in layers:
-        _check(cls, layer, source, ())
+        _check(cls, layer, source, (), list(_keys(cls)))
     every = (*layers, (to_dict(cls()), "the defaults"))  # a class may hold others with defaults not their own
     return [cyclopts.config.Dict(dict(layer), source=source, use_commands_as_keys=False) for layer, source in every]
 
@@ -188,7 +189,31 @@ def quietly(app: cyclopts.App, tokens: Sequence[str]) -> Any:
     try:
         return app(list(tokens), print_error=False, exit_on_error=False)
     except cyclopts.CycloptsError as e:
-        raise UserError(" ".join(str(e).split())) from None
+        raise UserError(" ".join(f"{_without_hint(e)}{_hint(e)}".split())) from None
+
+
+def _without_hint(error: cyclopts.CycloptsError) -> str:
+    """What an error says, less what it suggests by letters alone where we suggest by meaning."""
+    said = str(error)
+    return said.partition(" Did you mean")[0] if _meant(error)[1] else said
+
+
+def _hint(error: cyclopts.CycloptsError) -> str:
+    asked, names = _meant(error)
+    if near := nearest(asked, names):
+        return f" Did you mean {near if near.startswith('-') else repr(near)}?"
+    return ""
+
+
+def _meant(error: cyclopts.CycloptsError) -> tuple[str, list[str]]:
+    """What somebody typed that is none of several names, and these; empty for errors of other kinds."""
+    if isinstance(error, cyclopts.UnknownOptionError):
+        asked = (error.token.keyword or error.token.value).partition("=")[0]
+        flags = [name for argument in error.argument_collection if argument.parse for name in argument.names]
+        return asked, [name for name in flags if name.startswith("--")] if asked.startswith("--") else []
+    if isinstance(error, cyclopts.CoercionError) and error.token and typing.get_origin(error.target_type) is Literal:
+        return error.token.value, [str(choice) for choice in typing.get_args(error.target_type)]
+    return "", []
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -256,18 +281,25 @@ def _fields(cls: Any) -> dict[str, Any]:
     return typing.get_type_hints(cls) if dataclasses.is_dataclass(cls) else {}
 
 
-def _check(cls: type, given: Mapping[Any, Any], source: str, path: tuple[str, ...]) -> None:
-    """Refuse keys that `cls` lacks and values of the wrong structure, naming the source."""
+def _keys(cls: Any, prefix: str = "") -> Iterator[str]:
+    """Every setting of a class and of those within it, dotted."""
+    for name, hint in _fields(cls).items():
+        yield f"{prefix}{name}"
+        yield from _keys(hint, f"{prefix}{name}.")
+
+
+def _check(cls: type, given: Mapping[Any, Any], source: str, path: tuple[str, ...], every: Sequence[str]) -> None:
+    """Refuse keys that `cls` lacks and values of the wrong structure, naming the source; `every` key may be meant."""
     hints = _fields(cls)
     for key, value in given.items():
         where = ".".join((*path, str(key)))
         if key not in hints:
-            raise unknown(f"setting in {source}:", where, [".".join((*path, h)) for h in hints])
+            raise unknown(f"setting in {source}:", where, [".".join((*path, h)) for h in hints], every)
         hint = hints[key]
         if dataclasses.is_dataclass(hint):
             if not isinstance(value, Mapping):
                 raise UserError(f"{source}: {where} holds settings of its own, not {value!r}; write {where}.NAME")
-            _check(typing.cast(type, hint), value, source, (*path, str(key)))
+            _check(typing.cast(type, hint), value, source, (*path, str(key)), every)
             continue
         kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
         values: Sequence[Any] = (value,)

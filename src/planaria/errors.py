@@ -1,20 +1,20 @@
 """Errors that help: what was wrong, what there is, did you mean."""
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 from planaria.commands import install
+from planaria.synonyms import nearest
 
 
 class UserError(ValueError):
     """A mistake that a person can put right; the command line prints its one line and exits with 2."""
 
 
-def unknown(what: str, name: object, have: Iterable[object]) -> UserError:
-    """An error for a `name` that is none of `have`, with the nearest one suggested."""
+def unknown(what: str, name: object, have: Iterable[object], near: Iterable[object] = ()) -> UserError:
+    """An error for a `name` that is none of `have`, with the one that is meant suggested: of these, or of `near`."""
     names = sorted(str(h) for h in have)
-    near = get_close_matches(str(name), names, 1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    meant = nearest(name, [*names, *near])
+    hint = f" Did you mean {meant!r}?" if meant else ""
     return UserError(f"unknown {what} {str(name)!r}; have: {', '.join(names)}.{hint}")
 
 
