@@ -1,7 +1,9 @@
 """Recipes: what to train, from a task's name, a YAML file, a shipped recipe or a former run."""
 
 import dataclasses
+import itertools
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -65,6 +67,26 @@ def about(path: Path) -> str:
     return found[1] if found else ""
 
 
+def name_for(recipe: Recipe, config: TaskConfig) -> str:
+    """What a run is called where nobody says: as its recipe, or after its inputs where these are others."""
+    usual = {**to_dict(recipe.config_class()), **recipe.settings}
+    return recipe.name if recipe.name and inputs_of(to_dict(config)) == inputs_of(usual) else run_name(config)
+
+
+def taken(folder: Path, config: TaskConfig) -> UserError:
+    """The error for a run that would be called as another one is, with the way out."""
+    try:
+        there = inputs_of(read_yaml(folder / "config.yaml"))
+    except UserError:
+        there = ()
+    if not there or there == inputs_of(to_dict(config)):
+        return UserError(f"{folder} holds a run already; go on with it: --resume, or choose another: --name NAME")
+    free = next(name for n in itertools.count(2) if not (folder.parent / (name := f"{folder.name}-{n}")).exists())
+    return UserError(
+        f"{folder} holds a run already, of {', '.join(there)}; call this one otherwise: --name {shlex.quote(free)}"
+    )
+
+
 def run_name(config: TaskConfig) -> str:
     """What a run is called after its inputs: its first prompt, its picture or its film, where the task has one.
 
@@ -88,6 +110,14 @@ def run_name(config: TaskConfig) -> str:
 def source_of(settings: Mapping[str, Any]) -> str:
     """What is learned: the picture, or the frames of a film, that a task's settings name; empty where neither."""
     return next((str(settings[key]) for key in SOURCES if settings.get(key)), "")
+
+
+def inputs_of(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """What is learned: the wishes in words that a task's settings name, or what `source_of` tells; empty where none."""
+    wishes = settings.get("prompts") or ()
+    source = source_of(settings)
+    every = wishes if isinstance(wishes, list | tuple) else [wishes]
+    return tuple(map(str, every)) or ((source,) if source else ())
 
 
 def _read(path: Path, name: str) -> Recipe:

@@ -17,7 +17,7 @@ from planaria.config import read_yaml, to_dict, write_yaml
 from planaria.core.filters import caveats
 from planaria.core.rule import Rule
 from planaria.errors import UserError
-from planaria.recipes import Recipe, find, run_name
+from planaria.recipes import Recipe, find, name_for, taken
 from planaria.store import live
 from planaria.tasks.base import Task, TaskConfig
 from planaria.training import results
@@ -40,7 +40,7 @@ class Session:
         settings = {"task": task_name, **to_dict(config)}
         found = (folder / "config.yaml").exists() or (folder / "checkpoint.safetensors").exists()
         if found and not resume:
-            raise UserError(f"{folder} holds a run already; go on with it: --resume, or choose another: --name NAME")
+            raise taken(folder, config)
         if folder.exists() and not folder.is_dir():
             raise UserError(f"{folder} is a file, so no run can be written there")
         self._demand_alone()
@@ -265,7 +265,7 @@ def folder_of(recipe: Recipe, config: TaskConfig, name: str | None, runs: Path) 
     """Where a run of `recipe` lives: its own folder if it is a run already, else `runs/NAME`."""
     if name is None and recipe.folder is not None:
         return recipe.folder
-    name = name or recipe.name or run_name(config)
+    name = name or name_for(recipe, config)
     if Path(name).name != name or name in (".", ".."):
         raise UserError(f"--name is the name of a folder in {runs}, so {name!r} won't do")
     return runs / name

@@ -12,7 +12,7 @@ from planaria.data.builtin import PICTURES
 from planaria.data.scenes import SCENES
 from planaria.engine import ENGINES, device_of
 from planaria.errors import UserError, unknown
-from planaria.recipes import Recipe, about, find, run_name, shipped, source_of
+from planaria.recipes import Recipe, about, find, inputs_of, run_name, shipped
 from planaria.view.studio.guard import Refusal
 
 KINDS = {"picture": "picture", "frames": "film", "style": "style", "prompts": "words"}
@@ -83,9 +83,8 @@ def name_for(recipe: Recipe, config: Any, wanted: object) -> str:
     """What a new run is called: letters, digits and dashes."""
     text = wanted if isinstance(wanted, str) and wanted.strip() else ""
     if not text:
-        source = source_of(to_dict(config))
-        own = source and source != source_of(recipe.settings)
-        text = run_name(config) if own or not recipe.name else recipe.name
+        own = inputs_of(to_dict(config))
+        text = run_name(config) if (own and own != inputs_of(recipe.settings)) or not recipe.name else recipe.name
     slug = re.sub(r"[^a-z0-9]+", "-", text.lower())[:60].strip("-")
     if not slug:
         raise Refusal(400, f"the name {text[:40]!r} has no letter or digit", "name")
