@@ -11,6 +11,8 @@ from planaria.errors import UserError
 from planaria.recipes import find, inputs_of, name_for, taken
 from planaria.training.session import folder_of
 
+SMALL = ["train.batch=2", "train.pool=4", "train.rollout=2,3", "rule.hidden=4", "damage=1"]
+
 
 @pytest.mark.parametrize(
     ("what", "given", "name"),
@@ -57,9 +59,31 @@ def test_a_run_of_a_recipe_file(settings, given, name, tmp_path):
 def test_the_command_line_calls_runs_so_too(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Image.new("RGB", (6, 6), "red").save("b.png")
-    small = ["size=6", "padding=2", "train.batch=2", "train.pool=4", "train.rollout=2,3", "rule.hidden=4", "damage=1"]
-    assert main(["train", "quick", "picture=b.png", "train.steps=2", *small]) == 0
+    assert main(["train", "quick", "picture=b.png", "size=6", "padding=2", "train.steps=2", *SMALL]) == 0
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["b"]
+
+
+def test_a_drawing_on_white_is_told_in_one_line_and_cured_by_what_it_says(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    image = Image.new("RGB", (24, 24), "white")
+    image.paste("red", (6, 9, 18, 15))
+    image.save("egg.png")
+    words = ["train", "grow", "picture=egg.png", "size=12", "padding=2", *SMALL, "train.steps=1"]
+    assert main(words) == 0
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told == (
+        "warning: egg.png lies on a plain white background and its empty margins, which are learned too; "
+        "add background=auto trim=true to leave that out"
+    )
+    assert main([*words, "background=auto", "trim=true", "--name", "cut"]) == 0
+    assert capsys.readouterr().err == ""
+    with Image.open("runs/cut/target.png") as target, Image.open("runs/egg/target.png") as whole:
+        assert target.size == (16, 10)
+        assert whole.size == (16, 16)
+    assert main([*words, "train.steps=2", "--resume"]) == 0
+    assert capsys.readouterr().err == "", "it was told when the training began"
+    assert main([*words, "background=blakc"]) == 2
+    assert "Did you mean 'black'?" in capsys.readouterr().err
 
 
 def test_two_pictures_of_one_name_are_told_apart(tmp_path):

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
 
-from planaria.data import builtin, emoji, medmnist, scenes
+from planaria.data import builtin, emoji, keying, medmnist, scenes
 from planaria.data.fetch import fetch
 from planaria.errors import UserError, missing_extra
 from planaria.types import Picture
@@ -45,21 +45,36 @@ _TURN = {
 }
 
 
-def picture(source: str | Path, size: int = 40, padding: int = 0, *, cache: Path | None = None) -> Picture:
+def picture(
+    source: str | Path,
+    size: int = 40,
+    padding: int = 0,
+    *,
+    background: str = "none",
+    trim: bool = False,
+    cache: Path | None = None,
+) -> Picture:
     """A picture as (4, h, w) float32 premultiplied RGBA in 0..1, for what `open_image` takes.
 
     Its longest side is `size` cells (1 to 4096), its shape kept, with `padding` empty cells (0 to 4096) on every
-    side; colours are premultiplied before they are resized (Lanczos), so that edges keep their colour. `cache` is the
-    folder of downloads. Raises UserError for a source that cannot be had, or with nothing to be seen in it.
+    side; colours are premultiplied before they are resized (Lanczos), so that edges keep their colour. `background`
+    and `trim` are as in `keying.prepared`; `cache` is the folder of downloads. Raises UserError for a source that
+    cannot be had, or with nothing to be seen in it.
     """
     if not 1 <= size <= LARGEST:
         raise UserError(f"size is 1 to {LARGEST} cells, not {size}")
     if not 0 <= padding <= LARGEST:
         raise UserError(f"padding is 0 to {LARGEST} cells, not {padding}")
     image = open_image(source, min(LARGEST, max(256, 4 * size)), cache=cache)
-    planes = _resized(image, size)
+    planes = _resized(keying.prepared(image, background, trim, cells=size, shown=str(source)), size)
     margin = (padding, padding)
     return torch.from_numpy(np.pad(planes, ((0, 0), margin, margin)))
+
+
+def remarks(source: str | Path, background: str = "none", trim: bool = False) -> list[keying.Remark]:
+    """What a person should know of a picture before it is learned: a plain background, empty margins."""
+    found = keying.remark(open_image(source), background, trim, str(source))
+    return [] if found is None else [found]
 
 
 def open_image(source: str | Path, pixels: int = 512, *, cache: Path | None = None) -> Image.Image:

@@ -57,6 +57,8 @@ class Task(ABC):
 
     def __init__(self, config: Any, device: torch.device, tensors: dict[str, Tensor] | None = None):
         self.config, self.device, self.tensors = config, device, tensors or {}
+        self.remarks: list[str] = []
+        """What a person should know of its inputs before they are learned, a sentence each."""
 
     @property
     @abstractmethod

@@ -12,7 +12,8 @@ from planaria.config import TrainConfig
 from planaria.core.damage import Wound, cuts, discs, holes
 from planaria.core.layout import Layout
 from planaria.core.rule import RuleConfig
-from planaria.data.images import picture
+from planaria.data import keying
+from planaria.data.images import picture, remarks
 from planaria.engine import run
 from planaria.errors import UserError
 from planaria.losses.pixel import pixel_loss
@@ -43,6 +44,10 @@ class Config:
     """Longest side of the picture, in cells."""
     padding: int = 16
     """Empty cells around the picture, on every side."""
+    background: str = "none"
+    """What to leave out of an opaque picture: none, auto (a plain background), a colour by name or #rrggbb."""
+    trim: bool = False
+    """Cut off the picture's empty margins before it is measured."""
     regime: Literal["grow", "persist", "regenerate"] = "regenerate"
     """grow: roll-outs start from the seed. persist: from a pool of grown ones too. regenerate: damaged as well."""
     loss: Literal["l1", "l2", "manhattan", "hinge"] = "l2"
@@ -71,6 +76,7 @@ class Config:
 
         if not 0 <= self.damage_from <= 1:
             raise UserError(f"damage_from must be in 0..1, got {self.damage_from}")
+        keying.parse(self.background)
 
 
 def centred(target: Picture, reach: int) -> Picture:
@@ -95,7 +101,10 @@ class Task(base.Goal):
     def __init__(self, config: Config, device: torch.device, tensors: dict[str, Tensor] | None = None):
         super().__init__(config, device, tensors)
         if "target" not in self.tensors:
-            self.tensors = {"target": centred(picture(config.picture, config.size, config.padding), config.padding)}
+            look = {"background": config.background, "trim": config.trim}
+            shown = picture(config.picture, config.size, config.padding, **look)
+            self.tensors = {"target": centred(shown, config.padding)}
+            self.remarks = [remark.text for remark in remarks(config.picture, **look)]
         self.target = self.tensors["target"].to(device)
         rule = config.rule
         self.layout = Layout(

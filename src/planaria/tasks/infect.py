@@ -20,7 +20,8 @@ from planaria.core.layout import Layout
 from planaria.core.noise import derive
 from planaria.core.outbreak import disc
 from planaria.core.rule import Rule, RuleConfig
-from planaria.data.images import picture
+from planaria.data import keying
+from planaria.data.images import picture, remarks
 from planaria.engine import run
 from planaria.errors import UserError
 from planaria.losses.pixel import pixel_loss
@@ -50,6 +51,10 @@ class Config:
     """What it is to become: a file, a URL, an emoji, text:WORD, medmnist:FLAG/INDEX, or a built-in picture by name."""
     size: int = 0
     """Longest side of the picture, in cells; 0 is as large as the host was taught its own, or 4/7 of the grid."""
+    background: str = "none"
+    """What to leave out of an opaque picture: none, auto (a plain background), a colour by name or #rrggbb."""
+    trim: bool = False
+    """Cut off the picture's empty margins before it is measured."""
     virus: str = "host"
     """What the infecting rule begins as: the host's rule, fresh weights, or those of a model by name."""
     spread: Literal["contact", "still"] = "contact"
@@ -100,6 +105,7 @@ class Config:
             raise UserError(f"damage={self.damage} must leave one sample of train.batch={self.train.batch} whole")
         if not 0 <= self.damage_from <= 1:
             raise UserError(f"damage_from must be in 0..1, got {self.damage_from}")
+        keying.parse(self.background)
 
     @property
     def rule(self) -> RuleConfig:
@@ -121,6 +127,8 @@ class Task(grow.Task):
         base.Goal.__init__(self, config, device, tensors)
         if "target" not in self.tensors:
             self.tensors = dict(_kept(config))
+            found = remarks(config.picture, config.background, config.trim)
+            self.remarks = [remark.text for remark in found]
         told = json.loads(bytes(self.tensors["host"].tolist()))
         self.name, self.bare = str(told["name"]), parse(Layout, (told["layout"], "the host"))
         self.host = _rule(told["rule"], self.tensors, "host").to(device)
@@ -266,7 +274,7 @@ def _placed(config: Config, size: tuple[int, int], card: dict[str, Any]) -> Tens
     """The picture on the host's grid, in the middle, or so that the seed lies on it."""
     theirs = card["config"].get("size") if isinstance(card.get("config"), dict) else None
     cells = config.size or (theirs if isinstance(theirs, int) else 0) or max(1, min(size) * 4 // 7)
-    shown = picture(config.picture, cells)
+    shown = picture(config.picture, cells, background=config.background, trim=config.trim)
     _, h, w = shown.shape
     down, right = size[0] - h, size[1] - w
     if min(down, right) < 0:

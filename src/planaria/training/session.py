@@ -54,6 +54,9 @@ class Session:
         saved = store.read_tensors(checkpoint) if checkpoint.exists() else {}
         kept = {name.removeprefix("task."): v for name, v in saved.items() if name.startswith("task.")}
         self.task: Task = tasks.load(task_name).Task(config, ranks.device, kept or None)
+        for remark in self.task.remarks:
+            if ranks.writes:
+                warnings.warn(remark, stacklevel=2)
         parent, theirs = store.load(config.train.init) if config.train.init and not saved else (None, None)
         self.trainer = Trainer(self.task, config, ranks, parent)
         mine = self.task.layout

@@ -1,0 +1,282 @@
+"""Keying: a drawing cut out of its plain background, its edges un-mixed, and its empty margins cut off."""
+
+import contextlib
+from dataclasses import dataclass, field
+
+import numpy as np
+from PIL import Image, ImageColor
+
+from planaria.data.regions import regions, widened
+from planaria.errors import UserError
+from planaria.synonyms import nearest
+
+SIDE = 512
+"""Longest side, in pixels, of a picture that is keyed, unless its cells ask for more; a larger one is reduced."""
+NEAR = 20
+"""How far a channel may be from the background's, of 255: what JPEG leaves of a plain colour around a drawing."""
+FAINT = 60
+"""Specks whose channels all stay within this of the background's are noise."""
+REACH = 3
+"""How wide a soft edge may be, in pixels."""
+MARGIN = 0.85
+"""A drawing that spans less of its picture's longest side than this has margins worth a word."""
+_ENCLOSED = ("", "holes", "solid")
+
+
+@dataclass(frozen=True)
+class Background:
+    """What is to be left out of a picture."""
+
+    colour: tuple[int, int, int] | None
+    """Its colour, 0 to 255; None is whatever plain colour the picture's border has."""
+    enclosed: str = ""
+    """Areas of that colour within the drawing: holes are left out, solid are kept, "" is decided by `_holes`."""
+
+
+@dataclass(frozen=True)
+class Remark:
+    """What a person should know of a picture before it is learned."""
+
+    text: str
+    """One sentence, with the settings that help."""
+    settings: dict[str, str] = field(default_factory=dict)
+    """These settings, as they are typed."""
+
+
+def parse(typed: str) -> Background | None:
+    """The background in `auto`, `white`, `#f0f0f0`, each with `/holes` or `/solid` if need be; None for `none`.
+
+    Raises `UserError` for anything else.
+    """
+    name, _, enclosed = typed.strip().lower().partition("/")
+    if name in ("none", "", "false") and not enclosed:
+        return None
+    if enclosed in _ENCLOSED and name == "auto":
+        return Background(None, enclosed)
+    colour = None
+    with contextlib.suppress(ValueError):
+        colour = ImageColor.getrgb(name)
+    if colour is None or enclosed not in _ENCLOSED:
+        near = nearest(name, ["auto", "none", *ImageColor.colormap])
+        hint = f" Did you mean {near!r}?" if near and near != name else ""
+        raise UserError(
+            "background is none, auto, a colour by name or #rrggbb, with /holes or /solid if need be, "
+            f"got {typed!r}.{hint}"
+        )
+    return Background((colour[0], colour[1], colour[2]), enclosed)
+
+
+def prepared(
+    image: Image.Image, background: str, trim: bool, *, cells: int = 0, shown: str = "the picture"
+) -> Image.Image:
+    """`image` without its `background`, and without its empty margins if `trim`: RGBA, or as it came where neither is.
+
+    A picture that is keyed is at most `SIDE` pixels wide and high, or four to each of its `cells`. Raises `UserError`
+    where nothing is left, or the colour that is named is nowhere at the border.
+    """
+    wanted = parse(background)
+    if wanted is not None:
+        image = _keyed(image, wanted, max(SIDE, min(4096, 4 * cells)), shown)
+    if trim and image.mode == "RGBA":
+        image = image.crop(_box(image))
+    return image
+
+
+def remark(image: Image.Image, background: str, trim: bool, shown: str) -> Remark | None:
+    """What is learned of `image`, called `shown`, that a person may not want, and what helps; None where all is well.
+
+    Raises `UserError` as `prepared` does.
+    """
+    wanted = parse(background)
+    small = _reduced(image, SIDE)
+    colour = plain(small)
+    if wanted is not None and wanted.colour is None and colour is None and not _cut_out(small):
+        return Remark(
+            f"{shown}: background=auto finds no plain background, so all of it is learned; background=#rrggbb names one"
+        )
+    if wanted is not None or colour is not None:
+        small = _keyed(small, wanted or Background(colour), SIDE, shown)
+    left, top, right, bottom = _box(small)
+    spans = max(right - left, bottom - top) / max(small.size)
+    cut = {"trim": "true"} if spans < MARGIN and not trim else {}
+    if wanted is None and colour is not None:
+        kept = "background and its empty margins, which are" if cut else "background, which is"
+        cure = {"background": "auto", **cut}
+        told = " ".join(f"{key}={value}" for key, value in cure.items())
+        ground = _word(colour)
+        return Remark(f"{shown} lies on a plain {ground} {kept} learned too; add {told} to leave that out", cure)
+    if cut:
+        told = f"{shown} spans {spans:.0%} of its picture, and the empty margins count as cells"
+        return Remark(f"{told}; add trim=true to cut them off", cut)
+    return None
+
+
+def plain(image: Image.Image) -> tuple[int, int, int] | None:
+    """The colour of the plain background that a picture has all around; None for a photo, or what is cut out already.
+
+    Plain is a border of which three quarters are within a few levels of one colour, without the noise of a camera.
+    """
+    rgb, alpha = _arrays(image)
+    if _cut_out(image):
+        return None
+    wide = max(1, min(alpha.shape) // 64)
+    sides = rgb[:wide], rgb[-wide:], rgb[:, :wide], rgb[:, -wide:]
+    ring = np.concatenate([side.reshape(-1, 3) for side in sides])
+    middle = np.median(ring, 0)
+    off = np.abs(ring - middle).max(1)
+    alike = off <= NEAR / 2
+    if alike.mean() < 0.75 or off[alike].mean() > 2.5:
+        return None
+    drawn = (np.abs(rgb - middle).max(2) > NEAR).mean()
+    if not 0.002 < drawn < 0.97:
+        return None
+    red, green, blue = (round(float(level)) for level in middle)
+    return red, green, blue
+
+
+def _keyed(image: Image.Image, wanted: Background, side: int, shown: str) -> Image.Image:
+    """A picture without its background, RGBA; as it is where that is to be found and there is none."""
+    image = _reduced(image, side)
+    colour = wanted.colour or plain(image)
+    if colour is None or _cut_out(image):
+        return image
+    rgb, alpha = _arrays(image)
+    ground = np.array(colour, np.float32)
+    away = np.abs(rgb - ground).max(2)
+    shade, soft = _shade(rgb, ground)
+    gone = _outside((away <= NEAR) | soft | (alpha < 128))
+    if not gone.any():
+        raise UserError(f"{shown}: background={_word(colour)} is nowhere at its border; background=auto looks for it")
+    gone |= (shade > 0) & widened(gone & (away > NEAR), REACH)  # where a shadow meets what throws it
+    gone |= _specks(~gone, away)
+    gone |= _holes(rgb, (away <= NEAR) & ~gone, ~gone, wanted.enclosed)
+    if gone.all():
+        raise UserError(f"{shown}: nothing to grow: all of it is background")
+    cover = np.where(gone, np.where(away > NEAR, shade, 0), 1).astype(np.float32)
+    rows, columns = (widened(gone, REACH) & ~gone).nonzero()
+    cover[rows, columns] = _cover(rgb, ground, gone, rows, columns)
+    cover[cover < 0.06] = 0
+    seen = np.maximum(cover, 1e-6)[..., None]
+    ink = ((rgb - (1 - seen) * ground) / seen).clip(0, 255) * (cover > 0)[..., None]
+    return Image.fromarray(np.dstack([ink, cover * alpha]).round().astype(np.uint8))
+
+
+def _cover(rgb: np.ndarray, ground: np.ndarray, gone: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """How much of each pixel (rows, columns) at an edge is ink, 0 to 1, the rest being `ground`.
+
+    The ink is the colour nearby that is farthest from the ground. A pixel that has three neighbours like itself is no
+    mixture but an area of its own.
+    """
+    h, w = gone.shape
+    own = rgb[rows, columns]
+    ink, farthest, alike = own.copy(), np.abs(own - ground).sum(1), np.zeros(len(rows), int)
+    for down in range(-REACH, REACH + 1):
+        for right in range(-REACH, REACH + 1):
+            there = (rows + down).clip(0, h - 1), (columns + right).clip(0, w - 1)
+            colour = np.where(gone[there][:, None], ground, rgb[there])
+            far = np.abs(colour - ground).sum(1)
+            ink[far > farthest] = colour[far > farthest]
+            farthest = np.maximum(farthest, far)
+            if max(abs(down), abs(right)) == 1:
+                alike += (np.abs(colour - own).max(1) <= NEAR / 2) & ~gone[there]
+    line = ink - ground
+    part = ((own - ground) * line).sum(1) / np.maximum((line * line).sum(1), 1e-6)
+    beside = np.abs(own - ground - part[:, None] * line).max(1)
+    part = np.where((alike >= 3) | (beside > 2 * NEAR), 1, part)
+    more, less = (own - ground) / np.maximum(255 - ground, 1), (ground - own) / np.maximum(ground, 1)
+    return np.maximum(part, np.maximum(more, less).max(1)).clip(0, 1)  # never less than what the colour itself asks for
+
+
+def _shade(rgb: np.ndarray, ground: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How dark a shadow on `ground` is as black over it, 0 to 1, 0 where there is none; and where it is a soft one."""
+    if ground.max() < 96:
+        return np.zeros(rgb.shape[:2], np.float32), np.zeros(rgb.shape[:2], bool)
+    light = (rgb @ ground) / float(ground @ ground)
+    neutral = np.abs(rgb - light[..., None] * ground).max(2) <= NEAR / 2
+    shade = np.where(neutral & (light > 0.3) & (light < 1), 1 - light, 0)
+    steps = np.zeros_like(light)
+    for axis in (0, 1):
+        step = np.abs(np.diff(rgb, axis=axis)).max(2)
+        before, after = [(0, 0), (0, 0)], [(0, 0), (0, 0)]
+        before[axis], after[axis] = (1, 0), (0, 1)
+        steps = np.maximum(steps, np.maximum(np.pad(step, before), np.pad(step, after)))
+    return shade, (shade > 0) & (steps <= NEAR / 3)
+
+
+def _outside(passable: np.ndarray) -> np.ndarray:
+    """What of `passable` can be reached from the border."""
+    labels = regions(passable)
+    rim = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    return np.isin(labels, np.unique(rim[rim >= 0]))
+
+
+def _specks(figure: np.ndarray, away: np.ndarray) -> np.ndarray:
+    """What of `figure` are small faint specks: the noise that JPEG leaves around a drawing."""
+    if not figure.any():
+        return figure
+    labels = regions(widened(figure, 1))
+    count = int(labels.max()) + 1
+    size = np.bincount(labels[figure], minlength=count)
+    loudest = np.zeros(count, np.float32)
+    np.maximum.at(loudest, labels[figure], away[figure])
+    speck = (size <= max(4, figure.size // 2000)) & (loudest < FAINT)
+    return figure & speck[labels]
+
+
+def _holes(rgb: np.ndarray, enclosed: np.ndarray, figure: np.ndarray, wanted: str) -> np.ndarray:
+    """What of the `enclosed` areas of the background's colour is left out too.
+
+    Where nobody says: all of it in a drawing of one ink in bold strokes (an O, a ring, a logo), of which it is less
+    than twice the ink; else none, as eyes, teeth and the paper within an outline belong to the drawing.
+    """
+    if wanted or not enclosed.any():
+        return enclosed & (wanted == "holes")
+    ink = figure & ~enclosed
+    core = next((core for by in (2, 1) if (core := ink & ~widened(~ink, by)).any()), ink)  # less its soft edges
+    colours = rgb[core]
+    one = (np.abs(colours - np.median(colours, 0)).max(1) <= FAINT).mean() > 0.99
+    bold = enclosed.sum() <= 2 * ink.sum()
+    return enclosed & bool(one and bold)
+
+
+def _cut_out(image: Image.Image) -> bool:
+    """Whether a picture has transparency all around already."""
+    if image.mode != "RGBA":
+        return False
+    alpha = np.asarray(image.getchannel("A"))
+    rim = np.concatenate([alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1]])
+    return bool((rim < 128).mean() > 0.5)
+
+
+def _box(image: Image.Image) -> tuple[int, int, int, int]:
+    """Where something is to be seen: left, top, right, bottom in pixels."""
+    if image.mode != "RGBA":
+        return (0, 0, *image.size)
+    box = image.getchannel("A").point([255 * (level > 12) for level in range(256)]).getbbox()
+    if box is None:
+        raise UserError("nothing to grow: every pixel is transparent")
+    return box
+
+
+def _reduced(image: Image.Image, side: int) -> Image.Image:
+    """A picture as RGBA whose longest side is at most `side` pixels."""
+    if image.mode == "F":
+        image = image.point(lambda level: level * 255).convert("L")
+    image = image.convert("RGBA")
+    if max(image.size) <= side:
+        return image
+    scale = side / max(image.size)
+    shape = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    return image.convert("RGBa").resize(shape, Image.Resampling.BOX).convert("RGBA")
+
+
+def _arrays(image: Image.Image) -> tuple[np.ndarray, np.ndarray]:
+    """Colours `(h, w, 3)` and alpha `(h, w)` of an RGBA picture, float32 in 0..255."""
+    whole = np.asarray(image.convert("RGBA"), np.float32)
+    return whole[..., :3], whole[..., 3]
+
+
+def _word(colour: tuple[int, int, int]) -> str:
+    if min(colour) >= 245:
+        return "white"
+    return "black" if max(colour) <= 10 else "#{:02x}{:02x}{:02x}".format(*colour)
