@@ -8,7 +8,7 @@ import { pictures } from "./studio_picture.js";
 import { wishes } from "./studio_words.js";
 
 const FIRST = {
-  host: "The model to infect", size: "Size, in cells", regime: "What it learns", steps: "Cell steps a frame", context: "Frames it is shown",
+  host: "The model to infect", size: "Size, in cells", background: "Background to leave out", trim: "Cut empty margins", regime: "What it learns", steps: "Cell steps a frame", context: "Frames it is shown",
   photos: "Photos to learn on", scale: "The picture, in pixels", "train.steps": "Iterations",
 };
 const ASKED = {
@@ -23,6 +23,7 @@ const ASKED = {
 const CHOSEN = ["picture", "film", "style", "words"]; // settings that have a chooser of their own
 const DEEDS = { film: "Start learning", style: "Start painting", words: "Start painting" };
 const STYLE = { label: "A picture on this machine, or a web address", example: "gogh.jpg" };
+const LOOK = ["background", "trim"]; // settings that change what a picture looks like
 const STYLE_PIXELS = 192; // of the preview of a style
 const BEGIN_WITH = "quick";
 const GALLERY_RECIPE = "healer";
@@ -68,9 +69,14 @@ export async function fresh(host, { query }) {
     const tell = () => describe();
     fields = new Map(task.fields.map((about) => [about.key, field(about, { label: FIRST[about.key], oninput: tell })]));
     const source = task.fields.find((about) => CHOSEN.includes(about.kind));
-    const face = (one) => thumb(forms, one);
+    const face = (one, look) => thumb(forms, one, look);
+    const oncure = (better) => {
+      for (const [key, value] of Object.entries(better)) fields.get(key)?.set(value);
+      resize();
+      describe();
+    };
     const choosers = {
-      picture: () => pictures(forms.pictures, face, tell),
+      picture: () => pictures(forms.pictures, face, tell, { oncure }),
       film: () => films(forms.films, face, tell),
       style: () => pictures(forms.styles, face, tell, STYLE),
       words: () => wishes(tell),
@@ -86,7 +92,7 @@ export async function fresh(host, { query }) {
     );
     settings = allSettings([...fields.values()], new Set([...Object.keys(FIRST), source?.key]));
     everything.replaceChildren(make("summary", { text: `All settings (${fields.size})` }), ...settings.elements);
-    fields.get("size")?.element.addEventListener("input", resize);
+    for (const key of ["size", ...LOOK]) fields.get(key)?.element.addEventListener("input", resize);
     based();
   }
 
@@ -102,6 +108,8 @@ export async function fresh(host, { query }) {
   function resize() {
     const cells = fields.has("style") ? STYLE_PIXELS : Number(fields.get("size")?.value());
     if (Number.isInteger(cells) && cells > 0) chooser?.resize(cells);
+    const asked = LOOK.map((key) => [key, fields.get(key)?.value() ?? ""]);
+    chooser?.prepare?.(Object.fromEntries(asked.filter(([, value]) => !["", "none", "false"].includes(value))));
   }
 
   function describe() {
@@ -223,8 +231,10 @@ export function flat(tree, prefix = "") {
   return found;
 }
 
-function thumb(forms, source) {
-  return forms.thumb && source ? forms.thumb + encodeURIComponent(source) : null;
+function thumb(forms, source, look = {}) {
+  if (!forms.thumb || !source) return null;
+  const asked = Object.entries(look).map(([key, value]) => `&${key}=${encodeURIComponent(value)}`);
+  return forms.thumb + encodeURIComponent(source) + asked.join("");
 }
 
 /** How long it may take on two common cores: measured at 40 cells, 0.12 s an iteration. */

@@ -9,18 +9,29 @@ const FORMATS = "image/png,image/jpeg,image/webp,image/gif,image/bmp";
 
 /**
  * The chooser. `names`: built-in pictures; `thumb(source)`: address of a thumbnail or null; `onpick()` at each choice;
- * `label` and `example` are of the field where others are typed.
- * `source()` is what the picture setting says, `ready()` when an upload is through; `resize(cells)` draws it again.
+ * `label` and `example` are of the field where others are typed; `oncure(settings)` when a person takes what a remark
+ * on a picture offers; `thumb` takes such settings too.
+ * `source()` is what the picture setting says, `ready()` when an upload is through; `resize(cells)` draws it again,
+ * `prepare(settings)` as it is with these.
  */
-export function pictures(names, thumb, onpick, { label = "An emoji, or text:WORD", example = EXAMPLE } = {}) {
+export function pictures(
+  names,
+  thumb,
+  onpick,
+  { label = "An emoji, or text:WORD", example = EXAMPLE, oncure = () => {} } = {},
+) {
   let picked = "";
   let shown = null;
   let cells = 40;
   let uploading = Promise.resolve();
   let turn = 0;
+  let settings = {};
   const preview = make("canvas", { class: "preview-cells", role: "img", "aria-label": "Nothing chosen yet" });
   const caption = make("p", { class: "preview-name muted", text: "Choose a picture" });
   const error = make("p", { class: "field-error", id: "picture-error", role: "alert", hidden: true });
+  const remark = make("p", { class: "field-help", role: "status" });
+  const cure = make("button", { type: "button", class: "button", text: "Leave it out" });
+  const note = make("div", { class: "picture-note", hidden: true }, remark, cure);
   const file = make("input", { type: "file", id: "picture-file", class: "unseen", accept: FORMATS });
   const drop = make(
     "label",
@@ -60,7 +71,7 @@ export function pictures(names, thumb, onpick, { label = "An emoji, or text:WORD
 
   function mark(name, picture) {
     picked = name;
-    error.hidden = true;
+    error.hidden = note.hidden = true;
     words.removeAttribute("aria-invalid");
     for (const [key, one] of buttons) one.setAttribute("aria-pressed", String(key === name));
     caption.textContent = picture ?? name;
@@ -71,9 +82,19 @@ export function pictures(names, thumb, onpick, { label = "An emoji, or text:WORD
   async function look(address) {
     const mine = ++turn;
     const found = address ? await loaded(address) : null;
-    if (mine !== turn) return;
+    if (mine !== turn) return false;
     shown = found;
     draw();
+    return Boolean(found);
+  }
+
+  function warn({ text, settings: better }) {
+    remark.textContent = text;
+    note.hidden = Object.keys(better).every((key) => (settings[key] ?? "none") !== "none");
+    cure.onclick = () => {
+      note.hidden = true;
+      oncure(better);
+    };
   }
 
   function choose(name) {
@@ -103,6 +124,8 @@ export function pictures(names, thumb, onpick, { label = "An emoji, or text:WORD
       words.value = "";
       mark(answer.picture, picture.name);
       say(`${picture.name} is chosen`);
+      if (answer.remark) warn(answer.remark);
+      if (Object.keys(settings).length && (await look(thumb(answer.picture, settings)))) return;
       const own = URL.createObjectURL(picture);
       await look(own);
       URL.revokeObjectURL(own);
@@ -148,6 +171,7 @@ export function pictures(names, thumb, onpick, { label = "An emoji, or text:WORD
       "div",
       { class: "choices" },
       drop,
+      note,
       make("div", { class: "thumbs", role: "group", "aria-label": "Built-in pictures" }, [...buttons.values()]),
       make("label", { class: "words", for: "picture-words" }, make("span", { text: label }), words),
       error,
@@ -163,6 +187,11 @@ export function pictures(names, thumb, onpick, { label = "An emoji, or text:WORD
     resize(side) {
       cells = side;
       draw();
+    },
+    prepare(asked) {
+      if (JSON.stringify(asked) === JSON.stringify(settings)) return;
+      settings = asked;
+      if (picked && !buttons.has(picked) && written(picked) === null) look(thumb(picked, settings));
     },
   };
 }

@@ -189,3 +189,25 @@ def test_a_studio_ends_while_thumbnails_wait(tmp_path, caplog):
         one.join()
     gc.collect()
     assert "never retrieved" not in caplog.text
+
+
+def test_what_a_picture_brings_with_it_is_told_and_shown_cut_out(place):
+    image = Image.new("RGB", (80, 80), "white")
+    image.paste("#c04020", (20, 30, 60, 50))
+    status, said = put(place, bytes_of(image), "egg.png")
+    assert status == 200
+    assert said["remark"]["text"].startswith("egg.png lies on a plain white background")
+    assert said["remark"]["settings"] == {"background": "auto", "trim": "true"}
+    source = f"/api/thumb?source={said['picture']}"
+    for look, size, corner in (("", (80, 80), 255), ("&background=auto", (80, 80), 0), ("&trim=true", (80, 80), 255)):
+        status, data, _ = place.ask("GET", source + look)
+        assert status == 200
+        with Image.open(io.BytesIO(data)) as shown:
+            assert shown.size == size
+            assert shown.convert("RGBA").getpixel((0, 0))[3] == corner
+    with Image.open(io.BytesIO(place.ask("GET", f"{source}&background=auto&trim=true")[1])) as shown:
+        assert shown.size == (40, 20)
+    status, said, _ = place.ask("GET", f"{source}&background=wite")
+    assert status == 400
+    noise = np.random.default_rng(0).integers(0, 256, (60, 60, 3), np.uint8)
+    assert put(place, bytes_of(Image.fromarray(noise)), "photo.png")[1]["remark"] is None

@@ -120,7 +120,9 @@ class Studio:
 
     async def get_thumb(self, request: Request) -> Response:
         """A small picture of what a picture field names."""
-        return _file(await self.pictures.thumb(request.query_params.get("source", "")))
+        asked = request.query_params
+        look = asked.get("background", "none"), asked.get("trim", "") == "true"
+        return _file(await self.pictures.thumb(asked.get("source", ""), *look))
 
     async def put_picture(self, request: Request) -> Response:
         """Take in a picture."""

@@ -96,6 +96,7 @@ def inputs(config: Any) -> Iterator[tuple[str, str, dict[str, Any]]]:
     if hasattr(config, "picture"):
         yield "picture", "check", {
             "source": config.picture, "size": config.size or DEFAULT_SIZE, "padding": getattr(config, "padding", 0),
+            "background": config.background, "trim": config.trim,
         }  # fmt: skip
     if hasattr(config, "frames"):
         keys = ("frames", "size", "every", "crop", "count", "colour")

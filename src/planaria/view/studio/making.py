@@ -200,6 +200,7 @@ def export(model: str, output: str) -> dict[str, Any]:
 
 def upload(source: str, output: str, shown: str) -> dict[str, Any]:
     """Check an uploaded raster picture and write it anew as PNG, at most 1024 pixels a side."""
+    from planaria.data import keying
     from planaria.data.images import open_image
 
     with Path(source).open("rb") as f:
@@ -211,13 +212,15 @@ def upload(source: str, output: str, shown: str) -> dict[str, Any]:
         image = open_image(Path(source))
     except UserError as e:
         raise UserError(str(e).replace(source, shown)) from None
-    return _written(image, output, 1024)
+    remark = keying.remark(image, "none", False, shown)
+    return {**_written(image, output, 1024), "remark": remark and {"text": remark.text, "settings": remark.settings}}
 
 
-def thumb(source: str, output: str) -> dict[str, Any]:
+def thumb(source: str, output: str, background: str = "none", trim: bool = False) -> dict[str, Any]:
     """A small picture of what a picture field names, or of a simulator when it has lived for a while."""
     from PIL import Image
 
+    from planaria.data import keying
     from planaria.data.images import open_image
 
     if source.startswith("sim:"):
@@ -226,14 +229,14 @@ def thumb(source: str, output: str) -> dict[str, Any]:
         frame = simulate.frames(source.removeprefix("sim:"), 1, skip=80)[0]
         picture = frame.clamp(0, 1).mul(255).byte().permute(1, 2, 0).squeeze(-1).numpy()
         return _written(Image.fromarray(picture).resize((192, 192), Image.Resampling.NEAREST), output, 192)
-    return _written(open_image(source, 192), output, 192)
+    return _written(keying.prepared(open_image(source, 192), background, trim), output, 192)
 
 
-def check(source: str, size: int, padding: int) -> dict[str, Any]:
+def check(source: str, size: int, padding: int, background: str = "none", trim: bool = False) -> dict[str, Any]:
     """Open the picture that a training is to grow, as it will."""
     from planaria.data.images import picture
 
-    picture(source, size, padding)
+    picture(source, size, padding, background=background, trim=trim)
     return {}
 
 

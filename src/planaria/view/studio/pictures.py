@@ -45,8 +45,8 @@ class Pictures:
                 raise Refusal(507, f"can't keep the picture: {e.strerror or e}") from None
             finally:
                 spare.unlink(missing_ok=True)
-        size = {key: about[key] for key in ("width", "height")}
-        return {"picture": str(kept), "thumb": f"/pictures/{kept.name}", **size}
+        told = {key: about[key] for key in ("width", "height", "remark")}
+        return {"picture": str(kept), "thumb": f"/pictures/{kept.name}", **told}
 
     def path(self, file: str) -> Path:
         """A picture taken in before."""
@@ -55,11 +55,19 @@ class Pictures:
             raise Refusal(404, f"no picture {file[:80]!r}")
         return path
 
-    async def thumb(self, source: str) -> Path:
-        """A small picture of what is drawn here, an emoji, words, or a picture taken in; of nothing else here."""
+    async def thumb(self, source: str, background: str = "none", trim: bool = False) -> Path:
+        """A small picture of what is drawn here, an emoji, words, or a picture taken in; of nothing else here.
+
+        It is shown as a training sees it, with these settings.
+        """
+        look = {"background": background, "trim": trim} if trim or background != "none" else {}
         taken = Path(source)
         if taken.parent == self.folder:
-            return self.path(taken.name)
+            path = self.path(taken.name)
+            if not look:
+                return path
+            key = hashlib.sha256(f"look {background} {trim} {source}".encode()).hexdigest()[:32]
+            return await self.thumbs.get("thumb", key, ".png", source=str(path), **look)
         known = source in DRAWN or emoji.is_emoji(source)
         if not known and not re.fullmatch(r"text:.{1,40}", source):
             raise Refusal(404, "no thumbnail of that")
