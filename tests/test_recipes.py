@@ -96,10 +96,10 @@ def test_two_pictures_of_one_name_are_told_apart(tmp_path):
         f"{folder} holds a run already; go on with it: --resume, or choose another: --name NAME"
     )
     assert str(taken(folder, second)) == (
-        f"{folder} holds a run already, of a/cat.png; call this one otherwise: --name cat-2"
+        f"{folder} holds a run already, of a/cat.png; call this one otherwise: --name=cat-2"
     )
     (tmp_path / "cat-2").mkdir()
-    assert str(taken(folder, second)).endswith("--name cat-3")
+    assert str(taken(folder, second)).endswith("--name=cat-3")
     (folder / "config.yaml").write_text("[")
     assert isinstance(taken(folder, second), UserError)
     assert re.search("--name NAME$", str(taken(folder, second)))

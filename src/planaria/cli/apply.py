@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from planaria.cli import asked
+from planaria.commands import command
 from planaria.errors import UserError, unknown
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def _canvas(
     planes = living.layout.photo
     check_picture(output)
     if source is None and planes:
-        raise UserError(f"{living.name} repaints photos: planaria apply MODEL PHOTO -o {output}")
+        raise UserError(f"{living.name} repaints photos: {command('apply', 'MODEL', 'PHOTO', '-o', output)}")
     if source is not None and not planes:
         raise UserError(f"{living.name} makes a texture from nothing; leave out {source!r}")
     photo = None if source is None else open_photo(source, _longest(grid, size), planes)

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from planaria.commands import command
 from planaria.errors import UserError
 
 if TYPE_CHECKING:
@@ -122,7 +123,8 @@ def eval_(
     config = card["config"] if isinstance(card.get("config"), Mapping) else {}
     source = frames or _told(config, "frames", str, "")
     if not source:
-        raise UserError(f"{model} doesn't say what it was trained on; name the frames: planaria eval {model} FRAMES")
+        said = command("eval", Path(model), "FRAMES")
+        raise UserError(f"{model} doesn't say what it was trained on; name the frames: {said}")
     alive = living.find(model, engine=engine)
     made = source.startswith(living.SIMULATED)  # to measure, and grey
     console, seen = Console(), _told(config, "context", int, 1) if context is None else context

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from planaria.cli import asked
+from planaria.commands import command
 from planaria.errors import UserError
 
 
@@ -81,7 +82,8 @@ def export(
 
     outputs = (*outputs, *output)
     if not outputs:
-        raise UserError(f"say where it goes: planaria export {model} FILE, where FILE ends in {', '.join(suffixes())}")
+        said = command("export", Path(model), "FILE")
+        raise UserError(f"say where it goes: {said}, where FILE ends in {', '.join(suffixes())}")
     if intact and (erase or at):
         raise UserError(f"--intact and {'--erase' if erase else '--at'} contradict each other")
     options = Options(

@@ -1,12 +1,12 @@
 """`planaria import`: an automaton that others have published, as a model file of ours."""
 
-import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 from rich.console import Console
 
+from planaria.commands import command
 from planaria.errors import UserError
 
 
@@ -61,6 +61,6 @@ def import_(
     weights = sum(p.numel() for p in made.rule.parameters())
     line = f"{output}: {told['from']}, {made.rule.config.channels} channels, {weights:,} parameters ({told['read as']})"
     console = Console()
-    for said in (line, f"licence: {told['licence']}", f"to see it live: planaria play {shlex.quote(str(output))}"):
+    for said in (line, f"licence: {told['licence']}", f"to see it live: {command('play', output)}"):
         console.print(said, markup=False, highlight=False, soft_wrap=True)
     return 0

@@ -82,9 +82,8 @@ def taken(folder: Path, config: TaskConfig) -> UserError:
     if not there or there == inputs_of(to_dict(config)):
         return UserError(f"{folder} holds a run already; go on with it: --resume, or choose another: --name NAME")
     free = next(name for n in itertools.count(2) if not (folder.parent / (name := f"{folder.name}-{n}")).exists())
-    return UserError(
-        f"{folder} holds a run already, of {', '.join(there)}; call this one otherwise: --name {shlex.quote(free)}"
-    )
+    named = shlex.quote(f"--name={free}")
+    return UserError(f"{folder} holds a run already, of {', '.join(there)}; call this one otherwise: {named}")
 
 
 def run_name(config: TaskConfig) -> str:

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from planaria.commands import command
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule
 from planaria.core.solve import Solver
@@ -40,7 +41,7 @@ def check(living: Living, typed: str) -> None:
     else:
         return
     raise UserError(
-        f"{typed!r} {is_for}; it repaints no photo and makes no texture. To see it live: planaria run {typed}"
+        f"{typed!r} {is_for}; it repaints no photo and makes no texture. To see it live: {command('run', typed)}"
     )
 
 

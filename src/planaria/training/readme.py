@@ -1,10 +1,12 @@
 """The card of a run, for people: what was trained, how well, and how to use it."""
 
+import json
 import math
-import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from planaria.commands import command
 from planaria.config import write_yaml
 from planaria.core.rule import RuleConfig, shapes
 from planaria.recipes import source_of
@@ -33,7 +35,7 @@ def card_text(card: dict[str, Any], rule: RuleConfig) -> str:
     """The run's `README.md`."""
     name, config, words = card["name"], card["config"], _words(card)
     lines = [
-        f"# {name}",
+        f"# {' '.join(name.split())}",
         "",
         f"A neural cellular automaton that {words.deed}, trained with planaria for {card['trained']} iterations"
         + (f" in the regime `{config['regime']}`." if "regime" in config else "."),
@@ -53,8 +55,8 @@ def card_text(card: dict[str, Any], rule: RuleConfig) -> str:
         "## Use it",
         "",
         "```",
-        f"planaria show runs/{name}",
-        f"planaria play runs/{name}",
+        command("show", f"runs/{name}"),
+        command("play", f"runs/{name}"),
         *words.commands,
         "```",
         "```python",
@@ -80,12 +82,13 @@ def card_text(card: dict[str, Any], rule: RuleConfig) -> str:
 def _words(card: dict[str, Any]) -> Words:
     """What is told of this kind of model."""
     name, config, run = card["name"], card["config"], f"runs/{card['name']}"
-    source = source_of(config)
+    source, load = source_of(config), f"pl.load({json.dumps(run, ensure_ascii=False)})"
+    film = Path(f"{name}.gif")
     if "frame" in card:
         return Words(
             f"goes on with {source}",
-            (f"planaria run {run} -o {name}.gif --frames 200", f"planaria eval {run}"),
-            (f'model = pl.load("{run}")', 'model.film(frames=200).save("future.gif")'),
+            (command("run", run, "-o", film, "--frames", 200), command("eval", run)),
+            (f"model = {load}", 'model.film(frames=200).save("future.gif")'),
             "`scores.*`, `rollout.*`",
             "draw into it",
             more=("", "More in [scores.md](scores.md).", "", "![scores](scores.png)", "", "![roll-out](rollout.png)"),
@@ -96,11 +99,11 @@ def _words(card: dict[str, Any]) -> Words:
         return Words(
             f"grows {card['host']}, and infected becomes {source}",
             (
-                f"planaria run {run} -o {name}.gif --at {place}@100",
-                f"planaria run {shlex.quote(config['host'])} --infect {run} --at {where}@100 -o battle.gif",
+                command("run", run, "-o", film, "--at", f"{place}@100"),
+                command("run", config["host"], "--infect", run, "--at", f"{where}@100", "-o", "battle.gif"),
             ),
             (
-                f'model = pl.load("{run}")',
+                f"model = {load}",
                 f'model.film(steps=200, infect={{100: "{where}"}}).save("battle.gif")',
             ),
             "`target.png`",
@@ -109,9 +112,9 @@ def _words(card: dict[str, Any]) -> Words:
     if card["task"] == "texture":
         return Words(
             f"grows an endless texture like that of {source}",
-            (f"planaria apply {run} -o texture.png --size 1080", f"planaria eval {run}"),
+            (command("apply", run, "-o", "texture.png", "--size", 1080), command("eval", run)),
             (
-                f'rule, layout = pl.load("{run}")',
+                f"rule, layout = {load}",
                 "x = pl.run(rule, layout.seed(1, (256, 256)), steps=300, seed=7)",
             ),
             "`tiles.png` (the style beside what has grown, at one scale); `style.png` the style as it was taught",
@@ -123,11 +126,11 @@ def _words(card: dict[str, Any]) -> Words:
         return Words(
             f"repaints photos in the style of {source}" if source else f"repaints photos as {wished}",
             (
-                f"planaria apply {run} photo.jpg -o out.png",
-                f"planaria apply {run} clip.mp4 -o styled.mp4",
-                f"planaria eval {run}",
+                command("apply", run, "photo.jpg", "-o", "out.png"),
+                command("apply", run, "clip.mp4", "-o", "styled.mp4"),
+                command("eval", run),
             ),
-            (f'model = pl.load("{run}")', 'model.repaint("photo.jpg", steps=60).save("out.png")'),
+            (f"model = {load}", 'model.repaint("photo.jpg", steps=60).save("out.png")'),
             "`sheet.png` (photos and what becomes of them)"
             + ("; `style.png` the style as it was taught" if source else ""),
             "drop a photo onto it",
@@ -135,9 +138,9 @@ def _words(card: dict[str, Any]) -> Words:
         )
     return Words(
         f"grows {source}" if source else f"was trained for {card['task']}",
-        (f"planaria run {run} -o {name}.gif --steps 300 --erase left@150",),
+        (command("run", run, "-o", film, "--steps", 300, "--erase", "left@150"),),
         (
-            f'rule, layout = pl.load("{run}/model.safetensors")',
+            f"rule, layout = {load}",
             f"x = pl.run(rule, layout.seed(1, {tuple(card['grid'])}), steps=200, seed=7)",
         ),
         "`target.png`",

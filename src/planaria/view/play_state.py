@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from planaria import store
+from planaria.commands import command
 from planaria.core.layout import Layout
 from planaria.errors import UserError
 from planaria.types import Cond
@@ -33,7 +34,7 @@ def read_state(path: Path, rule: nn.Module, layout: Layout, *, cond: Cond | None
     """
     state = store.read_header(path).get("state")
     if not isinstance(state, dict):
-        raise UserError(f"{path}: holds no living state; is it a model? Then: planaria play {path}")
+        raise UserError(f"{path}: holds no living state; is it a model? Then: {command('play', path)}")
     h, w, t, seed = _numbers(state, path)
     cells = 4 * layout.channels * h * w
     if not cells <= path.stat().st_size <= min(2 * cells + store.HEADER_LIMIT, MOST_BYTES):
