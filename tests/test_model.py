@@ -14,6 +14,7 @@ from PIL import Image
 
 import planaria as pl
 from planaria import store
+from planaria.commands import install
 from planaria.errors import UserError
 from planaria.view import notebook
 
@@ -127,7 +128,7 @@ def test_a_notebook_without_anywidget_sees_a_film(lizard, monkeypatch):
         image.seek(40)
         assert np.asarray(image.convert("RGB")).std() > 20
     assert set(data) == {"text/plain", "text/html"}
-    with pytest.raises(UserError, match=r"pip install '\.\[notebook\]'"):
+    with pytest.raises(UserError, match=re.escape(install("notebook"))):
         lizard.player()
 
 

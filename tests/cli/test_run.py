@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from planaria.cli import main
+from planaria.commands import install
 
 from rules import rule
 
@@ -134,7 +135,7 @@ def test_mistakes_are_one_line(refused, place):
 
 def test_a_solver_without_its_extra(refused, monkeypatch):
     monkeypatch.setitem(sys.modules, "torchdiffeq", None)
-    assert "pip install '.[ode]'" in refused("drift.safetensors", "--solver", "rk4", "--frames", 2, "-o", "a.gif")
+    assert install("ode") in refused("drift.safetensors", "--solver", "rk4", "--frames", 2, "-o", "a.gif")
 
 
 def test_the_solver_of_the_training_is_kept(place):

@@ -2,11 +2,13 @@
 
 import itertools
 import math
+import re
 import sys
 
 import pytest
 import torch
 
+from planaria.commands import install
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule, RuleConfig
 from planaria.core.solve import GRADIENTS, METHODS, Solver, trajectory
@@ -114,7 +116,7 @@ def test_only_euler_needs_no_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "torchdiffeq", None)
     assert Solver(smooth(), "euler")(state()).shape == (1, 6, 6, 7)
     for method in ORDERS.keys() - {"euler"} | {"dopri5"}:
-        with pytest.raises(UserError, match=rf"solver {method} needs an optional.*'planaria\[ode\]'"):
+        with pytest.raises(UserError, match=rf"solver {method} needs an optional.*{re.escape(install('ode'))}"):
             Solver(smooth(), method)(state())
 
 

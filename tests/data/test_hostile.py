@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import torch
 from PIL import Image, ImageFile
 
+from planaria.commands import install
 from planaria.data.images import picture
 from planaria.errors import UserError
 
@@ -84,7 +86,7 @@ def test_svg_without_its_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "resvg_py", None)
     path = tmp_path / "a.svg"
     path.write_text(SVG.format(""))
-    with pytest.raises(UserError, match=r"pip install '\.\[svg\]'"):
+    with pytest.raises(UserError, match=re.escape(install("svg"))):
         picture(path)
 
 

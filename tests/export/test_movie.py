@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from planaria.commands import install
 from planaria.core.layout import Layout
 from planaria.errors import UserError
 from planaria.export import movie
@@ -189,7 +190,7 @@ def test_mp4_is_near(tmp_path, h, w, scale):
 
 def test_mp4_without_its_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(UserError, match=r"writing .mp4 needs an optional dependency: pip install '\.\[video\]'"):
+    with pytest.raises(UserError, match=f"writing .mp4 needs an optional dependency: {re.escape(install('video'))}"):
         sketch().save(tmp_path / "a.mp4")
     assert list(tmp_path.iterdir()) == []
 

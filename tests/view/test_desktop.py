@@ -30,6 +30,7 @@ from rules import rule
 
 pygame = pytest.importorskip("pygame")
 
+from planaria.commands import install  # noqa: E402
 from planaria.view.desktop import MARGIN, Window, fit  # noqa: E402
 from planaria.view.desktop_panel import BAR, Panel  # noqa: E402
 
@@ -358,7 +359,7 @@ def test_where_pygame_is_not_installed(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "pygame", None)
     assert main(["play", "lizard"]) == 2
     said = capsys.readouterr().err
-    assert "pip install '.[desktop]'" in said
+    assert install("desktop") in said
     assert "--terminal" in said
     assert len(said.splitlines()) == 1
 

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 import sys
 import threading
 import time
@@ -14,6 +15,7 @@ from PIL import Image
 
 import planaria as pl
 from planaria import store
+from planaria.commands import install
 from planaria.errors import UserError
 from planaria.export import html
 from planaria.store import live as running
@@ -155,7 +157,7 @@ def test_its_traits(tmp_path):
 def test_without_its_extra(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "anywidget", None)
     for make in (player, live):
-        with pytest.raises(UserError, match=r"player in a notebook needs .* pip install '\.\[notebook\]'"):
+        with pytest.raises(UserError, match=f"player in a notebook needs .* {re.escape(install('notebook'))}"):
             make("lizard")
     assert not notebook.interactive()
 
