@@ -197,6 +197,8 @@ def _train(recipe: "Recipe", config: Any, name: str | None, runs: Path, resume: 
     from planaria.training.session import Session, folder_of
 
     folder = folder_of(recipe, config, name, runs)
+    for line in recipe.told:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     _fetch_backbone(config)
     with ranks(config.train.device) as place:
         session = Session(folder, recipe.task, config, place, resume=resume)

@@ -10,10 +10,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from planaria.cli import asked
+from planaria.commands import command
 from planaria.errors import UserError
 
 if TYPE_CHECKING:
     from planaria.export.movie import Take
+    from planaria.living import Living
+    from planaria.recipes.others import Filming
 
 STEPS = 200
 """Cell steps where nobody says otherwise; a video model has frames instead."""
@@ -48,7 +51,8 @@ def run(
     Parameters
     ----------
     model
-        A model file, a run folder, a model of the gallery, or sim:NAME (planaria list simulators).
+        A model file, a run folder, a model of the gallery, or sim:NAME (planaria list simulators); or erikhelmut's
+        visualize_config.yaml.
     output
         Where the film goes: .gif, .webp, .mp4 (extra `video`), or .png for a strip. An .mp4 is written as it runs,
         however long it is. Shown in the terminal if absent.
@@ -94,6 +98,15 @@ def run(
     engine
         `planaria list engines` tells.
     """
+    console = Console()
+    asks = _settings_of_others(Path(model))
+    if asks is not None:
+        for line in asks.told:
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+        output, size = output or asks.output, size or (str(asks.size) if asks.size else None)
+        steps = asks.steps if steps is None and frames is None else steps
+        every, fps = every or 1, fps or asks.fps
+        erase = erase or [asks.erase] * bool(asks.erase)
     grid, wounds, outbreaks = asked.size(size), asked.wounds(erase), asked.outbreaks(at)
     if infect is None and any(told is not None for told in (delay, recovery, chance)):
         raise UserError("--delay, --recovery and --chance say how an infection spreads: give --infect VIRUS too")
@@ -104,9 +117,9 @@ def run(
 
     if output is not None:
         check_suffix(output)
-    console = Console()
     with console.status(f"waking {Path(model).name}"):
-        living = find(model, size=grid, start=start, seed=seed, solver=solver, engine=engine)
+        given = {"size": grid, "start": start, "seed": seed, "solver": solver, "engine": engine}
+        living = find(model, **given) if asks is None else _woken(asks, **given)
         if infect is not None:
             living = infected(living, infect, delay=delay, recovery=recovery, chance=chance)
         if steps is None and frames is None and living.frame == 1 and "frame" not in living.card:
@@ -135,6 +148,40 @@ def run(
         f"{output}: {len(told)} frames, {told.fps} a second{lasts}", markup=False, highlight=False, soft_wrap=True
     )
     return 0
+
+
+def _settings_of_others(path: Path) -> "Filming | None":
+    """What a settings file of others asks for; None where `path` is none."""
+    if path.suffix.lower() not in (".yaml", ".yml"):
+        return None
+    from planaria.config import read_yaml
+    from planaria.recipes import others
+
+    settings = read_yaml(path)
+    if not others.is_theirs(settings):
+        raise UserError(f"{path} holds settings, no model; to train by them: {command('train', path)}")
+    return others.filming(settings, path)
+
+
+def _woken(asks: "Filming", **given: Any) -> "Living":
+    """The model that a settings file names, as the file says that it is."""
+    from tempfile import TemporaryDirectory
+
+    from planaria import store
+    from planaria.living import find
+    from planaria.store import origins
+
+    if asks.model.is_dir() or asks.model.suffix == ".safetensors":
+        living = find(asks.model, **given)
+    else:
+        made = origins.load(asks.model, kernel=asks.kernel)
+        with TemporaryDirectory() as folder:
+            file = Path(folder) / f"{asks.model.stem}.safetensors"
+            store.save(file, made.rule, made.layout, made.card)
+            living = find(file, **given)
+    if asks.channels is not None and living.layout.channels != asks.channels:
+        raise UserError(f"{asks.model} has {living.layout.channels} channels, not n_channels: {asks.channels}")
+    return living
 
 
 def _show(told: "Take", watch: Callable[[Iterable[Any]], Iterable[Any]], console: Console) -> None:

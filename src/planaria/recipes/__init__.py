@@ -14,6 +14,7 @@ from planaria import tasks
 from planaria.config import parse, read_yaml, to_dict
 from planaria.errors import UserError, unknown
 from planaria.losses.prompts import parse as prompt
+from planaria.recipes import others
 from planaria.tasks.base import TaskConfig
 
 SOURCES = ("picture", "frames", "style")
@@ -31,6 +32,8 @@ class Recipe:
     """What a run of it is called where nobody says otherwise; empty where its inputs should say."""
     folder: Path | None = None
     """The run folder that it came from, if it did."""
+    told: tuple[str, ...] = ()
+    """What became of each setting of a file of others, a line each."""
 
     @property
     def config_class(self) -> Any:
@@ -121,6 +124,9 @@ def inputs_of(settings: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _read(path: Path, name: str) -> Recipe:
     settings = read_yaml(path)
+    if others.is_theirs(settings):
+        made = others.training(settings, path)
+        return Recipe("grow", made.settings, str(path), made.name or name, told=tuple(made.told))
     task = settings.pop("task", None)
     if task is None:
         raise UserError(f"{path}: says no task; add a line like 'task: grow' (have: {', '.join(tasks.names())})")

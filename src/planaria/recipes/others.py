@@ -1,0 +1,198 @@
+"""Settings files of others: erikhelmut's train_config.yaml and visualize_config.yaml, key by key as ours."""
+
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from planaria.commands import command
+from planaria.errors import UserError, unknown
+
+FILTERS = {"sobel": "sobel", "scharr": "scharr", "gaussian": "gaussian", "laplacian": "laplacian5", "mean": "mean"}
+"""A filter there -> ours, beside the cell's own state."""
+LOSSES = ("l1", "l2", "manhattan", "hinge")
+TRAINS = ("device", "learning_rate", "batch_size", "pool_size")
+"""Keys that only a training has."""
+KEYS = {
+    "target_path", "model_path", *TRAINS, "ani_path", "iterations", "img_size", "padding", "n_channels", "filter",
+    "loss", "damage",
+}  # fmt: skip
+OURS_TOO = {"padding", "loss", "damage"}
+"""Keys that tell no file of theirs from one of ours."""
+FPS = 20
+"""Pictures a second of a film there."""
+
+
+@dataclass
+class Training:
+    """A training as its file asks for it."""
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    """Ours, of the task grow, nested."""
+    told: list[str] = field(default_factory=list)
+    """What became of each key, a line each."""
+    name: str = ""
+    """What the run is called; empty where the file doesn't say."""
+
+
+@dataclass
+class Filming:
+    """A film as its file asks for it."""
+
+    model: Path
+    kernel: str = ""
+    """The filter of a model whose file doesn't tell; empty where this one doesn't either."""
+    channels: int | None = None
+    output: Path | None = None
+    steps: int | None = None
+    size: int | None = None
+    fps: int = FPS
+    erase: str = ""
+    told: list[str] = field(default_factory=list)
+
+
+def is_theirs(settings: Mapping[str, Any]) -> bool:
+    """Whether a settings file is of their kind, by its keys."""
+    return "task" not in settings and len(settings.keys() & KEYS - OURS_TOO) >= 2
+
+
+def training(settings: Mapping[str, Any], path: Path) -> Training:
+    """Their train_config.yaml as ours. Raises `UserError` for a key that is none of theirs and a value of no use."""
+    read = _Reader(settings, path)
+    if "target_path" not in settings or ("ani_path" in settings and not settings.keys() & TRAINS):
+        raise UserError(f"{path}: settings of a film, none of a training; to film it: {command('run', path)}")
+    made = Training()
+    picture = read.place("target_path")
+    made.settings = {"picture": picture, "regime": "persist"}
+    made.told.append(f"target_path: picture={picture}")
+    whole = {
+        "iterations": ("train", "steps"), "img_size": ("", "size"), "padding": ("", "padding"),
+        "n_channels": ("rule", "channels"), "batch_size": ("train", "batch"), "pool_size": ("train", "pool"),
+    }  # fmt: skip
+    for key in settings:
+        if key in whole:
+            _set(made, key, *whole[key], read.whole(key, 0 if key == "padding" else 1))
+    if "learning_rate" in settings:
+        _set(made, "learning_rate", "train", "lr", read.number("learning_rate"))
+    if "device" in settings:
+        device = settings["device"]
+        _set(made, "device", "train", "device", "auto" if device is None else read.text("device").lower())
+    if "filter" in settings:
+        ours = FILTERS[read.one("filter", FILTERS)]
+        _set(made, "filter", "rule", "filters", ["identity", ours])
+    if "loss" in settings:
+        _set(made, "loss", "", "loss", read.one("loss", LOSSES))
+    if settings.get("damage") not in (None, False):
+        _damage(made, read)
+    elif "damage" in settings:
+        made.told.append("damage: regime=persist")
+    if "model_path" in settings:
+        made.name = Path(read.text("model_path")).stem
+        made.told.append(f"model_path: the run's name, runs/{made.name}")
+    if "ani_path" in settings:
+        film = command("run", f"runs/{made.name or 'NAME'}", "-o", Path(read.place("ani_path")))
+        made.told.append(f"ani_path: the run films itself, film.webp; under that name: {film}")
+    made.told.append("not said there, so as planaria has it: a learning rate that falls, gradients of length 1")
+    return made
+
+
+def filming(settings: Mapping[str, Any], path: Path) -> Filming:
+    """Their visualize_config.yaml as ours. Raises `UserError` as `training` does."""
+    read = _Reader(settings, path)
+    if "model_path" not in settings or ("ani_path" not in settings and settings.keys() & TRAINS):
+        raise UserError(f"{path}: settings of a training, none of a film; to train by them: {command('train', path)}")
+    model = Path(read.place("model_path"))
+    run = Path("runs") / model.stem
+    if not model.exists() and (run / "model.safetensors").exists():
+        model = run
+    made = Filming(model, told=[f"model_path: {model}"])
+    if "ani_path" in settings:
+        made.output = Path(read.place("ani_path"))
+        made.told.append(f"ani_path: --output {made.output}, {FPS} pictures a second, one a step")
+    if "iterations" in settings:
+        made.steps = read.whole("iterations", 1)
+        made.told.append(f"iterations: --steps {made.steps}")
+    if "img_size" in settings:
+        made.size = read.whole("img_size", 1) + 2 * (read.whole("padding", 0) if "padding" in settings else 0)
+        made.told.append(f"img_size, padding: --size {made.size}")
+    if "n_channels" in settings:
+        made.channels = read.whole("n_channels", 1)
+        made.told.append(f"n_channels: the model's own, {made.channels}")
+    if "filter" in settings:
+        made.kernel = read.one("filter", FILTERS)
+        made.told.append(f"filter: {made.kernel}, where the model's file doesn't tell")
+    if settings.get("damage"):
+        made.erase = f"left@{(made.steps or 200) // 2}"
+        made.told.append(f"damage: --erase {made.erase}")
+    for key in ("target_path", "loss", *TRAINS):
+        if key in settings:
+            made.told.append(f"{key}: nothing of a film")
+    return made
+
+
+def _set(made: Training, key: str, group: str, name: str, value: Any) -> None:
+    """Put a value where ours stands, and say so."""
+    (made.settings.setdefault(group, {}) if group else made.settings)[name] = value
+    shown = ",".join(value) if isinstance(value, list) else value
+    made.told.append(f"{key}: {f'{group}.' if group else ''}{name}={shown}")
+
+
+def _damage(made: Training, read: "_Reader") -> None:
+    """Damage there is yes or no, or how many of a batch."""
+    made.settings["regime"] = "regenerate"
+    if read.settings["damage"] is True:
+        made.told.append("damage: regime=regenerate")
+        return
+    made.settings["damage"] = read.whole("damage", 0)
+    made.told.append(f"damage: regime=regenerate damage={made.settings['damage']}")
+
+
+class _Reader:
+    """Values of a file, checked."""
+
+    def __init__(self, settings: Mapping[str, Any], path: Path):
+        self.settings, self.path = settings, path
+        for key in settings:
+            if key not in KEYS:
+                raise unknown(f"setting in {path}:", key, KEYS)
+
+    def text(self, key: str) -> str:
+        """Some words."""
+        value = self.settings[key]
+        if not isinstance(value, str | int) or not str(value).strip():
+            raise UserError(f"{self.path}: {key} is a name, got {value!r}")
+        return str(value).strip()
+
+    def place(self, key: str) -> str:
+        """A file: as it lies from the settings' folder, where their programs run, or from this one."""
+        text = self.text(key)
+        beside = self.path.parent / text
+        return text if os.path.exists(text) and not os.path.exists(beside) else str(beside)  # noqa: PTH110
+
+    def whole(self, key: str, least: int) -> int:
+        """A whole number."""
+        value = self._value(key, lambda v: v.is_integer() and v >= least, f"a whole number of at least {least}")
+        return int(value)
+
+    def number(self, key: str) -> float:
+        """A number above 0."""
+        return self._value(key, lambda v: v > 0, "a number above 0")
+
+    def one(self, key: str, names: Mapping[str, str] | tuple[str, ...]) -> str:
+        """One of several names, however it is spelled."""
+        name = self.text(key).lower()
+        if name not in names:
+            raise unknown(f"{key} in {self.path}:", name, names)
+        return name
+
+    def _value(self, key: str, good: Callable[[float], bool], what: str) -> float:
+        value = self.settings[key]
+        try:
+            number = math.nan if isinstance(value, bool) else float(value)
+        except (TypeError, ValueError, OverflowError):
+            number = math.nan
+        if not math.isfinite(number) or not good(number):
+            raise UserError(f"{self.path}: {key} is {what}, got {value!r}")
+        return number
