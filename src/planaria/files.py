@@ -1,10 +1,74 @@
 """Opening files that nobody vouches for: regular ones only, without blocking, in their folder."""
 
+import codecs
 import errno
 import os
+import re
 import stat
 from pathlib import Path
 from typing import BinaryIO
+
+HEAD = 1024
+"""First bytes of a file that tell what it is."""
+
+_LINK = "use the raw link, which gives the file itself"
+_BYTES: tuple[tuple[bytes, str], ...] = (  # of these, the first that fits: regular expressions on the first bytes
+    (rb"\x89PNG\r\n", "a PNG picture"),
+    (rb"\xff\xd8\xff", "a JPEG picture"),
+    (rb"GIF8[79]a", "a GIF"),
+    (rb"RIFF....WEBP", "a WebP picture"),
+    (rb"RIFF....AVI ", "an AVI film"),
+    (rb"RIFF....WAVE|ID3|fLaC|OggS", "sound"),
+    (rb"BM....\0\0\0\0", "a BMP picture"),
+    (rb"II[*+]\0|MM\0[*+]", "a TIFF picture"),
+    (rb"....ftyp(?:avi[fs]|(?:mi[fa][1f]|msf1).{4}(?:.{4}){0,12}?avif)", "an AVIF picture"),
+    (rb"....ftyp(?:hei[cxms]|hev[cxms]|mif1|msf1)", "a HEIC picture: save it as PNG or JPEG"),
+    (rb"....(?:ftyp|moov|mdat)", "an MP4 or MOV film"),
+    (rb"\x1a\x45\xdf\xa3", "a Matroska or WebM film"),
+    (rb"\0\0\0\x0cJXL |\xff\x0a", "a JPEG XL picture: save it as PNG or JPEG"),
+    (rb"8BPS", "a Photoshop file: save it as PNG"),
+    (rb"gimp xcf", "a GIMP file: export it as PNG"),
+    (rb"%PDF-", "a PDF"),
+    (rb"PK\x03\x04.{26}[^\0]{1,250}?\.npy", "a NumPy archive (.npz)"),
+    (rb"PK\x03\x04.{26}[^\0]{1,250}?(?:/data\.pkl|/data/\d|/\.format_version|/version)", "a PyTorch file"),
+    (rb"PK\x03\x04|PK\x05\x06", "a ZIP archive: unpack it first"),
+    (rb"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9", "a PyTorch file"),
+    (rb"\x80[\x02-\x05]", "a Python pickle"),
+    (rb"\x93NUMPY", "a NumPy array (.npy)"),
+    (rb"\x89HDF\r\n", "an HDF5 file, as Keras and h5py write"),
+    (rb"GGUF", "a GGUF model"),
+    (rb"....TFL3", "a TensorFlow Lite model"),
+    (rb".{5}\0{3}\s*\{", "a safetensors file"),
+    (rb"\x08[\x01-\x20](?:\x12.[ -~]|\x1a.[ -~]|\x3a[\x80-\xff]|\x42)", "an ONNX graph"),
+    (rb"(?:[\x81-\x8f]|\xde..|\xdf....)(?:[\xa1-\xbf]|\xd9.)[ -~]", "a msgpack file, as flax writes"),
+    (
+        rb"\x1f\x8b|BZh[1-9]|\xfd7zXZ\0|\x28\xb5\x2f\xfd|7z\xbc\xaf|Rar!\x1a|.{257}ustar",
+        "a packed file: unpack it first",
+    ),
+    (rb"SQLite format 3\0", "a database"),
+    (rb"\x7fELF|MZ.{58}|\xcf\xfa\xed\xfe", "a program"),
+)
+_SKIPPED = r"(?>\s|<\?.*?\?>|<!--.*?-->)*+"
+_TEXTS: tuple[tuple[str, str], ...] = (  # the same, on what is text
+    (r"version https?://(?:git-lfs|hawser)\.github\.com/", "a Git LFS pointer: run git lfs pull"),
+    (r"(?:\.\./)*(?:\.git)?/annex/objects/", "a git-annex pointer: run git annex get"),
+    (rf"{_SKIPPED}(?:<!doctype[^>]*?\bsvg\b|<(?:\w+:)?svg\b)", "an SVG drawing"),
+    (rf"{_SKIPPED}<!doctype\s+html|{_SKIPPED}<(?:html|head|body|meta|title|script|center|div|h1|p)\b", "a web page"),
+    (rf"{_SKIPPED}<Error>", "a server's message of an error"),
+    (
+        r"\s*(?:(?:http/\S+ |error )?[45]\d\d\b|(?:\w+ )?not found\b|access denied|forbidden)",
+        "a server's message of an error",
+    ),
+    (r"\s*(?:\{\s*[\"}]|\[\s*[\[{\"\d\]-])", "JSON"),
+    (rf"{_SKIPPED}<\w", "an XML text"),
+    (r"(?>#[^\n]*\n|\s)*+x\s*=\s*\d+\s*,\s*y\s*=", "a pattern of Life (RLE)"),
+    (r"(?>![^\n]*\n)++[.O*]", "a pattern of Life"),
+)
+_CURES = {
+    "a web page": f", not the file: {_LINK}",
+    "a server's message of an error": f", not the file: {_LINK}",
+    "JSON": f", as a server answers: {_LINK}",
+}
 
 
 def open_regular(path: str | Path, *, inside: Path | None = None) -> BinaryIO:
@@ -33,3 +97,28 @@ def read(path: str | Path, limit: int, *, inside: Path | None = None) -> bytes:
     if len(data) > limit:
         raise OSError(errno.EFBIG, f"larger than {limit:,} bytes", str(path))
     return data
+
+
+def what_it_really_is(head: bytes) -> str:
+    """What a file is by its first `HEAD` bytes, to follow "X is": "a PDF", "a Git LFS pointer: run git lfs pull".
+
+    Meant for whoever found that it isn't what its name says. "" where nothing is known; "empty" without bytes.
+    """
+    if not head:
+        return "empty"
+    for pattern, words in _BYTES:
+        if re.match(pattern, head, re.DOTALL):
+            return words
+    text = _text(head[:HEAD])
+    for form, words in _TEXTS if text is not None else ():
+        if re.match(form, text or "", re.DOTALL | re.IGNORECASE):
+            return words + _CURES.get(words, "")
+    return "" if text is None else "plain text"
+
+
+def _text(head: bytes) -> str | None:
+    """The first bytes as text, without the mark of its byte order; None where they aren't text."""
+    wide = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = head.decode("utf-16" if wide else "utf-8-sig", "replace" if wide else "ignore")
+    odd = sum(not (c.isprintable() or c in "\n\r\t\f") for c in text)
+    return text if odd == 0 and len(text) * (1 + wide) > 0.9 * len(head) - 4 else None
