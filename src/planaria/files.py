@@ -122,3 +122,14 @@ def _text(head: bytes) -> str | None:
     text = head.decode("utf-16" if wide else "utf-8-sig", "replace" if wide else "ignore")
     odd = sum(not (c.isprintable() or c in "\n\r\t\f") for c in text)
     return text if odd == 0 and len(text) * (1 + wide) > 0.9 * len(head) - 4 else None
+
+
+def instead(name: str, head: bytes, wanted: str) -> str:
+    """A line for a file whose first bytes are not those of a `wanted`: "'a.png' is no picture; it is a PDF".
+
+    Where there is a cure for what it is, that is all of the line: "'a.png' is a Git LFS pointer: run git lfs pull".
+    """
+    really = what_it_really_is(head)
+    if ":" in really:
+        return f"{name!r} is {really}"
+    return f"{name!r} is no {wanted}{f'; it is {really}' if really else ''}"

@@ -148,15 +148,21 @@ def test_cut_short(tmp_path):
 
 def test_no_picture_inside(tmp_path):
     path = tmp_path / "a.png"
-    for text in ("just words\n", "", "<html><svg></svg></html>"):
+    for text, told in (
+        ("just words\n", "is no picture in a format known here: PNG, JPEG.*; it is plain text"),
+        ("", "is no picture in a format known here: PNG, JPEG.*; it is empty"),
+        ("%PDF-1.7", ".*; it is a PDF"),
+        ("<html><svg></svg></html>", "is a web page, not the file: use the raw link"),
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "is a Git LFS pointer: run git lfs pull"),
+    ):
         path.write_text(text)
-        with pytest.raises(UserError, match=r"a.png' is no picture in a format known here: PNG, JPEG"):
+        with pytest.raises(UserError, match=rf"a.png' {told}"):
             picture(path)
 
 
 def test_a_format_that_is_not_offered(tmp_path):
     with pytest.raises(UserError, match="no picture in a format known here"):
-        picture(save(tmp_path / "a.png", corners(), format="TIFF"))
+        picture(save(tmp_path / "a.png", corners(), format="PPM"))
 
 
 def test_any_broken_file_is_a_user_error(tmp_path):

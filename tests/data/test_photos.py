@@ -3,8 +3,8 @@ import pytest
 import torch
 from PIL import Image
 
-from planaria.data import images, scenes
 from planaria.data import photos as module
+from planaria.data import scenes
 from planaria.data.photos import Photos, open_photos, unpacked
 from planaria.errors import UserError
 
@@ -114,7 +114,7 @@ def test_too_many_for_the_memory(tmp_path, monkeypatch):
 
 def test_a_photo_too_large_to_decode_is_refused(tmp_path, monkeypatch):
     plain(tmp_path / "a.png", (100, 100))
-    monkeypatch.setattr(images, "MOST_PIXELS", 9999)
+    monkeypatch.setattr("planaria.data.raster.MOST_PIXELS", 9999)
     with pytest.raises(UserError, match="million pixels"):
         open_photos(str(tmp_path))
 

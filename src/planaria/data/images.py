@@ -6,7 +6,6 @@ import io
 import re
 import stat
 import unicodedata
-import warnings
 from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import unquote, unquote_to_bytes
@@ -14,35 +13,26 @@ from xml.etree import ElementTree
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
+from PIL import Image, ImageDraw, ImageFont
 
 from planaria.data import builtin, emoji, keying, medmnist, scenes
 from planaria.data.fetch import fetch
+from planaria.data.raster import MOST_PIXELS as MOST_PIXELS
+from planaria.data.raster import decode
 from planaria.errors import UserError, missing_extra
 from planaria.types import Picture
 
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
-SUFFIXES = (".png", ".apng", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".svg")
+SUFFIXES = (".png", ".apng", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".svg")
 LARGEST = 4096
 """The most cells that a side, or its padding, may have."""
-MOST_PIXELS = 50_000_000
 MOST_BYTES = 200_000_000
 MOST_SVG_BYTES = 4_000_000
 MOST_WORDS = 200
 INK = (24, 24, 32, 255)
 
-_FRAME = re.compile(r"(.+\.(?:gif|png|apng|webp))#(\d{1,6})", re.IGNORECASE | re.DOTALL)
+_FRAME = re.compile(r"(.+\.(?:gif|png|apng|webp|avif|tiff?))#(\d{1,6})", re.IGNORECASE | re.DOTALL)
 _EMBEDDED = re.compile(r"data:image/(?:png|jpe?g|gif|webp);base64,(.+)", re.IGNORECASE | re.DOTALL)
 _SVG = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:svg|[?!][^\0]*?<svg)")
-_TURN = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 def picture(
@@ -88,14 +78,14 @@ def open_image(source: str | Path, pixels: int = 512, *, cache: Path | None = No
     - `medmnist:FLAG/INDEX`, `medmnist:FLAG/SPLIT/INDEX`, `medmnist:FLAG@64/INDEX`: a sample, see `medmnist.sample`
     - `https://...` or `http://...`: downloaded once
     - a built-in name, see `planaria list pictures` (write `./lizard` for a file of that name)
-    - anything else is a file: PNG, JPEG, WebP, BMP, GIF or SVG; of moving ones the first frame, or `cat.gif#3` for
-      the fourth
+    - anything else is a file: PNG, JPEG, WebP, BMP, GIF, TIFF, AVIF or SVG; of moving ones what shows first, or
+      `cat.gif#3` for the fourth frame, counted as `open_frames` counts
 
     `pixels` is the longest side of what has no pixels of its own: words, drawings, outlines. Files are not trusted:
     size and format are checked before anything is decoded. Raises UserError.
     """
     if isinstance(source, Path):
-        return _open_file(source, str(source), 0, pixels)
+        return _open_file(source, str(source), None, pixels)
     form, _, rest = source.partition(":")
     if form == "text":
         return _write(rest, pixels)
@@ -136,10 +126,10 @@ def name_of(source: str | Path) -> str:
     return slug or f"picture-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
 
 
-def _split_frame(source: str) -> tuple[str, int]:
-    """`cat.gif#3` as file name and frame; frame 0 where none is asked for."""
+def _split_frame(source: str) -> tuple[str, int | None]:
+    """`cat.gif#3` as file name and frame; None where none is asked for."""
     match = _FRAME.fullmatch(source)
-    return (match[1], int(match[2])) if match else (source, 0)
+    return (match[1], int(match[2])) if match else (source, None)
 
 
 def _resized(image: Image.Image, size: int) -> np.ndarray:
@@ -173,7 +163,7 @@ def _open_url(url: str, pixels: int, cache: Path | None) -> Image.Image:
         raise
 
 
-def _open_file(path: Path, shown: str, frame: int, pixels: int) -> Image.Image:
+def _open_file(path: Path, shown: str, frame: int | None, pixels: int) -> Image.Image:
     """A picture file, called `shown` in errors."""
     try:
         path = path.expanduser()
@@ -190,13 +180,9 @@ def _open_file(path: Path, shown: str, frame: int, pixels: int) -> Image.Image:
         with path.open("rb") as file:
             head = file.read(1024)
             file.seek(0)
-            if head.startswith(b"\x89PNG") and head[12:16] == b"IHDR":  # Pillow looks on past a header that is all
-                declared = int.from_bytes(head[16:20], "big") * int.from_bytes(head[20:24], "big")
-                if declared > MOST_PIXELS:
-                    raise _too_large(declared, shown)
             if path.suffix.lower() == ".svg" or _SVG.match(head):
                 return _draw_svg(file.read(MOST_SVG_BYTES + 1), shown, pixels)
-            return _decode(file, shown, frame)
+            return decode(file, shown, frame)
     except OSError as error:
         raise UserError(f"cannot read {shown!r}: {error.strerror}") from error
 
@@ -211,54 +197,6 @@ def _missing(path: Path, shown: str) -> UserError:
         f"no picture {shown!r}; give a picture file, a web address, an emoji, text:WORDS, scene:NAME,"
         f" medmnist:FLAG/INDEX or a built-in: {', '.join(builtin.PICTURES)}.{hint}"
     )
-
-
-def _decode(file: io.BytesIO | io.BufferedReader, shown: str, frame: int) -> Image.Image:
-    """Frame `frame` of a raster picture, after its declared size was found bearable."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's remarks on odd files: what matters is checked or raised below
-        try:
-            with Image.open(file, formats=FORMATS) as image:
-                if frame and frame >= (frames := getattr(image, "n_frames", 1)):
-                    raise UserError(f"{shown!r} asks for a frame that is not there; it has 0 to {frames - 1}")
-                for wanted in (0, frame):  # a later frame of a GIF may be larger than the first
-                    image.seek(wanted)
-                    if image.width * image.height > MOST_PIXELS:
-                        raise _too_large(image.width * image.height, shown)
-                return _straighten(image)
-        except UserError:
-            raise
-        except Image.DecompressionBombError as error:
-            raise _too_large(int(re.findall(r"\d+", str(error))[0]), shown) from error
-        except UnidentifiedImageError as error:
-            raise UserError(f"{shown!r} is no picture in a format known here: {', '.join(FORMATS)}, SVG") from error
-        except Exception as error:  # a decoder at work on a file that cannot be trusted may raise anything
-            raise UserError(f"{shown!r} is broken or cut short") from error
-
-
-def _too_large(pixels: int, shown: str) -> UserError:
-    """The error for a picture that declares more pixels than are safe to decode."""
-    limit = MOST_PIXELS // 1_000_000
-    return UserError(f"{shown!r} has {pixels / 1e6:,.1f} million pixels; the limit is {limit} million: make it smaller")
-
-
-def _straighten(image: Image.Image) -> Image.Image:
-    """A picture of any mode as upright RGBA, or mode F in 0..1 where it is 16-bit grey."""
-    image.load()
-    try:
-        turn = _TURN.get(image.getexif().get(0x0112, 1))
-    except Exception:  # broken EXIF says nothing about the picture, which then lies as it lies
-        turn = None
-    if image.mode.startswith("I"):
-        levels = np.asarray(image)
-        grey = (levels / 65535).clip(0, 1).astype(np.float32)
-        flat = Image.fromarray(grey)
-        if (clear := image.info.get("transparency")) is not None:
-            eight = Image.fromarray((grey * 255).round().astype(np.uint8))
-            flat = Image.merge("LA", (eight, Image.fromarray(np.uint8(255) * (levels != clear)))).convert("RGBA")
-    else:
-        flat = image.convert("RGBA")
-    return flat if turn is None else flat.transpose(turn)
 
 
 def _draw_svg(data: bytes, shown: str, pixels: int) -> Image.Image:
@@ -283,7 +221,7 @@ def _draw_svg(data: bytes, shown: str, pixels: int) -> Image.Image:
         raise
     except (ValueError, ElementTree.ParseError) as error:
         raise UserError(f"{shown!r} is no SVG that can be drawn: {' '.join(str(error).split())}") from error
-    return _decode(io.BytesIO(bytes(png)), shown, 0)
+    return decode(io.BytesIO(bytes(png)), shown)
 
 
 def _check_reference(value: str, shown: str) -> None:
@@ -293,7 +231,7 @@ def _check_reference(value: str, shown: str) -> None:
     match = _EMBEDDED.fullmatch(value)
     if match is None:
         raise UserError(f"{shown!r} refers to {value[:60]!r}, outside itself: embed it, or remove it")
-    _decode(io.BytesIO(base64.b64decode(unquote_to_bytes(match[1]))), f"{shown}, the picture embedded in it", 0)
+    decode(io.BytesIO(base64.b64decode(unquote_to_bytes(match[1]))), f"{shown}, the picture embedded in it")
 
 
 def _write(words: str, pixels: int) -> Image.Image:

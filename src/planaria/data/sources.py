@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import final
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
-from planaria.data.images import MOST_PIXELS, open_image
+from planaria.data.images import open_image
+from planaria.data.raster import FORMATS, MOST_PIXELS, first_frame, frames_of, seen
 from planaria.errors import UserError
 
-STILLS = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+STILLS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".avif")
 """Pictures that a folder of frames may hold; what else lies there is left alone."""
-MOVING = (".gif", ".webp", ".png", ".apng")
+MOVING = (".gif", ".webp", ".png", ".apng", ".tif", ".tiff", ".avif")
 NOTE = ".planaria-frames.json"
 """What a folder of frames says of itself: where they came from, and how many a second."""
 FPS = 30.0
@@ -24,7 +25,6 @@ MOST_FRAMES = 1_000_000
 LOOKS = 12
 """Places of a source that are looked at to tell whether it is grey."""
 _GREY_MODES = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "F"}
-_FORMATS = ("PNG", "GIF", "WEBP", "JPEG", "BMP")
 
 
 class Source(ABC):
@@ -74,9 +74,7 @@ class Pictures(Source):
         image = open_image(self.paths[k])
         if image.size != (self._size or image.size):
             raise self._uneven(self.paths[k], image.size, self._size or image.size)
-        if image.mode == "F":
-            return np.rint(np.asarray(image) * 65535).astype(np.uint16)[..., None]
-        return np.asarray(image)
+        return levels(image)
 
     def frames(self, start: int = 0, every: int = 1) -> Iterator[np.ndarray]:
         """Pictures from frame `start` on, each `every`-th."""
@@ -95,7 +93,7 @@ class Pictures(Source):
 
 @final
 class Animation(Source):
-    """A GIF, WebP or APNG, its frames as they are seen, each laid over the last as the file says.
+    """A GIF, WebP, AVIF, APNG or TIFF, its frames as they are seen, each laid over the last as the file says.
 
     It is read once as a whole, to know its frames and how long they stand: `fps` goes by the middle one.
     """
@@ -104,6 +102,7 @@ class Animation(Source):
         self.name, self._path = str(path), path
         self._grey, lasting = True, []
         for image, milliseconds in self._read():
+            self.kind = image.dtype.type
             self._grey = self._grey and tint(image) == 0
             lasting.append(milliseconds)
         self.count = self.expected = len(lasting)
@@ -124,15 +123,15 @@ class Animation(Source):
         k = 0
         try:
             with warnings.catch_warnings(action="ignore"):  # remarks on odd files: what matters is raised
-                image = Image.open(self._path, formats=_FORMATS)
+                image = Image.open(self._path, formats=FORMATS)
             with image:
                 size = image.size
-                hidden = 1 if image.info.get("default_image") else 0  # an APNG may begin with a picture for others
+                hidden = first_frame(image)
                 with warnings.catch_warnings(action="ignore"):
-                    count = min(getattr(image, "n_frames", 1), MOST_FRAMES)
-                for k in range(hidden, count):
+                    count = min(frames_of(image), MOST_FRAMES)
+                for k in range(count):
                     with warnings.catch_warnings(action="ignore"):
-                        made = self._frame(image, k, size)
+                        made = self._frame(image, hidden + k, size)
                     yield made
         except UserError:
             raise
@@ -145,8 +144,9 @@ class Animation(Source):
             raise UserError(f"{self.name}: frames of {image.width}x{image.height} pixels are too large")
         if image.size != size:
             raise UserError(f"{self.name}: frames have one size, but frame {k} has another")
-        upright = np.asarray(_upright(image.convert("RGBA")))
-        stands = float(image.info.get("duration") or 0)  # some readers know it only now
+        stands = float(image.info.get("duration") or 0)
+        upright = levels(seen(image, self.name))
+        stands = float(image.info.get("duration") or stands)  # some readers know it only now
         return upright, stands if stands > 10 else 100.0  # as browsers take it
 
 
@@ -206,22 +206,22 @@ def tint(image: np.ndarray) -> int:
 
 
 def moves(path: Path) -> bool:
-    """Whether a picture file holds more than one frame, or is a GIF too broken to tell how many."""
+    """Whether a picture file holds more than one picture that moves, or is a GIF too broken to tell how many."""
     with warnings.catch_warnings(action="ignore"):
         try:
-            with Image.open(path, formats=_FORMATS) as image:
-                return getattr(image, "n_frames", 1) > 1
+            with Image.open(path, formats=FORMATS) as image:
+                return frames_of(image) > 1 or first_frame(image) > 0
         except UnidentifiedImageError:  # what is wrong with it, its reader says
             return False
         except Exception:
             return path.suffix.lower() == ".gif"
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # broken EXIF says nothing about the picture, which then lies as it lies
-        return image
+def levels(image: Image.Image) -> np.ndarray:
+    """What `seen` gives as an array: RGBA `(h, w, 4)` uint8, or grey `(h, w, 1)` uint16."""
+    if image.mode == "F":
+        return np.rint(np.asarray(image) * 65535).astype(np.uint16)[..., None]
+    return np.asarray(image)
 
 
 def _spread(count: int) -> list[int]:
@@ -233,7 +233,7 @@ def _head(path: Path) -> tuple[str, tuple[int, int]]:
     """Mode and size (width, height) of a picture file, from its first bytes."""
     with warnings.catch_warnings(action="ignore"):
         try:
-            with Image.open(path, formats=_FORMATS) as image:
+            with Image.open(path, formats=FORMATS) as image:
                 return image.mode, image.size
         except Exception:  # the reader of pictures tells what is wrong, in words
             image = open_image(path)

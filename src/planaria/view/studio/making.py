@@ -201,17 +201,14 @@ def export(model: str, output: str) -> dict[str, Any]:
 def upload(source: str, output: str, shown: str) -> dict[str, Any]:
     """Check an uploaded raster picture and write it anew as PNG, at most 1024 pixels a side."""
     from planaria.data import keying
-    from planaria.data.images import open_image
+    from planaria.data.raster import FORMATS, decode
+    from planaria.files import HEAD, what_it_really_is
 
-    with Path(source).open("rb") as f:
-        head = f.read(16)
-    raster = head.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"BM"))
-    if not raster and not (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
-        raise UserError(f"{shown!r} is no picture in a format known here: PNG, JPEG, WEBP, BMP, GIF")
-    try:
-        image = open_image(Path(source))
-    except UserError as e:
-        raise UserError(str(e).replace(source, shown)) from None
+    with Path(source).open("rb") as file:
+        if what_it_really_is(file.read(HEAD)) == "an SVG drawing":
+            raise UserError(f"{shown!r} is an SVG drawing, no picture in a format known here: {', '.join(FORMATS)}")
+        file.seek(0)
+        image = decode(file, shown)
     remark = keying.remark(image, "none", False, shown)
     return {**_written(image, output, 1024), "remark": remark and {"text": remark.text, "settings": remark.settings}}
 
