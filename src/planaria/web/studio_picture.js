@@ -5,7 +5,7 @@ import { ask } from "./studio_wire.js";
 
 const MOST_BYTES = 20_000_000;
 const EXAMPLE = "\u{1F98E}  or  text:HELLO";
-const FORMATS = "image/png,image/jpeg,image/webp,image/gif,image/bmp";
+const FORMATS = "image/png,image/jpeg,image/webp,image/gif,image/bmp,image/tiff,image/avif";
 
 /**
  * The chooser. `names`: built-in pictures; `thumb(source)`: address of a thumbnail or null; `onpick()` at each choice;
