@@ -48,6 +48,10 @@ _BYTES: tuple[tuple[bytes, str], ...] = (  # of these, the first that fits: regu
     (rb"SQLite format 3\0", "a database"),
     (rb"\x7fELF|MZ.{58}|\xcf\xfa\xed\xfe", "a program"),
 )
+_MARKS = (  # the longer ones first: that of UTF-32 begins as that of UTF-16
+    (codecs.BOM_UTF32_LE, "utf-32", 4), (codecs.BOM_UTF32_BE, "utf-32", 4), (codecs.BOM_UTF16_LE, "utf-16", 2),
+    (codecs.BOM_UTF16_BE, "utf-16", 2), (b"<\0", "utf-16-le", 2), (b"\0<", "utf-16-be", 2),
+)  # fmt: skip
 _SKIPPED = r"(?>\s|<\?.*?\?>|<!--.*?-->)*+"
 _TEXTS: tuple[tuple[str, str], ...] = (  # the same, on what is text
     (r"version https?://(?:git-lfs|hawser)\.github\.com/", "a Git LFS pointer: run git lfs pull"),
@@ -118,10 +122,10 @@ def what_it_really_is(head: bytes) -> str:
 
 def _text(head: bytes) -> str | None:
     """The first bytes as text, without the mark of its byte order; None where they aren't text."""
-    wide = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    text = head.decode("utf-16" if wide else "utf-8-sig", "replace" if wide else "ignore")
+    encoding, width = next((told for mark, *told in _MARKS if head.startswith(mark)), ("utf-8-sig", 1))
+    text = head.decode(encoding, "ignore" if width == 1 else "replace").removeprefix("\ufeff")
     odd = sum(not (c.isprintable() or c in "\n\r\t\f") for c in text)
-    return text if odd == 0 and len(text) * (1 + wide) > 0.9 * len(head) - 4 else None
+    return text if odd == 0 and len(text) * width > 0.9 * len(head) - 4 else None
 
 
 def instead(name: str, head: bytes, wanted: str) -> str:

@@ -13,6 +13,7 @@ import torch
 from PIL import Image, ImageFile
 
 from planaria.commands import install
+from planaria.data import svg
 from planaria.data.images import picture
 from planaria.errors import UserError
 
@@ -80,6 +81,56 @@ def test_bad_svg(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(UserError, match=message):
         picture(path)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "declared"),
+    [
+        ("latin-1", "ISO-8859-1"), ("cp1252", "windows-1252"), ("koi8-r", "KOI8-R"), ("shift_jis", "Shift_JIS"),
+        ("utf-8-sig", "UTF-8"), ("utf-16", "UTF-16"), ("utf-16-le", "UTF-16LE"), ("utf-16-be", ""), ("utf-32", ""),
+        ("utf-8", "utf-16"),
+    ],
+)  # fmt: skip
+def test_svg_in_any_encoding(tmp_path, encoding, declared):
+    pytest.importorskip("resvg_py")
+    word = {"koi8-r": "\u0436", "shift_jis": "\u3042"}.get(encoding, "\u00e2")
+    text = f"<?xml version='1.0'{f' encoding={declared!r}' if declared else ''}?>" if declared else ""
+    text += SVG.format(f'<!-- {word} --><rect width="20" height="10" fill="red" id="{word}"/>')
+    for name in ("a.svg", "no suffix"):
+        (tmp_path / name).write_bytes(text.encode(encoding))
+        assert pixel(picture(tmp_path / name, 20), 5, 10) == RED
+
+
+def test_svg_in_an_encoding_that_is_none(tmp_path):
+    pytest.importorskip("resvg_py")
+    path = tmp_path / "a.svg"
+    for name in ("klingon-8", "hex", "utf-8"):
+        path.write_bytes(f"<?xml version='1.0' encoding='{name}'?>".encode() + SVG.format("").encode() + b"\xff")
+        with pytest.raises(UserError, match="is no SVG that can be drawn"):
+            picture(path)
+
+
+@pytest.mark.parametrize("family", ["", "Helvetica", "Helvetica Neue, sans-serif", "serif", "monospace", "cursive"])
+def test_svg_text_is_drawn(tmp_path, family):
+    pytest.importorskip("resvg_py")
+    path = tmp_path / "a.svg"
+    named = f'font-family="{family}"' if family else ""
+    path.write_text(SVG.format(f'<text x="1" y="8" font-size="8" {named}>Hi</text>'))
+    ink = picture(path, 60)[3]
+    assert 0.05 < ink.mean() < 0.5
+    path.write_text(SVG.format(f'<text x="1" y="8" font-size="8" {named}>Ho</text>'))
+    assert not torch.equal(picture(path, 60)[3], ink)
+
+
+def test_svg_text_that_no_font_has_is_told(tmp_path, monkeypatch):
+    pytest.importorskip("resvg_py")
+    path = tmp_path / "a.svg"
+    path.write_text(SVG.format('<title>\u5b57</title><text x="1" y="8">a \u597d</text>'), encoding="utf-8")
+    monkeypatch.setattr(svg, "_letter", lambda letter, fonts: b"an empty box")
+    with pytest.raises(UserError, match="a.svg' has letters that no font here can draw: '\u597d'; turn its text into"):
+        picture(path, 60)
+    monkeypatch.setattr(svg, "_letter", lambda letter, fonts: letter.encode())
+    assert picture(path, 60)[3].max() == 1
 
 
 def test_svg_without_its_extra(tmp_path, monkeypatch):

@@ -1,37 +1,33 @@
 """Pictures to grow: whatever a person points at, as premultiplied RGBA on a small grid."""
 
-import base64
 import hashlib
-import io
 import re
 import stat
 import unicodedata
 from difflib import get_close_matches
 from pathlib import Path
-from urllib.parse import unquote, unquote_to_bytes
-from xml.etree import ElementTree
+from urllib.parse import unquote
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from planaria.data import builtin, emoji, keying, medmnist, scenes
+from planaria.data import builtin, emoji, keying, medmnist, scenes, svg
 from planaria.data.fetch import fetch
 from planaria.data.raster import MOST_PIXELS as MOST_PIXELS
 from planaria.data.raster import decode
-from planaria.errors import UserError, missing_extra
+from planaria.errors import UserError
+from planaria.files import HEAD, what_it_really_is
 from planaria.types import Picture
 
 SUFFIXES = (".png", ".apng", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".svg")
 LARGEST = 4096
 """The most cells that a side, or its padding, may have."""
 MOST_BYTES = 200_000_000
-MOST_SVG_BYTES = 4_000_000
 MOST_WORDS = 200
 INK = (24, 24, 32, 255)
 
 _FRAME = re.compile(r"(.+\.(?:gif|png|apng|webp|avif|tiff?))#(\d{1,6})", re.IGNORECASE | re.DOTALL)
-_EMBEDDED = re.compile(r"data:image/(?:png|jpe?g|gif|webp);base64,(.+)", re.IGNORECASE | re.DOTALL)
 _SVG = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:svg|[?!][^\0]*?<svg)")
 
 
@@ -178,10 +174,11 @@ def _open_file(path: Path, shown: str, frame: int | None, pixels: int) -> Image.
         raise UserError(f"{shown!r} is {about.st_size:,} bytes; the limit is {MOST_BYTES:,}")
     try:
         with path.open("rb") as file:
-            head = file.read(1024)
+            head = file.read(HEAD)
             file.seek(0)
-            if path.suffix.lower() == ".svg" or _SVG.match(head):
-                return _draw_svg(file.read(MOST_SVG_BYTES + 1), shown, pixels)
+            really = what_it_really_is(head)
+            if really == "an SVG drawing" or _SVG.match(head) or (path.suffix.lower() == ".svg" and ":" not in really):
+                return svg.draw(file.read(svg.MOST_BYTES + 1), shown, pixels)
             return decode(file, shown, frame)
     except OSError as error:
         raise UserError(f"cannot read {shown!r}: {error.strerror}") from error
@@ -197,41 +194,6 @@ def _missing(path: Path, shown: str) -> UserError:
         f"no picture {shown!r}; give a picture file, a web address, an emoji, text:WORDS, scene:NAME,"
         f" medmnist:FLAG/INDEX or a built-in: {', '.join(builtin.PICTURES)}.{hint}"
     )
-
-
-def _draw_svg(data: bytes, shown: str, pixels: int) -> Image.Image:
-    """An SVG drawing whose longest side is `pixels`; it may refer to nothing outside itself."""
-    try:
-        from resvg_py import svg_to_bytes
-    except ImportError:
-        raise missing_extra("reading SVG", "svg") from None
-    if len(data) > MOST_SVG_BYTES:
-        raise UserError(f"{shown!r} is an SVG of more than {MOST_SVG_BYTES:,} bytes; simplify it first")
-    try:
-        text = data.decode("utf-8-sig")
-        if "<!ENTITY" in text:
-            raise UserError(f"{shown!r} declares XML entities, which are not expanded here; save it as plain SVG")
-        for element in ElementTree.fromstring(text).iter():
-            for key, value in element.attrib.items():
-                # The renderer would read any file of this machine that an href names.
-                if key.rpartition("}")[2] == "href" and element.tag.rpartition("}")[2] != "a":
-                    _check_reference(value, shown)
-        png = svg_to_bytes(svg_string=text, width=pixels, height=pixels)
-    except UserError:
-        raise
-    except (ValueError, ElementTree.ParseError) as error:
-        raise UserError(f"{shown!r} is no SVG that can be drawn: {' '.join(str(error).split())}") from error
-    return decode(io.BytesIO(bytes(png)), shown)
-
-
-def _check_reference(value: str, shown: str) -> None:
-    """Raise UserError unless a reference in an SVG stays inside it: `#name`, or a sound embedded picture."""
-    if value.startswith("#"):
-        return
-    match = _EMBEDDED.fullmatch(value)
-    if match is None:
-        raise UserError(f"{shown!r} refers to {value[:60]!r}, outside itself: embed it, or remove it")
-    decode(io.BytesIO(base64.b64decode(unquote_to_bytes(match[1]))), f"{shown}, the picture embedded in it")
 
 
 def _write(words: str, pixels: int) -> Image.Image:

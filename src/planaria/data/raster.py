@@ -46,10 +46,8 @@ def decode(file: io.BytesIO | io.BufferedReader, shown: str, frame: int | None =
             with Image.open(file, formats=FORMATS) as image:
                 if frame and frame >= (count := frames_of(image)):
                     raise UserError(f"{shown!r} asks for a frame that is not there; it has 0 to {count - 1}")
-                for k in (
-                    0,
-                    0 if frame is None else frame + first_frame(image),
-                ):  # a later frame of a GIF may be larger than the first
+                wanted = 0 if frame is None else frame + first_frame(image)
+                for k in (0, wanted):  # a later frame of a GIF may be larger than the first
                     image.seek(k)
                     if image.width * image.height > MOST_PIXELS:
                         raise too_large(image.width * image.height, shown)

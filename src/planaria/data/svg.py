@@ -1,0 +1,115 @@
+"""SVG drawings: in any encoding, with text in a font that is there, and nothing from outside themselves."""
+
+import base64
+import codecs
+import io
+import re
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote_to_bytes
+from xml.etree import ElementTree
+
+from PIL import Image
+
+from planaria.data.raster import decode
+from planaria.errors import UserError, missing_extra
+
+MOST_BYTES = 4_000_000
+_EMBEDDED = re.compile(r"data:image/(?:png|jpe?g|gif|webp);base64,(.+)", re.IGNORECASE | re.DOTALL)
+_DECLARED = re.compile(rb"\s*<\?xml\b[^>]*?\bencoding\s*=\s*[\"']([A-Za-z][\w.-]*)[\"']")
+_MARKS = (  # the longer ones first: that of UTF-32 begins as that of UTF-16
+    (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"), (b"<\0", "utf-16-le"), (b"\0<", "utf-16-be"),
+)  # fmt: skip
+_SERIF = re.compile(r"(?<!sans-)\bserif\b|\b(?:times|georgia|garamond|palatino)\b", re.IGNORECASE)
+_NO_LETTER = "\U0010ffff"
+
+
+def draw(data: bytes, shown: str, pixels: int) -> Image.Image:
+    """An SVG drawing, called `shown` in errors, whose longest side is `pixels`.
+
+    Its text is drawn in DejaVu, the same letters on every machine; those that it lacks, in a font of the system.
+    Raises `UserError` for what refers to anything outside itself, and for letters that no font has.
+    """
+    try:
+        from resvg_py import svg_to_bytes
+    except ImportError:
+        raise missing_extra("reading SVG", "svg") from None
+    if len(data) > MOST_BYTES:
+        raise UserError(f"{shown!r} is an SVG of more than {MOST_BYTES:,} bytes; simplify it first")
+    try:
+        text = _decoded(data)
+        if "<!ENTITY" in text:
+            raise UserError(f"{shown!r} declares XML entities, which are not expanded here; save it as plain SVG")
+        words = set()
+        for element in ElementTree.fromstring(text).iter():
+            tag = str(element.tag).rpartition("}")[2]
+            for key, value in element.attrib.items():
+                # The renderer would read any file of this machine that an href names.
+                if key.rpartition("}")[2] == "href" and tag != "a":
+                    _check_reference(value, shown)
+            words |= set("".join(element.itertext())) if tag == "text" else set()
+        fonts = _fonts(words, text, shown) if words else {}
+        png = svg_to_bytes(svg_string=text, width=pixels, height=pixels, **fonts)
+    except UserError:
+        raise
+    except (ValueError, LookupError, ElementTree.ParseError) as error:
+        raise UserError(f"{shown!r} is no SVG that can be drawn: {' '.join(str(error).split())}") from error
+    return decode(io.BytesIO(bytes(png)), shown)
+
+
+def _decoded(data: bytes) -> str:
+    """XML as text: by the mark at its beginning, else as its declaration says, else UTF-8."""
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            return data.decode(encoding)
+    declared = _DECLARED.match(data[:1024])
+    encoding = declared[1].decode("ascii") if declared else "utf-8"
+    return data.decode("utf-8" if re.match("utf-?(?:16|32)|ucs", encoding, re.IGNORECASE) else encoding)
+
+
+def _fonts(words: Iterable[str], text: str, shown: str) -> dict[str, Any]:
+    """The fonts that have all letters of `words`, as the renderer takes them."""
+    import matplotlib  # for DejaVu, which it brings along
+    from matplotlib.ft2font import FT2Font
+
+    folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    sans, serif, mono = "DejaVu Sans", "DejaVu Serif", "DejaVu Sans Mono"
+    fonts = {
+        "skip_system_fonts": True, "font_files": sorted(str(path) for path in folder.glob("DejaVu*.ttf")),
+        "font_family": sans, "sans_serif_family": sans, "cursive_family": sans, "fantasy_family": sans,
+        "monospace_family": mono, "serif_family": serif if _SERIF.search(text) else sans,
+    }  # fmt: skip
+    have = FT2Font(str(folder / "DejaVuSans.ttf")).get_charmap()
+    lacking = sorted(c for c in words if ord(c) not in have and unicodedata.category(c)[0] in "LNPS")
+    if not lacking:
+        return fonts
+    fonts["skip_system_fonts"] = False
+    none = _letter(_NO_LETTER, fonts)
+    if undrawn := [c for c in lacking if _letter(c, fonts) in (none, b"")]:
+        told = " ".join(map(repr, undrawn[:12]))
+        raise UserError(f"{shown!r} has letters that no font here can draw: {told}; turn its text into paths")
+    return fonts
+
+
+def _letter(letter: str, fonts: dict[str, Any]) -> bytes:
+    """How a letter is drawn; nothing where nothing is to be seen of it."""
+    from resvg_py import svg_to_bytes
+
+    text = (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 40"><text x="9" y="30" font-size="20">{}</text></svg>'
+    )
+    with Image.open(io.BytesIO(bytes(svg_to_bytes(svg_string=text.format(letter), **fonts)))) as image:
+        return image.tobytes() if image.convert("RGBA").getchannel("A").getbbox() else b""
+
+
+def _check_reference(value: str, shown: str) -> None:
+    """Raise `UserError` unless a reference in an SVG stays inside it: `#name`, or a sound embedded picture."""
+    if value.startswith("#"):
+        return
+    match = _EMBEDDED.fullmatch(value)
+    if match is None:
+        raise UserError(f"{shown!r} refers to {value[:60]!r}, outside itself: embed it, or remove it")
+    decode(io.BytesIO(base64.b64decode(unquote_to_bytes(match[1]))), f"{shown}, the picture embedded in it")
