@@ -192,7 +192,7 @@ def test_a_film_that_says_no_length_and_is_cut_short(tmp_path):
 
 def test_frames_too_large_to_decode_are_refused(tmp_path, monkeypatch):
     path = encode(tmp_path / "a.mp4", steps(2, 480, 640))
-    monkeypatch.setattr("planaria.data.video.MOST_PIXELS", 640 * 480 - 1)
+    monkeypatch.setattr("planaria.data.viewing.MOST_PIXELS", 640 * 480 - 1)
     with pytest.raises(UserError, match="frames of 640x480 pixels are too large"):
         open_frames(path)
 

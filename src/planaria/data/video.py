@@ -5,17 +5,14 @@ import warnings
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, final
+from typing import IO, Any, final
 
 import numpy as np
-from PIL import Image
 
-from planaria.data.images import MOST_PIXELS
 from planaria.data.sources import FPS, LOOKS, Source, tint
+from planaria.data.viewing import Viewer, decoder_of
 from planaria.errors import UserError, missing_extra
-
-if TYPE_CHECKING:
-    from av import VideoFrame
+from planaria.files import HEAD, instead
 
 FILMS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi")
 SHORT = 500
@@ -35,23 +32,25 @@ class Film(Source):
 
     def __init__(self, path: Path) -> None:
         self.name, self._path = str(path), path
-        with self._open() as (box, stream):
+        with self._open() as (box, stream, _):
             rate = stream.average_rate or stream.guessed_rate
             self.fps = float(rate) if rate and 0.01 <= rate <= 1000 else FPS
-            lasts = float(stream.duration * stream.time_base) if stream.duration else (box.duration or 0) / 1e6
-            self.expected = stream.frames or round(lasts * self.fps) or None
+            timed = stream.duration and stream.time_base
+            lasts = float(stream.duration * stream.time_base) if timed else (box.duration or 0) / 1e6
+            self.expected = max(0, stream.frames or round(lasts * self.fps)) or None
 
     def frames(self, start: int = 0, every: int = 1) -> Iterator[np.ndarray]:
         """Pictures from frame `start` on, each `every`-th."""
         k = 0
-        with self._open() as (box, stream):
+        with self._open() as (box, stream, decoder):
+            view = Viewer(stream, self.name)
             try:
                 for packet in box.demux(stream):
                     if packet.is_corrupt:
                         raise UserError(f"{self.name} is broken or cut short after frame {k}")
-                    for frame in packet.decode():
+                    for frame in decoder.decode(packet):
                         if k >= start and (k - start) % every == 0:
-                            yield self._picture(frame, stream)
+                            yield view(frame)
                         k += 1
             except UserError:
                 raise
@@ -72,20 +71,20 @@ class Film(Source):
             with contextlib.suppress(UserError):  # what can't be had here is met again, and told, in reading
                 yield from self.frames()
             return
-        from av.error import FFmpegError
-
-        with self._open() as (box, stream):
+        with self._open() as (box, stream, decoder):
+            view = Viewer(stream, self.name)
             for k in range(LOOKS if box.duration else 1):
-                with contextlib.suppress(FFmpegError):
+                with contextlib.suppress(Exception):  # what is broken there is told by reading it
                     if k:
                         box.seek(k * box.duration // LOOKS)
-                    frame = next(box.decode(stream), None)
+                        decoder.flush_buffers()
+                    frame = next((frame for packet in box.demux(stream) for frame in decoder.decode(packet)), None)
                     if frame is not None:
-                        yield self._picture(frame, stream)
+                        yield view(frame)
 
     @contextlib.contextmanager
-    def _open(self) -> Iterator[tuple[Any, Any]]:
-        """The container and its film, read through a file, so that nothing else can be meant by its name."""
+    def _open(self) -> Iterator[tuple[Any, Any, Any]]:
+        """Container, film and decoder of a file, which is opened here: so its name can mean nothing else."""
         try:
             import av
         except ImportError:
@@ -103,22 +102,9 @@ class Film(Source):
                 raise UserError(f"{self.name} is broken or cut short") from error
             if stream is None:
                 raise UserError(f"{self.name} holds no pictures")
-            context: Any = stream.codec_context
-            if context.width * context.height > MOST_PIXELS:
-                raise UserError(f"{self.name}: frames of {context.width}x{context.height} pixels are too large")
-            context.options = {"max_pixels": str(MOST_PIXELS)}
-            context.thread_type = "AUTO"
-            yield box, stream
-
-    def _picture(self, frame: "VideoFrame", stream: Any) -> np.ndarray:
-        """A frame as a person sees it: RGB, or RGBA where it has alpha, with square pixels, upright."""
-        clear = any(part.is_alpha for part in frame.format.components)
-        image = frame.to_ndarray(format="rgba" if clear else "rgb24")
-        wide = stream.sample_aspect_ratio
-        if wide and wide != 1 and 0.1 <= wide <= 10:
-            size = max(1, round(frame.width * wide)), frame.height
-            image = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
-        return np.ascontiguousarray(np.rot90(image, frame.rotation // 90))
+            if stream.disposition & av.stream.Disposition.attached_pic:
+                raise UserError(f"{self.name} holds no film, only sound and a picture of its cover")
+            yield box, stream, decoder_of(stream, self.name)
 
 
 def write_mp4(frames: Iterable[np.ndarray], path: Path, fps: float) -> int:
@@ -161,7 +147,7 @@ def write_mp4(frames: Iterable[np.ndarray], path: Path, fps: float) -> int:
 
 def _container(file: IO[bytes], name: str) -> str:
     """The kind of a film file by its first bytes, by the name FFmpeg has for it; it must be as long as it says."""
-    head, size = file.read(64), file.seek(0, 2)
+    head, size = file.read(HEAD), file.seek(0, 2)
     file.seek(0)
     if not size:
         raise UserError(f"{name} is empty")
@@ -173,7 +159,7 @@ def _container(file: IO[bytes], name: str) -> str:
     elif head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
         kind, says = "mov", _mov_bytes(file, size)
     else:
-        raise UserError(f"{name} is no film known here: {', '.join(FILMS)}")
+        raise UserError(instead(name, head, f"film known here: {', '.join(FILMS)}"))
     if says > size:
         raise UserError(f"{name} is cut short: {size:,} of {says:,} bytes are there")
     return kind
