@@ -1,6 +1,7 @@
 """Opening files that nobody vouches for: regular ones only, without blocking, in their folder."""
 
 import codecs
+import contextlib
 import errno
 import os
 import re
@@ -101,6 +102,21 @@ def read(path: str | Path, limit: int, *, inside: Path | None = None) -> bytes:
     if len(data) > limit:
         raise OSError(errno.EFBIG, f"larger than {limit:,} bytes", str(path))
     return data
+
+
+def unwritable(path: Path) -> str:
+    """Why no file can be written to `path`, to follow its name; "" where nothing speaks against it."""
+    try:
+        if path.is_dir():
+            return "is a folder"
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            path.lstat()
+        above = next(folder for folder in path.absolute().parents if folder.exists())
+    except (OSError, ValueError) as error:
+        return f"can't be written: {getattr(error, 'strerror', None) or error}"
+    if not above.is_dir():
+        return f"can't be written: {above} is a file"
+    return "" if os.access(above, os.W_OK | os.X_OK) else f"can't be written: no right to write in {above}"
 
 
 def what_it_really_is(head: bytes) -> str:

@@ -50,7 +50,7 @@ def test_where_it_goes_is_said_either_way(tmp_path):
     assert first.read_bytes() == second.read_bytes() == third.read_bytes()
 
 
-@pytest.mark.parametrize("name", ["a.gfi", "a.GIF", ".gif", "gif", "a"])
+@pytest.mark.parametrize("name", ["a.gfi", "a.G1F", ".gif", "gif", "a"])
 def test_unknown_formats(tmp_path, name):
     with pytest.raises(UserError, match="unknown format .*have: .gif, .html, .mp4, .onnx, .png, .webp"):
         write("lizard", tmp_path / name)

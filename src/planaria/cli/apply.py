@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from planaria.cli import asked
 from planaria.commands import command
 from planaria.errors import UserError, unknown
+from planaria.files import unwritable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -86,8 +87,10 @@ def apply(
         if value is not None and not least <= value <= 1_000_000:
             raise UserError(f"{name} {value}: {least} to 1000000")
     grid = asked.size(size)
-    if film is not None and film.suffix.lower() not in FILMS:
-        raise unknown("film format", film.suffix or film.name, FILMS)
+    if film is not None:
+        if film.suffix.lower() not in FILMS:
+            raise unknown("film format", film.suffix or film.name, FILMS)
+        _check_film(film)
     if source is not None and _same(source, output, film):
         raise UserError(f"{source} is what is to be repainted; name another file to write")
 
@@ -236,8 +239,8 @@ def _check_film(output: Path) -> None:
     suffix = output.suffix.lower()
     if suffix and suffix not in FILMS:
         raise unknown("film format", suffix, [*FILMS, "a folder"])
-    if suffix and output.is_dir():
-        raise UserError(f"{output} is a folder")
+    if suffix and (why := unwritable(output)):
+        raise UserError(f"{output} {why}")
     if not suffix and output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise UserError(f"{output} is there already; name a new or empty folder")
 
@@ -262,7 +265,7 @@ def _write_film(pictures: Iterator["np.ndarray"], output: Path, fps: float) -> N
         if len(kept) * picture.nbytes > MOST_BYTES:
             why = f"too much for a {suffix}, which is written at once"
             raise UserError(f"{why}: make it an .mp4, or smaller (--size)")
-    Film(np.stack(kept), tuple(range(len(kept))), fps=max(1, round(fps))).save(output.with_suffix(suffix), scale=1)
+    Film(np.stack(kept), tuple(range(len(kept))), fps=max(1, round(fps))).save(output, scale=1)
 
 
 def _write_folder(pictures: Iterator["np.ndarray"], output: Path, fps: float) -> None:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from planaria.errors import UserError, unknown
+from planaria.files import unwritable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from planaria.types import Picture
 
 FILMS = (".gif", ".mp4", ".webp")
+OTHERS = (
+    ".png", ".jpg", ".jpeg", ".bmp", ".apng", ".tif", ".tiff", ".avif", ".mov", ".m4v", ".mkv", ".webm", ".avi",
+)  # fmt: skip
+"""Endings that nobody means a folder by."""
 MOST_BYTES = 1_000_000_000
 """Memory that the frames of a GIF or WebP may take, which are written all at once."""
 
@@ -66,8 +71,24 @@ def frames(
     from planaria.data.frames import open_frames
 
     suffix = output.suffix.lower()
-    if suffix in (".png", ".jpg", ".jpeg", ".bmp", ".apng", ".mov", ".m4v", ".mkv", ".webm", ".avi"):
+    if suffix in (
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".bmp",
+        ".apng",
+        ".tif",
+        ".tiff",
+        ".avif",
+        ".mov",
+        ".m4v",
+        ".mkv",
+        ".webm",
+        ".avi",
+    ):
         raise unknown("format", suffix, [*FILMS, "a folder"])
+    if why := unwritable(output) if suffix in FILMS else "":
+        raise UserError(f"{output} {why}")
     if fps is not None and not 0.01 <= fps <= 1000:
         raise UserError(f"--fps {fps}: 0.01 to 1000")
     if _same(source, output):
@@ -133,8 +154,6 @@ def _film(found: "Frames", output: Path, suffix: str, rate: float, console: Cons
     from planaria.data.video import write_mp4
     from planaria.export.movie import Film
 
-    if output.is_dir():
-        raise UserError(f"{output} is a folder")
     with _progress(console) as progress:
         pictures = _pictures(_watched(found, 0, progress))
         if suffix == ".mp4":

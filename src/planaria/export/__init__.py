@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from planaria.errors import unknown
+from planaria.errors import UserError, unknown
+from planaria.files import unwritable
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,12 @@ def suffixes() -> list[str]:
 
 
 def writer(output: str | Path) -> ModuleType:
-    """The module that writes files named like `output`. Raises `UserError` where none does."""
+    """The module that writes files named like `output`. Raises `UserError` where none does, or none can be there."""
     path = Path(output)
     for module in _modules():
-        if path.suffix in module.SUFFIXES:
+        if path.suffix.lower() in module.SUFFIXES:
+            if why := unwritable(path):
+                raise UserError(f"{path} {why}")
             return module
     raise unknown("format", path.suffix or path.name, suffixes())
 

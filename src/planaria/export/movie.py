@@ -20,6 +20,7 @@ from planaria.core.solve import Solver
 from planaria.data.video import write_mp4
 from planaria.errors import UserError, unknown
 from planaria.export import Options
+from planaria.files import unwritable
 from planaria.living import Living, find
 from planaria.store import write_bytes
 from planaria.types import State
@@ -67,16 +68,17 @@ class Film:
         """
         path = Path(path)
         check_suffix(path)
-        if path.suffix == ".png":
+        suffix = path.suffix.lower()
+        if suffix == ".png":
             out = io.BytesIO()
             self.strip(scale=scale).save(out, "PNG")
             data = out.getvalue()
         else:
             big = self._enlarged(scale)
-            if path.suffix == ".mp4":
+            if suffix == ".mp4":
                 write_mp4(big, path, self.fps)
                 return path
-            data = self._pillow(big, path.suffix)
+            data = self._pillow(big, suffix)
         write_bytes(path, data)
         return path
 
@@ -190,7 +192,7 @@ class Take:
         """Run it and write it as `Film.save` does; an `.mp4` frame by frame, however long it is."""
         path = Path(path)
         check_suffix(path)
-        if path.suffix != ".mp4":
+        if path.suffix.lower() != ".mp4":
             return self.film(watch).save(path, scale=scale)
         big = _blown((image for _, image in watch(self)), _scale(scale, self.world.size, len(self), 1))
         write_mp4(big, path, self.fps)
@@ -198,14 +200,16 @@ class Take:
 
 
 def check_suffix(path: Path) -> None:
-    """Raise `UserError` unless `path` ends in a suffix that a film can be written with."""
-    if path.suffix not in SUFFIXES:
+    """Raise `UserError` unless `path` ends in a suffix that a film can be written with, and can be written."""
+    if path.suffix.lower() not in SUFFIXES:
         raise unknown("format", path.suffix or path.name, SUFFIXES)
+    if why := unwritable(path):
+        raise UserError(f"{path} {why}")
 
 
 def longer(fps: int, suffix: str) -> float:
     """How many times longer than it should a film of `fps` lasts in such a file, at least 1."""
-    return max(1.0, SHORTEST.get(suffix, 0) * fps / 1000)
+    return max(1.0, SHORTEST.get(suffix.lower(), 0) * fps / 1000)
 
 
 def _scale(scale: int | None, size: tuple[int, int], count: int, held: int) -> int:
@@ -375,7 +379,7 @@ def shoot(model: str | Path, options: Options) -> Film:
 def write(model: Path, output: Path, options: Options) -> Path:
     """Film a model into a `.gif`, `.webp`, `.mp4` or a `.png` strip."""
     check_suffix(output)
-    if output.suffix == ".mp4":
+    if output.suffix.lower() == ".mp4":
         return _found(model, options).save(output, scale=options.scale)
     return shoot(model, options).save(output, scale=options.scale)
 

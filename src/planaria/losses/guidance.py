@@ -60,7 +60,7 @@ def load_head(path: Path, width: int, device: torch.device) -> Head:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise UserError(f"{path} is too large for an aesthetic head of {width} numbers")
-        if path.suffix == ".json":
+        if path.suffix.lower() == ".json":
             told = json.loads(path.read_text(encoding="utf-8"))
             held = {key: torch.tensor(told[key], dtype=torch.float32) for key in ("weight", "bias") if key in told}
         else:

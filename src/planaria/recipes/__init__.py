@@ -57,7 +57,7 @@ def find(what: str) -> Recipe:
         return Recipe(what, {}, "the task's defaults", "")
     if path.is_dir() and (path / "config.yaml").exists():
         return dataclasses.replace(_read(path / "config.yaml", path.name), folder=path)
-    if path.suffix in (".yaml", ".yml"):
+    if path.suffix.lower() in (".yaml", ".yml"):
         return _read(path, path.stem)
     if what in shipped():
         return _read(shipped()[what], what)

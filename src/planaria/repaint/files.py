@@ -10,6 +10,7 @@ from torch import Tensor
 
 from planaria.data import images
 from planaria.errors import UserError, unknown
+from planaria.files import unwritable
 from planaria.store import write_bytes
 
 PICTURES = (".jpeg", ".jpg", ".png", ".webp")
@@ -63,8 +64,8 @@ def check_picture(path: Path, size: tuple[int, int] | None = None) -> None:
     suffix = path.suffix.lower()
     if suffix not in PICTURES:
         raise unknown("picture format", path.suffix or path.name, PICTURES)
-    if path.is_dir():
-        raise UserError(f"{path} is a folder")
+    if why := unwritable(path):
+        raise UserError(f"{path} {why}")
     if size is not None and max(size) > LONGEST.get(suffix, images.MOST_PIXELS):
         raise UserError(f"a {suffix} has at most {LONGEST[suffix]:,} pixels a side, not {max(size):,}; write a .png")
 
