@@ -66,8 +66,8 @@ _TEXTS: tuple[tuple[str, str], ...] = (  # the same, on what is text
     ),
     (r"\s*(?:\{\s*[\"}]|\[\s*[\[{\"\d\]-])", "JSON"),
     (rf"{_SKIPPED}<\w", "an XML text"),
-    (r"(?>#[^\n]*\n|\s)*+x\s*=\s*\d+\s*,\s*y\s*=", "a pattern of Life (RLE)"),
-    (r"(?>![^\n]*\n)++[.O*]", "a pattern of Life"),
+    (r"(?>#[^\n]*\n|\s)*+x\s*=\s*\d+\s*,\s*y\s*=", "a pattern of Life (RLE): sim:life begins with it (--from)"),
+    (r"(?>![^\n]*\n)++[.O*]", "a pattern of Life: sim:life begins with it (--from)"),
 )
 _CURES = {
     "a web page": f", not the file: {_LINK}",

@@ -1,6 +1,7 @@
 """Living: what a name stands for when it is to be run, and the state that its life begins with."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from planaria.core.layout import Layout, tiled
 from planaria.core.rule import Rule
 from planaria.core.solve import Solver
 from planaria.data import images
+from planaria.data.patterns import is_pattern
 from planaria.data.video import FILMS
 from planaria.engine.context import charge
 from planaria.errors import UserError
@@ -62,10 +64,10 @@ def find(
 ) -> Living:
     """What `what` stands for: a model file, a run folder, a model of the gallery, or `sim:NAME`.
 
-    `start` is None (as the model says, else the seed cell), `seed`, `random`, any picture of `data.images`, or a folder
-    of frames or a film, whose first frames are the context of a video model. `size` is that of its training where
-    None; for a photo that is to be repainted, as many cells in the photo's shape. `solver` takes the rule's steps
-    (`core.solve`), as it was trained where None. Raises `UserError`.
+    `start` is None (as the model says, else the seed cell), `seed`, `random`, any picture of `data.images`, a folder
+    of frames or a film, whose first frames are the context of a video model, or, of `sim:life`, a pattern (.rle,
+    .cells). `size` is that of its training where None; for a photo that is to be repainted, as many cells in the
+    photo's shape. `solver` takes the rule's steps (`core.solve`), as it was trained where None. Raises `UserError`.
     """
     grid = (size, size) if isinstance(size, int) else size
     if str(what).startswith(SIMULATED):
@@ -214,9 +216,10 @@ def _simulated(
 
     if solver is not None:
         raise UserError(f"{what} has a way of its own to take steps; leave out the solver")
-    rule = simulate.load(what.removeprefix(SIMULATED))
+    laid = is_pattern(str(start)) and re.match(rf"{SIMULATED}life\b", what) is not None
+    rule = simulate.load(what.removeprefix(SIMULATED), **({"start": str(start)} if laid else {}))
     grid = size or rule.size
-    if start is None or start == "seed":
+    if start is None or start == "seed" or laid:
         x = rule.start(1, grid, seed)
     else:
         x = begin(rule, rule.layout, grid, start, seed=seed, engine=engine)

@@ -58,7 +58,7 @@ def run(
         however long it is. Shown in the terminal if absent.
     start
         Where it begins: seed, random, a picture; for a video model also a folder of frames or a film, whose first
-        frames it is shown. By default as the model says.
+        frames it is shown; for sim:life also a pattern (.rle, .cells). By default as the model says.
     frames
         Whole frames of the film, the first shows the start; by default 100 of a video model.
     steps

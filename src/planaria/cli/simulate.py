@@ -27,6 +27,7 @@ def simulate(
     /,
     *,
     output: Annotated[Path | None, Parameter(alias="-o")] = None,
+    start: Annotated[str | None, Parameter(name="--from")] = None,
     frames: int = 200,
     size: str | None = None,
     seed: int | None = None,
@@ -47,6 +48,8 @@ def simulate(
     output
         A folder for numbered PNGs; or a film: .gif, .webp, .mp4 (extra `video`), .png for a strip. Shown in the
         terminal if absent.
+    start
+        A pattern that life begins with: a .rle or .cells file.
     frames
         How many.
     size
@@ -70,7 +73,7 @@ def simulate(
         raise UserError(f"a film needs --frames and --fps of at least 1, got {frames} and {fps}")
     sides = asked.size(size)
     words = {
-        "size": sides and f"{sides[0]}x{sides[1]}", "seed": seed, "skip": skip, "every": every,
+        "size": sides and f"{sides[0]}x{sides[1]}", "seed": seed, "skip": skip, "every": every, "start": start,
     }  # fmt: skip
     typed = [f"{key}={value}" for key, value in words.items() if value is not None]
     spec = spelled(what.removeprefix("sim:"), [*settings, *typed])

@@ -5,7 +5,7 @@ Gardner, "The fantastic combinations of John Conway's new solitaire game 'life'"
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
@@ -15,7 +15,8 @@ from torch import Tensor
 from planaria.core.layout import Layout
 from planaria.core.noise import uniform
 from planaria.core.rule import Rule, RuleConfig
-from planaria.data.simulate.base import Preset, Settings, Simulator, padded
+from planaria.data.patterns import Pattern, open_pattern
+from planaria.data.simulate.base import Preset, Settings, Simulator, grid, padded
 from planaria.errors import UserError, unknown
 from planaria.types import Cond, State
 
@@ -70,6 +71,8 @@ class Config(Settings):
     """Share of living cells in the soup."""
     patch: int = 0
     """Side of the square in the middle that holds the soup; 0 is the whole grid."""
+    start: str = ""
+    """A file with a pattern (.rle, .cells) that lies in the middle instead of a soup; its rule is taken for B3/S23."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -80,8 +83,23 @@ class Config(Settings):
 
 def build(preset: str, config: Config) -> "LifeLike":
     """The automaton of `config`."""
+    pattern = open_pattern(config.start) if config.start else None
+    if pattern is not None:
+        config = _made_for(pattern, config)
     famous = preset in PRESETS and PRESETS[preset].settings["rule"] == config.rule
-    return LifeLike(preset if famous else notation(*neighbours(config.rule)), config)
+    return LifeLike(preset if famous else notation(*neighbours(config.rule)), config, pattern)
+
+
+def _made_for(pattern: Pattern, config: Config) -> Config:
+    """The settings that suit a pattern: its rule, where no other than Conway's was asked for, and room for it."""
+    changed: dict[str, str] = {}
+    if pattern.rule and neighbours(config.rule) == neighbours(Config.rule):
+        changed["rule"] = notation(*neighbours(pattern.rule))
+    h, w = pattern.cells.shape
+    rows, columns = grid(config.size)
+    if config.size == Config.size and (h > rows or w > columns):
+        changed["size"] = f"{max(h, rows)}x{max(w, columns)}"
+    return replace(config, **changed)
 
 
 def preset(text: str) -> Mapping[str, object]:
@@ -116,9 +134,9 @@ class LifeLike(Simulator):
 
     table: Tensor
 
-    def __init__(self, name: str, config: Config):
+    def __init__(self, name: str, config: Config, pattern: Pattern | None = None):
         super().__init__(f"life/{name}", Layout(visible=1, alpha=None, hidden=0), config)
-        self.config = config
+        self.config, self.pattern = config, pattern
         born, survives = neighbours(config.rule)
         after = [float(n in born) for n in range(9)] + [float(n in survives) for n in range(9)]
         self.register_buffer("table", torch.tensor(after), persistent=False)  # (18,): dead by neighbours, then alive
@@ -140,13 +158,25 @@ class LifeLike(Simulator):
         return self.table.to(x.dtype)[block + 8 * alive]
 
     def start(self, n: int = 1, size: int | tuple[int, int] | None = None, seed: int = 0) -> State:
-        """A soup: each cell alive with the chance `density`."""
+        """The pattern in the middle; without one a soup, each cell alive with the chance `density`."""
         h, w, seed = self.room(n, size, seed)
+        if self.pattern is not None:
+            return self._laid(n, h, w, self.pattern.cells)
         x = (uniform(seed, 0, (n, h, w)) < self.config.density).float()[:, None]
         if side := self.config.patch:
             soup, x = x, torch.zeros_like(x)
             top, left = max(0, (h - side) // 2), max(0, (w - side) // 2)
             x[:, :, top : top + side, left : left + side] = soup[:, :, top : top + side, left : left + side]
+        return x
+
+    def _laid(self, n: int, h: int, w: int, cells: Tensor) -> State:
+        """A pattern in the middle of `n` grids."""
+        rows, columns = cells.shape
+        if rows > h or columns > w:
+            raise UserError(f"{self.config.start!r} is a pattern of {columns}x{rows} cells; {w}x{h} are too few for it")
+        x = torch.zeros(n, 1, h, w)
+        top, left = (h - rows) // 2, (w - columns) // 2
+        x[:, 0, top : top + rows, left : left + columns] = cells.float()
         return x
 
     def as_rule(self) -> tuple[Rule, Layout]:
