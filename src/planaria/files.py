@@ -138,7 +138,7 @@ def what_it_really_is(head: bytes) -> str:
 
 def _text(head: bytes) -> str | None:
     """The first bytes as text, without the mark of its byte order; None where they aren't text."""
-    encoding, width = next((told for mark, *told in _MARKS if head.startswith(mark)), ("utf-8-sig", 1))
+    encoding, width = next(((name, size) for mark, name, size in _MARKS if head.startswith(mark)), ("utf-8-sig", 1))
     text = head.decode(encoding, "ignore" if width == 1 else "replace").removeprefix("\ufeff")
     odd = sum(not (c.isprintable() or c in "\n\r\t\f") for c in text)
     return text if odd == 0 and len(text) * width > 0.9 * len(head) - 4 else None

@@ -11,6 +11,7 @@ import pytest
 
 from planaria.data import medmnist
 from planaria.data.fetch import cached_name
+from planaria.data.images import name_of, open_image
 from planaria.errors import UserError
 
 GREY = np.random.default_rng(0).integers(0, 256, (5, 28, 28), np.uint8)
@@ -216,3 +217,86 @@ def test_addresses(address, want):
 def test_bad_addresses(address):
     with pytest.raises(UserError, match="write FLAG/INDEX"):
         medmnist.parse(address)
+
+
+@pytest.mark.parametrize("shape", [(3, 28, 28), (3, 28, 28, 1), (3, 28, 28, 3)])
+def test_a_file_of_your_own_by_its_path(tmp_path, shape):
+    many = np.random.default_rng(2).integers(0, 256, shape, np.uint8)
+    folder = tmp_path / "of mine"
+    path = write(folder / "scans.npz", {"train_images": many, "test_images": many[::-1]})
+    for address, want in ((f"{path}/1", many[1]), (f"{path}/test/0", many[2])):
+        got = medmnist.picture(address)
+        assert got.shape == (28, 28, *(n for n in shape[3:] if n == 3))
+        np.testing.assert_array_equal(got.reshape(want.shape), want)
+        seen = np.asarray(open_image(f"medmnist:{address}"))[..., :3]
+        np.testing.assert_array_equal(seen, np.broadcast_to(want.reshape(28, 28, -1), seen.shape))
+    assert name_of(f"medmnist:{path}/test/12") == "scans-12"
+
+
+def test_a_file_of_your_own_that_is_none(tmp_path):
+    path = write(tmp_path / "a.npz", {"train_images": GREY})
+    for address, told in (
+        (f"{tmp_path}/no.npz/0", "no file .*no.npz; give medmnist:FILE.npz/INDEX"),
+        (f"{path}/5", "has train pictures 0 to 4, not 5"),
+        (f"{path}/tset/0", "unknown MedMNIST split 'tset'.*Did you mean 'test'"),
+        (f"{path}/val/0", "holds no val_images.npy"),
+        (str(path), "write FLAG/INDEX, FLAG/SPLIT/INDEX, FLAG@64/INDEX or FILE.npz/INDEX"),
+    ):
+        with pytest.raises(UserError, match=told):
+            open_image(f"medmnist:{address}")
+    for content, told in (
+        (b"version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer: run git lfs pull"),
+        (b"<html>", "is a web page, not the file"),
+        (b"\x93NUMPY\x01\0", r"is no archive of NumPy arrays .*; it is a NumPy array \(.npy\)"),
+        (b"", "is no archive of NumPy arrays .*; it is empty"),
+        (b"\xfe\x01\x02", "cannot read .*a.npz: File is not a zip file$"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=told):
+            medmnist.picture(f"{path}/0")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'descr': '|u1', 'fortran_order': False, 'shape': 7}",
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (True, 28, 28)}",
+        "{'descr': '|u1', 'fortran_order': False, 'shape': ('a', 28, 28)}",
+        "{'descr': '|u1', 'fortran_order': True, 'shape': (3, 28, 28)}",
+        "{'descr': '|u1', 'fortran_order': 1, 'shape': (3, 28, 28)}",
+        "{'descr': ('|u1', ('x', 3, 4)), 'fortran_order': False, 'shape': (3, 28, 28)}",
+        "{'descr': 7, 'fortran_order': False, 'shape': (3, 28, 28)}",
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (10**99, 28, 28)}",
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (-3, 28, 28)}",
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (99999999999999999999999, 1024, 1024, 3)}",
+        "{" * 5000,
+        "(" * 9000,
+        "{'shape': (3, 28L, 28L), 'descr': '|u1', 'fortran_order': False",
+        "",
+    ],
+)
+def test_headers_that_lie_are_one_line_and_no_memory(tmp_path, header):
+    path = write_member(tmp_path / "a.npz", npy(header, bytes(100)))
+    tracemalloc.start()
+    with pytest.raises(UserError, match="a.npz") as caught:
+        medmnist.picture(f"{path}/0")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert "\n" not in str(caught.value)
+    assert peak < 20_000_000
+
+
+@pytest.mark.parametrize(
+    ("flag", "meant"),
+    [
+        ("organmnist_axial", "organamnist"), ("organ_axial", "organamnist"), ("organmnist_coronal", "organcmnist"),
+        ("organmnist_sagittal", "organsmnist"), ("OrganSagittal", "organsmnist"), ("organ", "organamnist"),
+        ("blood", "bloodmnist"), ("chest", "chestmnist"), ("chest_xray", "chestmnist"), ("skin", "dermamnist"),
+        ("colon pathology", "pathmnist"), ("retina", "retinamnist"), ("OCT", "octmnist"),
+        ("pnuemoniamnist", "pneumoniamnist"),
+        ("tissue", "tissuemnist"), ("pneumonia-mnist", "pneumoniamnist"), ("bresatmnist", "breastmnist"),
+    ],
+)  # fmt: skip
+def test_near_names_go_by_what_they_mean(flag, meant):
+    with pytest.raises(UserError, match=f"unknown MedMNIST flag {flag!r}; have: bloodmnist.* Did you mean '{meant}'"):
+        medmnist.picture(f"{flag}/3")

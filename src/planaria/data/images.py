@@ -71,7 +71,8 @@ def open_image(source: str | Path, pixels: int = 512, *, cache: Path | None = No
     - `text:PLANARIA`: words in bold, `\n` (two characters) begins a new line
     - `emoji:🦎`, or the emoji alone: drawn with the colour font of the system
     - `scene:NAME` or `scene:NAME/VARIANT`: a photo drawn by code, half as wide again as high, see `data.scenes`
-    - `medmnist:FLAG/INDEX`, `medmnist:FLAG/SPLIT/INDEX`, `medmnist:FLAG@64/INDEX`: a sample, see `medmnist.sample`
+    - `medmnist:FLAG/INDEX`, `medmnist:FLAG/SPLIT/INDEX`, `medmnist:FLAG@64/INDEX`: a sample, see `medmnist.sample`,
+      or of a file `medmnist:FILE.npz/INDEX`, `medmnist:FILE.npz/SPLIT/INDEX`
     - `https://...` or `http://...`: downloaded once
     - a built-in name, see `planaria list pictures` (write `./lizard` for a file of that name)
     - anything else is a file: PNG, JPEG, WebP, BMP, GIF, TIFF, AVIF or SVG; of moving ones what shows first, or
@@ -90,8 +91,7 @@ def open_image(source: str | Path, pixels: int = 512, *, cache: Path | None = No
     if form == "scene":
         return scenes.photo(rest, pixels)
     if form == "medmnist":
-        flag, index, split, side = medmnist.parse(rest)
-        return Image.fromarray(medmnist.sample(flag, index, split=split, pixels=side, cache=cache)).convert("RGBA")
+        return Image.fromarray(medmnist.picture(rest, cache=cache)).convert("RGBA")
     if "://" in source:
         return _open_url(source, pixels, cache)
     if source in builtin.PICTURES:
@@ -115,6 +115,8 @@ def name_of(source: str | Path) -> str:
     elif form not in ("text", "emoji", "medmnist", "scene"):
         name, frame = _split_frame(text)
         words = Path(name).stem + (f"-{frame}" if frame else "")
+    if form == "medmnist" and (found := medmnist.FILE.fullmatch(words)):
+        words = f"{Path(found[1]).stem}-{found[3]}"
     if emoji.is_emoji(words):
         words = emoji.spell(words)
     plain = unicodedata.normalize("NFKD", words.replace("\\n", " ")).encode("ascii", "ignore").decode().lower()
@@ -192,7 +194,7 @@ def _missing(path: Path, shown: str) -> UserError:
     hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
     return UserError(
         f"no picture {shown!r}; give a picture file, a web address, an emoji, text:WORDS, scene:NAME,"
-        f" medmnist:FLAG/INDEX or a built-in: {', '.join(builtin.PICTURES)}.{hint}"
+        f" medmnist:FLAG/INDEX, medmnist:FILE.npz/INDEX or a built-in: {', '.join(builtin.PICTURES)}.{hint}"
     )
 
 

@@ -6,8 +6,8 @@ The data are Yang et al., "MedMNIST v2", Scientific Data 10, 41 (2023), https://
 
 import os
 import re
+import warnings
 import zipfile
-import zlib
 from math import prod
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from planaria.data.fetch import Progress, fetch
 from planaria.errors import UserError, unknown
+from planaria.files import HEAD, instead, open_regular, what_it_really_is
 
 SPLITS = ("train", "val", "test")
 SIDES = (28, 64, 128, 224)
@@ -99,11 +100,47 @@ MD5 = {
 }
 
 
+MEANT = {
+    "organ": "organamnist", "blood": "bloodmnist", "breast": "breastmnist", "ultrasound": "breastmnist",
+    "chest": "chestmnist", "xray": "chestmnist", "derma": "dermamnist", "skin": "dermamnist", "oct": "octmnist",
+    "axial": "organamnist", "coronal": "organcmnist", "sagittal": "organsmnist", "path": "pathmnist",
+    "colon": "pathmnist", "pneumonia": "pneumoniamnist", "retina": "retinamnist", "fundus": "retinamnist",
+    "tissue": "tissuemnist", "kidney": "tissuemnist",
+}  # fmt: skip
+"""Words in a name that tell which flag was meant, the surer ones later: `organmnist_axial` is the axial one."""
+FILE = re.compile(r"(.+\.npz)(?:/([^/]+))?/(\d{1,12})", re.IGNORECASE | re.DOTALL)
+
+
+def picture(address: str, *, cache: Path | None = None) -> np.ndarray:
+    """The sample that an address names, `(h, w)` or `(h, w, 3)` uint8: a flag's, as `parse` has it, or a file's.
+
+    `FILE.npz/INDEX` and `FILE.npz/SPLIT/INDEX` are of an archive of your own. Raises `UserError`.
+    """
+    if found := FILE.fullmatch(address):
+        path, split = Path(found[1]).expanduser(), found[2] or "train"
+        if split not in SPLITS:
+            raise unknown("MedMNIST split", split, SPLITS)
+        _check_archive(path)
+        return read(path, split, int(found[3]), cure="")
+    flag, index, split, side = parse(address)
+    return sample(flag, index, split=split, pixels=side, cache=cache)
+
+
+def _no_flag(flag: str) -> UserError:
+    """The error for a flag that isn't there, with the one suggested that was meant, where its name tells."""
+    error, name = unknown("MedMNIST flag", flag, MD5), re.sub("[^a-z]", "", flag.lower())
+    said = [word for word in MEANT if word in name]
+    if not said:
+        return error
+    return UserError(f"{str(error).partition(' Did you mean')[0]} Did you mean {MEANT[said[-1]]!r}?")
+
+
 def parse(address: str) -> tuple[str, int, str, int]:
     """The flag, index, split and pixels of "FLAG/INDEX", "FLAG/SPLIT/INDEX" or, of larger files, "FLAG@64/INDEX"."""
     match = re.fullmatch(r"([^/@]+)(?:@(\d{1,4}))?(?:/([^/]+))?/(\d{1,12})", address)
     if match is None:
-        raise UserError(f"not a MedMNIST sample: {address!r}; write FLAG/INDEX, FLAG/SPLIT/INDEX or FLAG@64/INDEX")
+        forms = "write FLAG/INDEX, FLAG/SPLIT/INDEX, FLAG@64/INDEX or FILE.npz/INDEX"
+        raise UserError(f"not a MedMNIST sample: {address!r}; {forms}")
     flag, pixels, split, index = match.groups()
     return flag, int(index), split or "train", int(pixels or 28)
 
@@ -126,7 +163,7 @@ def sample(
     not an archive of uint8 pictures.
     """
     if flag not in MD5:
-        raise unknown("MedMNIST flag", flag, MD5)
+        raise _no_flag(flag)
     if split not in SPLITS:
         raise unknown("MedMNIST split", split, SPLITS)
     if pixels not in SIDES:
@@ -142,18 +179,20 @@ def sample(
     try:
         path = fetch(URL.format(name), cache=cache, checksum=checksum, limit=limit, progress=progress)
     except UserError as error:
-        raise UserError(f"{error} (or put {name} into ~/.medmnist or $MEDMNIST_ROOT)") from error
+        other = f"put {name} into ~/.medmnist or $MEDMNIST_ROOT, or name a file: medmnist:FILE.npz/INDEX"
+        raise UserError(f"{error} (or {other})") from error
     return read(path, split, index)
 
 
-def read(path: Path, split: str, index: int) -> np.ndarray:
+def read(path: Path, split: str, index: int, *, cure: str = "; delete it and download it again") -> np.ndarray:
     """Picture `index` of a split of an .npz file, (h, w) or (h, w, 3), uint8; nothing but that picture is kept.
 
-    Raises UserError where the file is broken, holds anything but uint8 pictures, or has no such index.
+    Raises UserError where the file is broken, holds anything but uint8 pictures, or has no such index; `cure` ends the
+    line on a broken one.
     """
     member = f"{split}_images.npy"
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(path) as archive, warnings.catch_warnings(action="ignore"):
             if member not in archive.namelist():
                 raise UserError(f"{path} holds no {member}; it has: {archive.namelist()[:12]}")
             with archive.open(member) as file:
@@ -172,20 +211,34 @@ def read(path: Path, split: str, index: int) -> np.ndarray:
                 data = file.read(count)
     except UserError:
         raise
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
-        reason = str(error).partition("\n")[0]
-        raise UserError(f"cannot read {path}: {reason}; delete it and download it again") from error
+    except Exception as error:  # a reader at work on a file that cannot be trusted may raise anything
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise UserError(f"cannot read {path}: {reason}{cure}") from error
     if len(data) != count:
         raise UserError(f"{member} of {path} is cut short at picture {index}")
-    return np.frombuffer(data, np.uint8).reshape(shape[1:]).copy()
+    grey = shape[1:3] if shape[3:] == (1,) else shape[1:]
+    return np.frombuffer(data, np.uint8).reshape(grey).copy()
+
+
+def _check_archive(path: Path) -> None:
+    """Raise `UserError` where a file can't be opened, or its first bytes tell what it is instead of an archive."""
+    try:
+        with open_regular(path) as file:
+            head = file.read(HEAD)
+    except FileNotFoundError as error:
+        raise UserError(f"no file {path}; give medmnist:FILE.npz/INDEX, or medmnist:FLAG/INDEX") from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+    if what_it_really_is(head) and not head.startswith(b"PK"):
+        raise UserError(instead(str(path), head, "archive of NumPy arrays (.npz)"))
 
 
 def _check(what: str, shape: tuple[int, ...], fortran: bool, dtype: np.dtype) -> None:
     """Raise UserError unless an array's header declares uint8 pictures, one after the other."""
     if dtype != np.uint8:
         raise UserError(f"{what} must be uint8, not {dtype}")
-    if len(shape) not in (3, 4) or shape[3:] not in ((), (3,)):
-        raise UserError(f"{what} must have the shape (n, h, w) or (n, h, w, 3), not {shape}")
+    if len(shape) not in (3, 4) or shape[3:] not in ((), (1,), (3,)):
+        raise UserError(f"{what} must have the shape (n, h, w), (n, h, w, 1) or (n, h, w, 3), not {shape}")
     if min(shape) < 1 or max(shape[1:]) > LARGEST:
         raise UserError(f"{what} must hold pictures of 1 to {LARGEST} pixels a side, not {shape}")
     if fortran:

@@ -123,7 +123,8 @@ def _match_transparency(image: Image.Image) -> None:
 
     Only the lowest bits count. Doing it twice changes nothing, since a widened level ends in the same bits.
     """
-    clear, form = image.info.get("transparency"), image.tile[0].args if image.tile else ""
+    clear, tiles = image.info.get("transparency"), getattr(image, "tile", None)
+    form = tiles[0].args if tiles else ""
     if image.format != "PNG" or clear is None:
         return
     if isinstance(clear, int) and (bits := _DEPTHS.get(str(form))) is not None:
@@ -153,7 +154,7 @@ def _colours(image: Image.Image) -> Image.Image:
     """RGBA in sRGB, of a picture of any mode with up to 8 bits a channel."""
     if image.mode == "LAB":
         lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-        return ImageCms.applyTransform(image, ImageCms.buildTransform(lab, srgb, "LAB", "RGB")).convert("RGBA")
+        return ImageCms.buildTransform(lab, srgb, "LAB", "RGB").apply(image).convert("RGBA")
     flat = image.convert("RGBA")
     if image.format == "BMP" and not flat.getchannel("A").getextrema()[1]:
         flat.putalpha(255)  # the fourth byte of a BMP is unused where it is nowhere set
@@ -182,16 +183,16 @@ def _in_srgb(inks: Image.Image, profile: object) -> Image.Image | None:
         return None
     try:
         given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if given.profile.xcolor_space != _SPACES[inks.mode]:
+        if not isinstance(given.profile, ImageCms.core.CmsProfile) or given.profile.xcolor_space != _SPACES[inks.mode]:
             return None
         intent = ImageCms.Intent(ImageCms.getDefaultIntent(given))
         transform = ImageCms.buildTransform(given, ImageCms.createProfile("sRGB"), inks.mode, "RGB", intent)
         if inks.mode != "CMYK":
             tried = _samples(inks.mode)
-            moved = np.asarray(ImageCms.applyTransform(tried, transform), int) - np.asarray(tried.convert("RGB"), int)
+            moved = np.asarray(transform.apply(tried), int) - np.asarray(tried.convert("RGB"), int)
             if np.abs(moved).max() <= SAME:
                 return None
-        return ImageCms.applyTransform(inks, transform)
+        return transform.apply(inks)
     except Exception:  # a broken profile says nothing about the picture, whose numbers then are those of sRGB
         return None
 

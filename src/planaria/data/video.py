@@ -87,6 +87,7 @@ class Film(Source):
         """Container, film and decoder of a file, which is opened here: so its name can mean nothing else."""
         try:
             import av
+            from av.stream import Disposition
         except ImportError:
             raise missing_extra(f"reading {self._path.suffix}", "video") from None
         with contextlib.ExitStack() as stack:
@@ -102,7 +103,7 @@ class Film(Source):
                 raise UserError(f"{self.name} is broken or cut short") from error
             if stream is None:
                 raise UserError(f"{self.name} holds no pictures")
-            if stream.disposition & av.stream.Disposition.attached_pic:
+            if stream.disposition & Disposition.attached_pic:
                 raise UserError(f"{self.name} holds no film, only sound and a picture of its cover")
             yield box, stream, decoder_of(stream, self.name)
 

@@ -88,9 +88,9 @@ class Viewer:
 
 def _conversion(stream: Any, frame: "VideoFrame", kind: str, light: bool) -> Any:
     """A graph of FFmpeg that turns frames like this one into 8 bits with the colours of sRGB."""
-    import av
+    from av.filter import Graph
 
-    graph = av.filter.Graph()
+    graph = Graph()
     parts = [
         graph.add_buffer(template=stream, width=frame.width, height=frame.height, format=frame.format),
         graph.add("scale", "out_primaries=bt709" + (_SHOWN if light else "")),
@@ -103,8 +103,9 @@ def _conversion(stream: Any, frame: "VideoFrame", kind: str, light: bool) -> Any
 
 def _matrix(frame: "VideoFrame") -> tuple[int, int, int, int]:
     """How a frame is to be turned: where its right and its down go, as (right x, right y, down x, down y)."""
+    side: Any = frame.side_data
     with contextlib.suppress(KeyError):
-        told = np.frombuffer(bytes(frame.side_data["DISPLAYMATRIX"]), np.int32)
+        told = np.frombuffer(bytes(side["DISPLAYMATRIX"]), np.int32)
         if len(told) == 9:
             return int(told[0]), int(told[1]), int(told[3]), int(told[4])
     return 1, 0, 0, 1

@@ -39,7 +39,7 @@ class Config:
     """Grow a picture from one cell, keep it, and heal it."""
 
     picture: str = "planarian"
-    """A file, a URL, an emoji, text:WORD, medmnist:FLAG/INDEX, or a built-in picture by name."""
+    """A file, a URL, an emoji, text:WORD, medmnist:FLAG/INDEX (or FILE.npz/INDEX), or built in."""
     size: int = 40
     """Longest side of the picture, in cells."""
     padding: int = 16

@@ -48,7 +48,7 @@ class Config:
     host: str = "butterfly"
     """The model to infect, one that grows: a file, a run folder or one of the gallery. Its rule stays as it is."""
     picture: str = "ladybird"
-    """What it is to become: a file, a URL, an emoji, text:WORD, medmnist:FLAG/INDEX, or a built-in picture by name."""
+    """What it is to become: a file, URL, emoji, text:WORD, medmnist:FLAG/INDEX (or FILE.npz/INDEX), or built in."""
     size: int = 0
     """Longest side of the picture, in cells; 0 is as large as the host was taught its own, or 4/7 of the grid."""
     background: str = "none"
