@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
+    from planaria.data.sound import Sound
     from planaria.living import Living
     from planaria.repaint.canvas import Canvas
 
@@ -199,6 +200,7 @@ def _film(
 ) -> int:
     """Repaint a film, frame by frame."""
     from planaria.data.frames import open_frames
+    from planaria.data.sound import left_out
     from planaria.repaint import repaint_film
 
     planes = living.layout.photo
@@ -219,10 +221,13 @@ def _film(
                 bar.update(task, completed=count)
             bar.update(task, description="writing", total=None)
 
-        _write_film(painted(), output, found.fps)
+        lost = left_out(found.sound, output)
+        _write_film(painted(), output, found.fps, None if lost else found.sound)
     h, w = found.size
     kept = f"{told['steps']} steps each" if told["restart"] else f"{told['frame_steps']} steps each, cells kept"
     _say(console, f"{output}: {count} frames of {w}x{h} pixels, {found.fps:g} a second, {kept}")
+    if lost:
+        _say(console, f"{source}: {lost}")
     return 0
 
 
@@ -245,7 +250,7 @@ def _check_film(output: Path) -> None:
         raise UserError(f"{output} is there already; name a new or empty folder")
 
 
-def _write_film(pictures: Iterator["np.ndarray"], output: Path, fps: float) -> None:
+def _write_film(pictures: Iterator["np.ndarray"], output: Path, fps: float, sound: "Sound | None" = None) -> None:
     """Write frames `(h, w, 3)` uint8 as what `output` says; it is there whole or not at all."""
     import numpy as np
 
@@ -254,7 +259,7 @@ def _write_film(pictures: Iterator["np.ndarray"], output: Path, fps: float) -> N
 
     suffix = output.suffix.lower()
     if suffix == ".mp4":
-        write_mp4(pictures, output, fps)
+        write_mp4(pictures, output, fps, sound)
         return
     if not suffix:
         _write_folder(pictures, output, fps)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from planaria.data.frames import Frames
+    from planaria.data.sound import Sound
     from planaria.types import Picture
 
 FILMS = (".gif", ".mp4", ".webp")
@@ -69,6 +70,7 @@ def frames(
         Frames a second; by default those of the source, fewer by --every.
     """
     from planaria.data.frames import open_frames
+    from planaria.data.sound import left_out
 
     suffix = output.suffix.lower()
     if suffix in (
@@ -101,9 +103,13 @@ def frames(
     with console.status(f"looking at {source}"):
         found = open_frames(source, **settings)
     rate = fps or found.fps
+    lost = left_out(found.sound, output, paced=rate == found.fps)
     if suffix in FILMS:
-        n = _film(found, output, suffix, rate, console)
-        console.print(f"{output}: {n} frames, {rate:g} a second", markup=False, highlight=False, soft_wrap=True)
+        n = _film(found, output, suffix, rate, console, None if lost else found.sound)
+        _say(console, f"{output}: {n} frames, {rate:g} a second")
+    if lost:
+        _say(console, f"{source}: {lost}")
+    if suffix in FILMS:
         return 0
     name = source if source.startswith("sim:") else Path(source).name
     return _folder(found, output, {"source": name, "bytes": _bytes(Path(source)), **settings}, rate, console)
@@ -147,7 +153,11 @@ def _folder(found: "Frames", output: Path, made: dict[str, Any], rate: float, co
     return 0
 
 
-def _film(found: "Frames", output: Path, suffix: str, rate: float, console: Console) -> int:
+def _say(console: Console, line: str) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _film(found: "Frames", output: Path, suffix: str, rate: float, console: Console, sound: "Sound | None") -> int:
     """Write a film: an .mp4 frame by frame, others at once."""
     import numpy as np
 
@@ -157,7 +167,7 @@ def _film(found: "Frames", output: Path, suffix: str, rate: float, console: Cons
     with _progress(console) as progress:
         pictures = _pictures(_watched(found, 0, progress))
         if suffix == ".mp4":
-            return write_mp4(pictures, output, rate)
+            return write_mp4(pictures, output, rate, sound)
         kept: list[np.ndarray] = []
         for picture in pictures:
             kept.append(picture)

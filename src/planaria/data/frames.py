@@ -4,6 +4,7 @@ import contextlib
 import tempfile
 import weakref
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
@@ -98,6 +99,8 @@ class Frames:
         """Channels: 1 grey, 3 RGB."""
         self.fps = source.fps / every
         """Frames a second."""
+        self.sound = source.sound and replace(source.sound, start=start / source.fps)
+        """That of a film, from its first frame taken on."""
         self.depth = 8 * source.kind().itemsize
         """Bits of a number in the source: 8, 16, or 32 where it is in floating point."""
         self._length = None if source.count is None else self._after(source.count)

@@ -13,6 +13,7 @@ from PIL import Image, UnidentifiedImageError
 
 from planaria.data.images import open_image
 from planaria.data.raster import FORMATS, MOST_PIXELS, first_frame, frames_of, seen
+from planaria.data.sound import Sound
 from planaria.errors import UserError
 
 STILLS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".avif")
@@ -42,6 +43,8 @@ class Source(ABC):
     """Frames it has; None where only reading tells."""
     expected: int | None = None
     """Frames it says it has."""
+    sound: Sound | None = None
+    """What is heard beside its frames."""
 
     @abstractmethod
     def frames(self, start: int = 0, every: int = 1) -> Iterator[np.ndarray]:

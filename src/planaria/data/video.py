@@ -9,6 +9,7 @@ from typing import IO, Any, final
 
 import numpy as np
 
+from planaria.data.sound import Copy, Sound
 from planaria.data.sources import FPS, LOOKS, Source, tint
 from planaria.data.viewing import Viewer, decoder_of
 from planaria.errors import UserError, missing_extra
@@ -38,6 +39,9 @@ class Film(Source):
             timed = stream.duration and stream.time_base
             lasts = float(stream.duration * stream.time_base) if timed else (box.duration or 0) / 1e6
             self.expected = max(0, stream.frames or round(lasts * self.fps)) or None
+            if (heard := box.streams.best("audio")) is not None:
+                codec = heard.codec_context.name if heard.codec_context else ""
+                self.sound = Sound(path, box.format.name.partition(",")[0], codec)
 
     def frames(self, start: int = 0, every: int = 1) -> Iterator[np.ndarray]:
         """Pictures from frame `start` on, each `every`-th."""
@@ -108,11 +112,12 @@ class Film(Source):
             yield box, stream, decoder_of(stream, self.name)
 
 
-def write_mp4(frames: Iterable[np.ndarray], path: Path, fps: float) -> int:
+def write_mp4(frames: Iterable[np.ndarray], path: Path, fps: float, sound: Sound | None = None) -> int:
     """Write pictures `(h, w, 3)` uint8 as a film, one at a time, and give their number.
 
-    The file gets its name when it is whole. Sides of an odd length get one more row or column, as the codec wants.
-    Raises `UserError` where PyAV (extra `video`) is missing, the disk is full, or there are no frames.
+    `sound` goes along for as long as there are pictures. The file gets its name when it is whole. Sides of an odd
+    length get one more row or column, as the codec wants. Raises `UserError` where PyAV (extra `video`) is missing, the
+    disk is full, or there are no frames.
     """
     try:
         import av
@@ -121,11 +126,14 @@ def write_mp4(frames: Iterable[np.ndarray], path: Path, fps: float) -> int:
     spare, count = path.with_name(f".{path.name}.part"), 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with spare.open("wb") as file, av.open(file, "w", format="mp4") as box:
+        with contextlib.ExitStack() as closing:
+            file = closing.enter_context(spare.open("wb"))
+            box: Any = closing.enter_context(av.open(file, "w", format="mp4"))
             rate = Fraction(fps).limit_denominator(1001)
             stream = box.add_stream("libx264", rate=rate, options={"crf": "16", "preset": "medium"})
             context: Any = stream.codec_context
             context.colorspace = context.color_primaries = context.color_trc = _BT709
+            copy = closing.enter_context(Copy(sound, box)) if sound is not None else None
             for image in frames:
                 h, w, _ = image.shape
                 even = np.pad(image, ((0, h % 2), (0, w % 2), (0, 0)), "edge")
@@ -134,6 +142,8 @@ def write_mp4(frames: Iterable[np.ndarray], path: Path, fps: float) -> int:
                 shown = av.VideoFrame.from_ndarray(even, format="rgb24")
                 box.mux(stream.encode(shown.reformat(format="yuv420p", dst_colorspace="ITU709")))
                 count += 1
+                if copy is not None:
+                    copy.until(float(count / rate))
             if not count:
                 raise UserError(f"no frames for {path}")
             box.mux(stream.encode())
