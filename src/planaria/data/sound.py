@@ -55,7 +55,7 @@ class Copy:
         self._closing = ExitStack()
         try:
             file = self._closing.enter_context(sound.path.open("rb"))
-            source = self._closing.enter_context(av.open(file, format=sound.kind, metadata_errors="replace"))
+            source: Any = self._closing.enter_context(av.open(file, format=sound.kind, metadata_errors="replace"))
             stream = source.streams.best("audio")
             self._stream = box.add_stream_from_template(stream)
             self._packets: Iterator[Any] = source.demux(stream)
