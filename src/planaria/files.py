@@ -1,11 +1,14 @@
-"""Opening files that nobody vouches for: regular ones only, without blocking, in their folder."""
+"""Files among strangers: read only where they are regular, without blocking, in their folder; replaced in one step."""
 
 import codecs
 import contextlib
 import errno
+import itertools
 import os
+import platform
 import re
 import stat
+import zlib
 from pathlib import Path
 from typing import BinaryIO
 
@@ -74,6 +77,12 @@ _CURES = {
     "a server's message of an error": f", not the file: {_LINK}",
     "JSON": f", as a server answers: {_LINK}",
 }
+PART = ".part"
+"""What the name of a spare file ends with."""
+
+_NUMBERS = itertools.count()
+_HOST = f"{zlib.crc32(platform.node().encode('utf-8', 'replace')):08x}"
+_SPARE = re.compile(r"\.([0-9a-f]{8})-(\d{1,10})-\d+\.part")
 
 
 def open_regular(path: str | Path, *, inside: Path | None = None) -> BinaryIO:
@@ -83,16 +92,28 @@ def open_regular(path: str | Path, *, inside: Path | None = None) -> BinaryIO:
     so is a link that leads out of the folder `inside`, where one is given. Raises `OSError`, whose `strerror` says why.
     """
     where = Path(path)
-    if inside is not None and not where.resolve().is_relative_to(inside.resolve()):
+    if inside is not None and not is_inside(where, inside):
         raise OSError(errno.EACCES, f"a link that leads out of {inside.name or inside}", str(path))
-    descriptor = os.open(where, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    return _regular(where, os.O_RDONLY, "rb")
+
+
+def is_inside(path: Path, folder: Path) -> bool:
+    """Whether a path, through every link, lies in a folder."""
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", str(path))
-        return os.fdopen(descriptor, "rb")
-    except BaseException:
-        os.close(descriptor)
-        raise
+        return path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, ValueError):  # links in a circle, a name that is none
+        return False
+
+
+def append_regular(path: str | Path) -> BinaryIO:
+    """The regular file `path`, made where it is missing, opened for adding bytes to it; `OSError` as `open_regular`.
+
+    No link is followed.
+    """
+    if Path(path).is_symlink():
+        raise OSError(errno.EACCES, "a link, not a regular file", str(path))
+    added = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    return _regular(Path(path), added, "ab")
 
 
 def read(path: str | Path, limit: int, *, inside: Path | None = None) -> bytes:
@@ -153,3 +174,48 @@ def instead(name: str, head: bytes, wanted: str) -> str:
     if ":" in really:
         return f"{name!r} is {really}"
     return f"{name!r} is no {wanted}{f'; it is {really}' if really else ''}"
+def spare(path: Path) -> Path:
+    """A file beside `path`, to be written and then put in its place: a new name at every call of every process."""
+    return path.with_name(f".{path.name[:40]}.{_HOST}-{os.getpid()}-{next(_NUMBERS)}{PART}")
+
+
+def sweep(folder: Path, *, alone: bool = False) -> None:
+    """Remove spare files that killed processes have left in `folder`; any but small ones where nobody else writes there.
+
+    `alone` says that this process has the folder to itself; viewers may still put `.json` files there.
+    """
+    try:
+        left = [entry.name for entry in os.scandir(folder) if entry.name.startswith(".") and entry.name.endswith(PART)]
+    except OSError:
+        return
+    for name in left:
+        found = _SPARE.search(name)
+        dead = found is not None and found[1] == _HOST and _gone(int(found[2]))
+        if dead or (alone and ".json." not in name):
+            with contextlib.suppress(OSError):
+                (folder / name).unlink()
+
+
+def _regular(path: Path, flags: int, mode: str) -> BinaryIO:
+    flags |= getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags, 0o666)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        return os.fdopen(descriptor, mode)
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def _gone(pid: int) -> bool:
+    """Whether a process of this machine is no longer there; false where that can't be asked."""
+    if os.name != "posix":
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False

@@ -19,6 +19,8 @@ from planaria.config import parse, to_dict
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule, RuleConfig, shapes
 from planaria.errors import UserError
+from planaria.files import open_regular, spare, sweep
+from planaria.store import lock
 
 FORMAT = 1
 """Version of the header; newer ones are refused."""
@@ -30,6 +32,8 @@ LONGEST_START, MOST_START = 4096, 1_000_000_000
 """Frames of a start, or cells on its side; and numbers that the states of all its frames hold."""
 HEADER_LIMIT = 10_000_000
 DTYPES = ("F64", "F32", "F16", "BF16")
+
+_swept: set[Path] = set()
 
 
 def save(
@@ -183,20 +187,28 @@ def write_tensors(path: str | Path, tensors: dict[str, Tensor], header: dict[str
 def write_bytes(path: str | Path, data: bytes) -> None:
     """Replace a file in one step: whatever happens, either the old or the new content is there whole.
 
-    Raises `UserError` when the disk is full or the folder can't be written.
+    Its folder is made where it is missing, but never that of a run which this process trains: it went away. Raises
+    `UserError` then, when the disk is full, or where the folder can't be written.
     """
     path = Path(path)
-    spare = path.with_name(f".{path.name}.part")
+    part = spare(path)
+    trained = lock.guard(path.parent)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with spare.open("wb") as f:
+        if not trained:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        if path.parent not in _swept:
+            _swept.add(path.parent)
+            sweep(path.parent)
+        with part.open("xb") as f:
             f.write(data)
             f.flush()
             os.fsync(f.fileno())
-        spare.replace(path)
-    except OSError as e:
+        part.replace(path)
+    except BaseException as e:
         with contextlib.suppress(OSError):
-            spare.unlink(missing_ok=True)
+            part.unlink(missing_ok=True)
+        if not isinstance(e, OSError):
+            raise
         raise UserError(f"can't write {path}: {e.strerror or e}; what was there is untouched") from e
     if hasattr(os, "O_DIRECTORY"):  # make the new name itself durable, where the file system can
         with contextlib.suppress(OSError):
@@ -211,7 +223,7 @@ def write_bytes(path: str | Path, data: bytes) -> None:
 def _opened(path: Path) -> Iterator[Any]:
     """Open a `.safetensors` file; `UserError` for a pickle, a truncated file, or something else."""
     try:
-        with path.open("rb") as f:
+        with open_regular(path) as f:
             start = f.read(8)
         if len(start) < 8 or not 0 < int.from_bytes(start, "little") <= HEADER_LIMIT:
             if start[:2] in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):

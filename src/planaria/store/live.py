@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from planaria.errors import UserError
+from planaria.files import spare
 
 WEIGHTS, POOL, STATUS, WISHES, WATCHED = "live.safetensors", "live.png", "status.json", "wishes.json", "watched"
 STATES = ("running", "paused", "stopped", "finished", "failed")
@@ -188,12 +189,12 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _replace(path: Path, value: Any) -> None:
-    """Replace a small JSON file in one step; a spare of its own for each process, as several may wish at once."""
-    spare = path.with_name(f".{path.name}.{os.getpid()}.part")
+    """Replace a small JSON file in one step."""
+    part = spare(path)
     try:
-        spare.write_text(json.dumps(asdict(value)), encoding="utf-8")
-        spare.replace(path)
+        part.write_text(json.dumps(asdict(value)), encoding="utf-8")
+        part.replace(path)
     except OSError:
         with contextlib.suppress(OSError):
-            spare.unlink(missing_ok=True)
+            part.unlink(missing_ok=True)
         raise

@@ -1,0 +1,149 @@
+"""One training in a folder: a lock that the operating system holds for as long as its process lives, and no longer."""
+
+import contextlib
+import errno
+import os
+import sys
+import threading
+import warnings
+from pathlib import Path
+from weakref import WeakValueDictionary
+
+from filelock import FileLock, Timeout
+
+from planaria.commands import command
+from planaria.errors import UserError
+from planaria.files import sweep
+
+NAME = ".lock"
+CONFIG = "config.yaml"
+"""What a run folder holds from its beginning on."""
+PATIENCE = 0.5
+"""Seconds that a training waits for whoever only looks whether the folder is taken."""
+GLANCE = 0.05
+POLL = 0.01
+UNLOCKABLE = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}
+"""What a file system answers that knows no locks."""
+
+_held: "WeakValueDictionary[Path, Hold]" = WeakValueDictionary()
+_glancing = threading.Lock()
+
+
+class Busy(UserError):
+    """The folder is taken by another training."""
+
+
+class Hold:
+    """The right to write a run into `folder`, until `release` or the end of the process, however it comes.
+
+    The folder is made where it is missing, unless `make` is false. Raises `Busy` where another has it.
+    """
+
+    def __init__(self, folder: Path, *, patience: float = PATIENCE, make: bool = True):
+        self.folder = folder
+        self._key = Path(os.path.abspath(folder))  # noqa: PTH100  (links must stay what they are)
+        self._made: list[Path] = []
+        self._settled = False
+        self._lock: FileLock | None = None
+        self._lock = self._taken(patience, make)
+        self._file, self._there = _identity(folder / NAME), _identity(folder)
+        _held[self._key] = self
+
+    def settle(self) -> None:
+        """From now on the folder holds settings, and one that doesn't is not the run's any more."""
+        self._settled = True
+
+    def demand(self) -> None:
+        """Raise `UserError` where the folder is not there any more, or not the same."""
+        there = _identity(self.folder)
+        if there is None or there != self._there or (self._settled and not (self.folder / CONFIG).exists()):
+            raise UserError(
+                f"{self.folder} went away while it was being trained, and nothing is written in its place; "
+                f"go on from its last checkpoint, where it is now, with: {command('train', 'FOLDER', '--resume')}"
+            )
+
+    def release(self, *, undo: bool = False) -> None:
+        """Let others have it; `undo` takes the folder away where it was made for this and is empty."""
+        if self._lock is None:
+            return
+        if _held.get(self._key) is self:
+            del _held[self._key]
+        place = self.folder / NAME
+        with contextlib.suppress(OSError):  # a folder of that name may be another's by now
+            if self._file is not None and _identity(place) == self._file:
+                place.unlink()  # while it is held: whoever has opened it sees that it is no more, and looks again
+        self._lock.release(force=True)
+        self._lock = None
+        for made in reversed(self._made if undo else []):
+            with contextlib.suppress(OSError):
+                made.rmdir()
+
+    def __del__(self) -> None:
+        if self._lock is not None and not sys.is_finalizing():
+            self.release()
+
+    def _taken(self, patience: float, make: bool) -> FileLock:
+        lock = FileLock(self.folder / NAME, thread_local=False, fallback_to_soft=False)
+        try:
+            for last in (False, True):
+                if make:
+                    self._make()
+                try:
+                    lock.acquire(timeout=patience, poll_interval=POLL)
+                    break
+                except FileNotFoundError:  # another, which had made the folder, has just taken it away
+                    if last or not make:
+                        raise
+        except Timeout:
+            raise Busy(f"{self.folder} is being trained by another process") from None
+        except OSError as e:
+            if e.errno not in UNLOCKABLE:
+                raise UserError(f"can't write {self.folder}: {e.strerror or e}") from e
+            (self.folder / NAME).unlink(missing_ok=True)
+            warnings.warn(f"{self.folder} is on a file system without locks: start no second training", stacklevel=4)
+        return lock
+
+    def _make(self) -> None:
+        missing = [p for p in (self.folder, *self.folder.parents) if not p.exists()]
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._made = self._made or missing[::-1]
+
+
+def take(folder: Path) -> Hold:
+    """The lock of a run folder, for a training; spare files of killed ones are removed. Raises `Busy`."""
+    hold = Hold(folder)
+    sweep(folder, alone=True)
+    return hold
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a training has `folder`, be it still setting up. Costs one look where none has."""
+    if _identity(folder / NAME) is None:
+        return False
+    if Path(os.path.abspath(folder)) in _held:  # noqa: PTH100
+        return True
+    with _glancing:
+        try:
+            Hold(folder, patience=GLANCE, make=False).release()
+        except Busy:
+            return True
+        except UserError:
+            return False
+    return False
+
+
+def guard(folder: Path) -> bool:
+    """Whether this process has `folder`; raises `UserError` where it had, and the folder went away."""
+    hold = _held.get(Path(os.path.abspath(folder)))  # noqa: PTH100
+    if hold is not None:
+        hold.demand()
+    return hold is not None
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What stays the same while a file or folder does, wherever it is moved; None where there is none."""
+    try:
+        about = path.stat()
+    except OSError:
+        return None
+    return about.st_dev, about.st_ino
