@@ -201,6 +201,60 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path, number):
     assert store.read_header(tmp_path / "a" / "checkpoint.safetensors")["state"]["step"] == done
 
 
+def test_of_two_that_begin_at_once_one_is_refused(tmp_path):
+    both = [start(tmp_path), start(tmp_path)]
+    said = [process.communicate()[1] for process in both]
+    assert sorted(process.returncode for process in both) == [0, 2], said
+    assert f"{tmp_path / 'a'} is being trained by another process" in "".join(said)
+    assert [m["step"] for m in results.read_metrics(tmp_path / "a" / "metrics.jsonl")] == list(range(1, 61))
+
+
+def test_a_folder_is_taken_from_set_up_to_the_end(tmp_path):
+    first = session(tmp_path / "a")
+    for _ in range(2):
+        with pytest.raises(UserError, match="a is being trained by another process"):
+            session(tmp_path / "a", resume=True)
+        list(first.run())
+    first.finish()
+    assert session(tmp_path / "a", resume=True).done
+
+
+def test_a_run_that_cannot_begin_leaves_nothing(tmp_path):
+    with pytest.raises(UserError, match="no picture"):
+        session(tmp_path / "runs" / "a", picture="nowhere.png")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_moved_while_it_trains_is_not_made_anew(tmp_path):
+    s = session(tmp_path / "a")
+    reports = s.run()
+    for _ in range(4):
+        next(reports)
+    (tmp_path / "a").rename(tmp_path / "b")
+    with pytest.raises(UserError, match="a went away while it was being trained"):
+        next(reports)
+    assert [p.name for p in tmp_path.iterdir()] == ["b"]
+    again = session(tmp_path / "b", resume=True)
+    assert again.step == 3
+    assert [r.step for r in again.run()] == list(range(4, 13))
+    (tmp_path / "b").rename(tmp_path / "c")
+    with pytest.raises(UserError, match="b went away"):
+        again.finish()
+    assert [p.name for p in tmp_path.iterdir()] == ["c"]
+
+
+def test_metrics_that_are_none_are_no_end(tmp_path):
+    folder = finished(tmp_path / "a")
+    odd = ('{"step": "x"}', '{"step": 3, "loss": "x"}', '{"step": 4, "loss": 1e400}', '{"step": 5, "validation": []}', "[")
+    (folder / "metrics.jsonl").write_text("\n".join((*odd, '{"step": 6, "loss": -1, "event": {}}', "")))
+    results.loss_plot(folder)
+    assert session(folder, resume=True).done
+    (folder / "metrics.jsonl").unlink()
+    os.mkfifo(folder / "metrics.jsonl")
+    with pytest.raises(UserError, match="can't cut .*metrics.jsonl at iteration 12: not a regular file"):
+        session(folder, resume=True)
+
+
 def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path, monkeypatch):
     s = session(tmp_path / "a", train={"steps": 9})
     reports = s.run()

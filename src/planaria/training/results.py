@@ -1,7 +1,6 @@
 """What a run leaves for people: loss plot, film, strip, target, and a card that says what it is and how to use it."""
 
 import io
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,15 @@ from planaria.errors import UserError
 from planaria.evaluate import results as scored
 from planaria.export import Options, html, movie
 from planaria.living import find
-from planaria.store import write_bytes
+from planaria.files import open_regular
+from planaria.store import metrics, write_bytes
 from planaria.tasks import restyle, video
 from planaria.tasks.base import Task
 from planaria.training import sheets
 from planaria.training.readme import card_text
+
+MOST_POINTS = 20_000
+"""Iterations that a plot of the loss shows at most."""
 
 
 def write(folder: Path, rule: Rule, task: Task, card: dict[str, Any]) -> None:
@@ -55,30 +58,21 @@ def _measure(folder: Path, task: video.Task, card: dict[str, Any]) -> None:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The lines of a `metrics.jsonl`, without one torn by a crash. Raises `UserError` where there is none."""
-    metrics = []
+    """The lines of a `metrics.jsonl` that tell of an iteration. Raises `UserError` where there is none."""
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        with open_regular(path) as file:
+            return [found for line in metrics.whole_lines(file) if (found := metrics.entry(line)) is not None]
     except OSError as e:
-        raise UserError(f"can't read {path}: {e.strerror}") from e
-    for line in lines:
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            break
-        if not isinstance(entry, dict) or not isinstance(entry.get("step"), int):
-            break
-        metrics.append(entry)
-    return metrics
+        raise UserError(f"can't read {path}: {e.strerror or e}") from e
 
 
 def loss_plot(folder: Path) -> None:
-    """Draw `loss.png` from `metrics.jsonl`: every iteration, its running median, and the guardian's deeds."""
+    """Draw `loss.png` from `metrics.jsonl`: every iteration (of many, some), its median, and the guardian's deeds."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    metrics = [m for m in read_metrics(folder / "metrics.jsonl") if m.get("loss")]
-    step, loss = np.array([m["step"] for m in metrics]), np.array([m["loss"] for m in metrics])
+    found = metrics.thinned(folder / metrics.NAME, MOST_POINTS)
+    step, loss = np.array([(m.step, m.loss) for m in found if m.loss is not None and m.loss > 0]).reshape(-1, 2).T
     figure = Figure(figsize=(8, 4), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
@@ -87,13 +81,13 @@ def loss_plot(folder: Path) -> None:
         width = max(1, len(loss) // 60)
         smooth = [np.median(loss[max(0, i - width) : i + width + 1]) for i in range(len(loss))]
         axes.plot(step, np.log10(smooth), color="#5b2a86", linewidth=2, label="running median")
-    looks = [(m["step"], m["validation"]) for m in metrics if m.get("validation")]
+    looks = [(m.step, m.validation) for m in found if m.validation is not None and m.validation > 0]
     if looks:
         at, wrong = np.array(looks).T
         axes.plot(at, np.log10(wrong), color="#2f8f6b", linewidth=1.5, marker=".", label="held out")
-    for m in metrics:
-        if "event" in m:
-            axes.axvline(m["step"], color="#d1495b", linewidth=1, linestyle=":")
+    for m in found:
+        if m.event:
+            axes.axvline(m.step, color="#d1495b", linewidth=1, linestyle=":")
     axes.set_xlabel("iteration")
     axes.set_ylabel("log10 loss")
     axes.set_title(folder.name)

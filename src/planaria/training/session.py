@@ -6,6 +6,8 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,9 @@ from planaria.config import read_yaml, to_dict, write_yaml
 from planaria.core.filters import caveats
 from planaria.core.rule import Rule
 from planaria.errors import UserError
+from planaria.files import append_regular
 from planaria.recipes import Recipe, find, name_for, taken
-from planaria.store import live
+from planaria.store import live, lock, metrics
 from planaria.tasks.base import Task, TaskConfig
 from planaria.training import results
 from planaria.training.dist import Ranks, ranks
@@ -32,42 +35,52 @@ FREE = ("train.steps", "train.checkpoint", "train.device", "train.engine")
 class Session:
     """Training in `folder`. Iterate for reports, then `finish`.
 
-    Raises `UserError` when the folder holds a run and `resume` is not asked for, or holds a different one.
+    The folder is this process's alone, until what was begun has ended or `close` is called. Raises `UserError` when
+    another trains in it, when it holds a run and `resume` is not asked for, or holds a different one.
     """
 
     def __init__(self, folder: Path, task_name: str, config: TaskConfig, ranks: Ranks, *, resume: bool = False):
         self.folder, self.task_name, self.config, self.ranks = folder, task_name, config, ranks
-        settings = {"task": task_name, **to_dict(config)}
+        if folder.exists() and not folder.is_dir():
+            raise UserError(f"{folder} is a file, so no run can be written there")
+        self._hold = self._alone()
+        try:
+            self._set_up(resume)
+        except BaseException:
+            self.close(undo=True)
+            raise
+
+    def _set_up(self, resume: bool) -> None:
+        folder, config, ranks = self.folder, self.config, self.ranks
+        settings = {"task": self.task_name, **to_dict(config)}
         found = (folder / "config.yaml").exists() or (folder / "checkpoint.safetensors").exists()
         if found and not resume:
             raise taken(folder, config)
-        if folder.exists() and not folder.is_dir():
-            raise UserError(f"{folder} is a file, so no run can be written there")
-        self._demand_alone()
-        ranks.barrier()
         if found:
             self._same(read_yaml(folder / "config.yaml"), settings)
         for caveat in caveats(config.rule.filters):
             if ranks.writes:
-                warnings.warn(caveat, stacklevel=2)
+                warnings.warn(caveat, stacklevel=3)
         checkpoint = folder / "checkpoint.safetensors"
         saved = store.read_tensors(checkpoint) if checkpoint.exists() else {}
         kept = {name.removeprefix("task."): v for name, v in saved.items() if name.startswith("task.")}
-        self.task: Task = tasks.load(task_name).Task(config, ranks.device, kept or None)
+        self.task: Task = tasks.load(self.task_name).Task(config, ranks.device, kept or None)
         for remark in self.task.remarks:
             if ranks.writes:
-                warnings.warn(remark, stacklevel=2)
+                warnings.warn(remark, stacklevel=3)
         parent, theirs = store.load(config.train.init) if config.train.init and not saved else (None, None)
         self.trainer = Trainer(self.task, config, ranks, parent)
         mine = self.task.layout
         if theirs is not None and theirs.visible != mine.visible:
             self.trainer.reused.append(f"visible channels: {theirs.visible} there, {mine.visible} here")
-        self.stage = Stage(folder, config.train.steps, ranks, lambda: self.card({}))
+        self.stage = Stage(folder, config.train.steps, ranks, partial(_card, folder, self.task_name, self.trainer, config))
         if saved:
             self._restore(checkpoint, saved)
         if ranks.writes:
             store.write_bytes(folder / "config.yaml", write_yaml(settings).encode())
-            self._cut_metrics()
+            if (folder / metrics.NAME).exists():
+                metrics.cut(folder / metrics.NAME, self.step)
+        self._settle()
         ranks.barrier()
 
     def _restore(self, checkpoint: Path, saved: dict[str, Tensor]) -> None:
@@ -90,6 +103,9 @@ class Session:
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Report]:
         """Train until done, or `stop()` is true or wished for, a checkpoint behind; yields each iteration's report."""
+        if self._hold is None and self.ranks.writes:
+            self._hold = lock.take(self.folder)
+            self._settle()
         self.stage.begin(self.trainer)
         try:
             yield from self._train(stop)
@@ -98,28 +114,38 @@ class Session:
             raise
         if not self.done:
             self.stage.end("stopped")
+            self.close()
+
+    def close(self, *, undo: bool = False) -> None:
+        """Let another process train in the folder; `undo` takes it away where it was made for this and is empty."""
+        if self._hold is not None:
+            self._hold.release(undo=undo)
+            self._hold = None
 
     def _train(self, stop: Callable[[], bool]) -> Iterator[Report]:
         start = time.monotonic()
         try:
-            metrics = (self.folder / "metrics.jsonl").open("a", encoding="utf-8") if self.ranks.writes else None
+            written = append_regular(self.folder / metrics.NAME) if self.ranks.writes else None
         except OSError as e:
-            raise UserError(f"can't write {self.folder / 'metrics.jsonl'}: {e.strerror}") from e
+            raise UserError(f"can't write {self.folder / metrics.NAME}: {e.strerror}") from e
         try:
             while not self.done:
                 report = self.stage.after(self.trainer, self.trainer.step())
-                if metrics is not None:
-                    print(json.dumps(_line(report, time.monotonic() - start)), file=metrics, flush=True)
+                if self._hold is not None:
+                    self._hold.demand()
+                if written is not None:
+                    written.write(json.dumps(_line(report, time.monotonic() - start)).encode() + b"\n")
+                    written.flush()
                 if self.step % self.config.train.checkpoint == 0 and not self.done:
                     self.checkpoint()
                 yield report
                 if self._halted(stop):
                     break
         except OSError as e:
-            raise UserError(f"can't write {self.folder / 'metrics.jsonl'}: {e.strerror}") from e
+            raise UserError(f"can't write {self.folder / metrics.NAME}: {e.strerror}") from e
         finally:
-            if metrics is not None:
-                metrics.close()
+            if written is not None:
+                written.close()
         self.checkpoint()
 
     def _halted(self, stop: Callable[[], bool]) -> bool:
@@ -161,20 +187,12 @@ class Session:
             self._end(e)
             raise
         self.stage.end("finished")
+        self.close()
         return figures
 
     def card(self, figures: dict[str, float]) -> dict[str, Any]:
         """What the model file says of itself."""
-        return {
-            "name": self.folder.name,
-            "task": self.task_name,
-            "trained": self.step,
-            "grid": list(self.task.size),
-            "config": to_dict(self.config),
-            "figures": figures,
-            **({"reused": self.trainer.reused} if self.trainer.reused else {}),
-            **self.task.card(),
-        }
+        return _card(self.folder, self.task_name, self.trainer, self.config, figures)
 
     def picture(self) -> np.ndarray | None:
         """The newest samples side by side, `(h, w, 3)` uint8; None before the first iteration."""
@@ -187,14 +205,31 @@ class Session:
         store.save(self.folder / "model.safetensors", rule, self.task.layout, self.card(figures), self.task.start)
 
     def _end(self, error: BaseException) -> None:
-        """Say what ended it: a failure, or a person."""
+        """Say what ended it, a failure or a person, and let the folder go."""
         if not isinstance(error, Exception):
             self.stage.end("stopped")
         else:
             self.stage.end("failed", str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}")
+        self.close()
 
-    def _demand_alone(self) -> None:
-        """Refuse a folder in which another process trains."""
+    def _alone(self) -> "lock.Hold | None":
+        """The folder's lock, on the process that writes. Raises `UserError` on all where another process trains there."""
+        hold, trouble = None, None
+        if self.ranks.writes:
+            try:
+                self._demand_silence()
+                hold = lock.take(self.folder)
+                self._demand_silence()
+            except UserError as e:
+                trouble = e
+        if self.ranks.any(int(trouble is not None)):
+            if hold is not None:
+                hold.release(undo=True)
+            raise trouble or UserError(f"nothing is trained in {self.folder}: the first process says why")
+        return hold
+
+    def _demand_silence(self) -> None:
+        """Refuse a folder in which another process says that it trains: of another machine, or without a lock."""
         status = live.read_status(self.folder)
         own = os.getpid(), os.getppid()  # the studio knows its child; on Windows that is a launcher's number
         if status is not None and status.state in ("running", "paused") and status.pid not in own:
@@ -202,6 +237,10 @@ class Session:
                 f"{self.folder} is being trained by process {status.pid} of {status.host}; stop that first, "
                 "or start another: --name NAME"
             )
+
+    def _settle(self) -> None:
+        if self._hold is not None:
+            self._hold.settle()
 
     def _same(self, there: dict[str, Any], here: dict[str, Any]) -> None:
         usual = _flat({"task": self.task_name, **to_dict(type(self.config)())})
@@ -213,13 +252,21 @@ class Session:
                     "resume it with its own settings, or start another: --name NAME"
                 )
 
-    def _cut_metrics(self) -> None:
-        """Forget the lines of iterations after the checkpoint; they will be done again."""
-        path = self.folder / "metrics.jsonl"
-        if not path.exists():
-            return
-        kept = [m for m in results.read_metrics(path) if m["step"] <= self.step]
-        store.write_bytes(path, "".join(json.dumps(m) + "\n" for m in kept).encode())
+
+def _card(
+    folder: Path, task_name: str, trainer: Trainer, config: TaskConfig, figures: dict[str, float] | None = None
+) -> dict[str, Any]:
+    """What a model file says of itself."""
+    return {
+        "name": folder.name,
+        "task": task_name,
+        "trained": trainer.step_count,
+        "grid": list(trainer.task.size),
+        "config": to_dict(config),
+        "figures": figures or {},
+        **({"reused": trainer.reused} if trainer.reused else {}),
+        **trainer.task.card(),
+    }
 
 
 def _line(report: Report, seconds: float) -> dict[str, Any]:
@@ -258,9 +305,10 @@ def train(
     config = recipe.config(settings)
     with ranks(config.train.device) as place:
         session = Session(folder_of(recipe, config, name, Path(runs)), recipe.task, config, place, resume=resume)
-        for _ in session.run():
-            pass
-        session.finish()
+        with closing(session):
+            for _ in session.run():
+                pass
+            session.finish()
     return session.folder
 
 
