@@ -1,6 +1,7 @@
 """Settings from everywhere, good and bad, to dataclasses and back."""
 
 import dataclasses
+import os
 
 import pytest
 
@@ -209,6 +210,40 @@ def test_an_alias_bomb_is_refused_unexpanded(tmp_path):
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 30)]
     with pytest.raises(UserError, match="aliases"):
         written(tmp_path, "\n".join(lines))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("lr: " + ":".join(["1", *["59"] * 9000]), "a number of 27001 digits"),
+        ("lr: " + ":".join(["1", *["59"] * 300]) + ".5", "not YAML: int too large to convert to float"),
+        ("lr: " + "9" * 5000, "a number of 5000 digits"),
+        ("date: 2001-02-30", "not YAML: day is out of range"),
+        *((f"a: !!{kind}", "none of the kind that its !!tag says") for kind in ("int ''", "float ''", "bool x")),
+        ("date: !!timestamp x", "none of the kind that its !!tag says"),
+        *((text, "too deeply nested") for text in ("{a: " * 5000, "[" * 40_000, "- " * 5000, "? " * 5000)),
+        ("\n".join(" " * k + "a:" for k in range(300)), "too deeply nested"),
+        ("a: [" + "1, " * 300_000 + "]", "too many values"),
+        ("a: 1\n" * 200_000, "too many values"),
+    ],
+    ids=lambda text: text[:12],
+)
+def test_what_takes_long_to_read_is_refused(tmp_path, text, says):
+    (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(UserError, match=f"^[^\n]*a.yaml: [^\n]*{says}"):
+        read_yaml(tmp_path / "a.yaml")
+
+
+def test_words_with_brackets_are_no_nesting(tmp_path):
+    (tmp_path / "a.yaml").write_text(f"prompts: ['{'[' * 90}', {{a: [{'[1], ' * 2000}]}}]")
+    assert read_yaml(tmp_path / "a.yaml")["prompts"][0] == "[" * 90
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.yaml")
+    with pytest.raises(UserError, match="a.yaml: not a regular file"):
+        read_yaml(tmp_path / "a.yaml")
 
 
 def test_files_that_are_no_settings(tmp_path):

@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import errno
 import inspect
 import itertools
 import re
@@ -17,6 +18,7 @@ import cyclopts
 import cyclopts.config
 import yaml
 
+from planaria import files
 from planaria.errors import UserError, unknown
 from planaria.synonyms import nearest
 
@@ -27,6 +29,15 @@ SPELLING = cyclopts.Parameter(name_transform=str, negative_iterable=())
 
 YAML_LIMIT = 1_000_000
 """Largest settings file that is read, in bytes."""
+
+DEEPEST, DEEPEST_TEXT = 20, 100
+"""Settings within settings at most; and brackets that are open at once in a text, those in quotes too."""
+
+MOST_EVENTS = 10_000
+"""Keys, values and brackets in a settings file."""
+
+_ENDLESS = re.compile(r"[-+]?(0x)?[\da-fA-F_:.]{1000,}", re.ASCII)
+"""What YAML takes for a number, to the base of 60 where it has colons, and nobody writes for a setting."""
 
 MOST_VALUES = 256
 """Values that a tuple among the settings holds at most."""
@@ -217,33 +228,53 @@ def _meant(error: cyclopts.CycloptsError) -> tuple[str, list[str]]:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The settings in a YAML file. Raises `UserError` for what isn't a small mapping without aliases."""
+    """The settings in a YAML file. Raises `UserError` for what isn't a small, shallow mapping without aliases."""
     try:
-        if path.stat().st_size > YAML_LIMIT:
-            raise UserError(f"{path}: {path.stat().st_size} bytes is too large for a settings file")
-        text = path.read_text(encoding="utf-8")
-        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
-            raise UserError(f"{path}: YAML aliases (*name) aren't allowed in settings")
+        text = files.read(path, YAML_LIMIT).decode()
+        _demand_plain(text, path)
         data = yaml.safe_load(text)
     except UnicodeDecodeError:
         raise UserError(f"{path}: not a text file, so not a recipe") from None
     except UserError:
         raise
-    except RecursionError:
-        raise UserError(f"{path}: not settings: too deeply nested") from None
-    except ValueError as e:  # a date that there never was, an endless number
-        raise UserError(f"{path}: not YAML: {e}") from None
     except OSError as e:
+        if e.errno == errno.EFBIG:
+            raise UserError(f"{path}: {path.stat().st_size} bytes is too large for a settings file") from None
         raise UserError(f"{path}: {e.strerror or e}") from None
     except yaml.YAMLError as e:
         mark = getattr(e, "problem_mark", None)
         where = f" line {mark.line + 1}:" if mark else ""
         raise UserError(f"{path}:{where} not YAML: {getattr(e, 'problem', None) or 'unreadable'}") from None
+    except (ValueError, ArithmeticError) as e:  # a date that there never was, an endless number
+        raise UserError(f"{path}: not YAML: {' '.join(str(e).split())[:200]}") from None
+    except (LookupError, TypeError, AttributeError):  # PyYAML looks for what `!!int ''` or `!!bool x` don't have
+        raise UserError(f"{path}: not YAML: a value that is none of the kind that its !!tag says") from None
     if data is None:
         return {}
     if not isinstance(data, dict):
         raise UserError(f"{path}: expected settings like 'picture: cat.png', found {type(data).__name__}")
     return {str(key): value for key, value in data.items()}
+
+
+def _demand_plain(text: str, path: Path) -> None:
+    """Refuse aliases, endless numbers, and what is too deep or too much at the first of it: PyYAML takes long for those."""
+    deep = UserError(f"{path}: not settings: too deeply nested")
+    depth = 0
+    for bracket in re.finditer(r"[\[{\]}]", text):
+        depth = max(0, depth + (1 if bracket[0] in "[{" else -1))
+        if depth > DEEPEST_TEXT:
+            raise deep
+    depth = 0
+    for number, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
+        if number > MOST_EVENTS:
+            raise UserError(f"{path}: too many values for a settings file")
+        if isinstance(event, yaml.AliasEvent):
+            raise UserError(f"{path}: YAML aliases (*name) aren't allowed in settings")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise deep
+        if isinstance(event, yaml.ScalarEvent) and (event.style is None or event.tag) and _ENDLESS.fullmatch(event.value):
+            raise UserError(f"{path}: not YAML: a number of {len(event.value)} digits")
 
 
 def write_yaml(data: Mapping[str, Any]) -> str:

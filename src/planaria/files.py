@@ -200,7 +200,10 @@ def _regular(path: Path, flags: int, mode: str) -> BinaryIO:
     flags |= getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     descriptor = os.open(path, flags, 0o666)
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        kind = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(kind):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(kind):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
         return os.fdopen(descriptor, mode)
     except BaseException:
