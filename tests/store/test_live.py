@@ -47,6 +47,45 @@ def test_what_is_no_status_is_none(tmp_path, text):
     assert live.read_wishes(tmp_path) == live.Wishes()
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("step", True), ("step", -1), ("step", 10**400), ("step", 1.0), ("steps", None), ("loss", "0.5"), ("loss", 1e400),
+     ("loss", 10**400), ("loss", False), ("pid", 2**70), ("pid", "1"), ("time", "now"), ("time", True), ("note", 5),
+     ("host", None), ("state", ["running"]), ("state", {})],
+)  # fmt: skip
+def test_a_status_of_the_wrong_kind_is_none(tmp_path, name, value):
+    live.write_status(tmp_path, live.Status("stopped", 3, 9, 0.5))
+    edit(tmp_path, **{name: value})
+    assert live.read_status(tmp_path) is None
+
+
+def test_wounds_of_the_wrong_kind_are_none(tmp_path):
+    odd = [[True, "left"], [1.0, "left"], [10**400, "left"], [-1, "left"], ["1", "left"], [1], 5, {}, [2, "right"]]
+    (tmp_path / live.WISHES).write_text(json.dumps({"pause": 1, "stop": "yes", "wounds": odd}))
+    assert live.read_wishes(tmp_path) == live.Wishes(wounds=((2, "right"),))
+    assert live.wish(tmp_path, wound="top").wounds == ((2, "right"), (3, "top"))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
+def test_pipes_and_links_elsewhere_are_not_read(tmp_path):
+    run, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
+    for folder in (run, elsewhere):
+        folder.mkdir()
+    for name in (live.STATUS, live.WISHES):
+        os.mkfifo(run / name)
+    assert (live.read_status(run), live.read_wishes(run)) == (None, live.Wishes())
+    live.write_status(elsewhere, live.Status("running", 3, 9))
+    live.wish(elsewhere, stop=True)
+    for name in (live.STATUS, live.WISHES):
+        (run / name).unlink()
+        (run / name).symlink_to(elsewhere / name)
+    assert (live.read_status(run), live.read_wishes(run)) == (None, live.Wishes())
+    (run / live.WATCHED).symlink_to(elsewhere / "watched")
+    live.watch(run)
+    assert live.watched(run)
+    assert not (elsewhere / "watched").exists()
+
+
 def test_a_huge_file_is_not_read(tmp_path):
     (tmp_path / live.STATUS).write_bytes(b" " * 2_000_000)
     assert live.read_status(tmp_path) is None

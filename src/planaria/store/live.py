@@ -12,10 +12,11 @@ import platform
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from planaria.errors import UserError
-from planaria.files import spare
+from planaria.files import read, spare
+from planaria.store import metrics
 
 WEIGHTS, POOL, STATUS, WISHES, WATCHED = "live.safetensors", "live.png", "status.json", "wishes.json", "watched"
 STATES = ("running", "paused", "stopped", "finished", "failed")
@@ -26,6 +27,7 @@ SILENCE_SECONDS = 300.0
 CLOCKS = 2.0
 """Seconds that the times of files and of processes may differ."""
 MOST_BYTES = 1_000_000
+MOST_WOUNDS = 64
 
 
 @dataclass(frozen=True)
@@ -60,19 +62,10 @@ class Wishes:
     """Damage for the pool: number, wound. Numbers rise; a training does each once."""
 
 
-_KINDS: dict[str, Any] = {
-    "state": str, "step": int, "steps": int, "loss": float | int | None, "pid": int, "time": float, "note": str,
-    "host": str,
-}  # fmt: skip
-
-
 def read_status(folder: Path) -> Status | None:
     """How the training in `folder` is doing; None where it never said."""
-    found = _read(folder / STATUS)
-    if any(not isinstance(found.get(name), kinds) for name, kinds in _KINDS.items()) or found["state"] not in STATES:
-        return None
-    status = Status(**{name: found[name] for name in _KINDS})
-    if status.state in ("running", "paused") and not _lives(status):
+    status = _status(_read(folder / STATUS))
+    if status is not None and status.state in ("running", "paused") and not _lives(status):
         return replace(status, state="interrupted")
     return status
 
@@ -92,7 +85,7 @@ def read_wishes(folder: Path) -> Wishes:
     return Wishes(
         found.get("pause") is True,
         found.get("stop") is True,
-        tuple((n, w) for n, w in pairs if isinstance(n, int) and isinstance(w, str)),
+        tuple((n, w) for n, w in pairs if _counts(n) and isinstance(w, str))[-MOST_WOUNDS:],
     )
 
 
@@ -103,7 +96,7 @@ def wish(folder: Path, *, pause: bool | None = None, stop: bool | None = None, w
     new = Wishes(
         old.pause if pause is None else pause,
         old.stop if stop is None else stop,
-        (*old.wounds, (number, wound))[-64:] if wound is not None else old.wounds,
+        (*old.wounds, (number, wound))[-MOST_WOUNDS:] if wound is not None else old.wounds,
     )
     try:
         _replace(folder / WISHES, new)
@@ -129,8 +122,11 @@ def asked_at(folder: Path) -> float:
 
 def watch(folder: Path) -> None:
     """Ask for live weights and pictures for the next seconds. Raises `UserError` where the folder can't be written."""
+    path = folder / WATCHED
     try:
-        (folder / WATCHED).touch()
+        if path.is_symlink():
+            path.unlink()  # what it leads to is not ours to touch
+        path.touch()
     except OSError as e:
         raise UserError(f"can't ask {folder} for live weights: {e.strerror or e}") from e
 
@@ -138,7 +134,7 @@ def watch(folder: Path) -> None:
 def watched(folder: Path) -> bool:
     """Whether somebody watches."""
     try:
-        return time.time() - (folder / WATCHED).stat().st_mtime < WATCH_SECONDS
+        return time.time() - (folder / WATCHED).lstat().st_mtime < WATCH_SECONDS
     except OSError:
         return False
 
@@ -176,13 +172,28 @@ def _lives(status: Status) -> bool:
     return not silent
 
 
+def _status(found: dict[str, Any]) -> Status | None:
+    """What a file says of a training, where all of it is of the right kind."""
+    state, loss, note, host = (found.get(name) for name in ("state", "loss", "note", "host"))
+    step, steps, pid = (found.get(name) for name in ("step", "steps", "pid"))
+    told = metrics.finite(found.get("time"))
+    if state not in STATES or told is None or not (isinstance(note, str) and isinstance(host, str)):
+        return None
+    if not (_counts(step) and _counts(steps) and _counts(pid)) or (loss is not None and metrics.finite(loss) is None):
+        return None
+    return Status(state, step, steps, metrics.finite(loss), pid, told, note, host)
+
+
+def _counts(value: object) -> TypeGuard[int]:
+    """Whether it is a whole number such as a step's or a process's."""
+    return type(value) is int and 0 <= value < 2**31
+
+
 def _read(path: Path) -> dict[str, Any]:
-    """A small JSON file's object; empty where it isn't there or isn't one."""
+    """The object in a small JSON file of its folder; empty where it isn't there, isn't one, or can't be written again."""
     try:
-        if path.stat().st_size > MOST_BYTES:
-            return {}
-        found = json.loads(path.read_text(encoding="utf-8"))
-        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()  # so that whoever shows it can write it again
+        found = json.loads(read(path, MOST_BYTES, inside=path.parent))
+        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
