@@ -257,7 +257,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def _demand_plain(text: str, path: Path) -> None:
-    """Refuse aliases, endless numbers, and what is too deep or too much at the first of it: PyYAML takes long for those."""
+    """Refuse aliases, endless numbers, and what is too deep or too much: PyYAML would take long for them."""
     deep = UserError(f"{path}: not settings: too deeply nested")
     depth = 0
     for bracket in re.finditer(r"[\[{\]}]", text):
@@ -265,15 +265,16 @@ def _demand_plain(text: str, path: Path) -> None:
         if depth > DEEPEST_TEXT:
             raise deep
     depth = 0
-    for number, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
-        if number > MOST_EVENTS:
+    for count, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
+        if count > MOST_EVENTS:
             raise UserError(f"{path}: too many values for a settings file")
         if isinstance(event, yaml.AliasEvent):
             raise UserError(f"{path}: YAML aliases (*name) aren't allowed in settings")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
             raise deep
-        if isinstance(event, yaml.ScalarEvent) and (event.style is None or event.tag) and _ENDLESS.fullmatch(event.value):
+        number = isinstance(event, yaml.ScalarEvent) and (event.style is None or event.tag)
+        if number and _ENDLESS.fullmatch(event.value):
             raise UserError(f"{path}: not YAML: a number of {len(event.value)} digits")
 
 

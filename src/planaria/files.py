@@ -180,9 +180,9 @@ def spare(path: Path) -> Path:
 
 
 def sweep(folder: Path, *, alone: bool = False) -> None:
-    """Remove spare files that killed processes have left in `folder`; any but small ones where nobody else writes there.
+    """Remove spare files that killed processes have left in `folder`.
 
-    `alone` says that this process has the folder to itself; viewers may still put `.json` files there.
+    `alone` says that this process has the folder to itself, so that any spare is one, but for the `.json` of viewers.
     """
     try:
         left = [entry.name for entry in os.scandir(folder) if entry.name.startswith(".") and entry.name.endswith(PART)]

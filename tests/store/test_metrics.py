@@ -18,7 +18,7 @@ def lines(path, count: int, **more) -> bytes:
 
 @pytest.mark.parametrize(
     "line",
-    [b"", b"[]", b"{}", b"\xff", b"[" * 90_000, b'{"step": "x"}', b'{"step": true}', b'{"step": 1.5}', b'{"step": null}',
+    [b"", b"[]", b"{}", b"\xff", b"[" * 9_000, b'{"step": "x"}', b'{"step": true}', b'{"step": 1.5}', b'{"step": null}',
      b'{"step": -1}', b'{"step": 1' + b"0" * 20 + b"}", b'{"step": 1' + b"0" * 9000 + b"}", b'{"step": [1]}',
      b'{"step": 1, "loss": 0', b'{"step": 1e400}', b'{"step": 1, "x": "' + b"x" * 200_000 + b'"}'],
     ids=lambda line: repr(line[:20]),
@@ -29,7 +29,8 @@ def test_a_line_without_an_iteration_says_nothing(line):
 
 @pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"1e400", b'"1"', b"true", b"[1]", b"{}", b"1" + b"0" * 400])
 def test_what_is_no_number_is_none(number):
-    found = metrics.parse(b'{"step": 3, "loss": %b, "lr": %b, "validation": %b, "terms": {"a": %b, "b": 2}}' % ((number,) * 4))
+    line = b'{"step": 3, "loss": %b, "lr": %b, "validation": %b, "terms": {"a": %b, "b": 2}}' % ((number,) * 4)
+    found = metrics.parse(line)
     assert found == metrics.Metric(3, terms={"b": 2.0})
     assert found.told() == {"step": 3, "terms": {"b": 2.0}}
 

@@ -245,8 +245,11 @@ def test_a_folder_that_is_moved_while_it_trains_is_not_made_anew(tmp_path):
 
 def test_metrics_that_are_none_are_no_end(tmp_path):
     folder = finished(tmp_path / "a")
-    odd = ('{"step": "x"}', '{"step": 3, "loss": "x"}', '{"step": 4, "loss": 1e400}', '{"step": 5, "validation": []}', "[")
-    (folder / "metrics.jsonl").write_text("\n".join((*odd, '{"step": 6, "loss": -1, "event": {}}', "")))
+    odd = (
+        '{"step": "x"}', '{"step": 3, "loss": "x"}', '{"step": 4, "loss": 1e400}', '{"step": 5, "validation": []}', "[",
+        '{"step": 6, "loss": -1, "event": {}}', "",
+    )  # fmt: skip
+    (folder / "metrics.jsonl").write_text("\n".join(odd))
     results.loss_plot(folder)
     assert session(folder, resume=True).done
     (folder / "metrics.jsonl").unlink()

@@ -190,7 +190,7 @@ def _counts(value: object) -> TypeGuard[int]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """The object in a small JSON file of its folder; empty where it isn't there, isn't one, or can't be written again."""
+    """The object in a small JSON file of its folder; empty where there is none that can be written again."""
     try:
         found = json.loads(read(path, MOST_BYTES, inside=path.parent))
         json.dumps(found, ensure_ascii=False, allow_nan=False).encode()

@@ -1,4 +1,4 @@
-"""The lines that a training writes of its iterations, `metrics.jsonl`: read one by one, each into numbers or not at all."""
+"""The lines of `metrics.jsonl`, one for each iteration of a training: read one by one, into numbers or not at all."""
 
 import json
 import math
@@ -69,7 +69,7 @@ def parse(line: bytes) -> Metric | None:
 
 
 def whole_lines(file: BinaryIO) -> Iterator[bytes]:
-    """Every line that has ended, without its end, whatever the size of the file; what is too long for one comes empty."""
+    """Every line that has ended, without its end; what is too long for a line comes empty."""
     while line := file.readline(LONGEST_LINE):
         if line.endswith(b"\n"):
             yield line[:-1]

@@ -12,8 +12,8 @@ from planaria.core.rule import Rule
 from planaria.errors import UserError
 from planaria.evaluate import results as scored
 from planaria.export import Options, html, movie
-from planaria.living import find
 from planaria.files import open_regular
+from planaria.living import find
 from planaria.store import metrics, write_bytes
 from planaria.tasks import restyle, video
 from planaria.tasks.base import Task

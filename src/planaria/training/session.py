@@ -73,7 +73,8 @@ class Session:
         mine = self.task.layout
         if theirs is not None and theirs.visible != mine.visible:
             self.trainer.reused.append(f"visible channels: {theirs.visible} there, {mine.visible} here")
-        self.stage = Stage(folder, config.train.steps, ranks, partial(_card, folder, self.task_name, self.trainer, config))
+        card = partial(_card, folder, self.task_name, self.trainer, config)
+        self.stage = Stage(folder, config.train.steps, ranks, card)
         if saved:
             self._restore(checkpoint, saved)
         if ranks.writes:
@@ -213,7 +214,7 @@ class Session:
         self.close()
 
     def _alone(self) -> "lock.Hold | None":
-        """The folder's lock, on the process that writes. Raises `UserError` on all where another process trains there."""
+        """The folder's lock, on the process that writes. Raises `UserError` on all of them where another has it."""
         hold, trouble = None, None
         if self.ranks.writes:
             try:
