@@ -10,7 +10,7 @@ import re
 import stat
 import zlib
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 HEAD = 1024
 """First bytes of a file that tell what it is."""
@@ -205,7 +205,7 @@ def _regular(path: Path, flags: int, mode: str) -> BinaryIO:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if not stat.S_ISREG(kind):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
-        return os.fdopen(descriptor, mode)
+        return cast(BinaryIO, os.fdopen(descriptor, mode))
     except BaseException:
         os.close(descriptor)
         raise

@@ -64,10 +64,19 @@ class Wishes:
 
 def read_status(folder: Path) -> Status | None:
     """How the training in `folder` is doing; None where it never said."""
-    status = _status(_read(folder / STATUS))
-    if status is not None and status.state in ("running", "paused") and not _lives(status):
-        return replace(status, state="interrupted")
-    return status
+    status = last_status(folder)
+    return None if status is None else judged(status)
+
+
+def last_status(folder: Path) -> Status | None:
+    """What the training in `folder` said last; None where it never did."""
+    return _status(_read(folder / STATUS))
+
+
+def judged(status: Status) -> Status:
+    """What was said last as it holds now: interrupted, where its process is gone."""
+    gone = status.state in ("running", "paused") and not _lives(status)
+    return replace(status, state="interrupted") if gone else status
 
 
 def write_status(folder: Path, status: Status, pid: int | None = None) -> None:

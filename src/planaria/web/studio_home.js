@@ -48,6 +48,7 @@ function sketch(card, drawn) {
 }
 
 function about(card) {
+  if (card.trouble) return card.trouble;
   const loss = typeof card.loss === "number" ? `log10 loss ${log10(card.loss)} \u00b7 ` : "";
   return loss + ago(card.changed);
 }

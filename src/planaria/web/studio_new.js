@@ -1,6 +1,6 @@
 // New: what shall grow, from which recipe, with which settings.
 
-import { icon, make, span, whole } from "./studio_dom.js";
+import { icon, make, whole } from "./studio_dom.js";
 import { Refusal, ask, at } from "./studio_wire.js";
 import { allSettings, field, spelled } from "./studio_fields.js";
 import { films } from "./studio_film.js";
@@ -117,8 +117,7 @@ export async function fresh(host, { query }) {
     const steps = Number(fields.get("train.steps")?.value());
     const changed = [...fields.values()].filter((one) => one.changed()).length;
     const large = Number(cells) > 0 && `${cells} cells`;
-    const long = fields.has("picture") && duration(Number(cells), steps);
-    const parts = [large, steps && `${whole(steps)} iterations`, long];
+    const parts = [large, steps && `${whole(steps)} iterations`];
     summary.textContent = [...parts, changed && `${changed} changed`].filter(Boolean).join(" \u00b7 ");
   }
 
@@ -235,12 +234,6 @@ function thumb(forms, source, look = {}) {
   if (!forms.thumb || !source) return null;
   const asked = Object.entries(look).map(([key, value]) => `&${key}=${encodeURIComponent(value)}`);
   return forms.thumb + encodeURIComponent(source) + asked.join("");
-}
-
-/** How long it may take on two common cores: measured at 40 cells, 0.12 s an iteration. */
-function duration(cells, steps) {
-  const seconds = steps * 0.12 * Math.max(0.1, (cells / 40) ** 2);
-  return Number.isFinite(seconds) && seconds > 0 ? `about ${span(Math.max(10, seconds))}` : "";
 }
 
 function step(title, text, content) {

@@ -266,11 +266,11 @@ function poolView() {
 
 function complain(panel, card) {
   const wrong = card.state === "failed" || card.state === "interrupted";
-  panel.hidden = !wrong;
-  if (!wrong) return;
+  panel.hidden = !wrong && !card.trouble;
+  if (panel.hidden) return;
   const failed = card.state === "failed";
-  const title = make("h2", { text: failed ? "It failed" : "It was interrupted" });
-  const why = make("p", { text: card.note || (failed ? "It ended with an error." : SILENT) });
+  const title = make("h2", { text: !wrong ? "A file is wrong" : failed ? "It failed" : "It was interrupted" });
+  const why = make("p", { text: (wrong && card.note) || card.trouble || (failed ? "It ended with an error." : SILENT) });
   panel.replaceChildren(title, why, ...(card.log ? [make("pre", { text: card.log, tabIndex: 0 })] : []));
 }
 

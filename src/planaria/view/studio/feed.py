@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import time
 from collections import deque
 from collections.abc import Callable
@@ -15,11 +16,14 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from planaria import store
 from planaria.errors import UserError
+from planaria.files import is_inside, open_regular, read
 from planaria.store import live
 from planaria.view.studio.runs import BUSY, FILES, MOST_POINTS, Runs, read_point, tail
 
 RUN_SECONDS, HOME_SECONDS = 0.25, 1.0
 """How often files are looked at while somebody looks on."""
+RESTS = 2.0
+"""How many times as long as a look takes it is rested after it."""
 WATCH_EVERY = 5.0
 SEND_SECONDS = 10.0
 """A reader that takes longer for one message is let go."""
@@ -72,9 +76,9 @@ class RunSource:
         if self._changed("files", [f for f in FILES if (self.folder / f).exists()]):
             told["files"] = json.dumps({"type": "files"})
         if busy and self._changed("weights", _signature(self.folder / live.WEIGHTS)):
-            self._tell(told, "weights", WEIGHTS, weights)
+            self._tell(told, live.WEIGHTS, "weights", WEIGHTS, weights)
         if self._changed("pool", _signature(self.folder / live.POOL)):
-            self._tell(told, "pool", POOL, lambda folder: (status.step, (folder / live.POOL).read_bytes()))
+            self._tell(told, live.POOL, "pool", POOL, lambda path: (status.step, read(path, MOST_LIVE_BYTES)))
         return told
 
     def since(self, step: int) -> tuple[str, int]:
@@ -95,8 +99,8 @@ class RunSource:
         """Read what was added to the metrics; all of its end where the file was written anew."""
         path = self.folder / "metrics.jsonl"
         try:
-            with path.open("rb") as f:
-                size = f.seek(0, 2)
+            with open_regular(path, inside=self.runs.folder) as f:
+                size = f.seek(0, os.SEEK_END)
                 if self._read and self._read <= size and size - self._read < 1_000_000:
                     f.seek(self._read - 1)  # a line that was read before must still end here
                     grown = f.read()
@@ -104,7 +108,7 @@ class RunSource:
                         lines = grown[1:].split(b"\n")[:-1]
                         self._read += sum(len(line) + 1 for line in lines)
                         return self._add(lines)
-            lines = tail(path, 400_000)
+            lines = tail(path, 400_000, inside=self.runs.folder)
             self._read = size
         except OSError:
             return False
@@ -119,10 +123,13 @@ class RunSource:
                 self.points.append(point)
         return bool(lines)
 
-    def _tell(self, told: Told, what: str, kind: int, read: Callable[[Path], tuple[int, bytes]]) -> None:
-        """Add a binary message, unless its file has just gone or is none."""
+    def _tell(self, told: Told, file: str, what: str, kind: int, read: Callable[[Path], tuple[int, bytes]]) -> None:
+        """Add a binary message, unless its file has just gone, lies elsewhere or is none."""
+        path = self.folder / file
+        if not is_inside(path, self.runs.folder):
+            return
         try:
-            step, data = read(self.folder)
+            step, data = read(path)
         except (OSError, UserError):
             return
         if len(data) <= MOST_LIVE_BYTES:
@@ -197,6 +204,7 @@ class Channel:
 
     async def _poll(self) -> None:
         while True:
+            begun = time.monotonic()
             try:
                 told = await asyncio.to_thread(self.source.look)
             except Exception as e:  # a run put away while it is looked at, a folder gone: say so and look again
@@ -206,7 +214,7 @@ class Channel:
                 self.newest |= told
                 for box in self.boxes:
                     box.put(told)
-            await asyncio.sleep(self.seconds)
+            await asyncio.sleep(max(self.seconds, RESTS * (time.monotonic() - begun)))
 
 
 class Feed:
@@ -283,9 +291,8 @@ async def _listen(socket: WebSocket) -> bool:
             return True
 
 
-def weights(folder: Path) -> tuple[int, bytes]:
+def weights(path: Path) -> tuple[int, bytes]:
     """The iteration of a run's live weights, and they as the player takes them: all weights, then all biases."""
-    path = folder / live.WEIGHTS
     if path.stat().st_size > MOST_LIVE_BYTES:
         raise UserError(f"{path} is too large to show")
     tensors = store.read_tensors(path)
@@ -293,7 +300,7 @@ def weights(folder: Path) -> tuple[int, bytes]:
     step = store.card(path).get("trained")
     order = sorted(tensors, key=lambda name: (name.startswith("biases"), int(name.rpartition(".")[2])))
     flat = [tensors[name].float().reshape(-1).numpy() for name in order]
-    return step if isinstance(step, int) else 0, np.concatenate(flat).astype("<f4").tobytes()
+    return step if type(step) is int and 0 <= step < 2**32 else 0, np.concatenate(flat).astype("<f4").tobytes()
 
 
 def _signature(path: Path) -> tuple[int, int, int] | None:

@@ -12,13 +12,15 @@ from typing import Any
 from planaria import store
 from planaria.config import to_dict, write_yaml
 from planaria.errors import UserError
+from planaria.files import append_regular
 from planaria.recipes import Recipe
-from planaria.store import live
+from planaria.store import live, lock
+from planaria.view.studio.cards import last_line
 from planaria.view.studio.guard import Refusal
-from planaria.view.studio.runs import BUSY, Runs, last_line
+from planaria.view.studio.runs import BUSY, Runs
 
 MOST_TRAININGS = 16
-"""Trainings that this studio keeps going at once."""
+"""Trainings that may go on at once in a folder of runs, for the studio to start another."""
 
 END_SECONDS = 10.0
 """How long a training may take to leave after its last word."""
@@ -30,10 +32,14 @@ class Trainings:
     def __init__(self, runs: Runs):
         self.runs = runs
         self._children: dict[str, subprocess.Popen[bytes]] = {}
-        self._reaping = threading.Lock()
+        self._reaping, self._starting = threading.Lock(), threading.Lock()
 
     def start(self, recipe: Recipe, config: Any, wanted: str) -> str:
         """Begin a new run, called `wanted` or after it; gives its name."""
+        with self._starting:
+            return self._start(recipe, config, wanted)
+
+    def _start(self, recipe: Recipe, config: Any, wanted: str) -> str:
         self._check_room()
         try:
             self.runs.folder.mkdir(parents=True, exist_ok=True)
@@ -48,6 +54,10 @@ class Trainings:
 
     def resume(self, name: str, steps: int | None = None) -> None:
         """Go on with a run that rests, to `steps` iterations where that is said."""
+        with self._starting:
+            self._resume(name, steps)
+
+    def _resume(self, name: str, steps: int | None) -> None:
         self._check_room()
         folder = self.runs.run(name)
         card = self.runs.card("runs", name)
@@ -73,10 +83,17 @@ class Trainings:
             raise Refusal(409, f"{name!r} is training; stop it first")
         there = self.runs.folder / ".bin" / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns() % 10**6:06d}"
         try:
+            hold = lock.Hold(folder, make=False)
+        except lock.Busy:
+            raise Refusal(409, f"{name!r} is training; stop it first") from None
+        try:
             there.parent.mkdir(exist_ok=True)
             folder.rename(there)
+            hold.folder = there
         except OSError as e:
             raise UserError(f"can't put {name!r} away: {e.strerror or e}") from e
+        finally:
+            hold.release()
 
     def reap(self) -> None:
         """Note the end of trainings, and why they ended where they couldn't say."""
@@ -114,8 +131,9 @@ class Trainings:
             self.reap()
 
     def _check_room(self) -> None:
+        """Count what trains in the folder of runs, whoever started it."""
         self.reap()
-        if len(self._children) >= MOST_TRAININGS:
+        if self.runs.busy() >= MOST_TRAININGS:
             raise Refusal(409, f"{MOST_TRAININGS} trainings are running; stop one first")
 
     def _recipe(self, name: str) -> Path:
@@ -125,7 +143,7 @@ class Trainings:
         folder = self.runs.folder / name
         environment = {**os.environ, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"}
         try:
-            with (folder / "train.log").open("ab") as log:
+            with append_regular(folder / "train.log") as log:
                 child = subprocess.Popen(
                     [sys.executable, "-m", "planaria", "train", *words], stdin=subprocess.DEVNULL, stdout=log,
                     stderr=log, start_new_session=True, env=environment,

@@ -1,6 +1,7 @@
 """Pictures that people drop on the page: taken in, checked, written anew."""
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import re
@@ -13,6 +14,7 @@ from planaria.data import emoji
 from planaria.data.builtin import PICTURES
 from planaria.data.images import name_of
 from planaria.data.scenes import SCENES
+from planaria.files import read
 from planaria.view.studio.forms import FILMS
 from planaria.view.studio.guard import MOST_PICTURE, Refusal
 from planaria.view.studio.making import Cache, Maker
@@ -95,6 +97,7 @@ class Pictures:
             if not path.exists():
                 store.write_bytes(path, data)
                 return path
-            if path.read_bytes() == data:
-                return path
+            with contextlib.suppress(OSError):
+                if read(path, len(data)) == data:
+                    return path
         raise Refusal(409, f"too many pictures are called {wanted!r}")

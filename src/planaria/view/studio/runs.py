@@ -1,10 +1,12 @@
 """The folder of runs, as the studio sees it: cards, files, metrics. Nothing outside it is ever opened."""
 
-import json
-import re
+import contextlib
+import logging
+import os
+import stat
 import time
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -12,8 +14,9 @@ from urllib.parse import quote
 from planaria import store
 from planaria.config import read_yaml
 from planaria.errors import UserError
-from planaria.recipes import source_of
-from planaria.store import live
+from planaria.files import is_inside, open_regular
+from planaria.store import live, lock, metrics
+from planaria.view.studio import cards
 from planaria.view.studio.guard import Refusal
 
 T = TypeVar("T")
@@ -27,9 +30,15 @@ BUSY = ("running", "paused")
 MOST_POINTS = 2000
 MOST_METRICS = 32_000_000
 """Bytes of metrics that are read for a curve, from the end."""
-MOST_REMEMBERED = 4000
+READ = ("config.yaml", "model.safetensors", live.STATUS, metrics.NAME, "train.log")
+"""Files that a card is made from."""
+KNOWN = {*FILES, *READ, live.WEIGHTS, lock.NAME}
+LEAST_REMEMBERED, REMEMBERED_EACH = 4000, 8
+"""Files whose content is remembered, in all at least and for each run."""
+SETTING_UP = "setting up"
 
-_CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[^\w\s!-~\u00a0-\uffff]")
+There = Mapping[str, os.stat_result]
+"""What is in a run folder: every known file that doesn't lead out of the runs, as it is now."""
 
 
 class Runs:
@@ -37,19 +46,45 @@ class Runs:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self._remembered: dict[tuple[str, str], tuple[object, Any]] = {}
+        self._memory = cards.Memory(LEAST_REMEMBERED)
 
     def names(self) -> list[str]:
         """Every run there is."""
+        return sorted(name for name, _ in self._all())
+
+    def _all(self) -> Iterator[tuple[str, There]]:
+        """Every run and what is in it."""
         try:
-            return sorted(f.name for f in self.folder.iterdir() if self._is_run(f))
+            entries = list(os.scandir(self.folder))
         except OSError:
-            return []
+            return
+        for entry in entries:
+            try:
+                lies_here = not entry.is_symlink() or is_inside(Path(entry.path), self.folder)
+                if entry.name.startswith(".") or not lies_here or not entry.is_dir():
+                    continue
+            except OSError:
+                continue
+            there = self._there(Path(entry.path))
+            if _is_run(there):
+                yield entry.name, there
+
+    def _there(self, folder: Path) -> There:
+        try:
+            entries = [entry for entry in os.scandir(folder) if entry.name in KNOWN]
+        except OSError:
+            return {}
+        found = {}
+        for entry in entries:
+            if not entry.is_symlink() or self._within(Path(entry.path)):
+                with contextlib.suppress(OSError):
+                    found[entry.name] = entry.stat()
+        return found
 
     def run(self, name: str) -> Path:
         """The folder of a run. Raises `Refusal` for what is none, or lies elsewhere."""
         folder = self._inside(name)
-        if folder is None or not self._is_run(folder):
+        if folder is None or not self._within(folder) or not _is_run(self._there(folder)):
             raise Refusal(404, f"no run {name[:80]!r}")
         return folder
 
@@ -80,60 +115,99 @@ class Runs:
 
     def home(self) -> dict[str, list[dict[str, Any]]]:
         """Every card, the newest run first."""
-        cards = [card for name in self.names() if (card := self._tried(lambda name=name: self.card("runs", name)))]
+        everything = list(self._all())
+        self._memory.most = max(LEAST_REMEMBERED, REMEMBERED_EACH * len(everything))
+        shown = [card for name, there in everything if (card := self._shown(name, there)) is not None]
         shipped = [self.card("gallery", name) for name in store.gallery()]
-        return {"runs": sorted(cards, key=lambda c: -c["changed"]), "gallery": shipped}
+        return {"runs": sorted(shown, key=lambda c: -c["changed"]), "gallery": shipped}
+
+    def _shown(self, name: str, there: There) -> dict[str, Any] | None:
+        """A card, whatever the files of a run hold; None where they vanish as they are read."""
+        plain = name.encode("utf-8", "replace").decode()
+        try:
+            if plain == name:
+                return self._card(name, there)
+            wrong = "its name is no text; rename the folder"
+        except (FileNotFoundError, Refusal):
+            return None
+        except Exception as e:  # a fault of ours, or an odd file: of all runs, only this one must tell of it
+            logging.getLogger(__name__).exception("the card of %s", name)
+            wrong = f"its files can't be read: {type(e).__name__}: {' '.join(str(e).split())[:200]}"
+        looks = {"film": None, "strip": None, "still": None}
+        named = {"name": plain, "kind": "run", "state": "failed", "changed": 0.0}
+        return {**cards.blank(), **looks, **named, "trouble": wrong}
 
     def card(self, kind: str, name: str) -> dict[str, Any]:
         """What a page shows of a run or a model."""
         if kind == "gallery":
             path = self.model(kind, name)
-            about = {**_blank(), **self._remember(path, _of_model), "state": "finished", "changed": 0}
+            found = self._memory.get(path, path.stat(), cards.of_model)
+            about = {**cards.blank(), **found, "state": "finished", "changed": 0}
             about["steps"] = about["step"]
-            return {**about, "name": name, "kind": "gallery", **_made("gallery", name, path)}
-        folder = self.run(name)
-        about = _blank()
-        config, model = folder / "config.yaml", folder / "model.safetensors"
-        if self._within(config) and config.is_file():
-            about |= self._remember(config, _of_settings)
-        if self._within(model) and model.is_file():
-            about |= {k: v for k, v in self._remember(model, _of_model).items() if v}
-        status = self.status(folder, about)
-        about |= {k: v for k, v in asdict(status).items() if k in ("state", "step", "steps", "loss", "note")}
-        about["changed"] = max(status.time, *(_mtime(folder / f) for f in ("config.yaml", *FILES)))
-        return {**about, "name": name, "kind": "run", **self._looks(folder, status)}
+            return {**about, "name": name, "kind": "gallery", **_made("gallery", name, path.stat())}
+        return self._card(name, self._there(self.run(name)))
+
+    def _card(self, name: str, there: There) -> dict[str, Any]:
+        folder = self.folder / name
+        about = cards.blank()
+        about |= self._read(folder, there, "config.yaml", cards.of_settings) or {}
+        about |= {k: v for k, v in (self._read(folder, there, "model.safetensors", cards.of_model) or {}).items() if v}
+        status = self._status(folder, there, about)
+        about |= {k: v for k, v in vars(status).items() if k in ("state", "step", "steps", "loss", "note")}
+        about["changed"] = max(status.time, *(_mtime(there.get(f)) for f in FILES))
+        odd = [f for f in READ if f in there and not stat.S_ISREG(there[f].st_mode)]
+        if odd:
+            about["trouble"] = f"{folder / odd[0]}: not a regular file"
+        return {**about, "name": name, "kind": "run", **self._looks(folder, there, status)}
+
+    def _read(self, folder: Path, there: There, file: str, read: Callable[[Path], T]) -> T | None:
+        """What `read` finds in a file; None where it isn't there."""
+        return self._memory.get(folder / file, there[file], read) if _has(there, file) else None
 
     def status(self, folder: Path, about: dict[str, Any] | None = None) -> live.Status:
         """How a run is doing, guessed from its files where it never said."""
-        status = live.read_status(folder)
-        if status is not None:
-            note = status.note
-            if not note and status.state in ("failed", "interrupted"):
-                note = last_line(folder / "train.log")
-            return live.Status(**{**asdict(status), "note": note})
-        about = about or _blank()
+        return self._status(folder, self._there(folder), about or cards.blank())
+
+    def _status(self, folder: Path, there: There, about: dict[str, Any]) -> live.Status:
+        told = self._read(folder, there, live.STATUS, _last_status)
+        status = live.judged(told) if told is not None else None
         step, steps = about["step"], about["steps"]
-        if not about["model"] and (folder / "train.log").exists():
-            return live.Status("failed", step, steps, note=last_line(folder / "train.log"))
+        if (status is None or status.state not in BUSY) and lock.NAME in there and lock.is_held(folder):
+            known = status or live.Status("running", step, steps)
+            return replace(known, state="running", note=SETTING_UP)
+        if status is not None:
+            silent = not status.note and status.state in ("failed", "interrupted")
+            return replace(status, note=self._last_line(folder, there)) if silent else status
+        if not about["model"] and "train.log" in there:
+            return live.Status("failed", step, steps, note=self._last_line(folder, there))
         return live.Status("finished" if step >= steps > 0 else "stopped", step, steps)
+
+    def _last_line(self, folder: Path, there: There) -> str:
+        return self._read(folder, there, "train.log", cards.last_line) or ""
+
+    def busy(self) -> int:
+        """How many runs train, or are about to."""
+        everything = [(self.folder / name, there) for name, there in self._all()]
+        return sum(self._status(folder, there, cards.blank()).state in BUSY for folder, there in everything)
 
     def settings(self, folder: Path) -> dict[str, Any]:
         """The settings of a run; empty where it has none yet."""
         path = folder / "config.yaml"
         try:
-            return _tellable(read_yaml(path)) if self._within(path) and path.is_file() else {}
+            return cards.tellable(read_yaml(path)) if self._within(path) and path.is_file() else {}
         except UserError:
             return {}
 
     def files(self, name: str) -> list[dict[str, Any]]:
         """Name, size and address of every file of a run that may be had."""
-        folder = self.run(name)
-        there = [folder / f for f in FILES if self._within(folder / f) and (folder / f).is_file()]
-        return [{"name": f.name, "bytes": f.stat().st_size, "url": _url("files/runs", name, f.name)} for f in there]
+        there = self._there(self.run(name))
+        sizes = {f: there[f].st_size for f in FILES if _has(there, f)}
+        return [{"name": f, "bytes": size, "url": _url("files/runs", name, f)} for f, size in sizes.items()]
 
     def metrics(self, name: str, after: int) -> list[dict[str, Any]]:
         """At most 2000 points of a curve beyond step `after`: events and validations among them while they fit."""
-        lines = tail(self.run(name) / "metrics.jsonl", MOST_METRICS)
+        path = self.run(name) / metrics.NAME
+        lines = tail(path, MOST_METRICS, inside=self.folder)
         first = _first_after(lines, after)
         lines = lines[first:]
         stride = -(-len(lines) // (MOST_POINTS - 400)) or 1
@@ -143,26 +217,19 @@ class Runs:
         chosen = {*range(0, len(lines), stride), *events, *looks, *range(len(lines))[-1:]}
         return [point for k in sorted(chosen) if (point := read_point(lines[k])) is not None]
 
-    def _looks(self, folder: Path, status: live.Status) -> dict[str, Any]:
+    def _looks(self, folder: Path, there: There, status: live.Status) -> dict[str, Any]:
         """Where the film and the strip of a run are: its own, or made for it where it has none and rests."""
-        name, model = folder.name, folder / "model.safetensors"
-        there = self._within(model) and model.is_file()
+        name, whole = folder.name, _has(there, "model.safetensors")
         made: dict[str, str | None] = {"film": None, "strip": None, "still": None}
-        shown = folder / live.WEIGHTS
-        newest = model if there else shown if self._within(shown) and shown.is_file() else None
-        if newest is not None and self._remember(newest, _begins):
-            made["still"] = _url("made/runs", name, "start.png") + f"?v={int(_mtime(folder / 'config.yaml'))}"
-        if there and status.state not in BUSY:
-            made |= _made("runs", name, model)
+        newest = next((f for f in ("model.safetensors", live.WEIGHTS) if _has(there, f)), "")
+        if newest and self._read(folder, there, newest, cards.begins):
+            made["still"] = _url("made/runs", name, "start.png") + f"?v={int(_mtime(there.get('config.yaml')))}"
+        if whole and status.state not in BUSY:
+            made |= _made("runs", name, there["model.safetensors"])
         for look, file in (("film", "film.webp"), ("strip", "strip.png")):
-            if self._within(folder / file) and (folder / file).is_file():
-                made[look] = _url("files/runs", name, file) + f"?v={int(_mtime(folder / file))}"
-        return {**made, "model": there}
-
-    def _is_run(self, folder: Path) -> bool:
-        if folder.name.startswith(".") or not self._within(folder) or not folder.is_dir():
-            return False
-        return any((folder / f).exists() for f in ("config.yaml", "model.safetensors", live.STATUS, "train.log"))
+            if _has(there, file):
+                made[look] = _url("files/runs", name, file) + f"?v={int(_mtime(there[file]))}"
+        return {**made, "model": whole}
 
     def _inside(self, name: str) -> Path | None:
         """The path of `name` right inside the folder; None for a name that isn't one."""
@@ -171,67 +238,25 @@ class Runs:
 
     def _within(self, path: Path) -> bool:
         """Whether a path, through every link, lies in the folder of runs."""
-        try:
-            return path.resolve().is_relative_to(self.folder.resolve())
-        except (OSError, RuntimeError, ValueError):
-            return False
-
-    def _remember(self, path: Path, read: Callable[[Path], T]) -> T:
-        """What `read` found in a file, read again when the file has changed."""
-        about = path.stat()
-        key, signature = (str(path), read.__name__), (about.st_mtime_ns, about.st_size, about.st_ino)
-        known = self._remembered.get(key)
-        if known is None or known[0] != signature:
-            if len(self._remembered) > MOST_REMEMBERED:
-                self._remembered.clear()
-            self._remembered[key] = known = (signature, read(path))
-        return known[1]
-
-    def _tried(self, read: Callable[[], T]) -> T | None:
-        """What `read` gives; None where files vanish as they are read."""
-        try:
-            return read()
-        except (OSError, Refusal):
-            return None
+        return is_inside(path, self.folder)
 
 
 def read_point(line: bytes) -> dict[str, Any] | None:
     """A line of metrics as a page draws it; None for a torn one."""
-    try:
-        entry = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(entry, dict) or not isinstance(entry.get("step"), int):
-        return None
-    told = {key: entry[key] for key in ("step", "loss", "lr", "event", "validation") if key in entry}
-    terms = entry.get("terms")
-    if isinstance(terms, dict):
-        told["terms"] = {str(k): float(f"{v:.4g}") for k, v in terms.items() if isinstance(v, float | int)}
-    return _tellable(told) or None
+    found = metrics.parse(line)
+    return None if found is None else found.told()
 
 
-def tail(path: Path, most: int) -> list[bytes]:
-    """The whole lines in the last `most` bytes of a file; none where there is none."""
+def tail(path: Path, most: int, *, inside: Path) -> list[bytes]:
+    """The whole lines in the last `most` bytes of a file in the folder `inside`; none where there is none."""
     try:
-        with path.open("rb") as f:
-            size = f.seek(0, 2)
+        with open_regular(path, inside=inside) as f:
+            size = f.seek(0, os.SEEK_END)
             f.seek(max(0, size - most))
             lines = f.read(most).split(b"\n")
     except OSError:
         return []
     return lines[1 if size > most else 0 : -1]
-
-
-def last_line(path: Path) -> str:
-    """The last line of a log that says something, without codes that a terminal would obey."""
-    try:
-        with path.open("rb") as f:
-            f.seek(max(0, f.seek(0, 2) - 4000))
-            text = f.read(4000).decode("utf-8", "replace")
-    except OSError:
-        return ""
-    lines = [line for raw in text.splitlines() if (line := _CODES.sub("", raw).strip())]
-    return lines[-1].removeprefix("planaria: ")[:500] if lines else ""
 
 
 def _first_after(lines: list[bytes], after: int) -> int:
@@ -244,64 +269,20 @@ def _first_after(lines: list[bytes], after: int) -> int:
     return low
 
 
-def _tellable(found: dict[str, Any]) -> dict[str, Any]:
-    """What a file says, as JSON tells it; empty where it can't: endless numbers, broken letters."""
-    try:
-        return json.loads(json.dumps(found, default=str, ensure_ascii=False, allow_nan=False).encode())
-    except (TypeError, ValueError, RecursionError):
-        return {}
+def _is_run(there: There) -> bool:
+    return any(f in there for f in ("config.yaml", "model.safetensors", live.STATUS, "train.log"))
 
 
-def _blank() -> dict[str, Any]:
-    return {
-        "task": "", "picture": "", "step": 0, "steps": 0, "loss": None, "figures": {}, "grid": None, "model": False,
-        "note": "",
-    }  # fmt: skip
+def _has(there: There, file: str) -> bool:
+    """Whether a file is there, and a regular one."""
+    return file in there and stat.S_ISREG(there[file].st_mode)
 
 
-def _of_settings(path: Path) -> dict[str, Any]:
-    """What a run's settings say."""
-    try:
-        config = _tellable(read_yaml(path))
-    except UserError:
-        return {}
-    train = config.get("train")
-    steps = train.get("steps") if isinstance(train, dict) else 0
-    return {
-        "task": str(config.get("task", "")),
-        "picture": source_of(config),
-        "steps": steps if isinstance(steps, int) else 0,
-    }
+def _last_status(path: Path) -> live.Status | None:
+    return live.last_status(path.parent)
 
 
-def _of_model(path: Path) -> dict[str, Any]:
-    """What a model's card says."""
-    try:
-        card, grid = store.card(path), store.trained_size(path)
-    except UserError:
-        return {}
-    config = card.get("config")
-    figures = card.get("figures")
-    trained = card.get("trained")
-    return {
-        "task": str(card.get("task", "")),
-        "picture": source_of(config) if isinstance(config, dict) else "",
-        "step": trained if isinstance(trained, int) else 0,
-        "figures": figures if isinstance(figures, dict) else {},
-        "grid": list(grid),
-        "model": True,
-    }
-
-
-def _begins(path: Path) -> bool:
-    """Whether a model begins with frames."""
-    try:
-        return store.start(path) is not None
-    except UserError:
-        return False
-
-
-def _made(kind: str, name: str, model: Path) -> dict[str, str]:
+def _made(kind: str, name: str, model: os.stat_result) -> dict[str, str]:
     """Addresses of a film and a strip that are made when they are asked for."""
     version = f"?v={int(_mtime(model))}"
     return {"film": _url(f"made/{kind}", name, "film.webp") + version,
@@ -312,8 +293,5 @@ def _url(place: str, name: str, file: str) -> str:
     return f"/{place}/{quote(name, safe='')}/{quote(file, safe='')}"
 
 
-def _mtime(path: Path) -> float:
-    try:
-        return min(path.stat().st_mtime, time.time())
-    except OSError:
-        return 0.0
+def _mtime(about: os.stat_result | None) -> float:
+    return min(about.st_mtime, time.time()) if about is not None else 0.0

@@ -1,0 +1,126 @@
+"""What the files of a run or a model say, for its card: read once for each of their versions, and never in the way."""
+
+import json
+import os
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from planaria import store
+from planaria.config import read_yaml
+from planaria.errors import UserError
+from planaria.files import open_regular
+from planaria.recipes import source_of
+from planaria.store import metrics
+
+T = TypeVar("T")
+
+MOST_FIGURES, LONGEST_TEXT = 100, 300
+LAST_BYTES = 4000
+"""Bytes at the end of a log in which its last line is looked for."""
+
+_CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[^\w\s!-~\u00a0-\uffff]")
+
+
+class Memory:
+    """What was found in files, as long as they stay as they are: the newest `most`, which grows with what there is."""
+
+    def __init__(self, most: int):
+        self.most = most
+        self._known: OrderedDict[tuple[str, str], tuple[object, Any]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, path: Path, about: os.stat_result, read: Callable[[Path], T]) -> T:
+        """What `read` found in a file, read again when the file has changed; `about` is how it is now."""
+        key, version = (str(path), read.__name__), (about.st_mtime_ns, about.st_size, about.st_ino)
+        with self._lock:
+            known = self._known.get(key)
+            if known is not None and known[0] == version:
+                self._known.move_to_end(key)
+                return known[1]
+        found = read(path)
+        with self._lock:
+            self._known[key] = version, found
+            self._known.move_to_end(key)
+            while len(self._known) > self.most:
+                self._known.popitem(last=False)
+        return found
+
+
+def blank() -> dict[str, Any]:
+    """A card of which nothing is known."""
+    return {
+        "task": "", "picture": "", "step": 0, "steps": 0, "loss": None, "figures": {}, "grid": None, "model": False,
+        "note": "", "trouble": "",
+    }  # fmt: skip
+
+
+def of_settings(path: Path) -> dict[str, Any]:
+    """What a run's settings say, or what is wrong with them."""
+    try:
+        given = read_yaml(path)
+    except UserError as e:
+        return {"trouble": str(e)}
+    config = tellable(given)
+    if given and not config:
+        return {"trouble": f"{path}: holds endless numbers or broken letters"}
+    train = config.get("train")
+    return {
+        "task": str(config.get("task", ""))[:LONGEST_TEXT],
+        "picture": source_of(config)[:LONGEST_TEXT],
+        "steps": _count(train.get("steps")) if isinstance(train, dict) else 0,
+    }
+
+
+def of_model(path: Path) -> dict[str, Any]:
+    """What a model's card says, or what is wrong with it."""
+    try:
+        card, grid = store.card(path), store.trained_size(path)
+    except UserError as e:
+        return {"trouble": str(e)}
+    config, figures = card.get("config"), card.get("figures")
+    pairs = list(figures.items())[:MOST_FIGURES] if isinstance(figures, dict) else []
+    return {
+        "task": str(card.get("task", ""))[:LONGEST_TEXT],
+        "picture": source_of(config)[:LONGEST_TEXT] if isinstance(config, dict) else "",
+        "step": _count(card.get("trained")),
+        "figures": {str(k)[:LONGEST_TEXT]: n for k, v in pairs if (n := metrics.finite(v)) is not None},
+        "grid": list(grid),
+        "model": True,
+    }
+
+
+def begins(path: Path) -> bool:
+    """Whether a model begins with frames."""
+    try:
+        return store.start(path) is not None
+    except UserError:
+        return False
+
+
+def last_line(path: Path) -> str:
+    """The last line of a log that says something, without codes that a terminal would obey."""
+    try:
+        with open_regular(path) as f:
+            f.seek(max(0, f.seek(0, os.SEEK_END) - LAST_BYTES))
+            text = f.read(LAST_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return ""
+    lines = [line for raw in text.splitlines() if (line := _CODES.sub("", raw).strip())]
+    return lines[-1].removeprefix("planaria: ")[:500] if lines else ""
+
+
+def tellable(found: dict[str, Any]) -> dict[str, Any]:
+    """What a file says, as JSON tells it; empty where it can't: endless numbers, broken letters."""
+    try:
+        return json.loads(json.dumps(found, default=str, ensure_ascii=False, allow_nan=False).encode())
+    except (TypeError, ValueError, RecursionError):
+        return {}
+
+
+def _count(value: object) -> int:
+    """A number of iterations; 0 for anything else."""
+    return value if type(value) is int and 0 <= value <= metrics.LAST_STEP else 0
