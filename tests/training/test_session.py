@@ -189,7 +189,7 @@ def test_killed_at_any_moment_it_ends_in_the_same_bytes(tmp_path):
     assert models[0] == models[1]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path, number):
     process = start(tmp_path, steps=100_000)
     wait_for_metrics(tmp_path / "a", 5, process)

@@ -1,12 +1,12 @@
 """The command line: train, apply, run, show, play, studio, export, frames, simulate, eval, list, bench."""
 
 import io
-import signal
+import os
 import sys
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,8 +27,10 @@ from planaria.cli.listing import list_
 from planaria.cli.play import play
 from planaria.cli.run import run
 from planaria.cli.show import show
+from planaria.cli.signals import Stop, heard
 from planaria.cli.simulate import simulate
 from planaria.cli.studio import studio
+from planaria.commands import command
 from planaria.errors import UserError
 
 if TYPE_CHECKING:
@@ -153,7 +155,7 @@ def _train_app(what: str, words: Sequence[str]) -> int:
     typed, rest = pairs(cls, words)
     app = cyclopts.App(
         name=f"planaria train {what}", help=TRAIN_HELP, result_action="return_value", default_parameter=SPELLING,
-        help_format="rich",
+        help_format="rich", suppress_keyboard_interrupt=False,
     )  # fmt: skip
     app.config = layered(cls, (typed, "the command line"), (recipe.settings, recipe.source))
 
@@ -193,40 +195,67 @@ def _begun(config: Any, init: str | None) -> Any:
 
 
 def _train(recipe: "Recipe", config: Any, name: str | None, runs: Path, resume: bool) -> int:
-    from planaria.training.dist import ranks
-    from planaria.training.session import Session, folder_of
+    from planaria.training.session import folder_of
 
     folder = folder_of(recipe, config, name, runs)
     for line in recipe.told:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        _tell(line)
+    with heard() as stop:
+        try:
+            return _trained(recipe, config, folder, resume, stop)
+        except KeyboardInterrupt:
+            if not (folder / "config.yaml").exists():
+                raise
+            if os.environ.get("RANK", "0") == "0":  # under torchrun, one speaks for all
+                _say(f"planaria: interrupted; what was saved is whole, go on with: {_going_on(folder)}")
+            return 130
+
+
+def _trained(recipe: "Recipe", config: Any, folder: Path, resume: bool, stop: Stop) -> int:
+    from planaria.training.dist import ranks
+    from planaria.training.session import Session
+
     _fetch_backbone(config)
-    with ranks(config.train.device) as place:
-        session = Session(folder, recipe.task, config, place, resume=resume)
+    with (
+        ranks(config.train.device) as place,
+        closing(Session(folder, recipe.task, config, place, resume=resume)) as session,
+    ):
         if place.writes and session.step:
             at = "is finished" if session.done else f"goes on at iteration {session.step} of {config.train.steps}"
-            console.print(f"{folder} {at}", markup=False, highlight=False, soft_wrap=True)
+            _tell(f"{folder} {at}")
         if place.writes and session.reused and not session.step:
             for line in (f"begins from {config.train.init}", *session.reused):
-                console.print(line, markup=False, highlight=False, soft_wrap=True)
-        with _stop_on_signal() as stopped:
-            _watch(session, stopped)
+                _tell(line)
+        with stop.gently():
+            _watch(session, stop)
         if not session.done:
             if place.writes:
-                console.print(
-                    f"stopped and saved at iteration {session.step}; go on with: planaria train {folder} --resume",
-                    markup=False, highlight=False, soft_wrap=True,
-                )  # fmt: skip
+                _tell(f"stopped and saved at iteration {session.step}; go on with: {_going_on(folder)}")
             return 130
         if place.writes:
             console.print("measuring, filming ...", style="dim")
-        session.finish()
+        try:
+            session.finish()
+        except KeyboardInterrupt:
+            if place.writes:
+                _say(
+                    f"planaria: interrupted while measuring; all {session.step} iterations are saved, "
+                    f"finish it with: {_going_on(folder)}"
+                )
+            return 130
     if place.writes:
         show(folder)
-        console.print(
-            f"to touch it: planaria play {folder}, or open {folder / 'organism.html'} in a browser",
-            markup=False, highlight=False, soft_wrap=True,
-        )  # fmt: skip
+        _tell(f"to touch it: {command('play', folder)}, or open {folder / 'organism.html'} in a browser")
     return 0
+
+
+def _going_on(folder: Path) -> str:
+    return command("train", folder, "--resume")
+
+
+def _tell(line: str) -> None:
+    """A line on standard output, as it is."""
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _fetch_backbone(config: Any) -> None:
@@ -244,35 +273,17 @@ def _fetch_backbone(config: Any) -> None:
         )
 
 
-def _watch(session: "Session", stopped: list[int]) -> None:
+def _watch(session: "Session", stop: Stop) -> None:
     """Train with a screen, on the process that writes."""
     from planaria.view.screen import TrainingScreen
 
     shows = session.ranks.writes and not session.done
     screen = TrainingScreen(session.folder.name, session.config.train.steps, session.step) if shows else None
     with screen or nullcontext():
-        for report in session.run(lambda: bool(stopped)):
+        for report in session.run(lambda: stop.asked):
             if screen is not None:
                 picture = session.picture() if screen.wants_picture else None
                 screen.update(report.step, report.loss, report.event, picture)
-
-
-@contextmanager
-def _stop_on_signal() -> Iterator[list[int]]:
-    """Collect Ctrl-C and SIGTERM in a list, so that an iteration ends whole; a second one interrupts at once."""
-    caught: list[int] = []
-
-    def note(number: int, frame: object) -> None:  # noqa: ARG001
-        if caught:
-            raise KeyboardInterrupt
-        caught.append(number)
-
-    before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield caught
-    finally:
-        for s, handler in before.items():
-            signal.signal(s, handler)
 
 
 @contextmanager

@@ -125,6 +125,7 @@ def eval_(
     if not source:
         said = command("eval", Path(model), "FRAMES")
         raise UserError(f"{model} doesn't say what it was trained on; name the frames: {said}")
+    folder = _folder(model, output)
     alive = living.find(model, engine=engine)
     made = source.startswith(living.SIMULATED)  # to measure, and grey
     console, seen = Console(), _told(config, "context", int, 1) if context is None else context
@@ -147,7 +148,7 @@ def eval_(
             progress=lambda what, done, of: bar.update(part, description=what, completed=done, total=of),
         )  # fmt: skip
         bar.update(part, description="drawing", completed=0, total=None)
-        written = results.write(_folder(model, output), alive.name, scores, shown, clips.fps)
+        written = results.write(folder, alive.name, scores, shown, clips.fps)
     _tell(console, tables.tables(scores), written)
     return 0
 
@@ -170,6 +171,7 @@ def _paint(
         raise UserError(f"--size {size}: {SMALLEST} to 4096 cells")
     if count is not None and count < 1:
         raise UserError(f"--count {count}: one photo at least")
+    folder = _folder(model, output)
     config = alive.card["config"] if isinstance(alive.card.get("config"), Mapping) else {}
     console, textured = Console(), not alive.layout.photo
     if textured and source:
@@ -184,7 +186,7 @@ def _paint(
             alive.rule, alive.layout, photos, wished, kept, steps=steps, size=(side, side), seed=seed, engine=engine,
             progress=lambda what, done, of: bar.update(part, description=what, completed=done, total=of),
         )  # fmt: skip
-        written = results.write_painted(_folder(model, output), alive.name, found)
+        written = results.write_painted(folder, alive.name, found)
     _tell(console, [tables.repainted(found)], written)
     return 0
 
@@ -298,13 +300,20 @@ def _told(config: Mapping[str, Any], key: str, kind: type[Kind], default: Kind) 
 
 
 def _folder(model: Path, output: Path | None) -> Path:
-    """Where the files go: the run folder, or the model's; never among the models that come with planaria."""
+    """Where the files go: the run folder, or the model's; never among the models that come with planaria.
+
+    Raises `UserError` where a training has that folder: it writes files of these names itself.
+    """
     from planaria import store
+    from planaria.store import lock
 
     if output is not None:
         return output
     path = store.model_path(model)
-    return Path(f"{path.stem}-scores") if path in store.gallery().values() else path.parent
+    folder = Path(f"{path.stem}-scores") if path in store.gallery().values() else path.parent
+    if lock.is_held(folder):
+        raise UserError(f"{folder} is being trained; write the results elsewhere: -o FOLDER")
+    return folder
 
 
 def _rich(table: "tables.Table") -> Table:

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import logging
+import signal
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -147,8 +148,16 @@ def server(app: ASGIApp) -> uvicorn.Server:
 
 
 def run(app: ASGIApp, listening: socket.socket, ready: Callable[[], Any]) -> None:
-    """Serve until Ctrl-C or SIGTERM; `ready` is called once requests are answered."""
+    """Serve until Ctrl-C, SIGTERM or SIGHUP, then raise `KeyboardInterrupt`; `ready` is called once it answers."""
     serving = server(app)
+    ended: list[int] = []
+
+    def end(number: int, _: object) -> None:
+        ended.append(number)
+        serving.should_exit = True
+
+    politely = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {s: signal.signal(s, end) for s in politely if signal.getsignal(s) is not signal.SIG_IGN}
 
     async def main() -> None:
         task = asyncio.create_task(serving.serve(sockets=[listening]))
@@ -158,4 +167,10 @@ def run(app: ASGIApp, listening: socket.socket, ready: Callable[[], Any]) -> Non
             ready()
         await task
 
-    asyncio.run(main())
+    try:
+        asyncio.run(main())
+    finally:
+        for s, handler in before.items():
+            signal.signal(s, handler)
+    if ended:
+        raise KeyboardInterrupt

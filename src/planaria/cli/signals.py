@@ -1,0 +1,48 @@
+"""What ends a command from outside: Ctrl-C, a polite kill, a terminal that goes away."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+
+
+class Stop:
+    """Whether somebody has asked to end: at once, but for what is done `gently`, which goes on until it is whole."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._gentle = False
+
+    @contextmanager
+    def gently(self) -> Iterator[None]:
+        """Until the end of this, the first signal only sets `asked`; a second one interrupts at once."""
+        self._gentle = True
+        try:
+            yield
+        finally:
+            self._gentle = False
+
+    def note(self, number: int, frame: object) -> None:  # noqa: ARG002
+        """A signal has come."""
+        if self.asked or not self._gentle:
+            self.asked = True
+            raise KeyboardInterrupt
+        self.asked = True
+
+
+@contextmanager
+def heard() -> Iterator[Stop]:
+    """Every signal that ends a command as a `KeyboardInterrupt`; one that is ignored, as under nohup, stays so."""
+    stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
+    before = {s: signal.signal(s, stop.note) for s in numbers if signal.getsignal(s) is not signal.SIG_IGN}
+    try:
+        yield stop
+    finally:
+        for s, handler in before.items():
+            signal.signal(s, handler)
