@@ -22,7 +22,8 @@ def shown(folder) -> dict:
 @pytest.mark.parametrize(
     ("config", "says"),
     [("lr: " + ":".join(["1", *["59"] * 9000]), "a number of 27001 digits"), ("[" * 40_000, "too deeply nested"),
-     ("- a\n- list", "expected settings"), ("lr: .nan", "endless numbers"), ("a: !!int ''", "!!tag"), ("\0", "not YAML")],
+     ("- a\n- list", "expected settings"), ("lr: .nan", "endless numbers"), ("a: !!int ''", "!!tag"),
+     ("\0", "not YAML")],
     ids=lambda text: text[:9],
 )  # fmt: skip
 def test_settings_that_cannot_be_read_are_told_on_their_card(tmp_path, config, says):

@@ -7,8 +7,8 @@ from studios import model, studio, training
 from planaria.config import describe
 from planaria.store import live
 from planaria.tasks.grow import Config
-from planaria.view.studio.forms import at_fault, forms
 from planaria.view.studio.cards import last_line
+from planaria.view.studio.forms import at_fault, forms
 
 
 @pytest.fixture
