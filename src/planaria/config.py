@@ -231,8 +231,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """The settings in a YAML file. Raises `UserError` for what isn't a small, shallow mapping without aliases."""
     try:
         text = files.read(path, YAML_LIMIT).decode()
-        _demand_plain(text, path)
-        data = yaml.safe_load(text)
+        data = _Plain(text, path).get_single_data()
     except UnicodeDecodeError:
         raise UserError(f"{path}: not a text file, so not a recipe") from None
     except UserError:
@@ -256,26 +255,33 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return {str(key): value for key, value in data.items()}
 
 
-def _demand_plain(text: str, path: Path) -> None:
-    """Refuse aliases, endless numbers, and what is too deep or too much: PyYAML would take long for them."""
-    deep = UserError(f"{path}: not settings: too deeply nested")
-    depth = 0
-    for bracket in re.finditer(r"[\[{\]}]", text):
-        depth = max(0, depth + (1 if bracket[0] in "[{" else -1))
-        if depth > DEEPEST_TEXT:
-            raise deep
-    depth = 0
-    for count, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
-        if count > MOST_EVENTS:
-            raise UserError(f"{path}: too many values for a settings file")
+class _Plain(yaml.SafeLoader):
+    """YAML without aliases and endless numbers, refused where it is too deep or too much: that would take long."""
+
+    def __init__(self, text: str, path: Path):
+        self._path, self._depth, self._count = path, 0, 0
+        depth = 0
+        for bracket in re.finditer(r"[\[{\]}]", text):
+            depth = max(0, depth + (1 if bracket[0] in "[{" else -1))
+            if depth > DEEPEST_TEXT:
+                raise UserError(f"{path}: not settings: too deeply nested")
+        super().__init__(text)
+
+    def get_event(self) -> Any:
+        """The next key, value or bracket, if it may be."""
+        event = super().get_event()
+        self._count += 1
+        self._depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if self._count > MOST_EVENTS:
+            raise UserError(f"{self._path}: too many values for a settings file")
+        if self._depth > DEEPEST:
+            raise UserError(f"{self._path}: not settings: too deeply nested")
         if isinstance(event, yaml.AliasEvent):
-            raise UserError(f"{path}: YAML aliases (*name) aren't allowed in settings")
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > DEEPEST:
-            raise deep
-        number = isinstance(event, yaml.ScalarEvent) and (event.style is None or event.tag)
-        if number and _ENDLESS.fullmatch(event.value):
-            raise UserError(f"{path}: not YAML: a number of {len(event.value)} digits")
+            raise UserError(f"{self._path}: YAML aliases (*name) aren't allowed in settings")
+        plain = event.value if isinstance(event, yaml.ScalarEvent) and (event.style is None or event.tag) else ""
+        if _ENDLESS.fullmatch(plain):
+            raise UserError(f"{self._path}: not YAML: a number of {len(plain)} digits")
+        return event
 
 
 def write_yaml(data: Mapping[str, Any]) -> str:
