@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 
 import pytest
 import tiny_clip
@@ -76,6 +77,14 @@ def test_what_is_no_head(tmp_path, name, text, why):
         (tmp_path / name).write_text(text)
     with pytest.raises(UserError, match=why):
         load_head(tmp_path / name, 8, CPU)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
+@pytest.mark.parametrize("name", ["a.json", "a.safetensors"])
+def test_a_pipe_is_not_waited_for(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(UserError, match="not a regular file"):
+        load_head(tmp_path / name, 4, torch.device("cpu"))
 
 
 @pytest.fixture(scope="module")

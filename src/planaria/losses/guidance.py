@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from planaria.errors import UserError
+from planaria.files import open_regular
 from planaria.losses.clip import Clip
 from planaria.losses.cutouts import cutouts
 from planaria.types import PerSample
@@ -58,10 +59,12 @@ def load_head(path: Path, width: int, device: torch.device) -> Head:
     Raises `UserError` for anything else.
     """
     try:
-        if path.stat().st_size > MOST_BYTES:
+        with open_regular(path) as opened:
+            data = opened.read(MOST_BYTES + 1)
+        if len(data) > MOST_BYTES:
             raise UserError(f"{path} is too large for an aesthetic head of {width} numbers")
         if path.suffix.lower() == ".json":
-            told = json.loads(path.read_text(encoding="utf-8"))
+            told = json.loads(data)
             held = {key: torch.tensor(told[key], dtype=torch.float32) for key in ("weight", "bias") if key in told}
         else:
             with safe_open(path, "pt") as file:

@@ -4,7 +4,7 @@ import contextlib
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
@@ -121,12 +121,7 @@ def card(path: str | Path) -> dict[str, Any]:
 
 def trained_size(path: str | Path) -> tuple[int, int]:
     """Rows and columns of the grid that a model was trained on; 72x72 where its card doesn't say."""
-    return grid_of(card(path))
-
-
-def grid_of(told: Mapping[str, Any]) -> tuple[int, int]:
-    """Rows and columns of the grid that a card tells; 72x72 where it doesn't."""
-    size = told.get("grid")
+    size = card(path).get("grid")
     if isinstance(size, list) and len(size) == 2 and all(isinstance(n, int) and 1 <= n <= 16384 for n in size):
         return size[0], size[1]
     return 72, 72

@@ -78,7 +78,7 @@ def of_settings(path: Path) -> dict[str, Any]:
 def of_model(path: Path) -> dict[str, Any]:
     """What a model's card says, or what is wrong with it."""
     try:
-        card = store.card(path)
+        card, grid = store.card(path), store.trained_size(path)
     except UserError as e:
         return {"trouble": str(e)}
     config, figures = card.get("config"), card.get("figures")
@@ -88,7 +88,7 @@ def of_model(path: Path) -> dict[str, Any]:
         "picture": source_of(config)[:LONGEST_TEXT] if isinstance(config, dict) else "",
         "step": _count(card.get("trained")),
         "figures": {str(k)[:LONGEST_TEXT]: n for k, v in pairs if (n := metrics.finite(v)) is not None},
-        "grid": list(store.grid_of(card)),
+        "grid": list(grid),
         "model": True,
     }
 
