@@ -174,6 +174,8 @@ def instead(name: str, head: bytes, wanted: str) -> str:
     if ":" in really:
         return f"{name!r} is {really}"
     return f"{name!r} is no {wanted}{f'; it is {really}' if really else ''}"
+
+
 def spare(path: Path) -> Path:
     """A file beside `path`, to be written and then put in its place: a new name at every call of every process."""
     return path.with_name(f".{path.name[:40]}.{_HOST}-{os.getpid()}-{next(_NUMBERS)}{PART}")

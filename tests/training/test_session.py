@@ -243,6 +243,19 @@ def test_a_folder_that_is_moved_while_it_trains_is_not_made_anew(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["c"]
 
 
+def test_another_run_in_its_place_is_left_alone(tmp_path):
+    s = session(tmp_path / "a")
+    reports = s.run()
+    next(reports)
+    (tmp_path / "a").rename(tmp_path / "b")
+    other = session(tmp_path / "a", train={"steps": 5})
+    before = {p.name: p.read_bytes() for p in (tmp_path / "a").iterdir()}
+    with pytest.raises(UserError, match="a went away"):
+        list(reports)
+    assert {p.name: p.read_bytes() for p in (tmp_path / "a").iterdir()} == before
+    assert [r.step for r in other.run()] == [1, 2, 3, 4, 5]
+
+
 def test_metrics_that_are_none_are_no_end(tmp_path):
     folder = finished(tmp_path / "a")
     odd = (

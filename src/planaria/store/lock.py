@@ -53,10 +53,15 @@ class Hold:
         """From now on the folder holds settings, and one that doesn't is not the run's any more."""
         self._settled = True
 
-    def demand(self) -> None:
-        """Raise `UserError` where the folder is not there any more, or not the same."""
+    @property
+    def is_lost(self) -> bool:
+        """Whether the folder is not there any more, or not the same."""
         there = _identity(self.folder)
-        if there is None or there != self._there or (self._settled and not (self.folder / CONFIG).exists()):
+        return there is None or there != self._there or (self._settled and not (self.folder / CONFIG).exists())
+
+    def demand(self) -> None:
+        """Raise `UserError` where the folder is lost."""
+        if self.is_lost:
             raise UserError(
                 f"{self.folder} went away while it was being trained, and nothing is written in its place; "
                 f"go on from its last checkpoint, where it is now, with: {command('train', 'FOLDER', '--resume')}"
@@ -95,7 +100,8 @@ class Hold:
                     if last or not make:
                         raise
         except Timeout:
-            raise Busy(f"{self.folder} is being trained by another process") from None
+            started = "stop that first, or start another: --name NAME"
+            raise Busy(f"{self.folder} is being trained by another process; {started}") from None
         except OSError as e:
             if e.errno not in UNLOCKABLE:
                 raise UserError(f"can't write {self.folder}: {e.strerror or e}") from e

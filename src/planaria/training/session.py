@@ -131,9 +131,9 @@ class Session:
             raise UserError(f"can't write {self.folder / metrics.NAME}: {e.strerror}") from e
         try:
             while not self.done:
-                report = self.stage.after(self.trainer, self.trainer.step())
-                if self._hold is not None:
-                    self._hold.demand()
+                report = self.trainer.step()
+                self._demand_folder()
+                report = self.stage.after(self.trainer, report)
                 if written is not None:
                     written.write(json.dumps(_line(report, time.monotonic() - start)).encode() + b"\n")
                     written.flush()
@@ -152,6 +152,7 @@ class Session:
     def _halted(self, stop: Callable[[], bool]) -> bool:
         """Whether to end here, by `stop` or by wish; a pause is sat out. All ranks agree."""
         while (wish := self.ranks.any(STOP if stop() else self.stage.wished())) == PAUSE:
+            self._demand_folder()
             self.stage.rest(self.trainer)
         self.stage.wake()
         return wish == STOP
@@ -206,7 +207,10 @@ class Session:
         store.save(self.folder / "model.safetensors", rule, self.task.layout, self.card(figures), self.task.start)
 
     def _end(self, error: BaseException) -> None:
-        """Say what ended it, a failure or a person, and let the folder go."""
+        """Say what ended it, a failure or a person, and let the folder go; nothing, where it went away."""
+        if self._hold is not None and self._hold.is_lost:
+            self.close()
+            return
         if not isinstance(error, Exception):
             self.stage.end("stopped")
         else:
@@ -238,6 +242,11 @@ class Session:
                 f"{self.folder} is being trained by process {status.pid} of {status.host}; stop that first, "
                 "or start another: --name NAME"
             )
+
+    def _demand_folder(self) -> None:
+        """Raise `UserError` where the folder went away."""
+        if self._hold is not None:
+            self._hold.demand()
 
     def _settle(self) -> None:
         if self._hold is not None:
