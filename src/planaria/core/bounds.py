@@ -1,0 +1,43 @@
+"""Bounds: how large a number in a working rule's cells can be, and what tells that a life has left them, or ended."""
+
+import torch
+from torch import Tensor, nn
+
+from planaria.core.layout import Layout
+from planaria.core.rule import Rule
+from planaria.types import State
+
+PICTURE, CELL = 10.0, 100.0
+"""What a picture of cells without life stays below, and every other number in a cell: beyond it a life has burst.
+
+Pictures are 0..1. The largest that working rules reach is 22, in the first steps of a body that grows from one cell
+(the octopus of the gallery; its picture reaches 9.8); without life it is 4 (a texture). A rule that bursts grows by a
+constant factor, and goes from one bound to the next within a few steps. The browser's player is told both in its model.
+"""
+
+
+def limits(layout: Layout) -> tuple[float, float]:
+    """The bounds of the visible channels and of the other ones."""
+    return (PICTURE if layout.alpha is None else CELL), CELL
+
+
+def burst(x: State, layout: Layout) -> bool:
+    """Whether any cell holds no number, or one beyond the bounds.
+
+    What an infection keeps, and frozen channels, don't count; the latter may be missing.
+    """
+    visible, body = layout.visible, layout.body
+    parts = zip((x[:, :visible], x[:, visible:body]), limits(layout), strict=True)
+    return any(not _within(part, limit) for part, limit in parts if part.numel())
+
+
+def _within(x: Tensor, limit: float) -> bool:
+    least, most = torch.aminmax(x)
+    return bool((most <= limit) & (least >= -limit))  # false for what is no number
+
+
+def extinct(x: State, rule: nn.Module) -> bool:
+    """Whether no cell is alive, under a rule whose cells live and die; false for every other rule."""
+    if not isinstance(rule, Rule) or rule.config.life == "none":
+        return False
+    return not bool((x[:, rule.config.life_channel] > rule.config.life_threshold).any())
