@@ -20,6 +20,7 @@ FLOORS = [
     "losses",
     "world tasks",
     "recipes living",
+    "health",
     "export evaluate repaint",
     "view training bench",
     "cli model",

@@ -21,6 +21,7 @@ from planaria.data.patterns import is_pattern
 from planaria.data.video import FILMS
 from planaria.engine.context import charge
 from planaria.errors import UserError
+from planaria.store import live
 from planaria.types import Picture, State
 from planaria.world import World
 
@@ -47,6 +48,8 @@ class Living:
     frame: int = 1
     """Cell steps from frame to frame; 1 where it has none."""
     engine: str = "auto"
+    path: Path | None = None
+    """Its model file, where it has one."""
 
     def world(self, *, seed: int = 0) -> World:
         """A live run of it with a brush."""
@@ -82,6 +85,7 @@ def find(
     name = str(told.get("name") or (path.resolve().parent.name if path.name == "model.safetensors" else path.stem))
     frames = store.start(path) if start is None else None
     living = wake(rule, layout, told, frames, grid, name=name, seed=seed, solver=solver, engine=engine)
+    living = replace(living, path=path)
     if start is None:
         return living
     shown = {"context": _context(told), "frame": living.frame}
@@ -272,6 +276,22 @@ def loop_steps(card: Mapping[str, Any]) -> int:
         if type(length) is int and 1 <= length <= 1_000_000:
             return length
     return 200
+
+
+def stopped(card: Mapping[str, Any], path: Path | None = None) -> str:
+    """`stopped at iteration 68 of 1,200`, where a card tells of a training that hasn't come to its end; else nothing.
+
+    One that goes on, in the folder of the model file `path`, is told as `at iteration 68 of 1,200, still training`.
+    """
+    config = card.get("config")
+    train = config.get("train") if isinstance(config, Mapping) else None
+    done, whole = card.get("trained"), train.get("steps") if isinstance(train, Mapping) else None
+    if type(done) is not int or type(whole) is not int or not 0 <= done < whole:
+        return ""
+    status = live.read_status(path.parent) if path is not None else None
+    at = f"at iteration {done:,} of {whole:,}"
+    going = status is not None and status.state in ("running", "paused")
+    return f"{at}, still training" if going else f"stopped {at}"
 
 
 def solver_of(card: Mapping[str, Any]) -> str:

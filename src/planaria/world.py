@@ -54,13 +54,15 @@ class World:
         self.photo: Picture | None = None
         self.x: State
         self.t: int
+        self.edited: int | None = None
+        """The step of the newest edit since it last began."""
         self._past: deque[tuple[State, int]] = deque(maxlen=UNDO_DEPTH)
         self._pressed = False
         self.restart()
 
     def restart(self) -> None:
         """Back to where it began, at step 0, as a loop does: no edit, so `undo` knows nothing of it."""
-        self.t = 0
+        self.t, self.edited = 0, None
         if self.photo is not None:
             picture = self.photo[None, : self.layout.photo] + self.layout.offset
             self.x = self.layout.pose(picture, seed=self.seed)
@@ -199,12 +201,14 @@ class World:
         if not self._past:
             return False
         self.x, self.t = self._past.pop()
+        self.edited = self.t
         if self.photo is not None:
             self.photo = self.x[0, -self.layout.frozen :]
         return True
 
     def _remember(self) -> None:
         """Keep this moment for `undo`. States are never changed in place, so none is copied."""
+        self.edited = self.t
         if self._pressed:
             return
         room = max(1, UNDO_BYTES // self.x.nbytes)
