@@ -16,6 +16,7 @@ from planaria.core.rule import Rule
 from planaria.engine import run
 from planaria.export import movie
 from planaria.export.movie import Film
+from planaria.health import Health
 from planaria.living import Living, wake
 from planaria.repaint import STEPS, repaint
 from planaria.repaint.files import open_photo, picture_of, planes_of
@@ -96,7 +97,7 @@ class Model(tuple[Rule, Layout]):
         usual: dict[str, Any] = {"every": living.frame, "fps": fps} if movie.taught(living) else {}
         if usual and not options.keys() & {"steps", "frames"}:
             usual["frames"] = movie.FRAMES
-        given = {"size": living.size, "start": living.start, **usual, **options}
+        given = {"size": living.size, "start": living.start, "health": Health.of(living), **usual, **options}
         return movie.film(living.rule, self.layout, **given)
 
     def repaint(
@@ -166,7 +167,7 @@ class Model(tuple[Rule, Layout]):
         else:
             grid = (size, size) if isinstance(size, int) else size or self.size
         frames = None if start is not None else self.start
-        living = wake(self.rule, self.layout, self.card, frames, grid, seed=seed)
+        living = replace(wake(self.rule, self.layout, self.card, frames, grid, seed=seed), path=self.path)
         return living if start is None else replace(living, start=start)
 
 

@@ -8,9 +8,6 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
     from planaria.export.movie import Film
     from planaria.living import Living
 
@@ -52,7 +49,7 @@ def show(what: Path, /) -> int:
     rows = {
         "model": str(store.model_path(what)),
         "task": f"{card.get('task', '?')} {source} {config.get('regime', '')}".strip(),
-        **_origin(card),
+        **_origin(living),
         "rule": f"{rule.config.channels} channels, {', '.join(rule.config.filters)}, hidden {rule.config.hidden}, "
         f"{sum(p.numel() for p in rule.parameters()):,} parameters",
     }
@@ -76,11 +73,14 @@ def show(what: Path, /) -> int:
     return 0
 
 
-def _origin(card: "Mapping[str, Any]") -> dict[str, str]:
+def _origin(living: "Living") -> dict[str, str]:
     """Where a model is from: how long it was trained here, or who published it, on what terms."""
+    from planaria.living import stopped
+
+    card = living.card
     told = card.get("origin")
     if not isinstance(told, dict):
-        return {"trained": f"{card.get('trained', '?')} iterations"}
+        return {"trained": stopped(card, living.path) or f"{card.get('trained', '?')} iterations"}
     return {
         "from": f"{told.get('from', '?')}, {told.get('home', '?')} ({told.get('file', '?')})",
         "licence": str(told.get("licence", "?")),
@@ -90,13 +90,16 @@ def _origin(card: "Mapping[str, Any]") -> dict[str, str]:
 def _moments(living: "Living") -> "tuple[Film, str, int]":
     """A film to pick from, what its moments are counted in, and cell steps of that."""
     from planaria.export.movie import film, shown_deeds, taught
+    from planaria.health import Health
 
+    health = Health.of(living)
     if living.start is None:
         deeds = shown_deeds(living.layout, living.card)
-        return film(living.rule, living.layout, steps=260, size=living.size, every=20, seed=1, **deeds), "steps", 1
+        told = {"steps": 260, "size": living.size, "every": 20, "seed": 1, "health": health}
+        return film(living.rule, living.layout, **told, **deeds), "steps", 1
     every = STRIDE * living.frame if taught(living) else PAINTED
     steps = (PICTURES - 1) * every
-    shot = film(living.rule, living.layout, steps=steps, every=every, start=living.start)
+    shot = film(living.rule, living.layout, steps=steps, every=every, start=living.start, health=health)
     return (shot, "frames", living.frame) if taught(living) else (shot, "steps", 1)
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -21,6 +22,7 @@ from planaria.data.video import write_mp4
 from planaria.errors import UserError, unknown
 from planaria.export import Options
 from planaria.files import unwritable
+from planaria.health import Health
 from planaria.living import Living, find
 from planaria.store import write_bytes
 from planaria.types import State
@@ -154,22 +156,27 @@ class Take:
     """Step -> what is done there, as `Film.events`; the frame of that step is followed by one of what it did."""
     fps: int = FPS
     background: float = 1.0
+    health: Health = field(default_factory=Health)
 
     def __len__(self) -> int:
         return len(self.stops) + len(self.deeds)
 
     def __iter__(self) -> Iterator[tuple[float, np.ndarray]]:
-        """Steps, with a fraction where they lie between two, and frames `(h, w, 3)` uint8; from the beginning."""
+        """Steps, with a fraction between two, and frames `(h, w, 3)` uint8; warns at its end if the life went wrong."""
         self.world.restart()
+        news = []
         for stop in self.stops:
             step, part = divmod(stop, self.parts)
             self.world.tick(step - self.world.t)
+            news.append(self.health.look(self.world))
             image = self.world.image(self.background, fraction=part / self.parts)
             yield step + part / self.parts if part else step, image.numpy()
             if not part and step in self.deeds:
                 for deed in self.deeds[step].split(";"):
                     _do(self.world, deed.strip())
                 yield step, self.world.image(self.background).numpy()
+        if line := next(filter(None, news), ""):
+            warnings.warn(line, stacklevel=2)
 
     def film(self, watch: Callable[[Iterable[Any]], Iterable[Any]] = iter) -> Film:
         """Run it and keep every frame; `watch` may tell a person of them as they come. Raises `UserError`."""
@@ -246,6 +253,7 @@ def film(
     background: float = 1.0,
     start: State | None = None,
     engine: str = "auto",
+    health: Health | None = None,
 ) -> Film:
     """Film `steps` steps from the seed, or from `start` `(1, c, h, w)`, with a frame every `every` steps.
 
@@ -253,7 +261,8 @@ def film(
     `factor` - 1 more frames lie between two, at equal fractions of the way (`World.peek`), and as many times more are
     shown a second; `fps` is 30 times `factor` where None. `erase` maps a step to the wound made there
     (`{150: "left"}`), `infect` to where an infection begins (`{100: "20,20"}`, see `World.infect`); both the moment
-    before and after are shown. `background` lies behind transparent cells, 0 black to 1 white.
+    before and after are shown. `background` lies behind transparent cells, 0 black to 1 white. `health` warns where the
+    life bursts or dies out.
     """
     size = (size, size) if isinstance(size, int) else size
     size = size if start is None else (start.shape[2], start.shape[3])
@@ -263,7 +272,7 @@ def film(
     stops = _stops(200 if steps is None else steps, frames, every, factor, deeds)
     _check(fps, background)
     world = World(rule, layout, size, seed=seed, start=start, engine=engine)
-    return Take(world, stops, factor, deeds, fps, background).film()
+    return Take(world, stops, factor, deeds, fps, background, health or Health()).film()
 
 
 def take(living: Living, options: Options) -> Take:
@@ -286,7 +295,8 @@ def take(living: Living, options: Options) -> Take:
     stops = _stops(steps, frames, every, options.fps_factor, deeds)
     fps = (VIDEO_FPS if taught(living) else FPS) * options.fps_factor if options.fps is None else options.fps
     _check(fps, options.background)
-    return Take(living.world(seed=options.seed), stops, options.fps_factor, deeds, fps, options.background)
+    world, health = living.world(seed=options.seed), Health.of(living)
+    return Take(world, stops, options.fps_factor, deeds, fps, options.background, health)
 
 
 def taught(living: Living) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from planaria.commands import command
 from planaria.config import write_yaml
 from planaria.core.rule import RuleConfig, shapes
+from planaria.living import stopped
 from planaria.recipes import source_of
 
 
@@ -38,7 +39,8 @@ def card_text(card: dict[str, Any], rule: RuleConfig) -> str:
         f"# {' '.join(name.split())}",
         "",
         f"A neural cellular automaton that {words.deed}, trained with planaria for {card['trained']} iterations"
-        + (f" in the regime `{config['regime']}`." if "regime" in config else "."),
+        + (f" in the regime `{config['regime']}`." if "regime" in config else ".")
+        + (f" Its training {at}." if (at := stopped(card)) else ""),
         "",
         f"![{words.picture.removesuffix('.png')}]({words.picture})",
         "",
