@@ -12,7 +12,8 @@ from planaria.view.play_keys import GROUPS, Key, keys_of
 
 BAR = 44
 """Height of the bar in pixels."""
-TEXT = 14
+TEXT, LINE = 14, 20
+"""Pixels of letters, and from line to line."""
 REMEMBERED = 400
 
 Colour = tuple[int, int, int]
@@ -117,18 +118,28 @@ class Panel:
     # ---- a message
 
     def message(self, screen: pygame.Surface, play: Play) -> None:
-        """A pill over the lower edge."""
+        """A pill over the lower edge, of as many lines as its words take."""
         palette = self.palette(play.dark)
         width, height = screen.get_size()
-        words = play.message
-        font = self.font(TEXT)
-        while len(words) > 8 and font.size(words)[0] > width - 70:
-            words = words[:-5] + "..."
-        text = self.words(words, palette.card)
-        pill = pygame.Rect(0, 0, text.get_width() + 34, 34)
+        lines = [self.words(line, palette.card) for line in self._broken(play.message, width - 70)]
+        pill = pygame.Rect(0, 0, max(line.get_width() for line in lines) + 34, 14 + LINE * len(lines))
         pill.midbottom = width // 2, height - BAR - 16
-        pygame.draw.rect(screen, palette.ink, pill, border_radius=pill.h // 2)
-        screen.blit(text, text.get_rect(center=pill.center))
+        pygame.draw.rect(screen, palette.ink, pill, border_radius=17)
+        for k, line in enumerate(lines):
+            screen.blit(line, line.get_rect(center=(pill.centerx, pill.top + 7 + LINE * k + LINE // 2)))
+
+    def _broken(self, text: str, room: int) -> list[str]:
+        """`text` in lines of at most `room` pixels; a word that is longer than one is cut."""
+        font, lines = self.font(TEXT), [""]
+        for word in text.split(" "):
+            longer = f"{lines[-1]} {word}".strip()
+            if font.size(longer)[0] <= room:
+                lines[-1] = longer
+                continue
+            while len(word) > 8 and font.size(word)[0] > room:
+                word = word[:-5] + "..."
+            lines = [*filter(None, lines), word]
+        return lines
 
     # ---- the keys
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 from planaria.core.outbreak import Outbreak
 from planaria.errors import UserError
+from planaria.health import Health
 from planaria.view.play_follow import Training
 from planaria.view.play_keys import action_of
 from planaria.view.play_record import Recorder, free
@@ -29,7 +30,8 @@ COLOURS = (
 )  # fmt: skip
 """Colours that K goes through."""
 DARK = 0.1
-SAY_SECONDS = 3.0
+SAY_SECONDS, LETTERS = 3.0, 18
+"""How long words stand at least, and how many letters a second are read."""
 SCREENSHOT = 512
 """Pixels that the longer side of a screenshot has at least."""
 
@@ -55,6 +57,7 @@ class Play:
         folder: Path = Path(),
         record: Path | None = None,
         training: Training | None = None,
+        health: Health | None = None,
     ):
         if length < 1:
             raise UserError(f"a loop has at least one step, not {length}")
@@ -66,7 +69,7 @@ class Play:
         if not 0 <= background <= 1:
             raise UserError(f"background is 0 (black) to 1 (white), not {background:g}")
         self.world, self.name, self.length, self.speed = world, name, length, float(speed)
-        self.folder, self.training = folder, training
+        self.folder, self.training, self.health = folder, training, health or Health()
         self.background = background
         self._other_background = DARK if background >= 0.5 else 1.0
         self.paused = self.loop = self.help = self.over = False
@@ -106,7 +109,7 @@ class Play:
             self._lived, self._watched = 0, 0.0
         if self.recorder.due(seconds):
             self._shoot()
-        if news := self.recorder.news():
+        if news := self.recorder.news() or self.health.due(seconds, self.world, loop=self.loop):
             self.say(news)
 
     def _live(self, steps: int) -> None:
@@ -134,7 +137,7 @@ class Play:
 
     def say(self, words: str) -> None:
         """Show `words` for a moment."""
-        self.message, self._hush = "".join(c for c in words if c.isprintable()), SAY_SECONDS
+        self.message, self._hush = "".join(c for c in words if c.isprintable()), max(SAY_SECONDS, len(words) / LETTERS)
 
     def close(self) -> None:
         """Write what is being recorded, and let a training go on that was paused from here."""

@@ -11,7 +11,8 @@ import torch
 from planaria import store
 from planaria.core.rule import Rule
 from planaria.errors import UserError
-from planaria.living import SIMULATED, Living, find, infected, loop_steps
+from planaria.health import Health
+from planaria.living import SIMULATED, Living, find, infected, loop_steps, stopped
 from planaria.store import live
 from planaria.view.play import Play
 from planaria.view.play_follow import Training, folder_of
@@ -65,7 +66,11 @@ def open_play(
         training.wake = lambda path: dataclasses.replace(wake(path, world.size), **{"start": kept} if saved else {})
     counted = living.frame if living.frame > 1 or "frame" in living.card else None
     length = loop_steps(living.card) if living.card else LOOP * living.frame
-    return Play(world, _name(model), length=length, frame=counted, training=training, **settings)
+    health = Health.of(living, again="I begins again")
+    play = Play(world, _name(model), length=length, frame=counted, training=training, health=health, **settings)
+    if training is None or not training.going:
+        play.say(stopped(living.card))
+    return play
 
 
 def _training(model: Path) -> Training | None:

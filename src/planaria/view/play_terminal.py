@@ -161,7 +161,9 @@ class Terminal:
         if (columns, lines) != self._size:
             self._size, self._shown = (columns, lines), []
         self._place = Place((columns, max(1, lines - 1)), self.play.world.size)
-        frame = [*self._lines(columns, max(1, lines - 1)), status(self.play, columns)][-lines:]
+        told = message_lines(self.play.message, columns)
+        shown = self._lines(columns, max(1, lines - 1))
+        frame = [*shown[: max(0, len(shown) - len(told))], *told, status(self.play, columns)][-lines:]
         old = self._shown or [""] * len(frame)
         new = [
             f"\x1b[{k + 1};1H{line}\x1b[0m" for k, (line, was) in enumerate(zip(frame, old, strict=True)) if line != was
@@ -287,7 +289,7 @@ def status(play: Play, columns: int) -> str:
         *([("31", "paused")] if play.paused else []),
         *([("31", f"● {play.recorder.seconds:.1f} s")] if play.recorder.on else []),
         *([("32", play.training.told)] if play.training is not None and play.training.told else []),
-        *([("35", play.message)] if play.message else []),
+        *([("35", play.message)] if play.message and not message_lines(play.message, columns) else []),
         *([("35", play.view)] if play.channel is not None else []),
         *([("35", f"loop {play.round}")] if play.loop else []),
         (f"38;2;{r};{g};{b}" if play.brush == "paint" else "", f"● {play.brush} {play.radius}"),
@@ -302,6 +304,14 @@ def status(play: Play, columns: int) -> str:
         out.append(f"\x1b[0;{style}m{words}" if style else f"\x1b[0m{words}")
         room -= len(words) + 2
     return "  ".join(out) + "\x1b[0m\x1b[K"
+
+
+def message_lines(message: str, columns: int) -> list[str]:
+    """A message that the line below the cells has no room for, over the lowest cells."""
+    if len(message) <= columns // 2:
+        return []
+    lines = textwrap.wrap(message, max(8, columns - 2))
+    return [f"\x1b[0;7m {line:<{max(0, columns - 1)}}"[: columns + 6] for line in lines]
 
 
 def help_lines(columns: int, lines: int, brushes: Collection[str]) -> list[str]:
