@@ -73,7 +73,8 @@ def test_cells_that_burst_are_told():
     assert found.largest[1] == pytest.approx(4.8, abs=0.1)
     assert found.largest[2] == pytest.approx(29.8, abs=0.1)
     assert not found.bounded
-    assert "cells burst: some hold more than 10" in repainted(found).note
+    assert found.burst == 20
+    assert "cells burst by step 20" in repainted(found).note
     endless = painted(redder(math.inf), LAYOUT, {"a": photo()}, {"red": red}, steps=(1,))
     assert not endless.bounded
     assert endless.to_dict()["largest"][1] is None

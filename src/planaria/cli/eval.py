@@ -1,5 +1,6 @@
 """`planaria eval`: how well a video model predicts, or what paints does, as tables and pictures."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -106,6 +107,7 @@ def eval_(
     from planaria import evaluate, living, store
     from planaria.data.clips import open_clips
     from planaria.evaluate import results, tables
+    from planaria.health import Health
 
     card = {} if str(model).startswith(living.SIMULATED) else store.card(model)
     film = {"FRAMES": frames, "--held-out": held_out, "--context": context, "--crop": crop, "--every": every}
@@ -150,6 +152,8 @@ def eval_(
         bar.update(part, description="drawing", completed=0, total=None)
         written = results.write(folder, alive.name, scores, shown, clips.fps)
     _tell(console, tables.tables(scores), written)
+    if scores.burst is not None:
+        warnings.warn(Health.of(alive).burst(scores.burst * alive.frame), stacklevel=1)
     return 0
 
 
@@ -165,6 +169,7 @@ def _paint(
     """Measure what paints; `judged` is what was typed of photos, style, backbones, size and count."""
     from planaria.evaluate import results, tables
     from planaria.evaluate.repainting import painted
+    from planaria.health import Health
 
     source, style, names, size, count = judged
     if size is not None and not SMALLEST <= size <= 4096:
@@ -188,6 +193,8 @@ def _paint(
         )  # fmt: skip
         written = results.write_painted(folder, alive.name, found)
     _tell(console, [tables.repainted(found)], written)
+    if found.burst is not None:
+        warnings.warn(Health.of(alive).burst(found.burst), stacklevel=1)
     return 0
 
 

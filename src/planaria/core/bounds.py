@@ -28,12 +28,13 @@ def burst(x: State, layout: Layout) -> bool:
     """
     visible, body = layout.visible, layout.body
     parts = zip((x[:, :visible], x[:, visible:body]), limits(layout), strict=True)
-    return any(not _within(part, limit) for part, limit in parts if part.numel())
+    return any(not within(part, limit) for part, limit in parts if part.numel())
 
 
-def _within(x: Tensor, limit: float) -> bool:
+def within(x: Tensor, limit: float) -> bool:
+    """Whether all of `x` are numbers of at most `limit`, up or down."""
     least, most = torch.aminmax(x)
-    return bool((most <= limit) & (least >= -limit))  # false for what is no number
+    return bool((most <= limit) & (least >= -limit))
 
 
 def extinct(x: State, rule: nn.Module) -> bool:

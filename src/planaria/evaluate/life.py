@@ -1,12 +1,13 @@
 """Life: a video model that runs freely on from frames, and what its film is like."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from planaria.core.bounds import limits, within
 from planaria.core.layout import Layout
 from planaria.evaluate.curve import Frames, Progress, as_seen, roll_out
 from planaria.evaluate.scores import Whole
@@ -25,6 +26,8 @@ class Life:
     seed: int = 0
     engine: str = "auto"
     progress: Progress | None = None
+    bursts: dict[str, int] = field(default_factory=dict)
+    """What was run -> the picture, counted from 1, at which it was first seen to have burst."""
 
     def pictures(self, clip: Frames, count: int, what: str) -> Iterator[Float[Tensor, "1 v h w"]]:
         """The `count` pictures that follow `clip`, unclamped; `what` is what `progress` calls them."""
@@ -32,6 +35,8 @@ class Life:
         for k, picture in enumerate(made, 1):
             if self.progress is not None:
                 self.progress(what, k, count)
+            if what not in self.bursts and not within(picture, limits(self.layout)[0]):
+                self.bursts[what] = k
             yield picture.to(clip)
 
     def whole(self, frames: Frames, context: int) -> tuple[Whole, Frames]:

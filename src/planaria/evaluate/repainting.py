@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from planaria.core.bounds import burst
 from planaria.core.layout import Layout
 from planaria.errors import UserError
 from planaria.evaluate.curve import Progress
@@ -24,8 +25,6 @@ STEPS = (60, 200, 1000)
 """Steps after which a life is looked at; the start is too."""
 CHUNK = 20
 """Steps from one word of progress to the next."""
-BOUND = 10.0
-"""A cell that holds more than this has burst."""
 
 Judge = Callable[[Float[Tensor, "1 3 h w"], Float[Tensor, "1 3 h w"]], float]
 """`judge(shown, photo)`: how far what is shown is from what was wished; without a photo, `photo` is the start."""
@@ -48,11 +47,13 @@ class Painted:
     """The largest number in any cell of any life."""
     pictures: list[list[Float[Tensor, "3 _ _"]]] = field(repr=False, compare=False)
     """What every life showed at each moment, `(3, h, w)` in 0..1."""
+    burst: int | None = None
+    """The first step at which a life was seen to have burst, looked at every 20 steps; None where none did."""
 
     @property
     def bounded(self) -> bool:
         """Whether no cell burst."""
-        return all(value <= BOUND for value in self.largest)
+        return self.burst is None
 
     def nearer(self, name: str) -> tuple[float, ...]:
         """How many times nearer it has come since the start."""
@@ -111,7 +112,7 @@ def painted(
     device = next(rule.parameters(), torch.zeros(())).device
     lives = list(photos.items()) or [("texture", torch.zeros(3, *size))]
     found = {name: [0.0] * len(moments) for name in judges}
-    largest, pictures = [0.0] * len(moments), []
+    largest, pictures, bursts = [0.0] * len(moments), [], []
     for number, (name, photo) in enumerate(lives):
         photo = photo[None].to(device)
         x = layout.pose(photo, seed=seed) if photos else layout.seed(1, size, device=device)
@@ -119,6 +120,7 @@ def painted(
         for t, state in life(rule, x, stops, seed=seed, engine=engine):
             if progress is not None:
                 progress(name, number * moments[-1] + t, len(lives) * moments[-1])
+            bursts += [t] if burst(state, layout) else []
             if t not in moments:
                 continue
             k, shown = moments.index(t), layout.rgb(state)
@@ -130,6 +132,7 @@ def painted(
     return Painted(
         moments, tuple(photos), tuple((p[0].shape[1], p[0].shape[2]) for p in pictures),
         {name: tuple(values) for name, values in found.items()}, tuple(wished), tuple(largest), pictures,
+        min(bursts, default=None),
     )  # fmt: skip
 
 

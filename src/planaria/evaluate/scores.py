@@ -60,6 +60,8 @@ class Scores:
     """How like the film is the later half of a life from starts never shown."""
     sizes: dict[str, Likeness]
     """The same on other grids."""
+    burst: int | None
+    """Frames after which a free roll-out from the first frames was seen to have burst; None where none did."""
     film: Frames = field(repr=False, compare=False)
     """The pictures of `whole`, `(n, visible, h, w)` in 0..1; those that charged the state come first."""
 

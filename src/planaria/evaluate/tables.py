@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from planaria.evaluate.curve import Curve
-from planaria.evaluate.repainting import BOUND, Painted
+from planaria.evaluate.repainting import Painted
 from planaria.evaluate.scores import Scores
 from planaria.evaluate.statistics import Likeness
 
@@ -50,6 +50,8 @@ def markdown(name: str, scores: Scores) -> str:
         "",
         "![roll-out](rollout.png)",
     ]
+    if scores.burst is not None:
+        lines += ["", f"Left alone, it bursts by frame {scores.burst}: its cells leave every bound."]
     for table in tables(scores):
         lines += ["", f"## {table.title}", "", _row(table.head), _row(["---", *["---:"] * (len(table.head) - 1)])]
         lines += [*(_row(row) for row in table.rows), "", f"{table.note[0].upper()}{table.note[1:]}."]
@@ -68,7 +70,7 @@ def repainted(found: Painted) -> Table:
     lives = (
         f"mean of {len(found.photos)} photos" if len(found.photos) > 1 else "one photo" if found.photos else "one life"
     )
-    bounds = "it stays within bounds" if found.bounded else f"its cells burst: some hold more than {BOUND:g}"
+    bounds = "it stays within bounds" if found.bounded else f"its cells burst by step {found.burst}"
     note = (
         f"distances, {lives}, and how many times nearer than at the start; largest: of all numbers in cells; {bounds}"
     )
