@@ -1,9 +1,12 @@
 """A life that bursts or dies out is told once, at every door that shows one; lives that go well are left in peace."""
 
+import json
 import warnings
 
 import bursting
 import films
+import numpy as np
+import painters
 import pytest
 import torch
 
@@ -11,8 +14,10 @@ import planaria
 from planaria import living, store
 from planaria.cli import main
 from planaria.core.layout import Layout
+from planaria.export.movie import Film
 from planaria.health import Health
 from planaria.living import Living, find
+from planaria.repaint.files import picture_of
 from planaria.view.play_start import open_play
 from planaria.world import World
 
@@ -176,6 +181,45 @@ def test_a_death_is_said_of_a_film_and_an_erasure_isn_t(place, capsys):
     assert (
         main(["run", "lizard", "--size", "24", "--steps", "30", "--erase", "circle(12,12,30)@20", "-o", "a.gif"]) == 0
     )
+    assert said(capsys) == []
+
+
+@pytest.fixture
+def frames(place):
+    """Frames that a video model of three channels can be measured on."""
+    (place / "frames").mkdir()
+    for k, frame in enumerate(films.film(12, 3)):
+        picture_of((frame * 255).round().byte()).save(place / "frames" / f"{k}.png")
+    return "frames"
+
+
+def test_eval_says_that_a_video_model_bursts(frames, place, capsys):
+    words = ["--held-out", "0.25", "--long", "1", "--context", "1"]
+    assert main(["eval", "run", frames, *words]) == 0
+    assert said(capsys) == [STOPPED]
+    assert json.loads((place / "run" / "scores.json").read_text())["burst"] == 3
+    assert "Left alone, it bursts by frame 3: its cells leave every bound." in (place / "run" / "scores.md").read_text()
+    assert main(["eval", "drift.safetensors", frames, *words]) == 0
+    assert said(capsys) == []
+    assert json.loads((place / "scores.json").read_text())["burst"] is None
+    assert "bursts" not in (place / "scores.md").read_text()
+
+
+def test_paintings_say_that_they_burst(place, capsys):
+    picture_of(painters.scene(40, 40)).save("photo.png")
+    painters.save(place / "wild.safetensors", painters.follower(pace=-1.0))
+    painters.save(place / "calm.safetensors", painters.follower())
+    says = "it burst by step 8: numbers beyond those of any working model; train it longer, or on longer lives"
+    assert main(["apply", "wild.safetensors", "photo.png", "-o", "out.png"]) == 0
+    assert said(capsys) == [says]
+    gif = [np.asarray(picture_of(painters.scene(20, 24)))] * 3
+    Film(np.stack(gif), (0, 1, 2)).save("in.webp", scale=1)
+    assert main(["apply", "wild.safetensors", "in.webp", "-o", "out.webp"]) == 0
+    assert len(said(capsys)) == 1
+    assert main(["eval", "wild.safetensors", "--photos", "photo.png", "--steps", "20", "--style", "photo.png"]) == 0
+    assert said(capsys) == [says.replace("step 8", "step 20")]
+    assert main(["apply", "calm.safetensors", "photo.png", "-o", "out.png"]) == 0
+    assert main(["eval", "calm.safetensors", "--photos", "photo.png", "--steps", "20", "--style", "photo.png"]) == 0
     assert said(capsys) == []
 
 

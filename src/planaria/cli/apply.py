@@ -116,6 +116,7 @@ def apply(
         raise UserError(f"--restart, --frame-steps and --no-follow are for films; {source or 'a texture'} is none")
     canvas, steps = _canvas(living, source, output, grid, size, steps, seed)
     _paint(canvas, steps, output, film, console)
+    repaint.warn_of(canvas, living)
     h, w = canvas.size
     also = f"; {film} shows how" if film is not None else ""
     _say(console, f"{output}: {w}x{h} pixels, {steps} steps{also}")

@@ -1,5 +1,6 @@
 """Repaint: what a trained rule makes of photos and films of any size, and textures of any size."""
 
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -13,6 +14,7 @@ from planaria.core.layout import Layout
 from planaria.core.rule import Rule
 from planaria.core.solve import Solver
 from planaria.errors import UserError
+from planaria.health import Health
 from planaria.living import Living
 from planaria.repaint.canvas import Canvas
 from planaria.repaint.drift import Drift
@@ -79,7 +81,9 @@ def repaint(
     made.begin(photo)
     for _ in watch(range(steps)):
         made.step()
-    return _seen(made, photo)
+    shown = _seen(made, photo)
+    warn_of(made, what)
+    return shown
 
 
 def repaint_film(
@@ -101,7 +105,7 @@ def repaint_film(
     The first frame, and the first after a cut (see `Cuts`), begins anew and gets `steps`; with `restart` every frame
     does.
     """
-    made, cuts, drift = None, Cuts(), Drift()
+    made, cuts, drift, warned = None, Cuts(), Drift(), False
     for frame in frames:
         fresh = cuts.between(frame) or restart
         came = drift.into(frame) if follow and not restart else None
@@ -114,7 +118,17 @@ def repaint_film(
                 made.carry(came)
             made.expose(frame)
         made.step(steps if fresh else frame_steps)
-        yield _seen(made, frame)
+        shown = _seen(made, frame)
+        warned = warned or warn_of(made, what)
+        yield shown
+
+
+def warn_of(made: Canvas, what: Living | tuple[nn.Module, Layout]) -> bool:
+    """Warn where the cells have burst; gives whether they have."""
+    if made.burst is not None:
+        health = Health.of(what) if isinstance(what, Living) else Health()
+        warnings.warn(health.burst(made.burst), stacklevel=2)
+    return made.burst is not None
 
 
 class Cuts:

@@ -6,12 +6,15 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
+from planaria.core.bounds import burst
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule
 from planaria.core.shuffle import shuffled
 from planaria.engine import run
 from planaria.errors import UserError
 
+LOOK_STEPS = 8
+"""Steps from one look at the bounds to the next."""
 CELLS, CELLS_ON_GPU = 2**18, 2**22
 """Cells that are stepped at a time, about: what an engine needs for them is all that is needed beside the state."""
 
@@ -46,6 +49,9 @@ class Canvas:
         own, (h, w) = layout.channels - layout.frozen, size
         _check_memory(like.element_size() * own * h * w, size)
         self.t = 0
+        self.burst: int | None = None
+        """The step at which its cells were first seen to have left their bounds, looked at every eight steps or so."""
+        self._looked = 0
         self._x = torch.zeros(1, own, h, w, dtype=like.dtype, device=like.device)
         self._photo: Tensor | None = None
         self._far = self._x.new_zeros(0, h, w)
@@ -58,7 +64,7 @@ class Canvas:
     @torch.no_grad()
     def begin(self, photo: Tensor | None = None) -> None:
         """Back to step 0: showing `photo` `(layout.photo, h, w)`, as `Layout.pose` does, or nothing without one."""
-        self.t = 0
+        self.t = self._looked = 0
         if photo is None:
             self._x.zero_()
             return
@@ -98,10 +104,18 @@ class Canvas:
         if len(self._bands) == 1:
             self._x.copy_(self._run(0, self._x, n))
             self.t += n
-            return
-        for _ in range(n):
-            self._walk()
-            self.t += 1
+        else:
+            for _ in range(n):
+                self._walk()
+                self.t += 1
+        if self.t - self._looked >= LOOK_STEPS:
+            self._look()
+
+    def _look(self) -> None:
+        """See whether it has burst by now, if it hadn't before."""
+        self._looked = self.t
+        if self.burst is None and burst(self._x, self.layout):
+            self.burst = self.t
 
     def _walk(self) -> None:
         """One step, band after band, in place."""
@@ -138,6 +152,7 @@ class Canvas:
     @torch.no_grad()
     def picture(self) -> Tensor:
         """What a person sees, `(3, h, w)` uint8."""
+        self._look()
         seen = torch.empty(3, *self.size, dtype=torch.uint8, device=self._x.device)
         for top, end in self._bands:
             seen[:, top:end] = self.layout.rgb(self._x[:, :, top:end])[0].mul(255).round().byte()
@@ -146,6 +161,7 @@ class Canvas:
     @torch.no_grad()
     def rgb(self) -> Tensor:
         """What a person sees, `(3, h, w)` in 0..1 and the rule's precision."""
+        self._look()
         return self.layout.rgb(self._x)[0]
 
 
