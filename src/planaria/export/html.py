@@ -13,9 +13,10 @@ from torch import Tensor
 
 from planaria import store
 from planaria.config import to_dict
+from planaria.core.bounds import limits
 from planaria.core.rule import spread
 from planaria.export import Options
-from planaria.living import frame_steps, loop_steps, solver_of
+from planaria.living import frame_steps, loop_steps, solver_of, stopped
 from planaria.store import write_bytes
 
 SUFFIXES = (".html",)
@@ -91,6 +92,8 @@ def payload(model: str | Path) -> dict[str, Any]:
         "blurs": [[channel, len(kernel), kernel.flatten().tolist()] for channel, kernel in spread(rule.config.blurs)],
         "weights": [_base64(w) for w in rule.weights],
         "biases": [_base64(b) for b in rule.biases],
+        "bounds": list(limits(layout)),
+        "stopped": stopped(card, path),
         "trained": card.get("trained") if isinstance(card.get("trained"), int) else 0,
         "task": str(card.get("task", "")),
         "picture": str(config.get("picture", "")),

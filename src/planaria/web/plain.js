@@ -1,6 +1,7 @@
 // The engine in plain JavaScript: every rule, any browser. Only cells that act and that life can reach are computed.
 
 import { derive, firstBias, fold, threshold } from "./model.js";
+import { bodyOf } from "./pose.js";
 
 const BENDS = {
   relu: (v) => (v > 0 ? v : 0),
@@ -101,6 +102,26 @@ export class PlainEngine {
       }
     }
     [this.x, this.y] = [y, x];
+  }
+
+  /** What `World.gauge` says of the cells, with `told`. */
+  gauge(told) {
+    const { rule, layout } = this.model;
+    const [c, body] = [rule.channels, bodyOf(layout)];
+    const [h, w] = this.size;
+    const most = [0, 0];
+    let living = -Infinity;
+    for (let row = 0; row < h; row++) {
+      for (let at = this.cell(row, 0) * c, end = at + w * c; at < end; at += c) {
+        for (let k = 0; k < body; k++) {
+          const part = k < layout.visible ? 0 : 1;
+          const size = Math.abs(this.x[at + k]);
+          if (!(size <= most[part])) most[part] = size >= 0 ? size : Infinity; // no number is beyond all
+        }
+        if (this.x[at + rule.life_channel] > living) living = this.x[at + rule.life_channel];
+      }
+    }
+    return { shown: most[0], held: most[1], living, ...told };
   }
 
   /** Where a cell lies among those of the grid and its border. */

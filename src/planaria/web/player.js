@@ -10,7 +10,10 @@ import { Brush, LARGEST } from "./player_brush.js";
 import { Camera } from "./player_camera.js";
 import { Easel } from "./player_easel.js";
 import { Hand } from "./player_hand.js";
+import { Health } from "./health.js";
 import { Pace } from "./player_pace.js";
+
+const ANEW = ["reset", "randomise", "clear", "undo"]; // what makes a life that is no longer the one before
 
 /**
  * Show a model in `host`: options {size, seed, prefer, autoplay, speed, compact, onwound(wound), onstatus(text)}. A
@@ -45,6 +48,7 @@ class Player {
     this.camera = new Camera(this.world.size);
     this.brush = new Brush(this);
     this.pace = new Pace(payload, speed);
+    this.health = new Health(payload);
     this.playing = autoplay;
     this.channel = null;
     this.asked = ""; // the ground asked for, if any
@@ -63,6 +67,7 @@ class Player {
     this.listen();
     this.measure();
     this.tell();
+    if (this.health.stopped.startsWith("stopped")) this.bar.say(`Its training ${this.health.stopped}.`);
   }
 
   listen() {
@@ -114,6 +119,7 @@ class Player {
     this.world.setModel(payload);
     this.payload = payload;
     this.pace.count(payload);
+    this.health = new Health(payload);
     this.channel = null;
     this.bar.model();
     this.easel.renew();
@@ -162,6 +168,8 @@ class Player {
         this.dirty ||= done > 0;
         this.ask();
         if (now - this.told > 250) this.tell(now);
+        const news = this.health.look(this.world, now, (t) => this.pace.moment(t));
+        if (news) this.bar.say(news);
       } else this.pace.rest();
       if (this.dirty) this.draw();
     } catch (error) {
@@ -242,7 +250,9 @@ class Player {
     const { world, payload } = this;
     const held = [...payload.weights, ...payload.biases]; // base64: four letters for three bytes
     const numbers = held.reduce((n, text) => n + Math.floor((text.length * 3) / 16), 0);
-    const taught = payload.trained ? `, taught in ${payload.trained.toLocaleString("en")} iterations` : "";
+    const { stopped } = this.health;
+    const whole = payload.trained ? `trained for ${payload.trained.toLocaleString("en")} iterations` : "";
+    const taught = [stopped ? `training ${stopped}` : whole].filter(Boolean).map((said) => `, ${said}`).join("");
     const { solver } = payload;
     const other = solver && solver !== "euler" ? ` Taught in steps of ${solver}; here it takes Euler's.` : "";
     const plain = `plain JavaScript: ${world.why}${world.repaints ? "; fewer cells go faster" : ""}`;
@@ -298,6 +308,7 @@ class Player {
       bar.live.textContent = this.sort.tools[tool] ?? words;
     };
     deeds[deed]();
+    if (ANEW.includes(deed)) this.health.begin();
     this.seat();
     bar.refresh();
     this.tell();

@@ -40,6 +40,11 @@ export class Pace {
     return this.loop && t > 0 && t % this.length === 0;
   }
 
+  /** Step `t` in words. */
+  moment(t) {
+    return this.unit === "step" ? `step ${t}` : `frame ${Math.floor(t / this.steps)} (step ${t})`;
+  }
+
   /** Where time stands and how fast it goes, in words. */
   told(t, playing) {
     const pace = `${rounded(this.real / this.steps)} ${this.unit}s/s`;

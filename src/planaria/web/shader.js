@@ -1,6 +1,7 @@
 // The step as GLSL ES 3, written for one model's shape: its channels, layers, filters, edge and life.
 
 import { firstBias, threshold } from "./model.js";
+import { bodyOf } from "./pose.js";
 
 const GLSL_BENDS = {
   relu: "max(v, 0.0)",
@@ -228,6 +229,39 @@ void main() {
   } else {
     v = clamp(v + ${real(offset)}, 0.0, 1.0);
     colour = vec4(${rgb}, 1.0);
+  }
+}`;
+}
+
+/** For each block of cells of `side`: the largest size of what is shown, of what else they hold, and their life. */
+export function gaugeShader(model, side) {
+  const { rule, layout } = model;
+  const body = bodyOf(layout);
+  const lines = Array.from({ length: plan(model).groups }, (_, g) => {
+    const parts = [0, 1, 2, 3].map((k) => {
+      const channel = 4 * g + k;
+      const part = channel < layout.visible ? "m.x" : "m.y";
+      return (channel < body ? `${part} = max(${part}, a[${k}]);` : "") + (channel === rule.life_channel ? ` m.z = max(m.z, v[${k}]);` : "");
+    });
+    return `      v = texelFetch(x, ivec3(j, i, ${g}), 0);
+      a = mix(min(abs(v), vec4(1e38)), vec4(1e38), isnan(v));
+      ${parts.join(" ")}`;
+  });
+  return `#version 300 es
+precision highp float;
+precision highp sampler2DArray;
+uniform sampler2DArray x;
+uniform ivec2 size;
+out vec4 m;
+void main() {
+  ivec2 first = ${side} * ivec2(gl_FragCoord.xy);
+  ivec2 end = min(first + ${side}, size);
+  vec4 v, a;
+  m = vec4(0.0, 0.0, -1e38, 0.0);
+  for (int i = first.y; i < end.y; i++) {
+    for (int j = first.x; j < end.x; j++) {
+${lines.join("\n")}
+    }
   }
 }`;
 }

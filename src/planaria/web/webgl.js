@@ -1,7 +1,9 @@
 // The engine on the graphics card: WebGL2, float32 textures, four channels to a layer, as many layers a pass as it draws.
 
 import { derive } from "./model.js";
-import { COVER, deathShader, pack, pictureShader, plan, stepShader } from "./shader.js";
+import { COVER, deathShader, gaugeShader, pack, pictureShader, plan, stepShader } from "./shader.js";
+
+const BLOCK = 16; // cells on a side of what one pixel of the gauge looks over
 
 /** Whether this browser only imitates a graphics card, so that plain JavaScript is several times faster. */
 export function imitated() {
@@ -54,6 +56,7 @@ export class GraphicsEngine {
     const death = (span) => this.program(deathShader(model, this.block, ...span), { x: 0, y: 1, w: 2 });
     this.deaths = dies ? this.spans.map(death) : [];
     this.painter = this.program(pictureShader(model), { x: 0 });
+    this.gauger = this.blocks(gaugeShader(model, BLOCK));
     this.setModel(model);
     if (gl.getError() !== gl.NO_ERROR) throw new Error("this graphics card has no room for the grid");
   }
@@ -157,6 +160,51 @@ export class GraphicsEngine {
     gl.uniform3f(places.background, ...background);
     gl.drawArrays(gl.TRIANGLES, 0, 3);
     return this.canvas;
+  }
+
+  /** A small picture of the largest numbers, and a buffer that it comes back in. */
+  blocks(source) {
+    const gl = this.gl;
+    const [h, w] = this.size.map((n) => Math.ceil(n / BLOCK));
+    const texture = gl.createTexture();
+    gl.activeTexture(gl.TEXTURE0);
+    gl.bindTexture(gl.TEXTURE_2D, texture);
+    gl.texStorage2D(gl.TEXTURE_2D, 1, gl.RGBA32F, w, h);
+    const frame = gl.createFramebuffer();
+    gl.bindFramebuffer(gl.FRAMEBUFFER, frame);
+    gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, texture, 0);
+    const found = new Float32Array(4 * w * h);
+    const buffer = gl.createBuffer();
+    gl.bindBuffer(gl.PIXEL_PACK_BUFFER, buffer);
+    gl.bufferData(gl.PIXEL_PACK_BUFFER, found.byteLength, gl.STREAM_READ);
+    gl.bindBuffer(gl.PIXEL_PACK_BUFFER, null);
+    return { ...this.program(source, { x: 0 }), frame, w, h, found, buffer, fence: null, told: null };
+  }
+
+  /** What `World.gauge` says, of when it was last asked: nothing waits for the card. */
+  gauge(told) {
+    const gl = this.gl;
+    const { program, frame, w, h, found, buffer, fence } = this.gauger;
+    const ready = fence ? gl.clientWaitSync(fence, 0, 0) : gl.ALREADY_SIGNALED;
+    if (ready !== gl.ALREADY_SIGNALED && ready !== gl.CONDITION_SATISFIED) return null;
+    gl.bindBuffer(gl.PIXEL_PACK_BUFFER, buffer);
+    let result = null;
+    if (fence) {
+      gl.deleteSync(fence);
+      gl.getBufferSubData(gl.PIXEL_PACK_BUFFER, 0, found);
+      const most = [0, 1, 2].map((k) => found.reduce((m, v, i) => (i % 4 === k && v > m ? v : m), -Infinity));
+      result = { shown: most[0], held: most[1], living: most[2], ...this.gauger.told };
+    }
+    gl.useProgram(program);
+    gl.bindFramebuffer(gl.FRAMEBUFFER, frame);
+    gl.viewport(0, 0, w, h);
+    this.bind(0, this.states[0]);
+    gl.drawArrays(gl.TRIANGLES, 0, 3);
+    gl.readPixels(0, 0, w, h, gl.RGBA, gl.FLOAT, 0);
+    gl.bindBuffer(gl.PIXEL_PACK_BUFFER, null);
+    Object.assign(this.gauger, { fence: gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0), told });
+    gl.flush();
+    return result;
   }
 
   bind(unit, state) {

@@ -99,6 +99,7 @@ export class World {
     this.ground = this.model.start && !this.repaints ? groundOf(x, cells, this.layout) : null;
     this.engine.write(x, this.whole);
     this.t = 0;
+    this.edited = null; // the step of the newest edit since
   }
 
   /** The state that shows the last frame of the start, charged by the former ones, as planaria.engine.context does. */
@@ -288,10 +289,12 @@ export class World {
     this.engine.write(x, this.whole);
     this.charged = null;
     Object.assign(this, then);
+    this.edited = this.t;
     return true;
   }
 
   remember() {
+    this.edited = this.t;
     if (this.pressed) return;
     const x = this.read();
     const most = Math.min(UNDO_DEPTH, Math.max(1, Math.floor(UNDO_BYTES / x.byteLength)));
@@ -374,6 +377,14 @@ export class World {
     this.engine.dispose();
     this.size = size;
     this.open();
+  }
+
+  /**
+   * The largest size of a number in what is shown and in what else a cell holds, and the largest of its life, with the
+   * step `t` that had them and what `life` that was called; null where the graphics card still counts.
+   */
+  gauge(life = 0) {
+    return this.engine.gauge({ t: this.t, life });
   }
 
   /** Every number, (c, h, w). */
