@@ -13,7 +13,7 @@ import planaria
 
 ROOT = Path(planaria.__file__).parent
 FLOORS = [
-    "types commands files synonyms gallery web",
+    "types commands console files synonyms gallery web",
     "errors",
     "config core",
     "engine data store",

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import cyclopts
 from cyclopts import Parameter
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from planaria import __version__
@@ -31,6 +30,7 @@ from planaria.cli.signals import Stop, heard
 from planaria.cli.simulate import simulate
 from planaria.cli.studio import studio
 from planaria.commands import command
+from planaria.console import printer
 from planaria.errors import UserError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ Every setting can be given as key=value or --key value: picture=cat.png rule.hid
 Ctrl-C saves; --resume goes on as if never stopped.
 """
 
-console = Console()
+console = printer()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -266,7 +266,7 @@ def _fetch_backbone(config: Any) -> None:
     from planaria.losses import backbones
 
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_interactive) as bar:
         task = bar.add_task(f"fetching {name}", total=None, visible=False)
         backbones.located(
             name, config.backbone_path, lambda done, total: bar.update(task, completed=done, total=total, visible=True)

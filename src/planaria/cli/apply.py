@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from planaria.cli import asked
 from planaria.commands import command
+from planaria.console import busy, printer
 from planaria.errors import UserError, unknown
 from planaria.files import unwritable
 
@@ -100,8 +101,8 @@ def apply(
     from planaria.living import find
 
     place = device_of(device)
-    console = Console()
-    with console.status(f"waking {Path(model).name}"):
+    console = printer()
+    with busy(console, f"waking {Path(model).name}"):
         living = find(model, engine=engine)
         repaint.check(living, model)
         living.rule.to(place)
@@ -208,7 +209,7 @@ def _film(
     if not planes:
         raise UserError(f"{living.name} makes a texture from nothing; leave out {source!r}")
     _check_film(output)
-    with console.status(f"looking at {source}"):
+    with busy(console, f"looking at {source}"):
         found = open_frames(source, size=longest or 0, colour="grey" if planes == 1 else "rgb", background=1.0)
     count = 0
     with _progress(console) as bar:
@@ -333,4 +334,4 @@ def _say(console: Console, line: str) -> None:
 
 def _progress(console: Console) -> Progress:
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_interactive)

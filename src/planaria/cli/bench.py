@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from planaria.console import busy, printer
 from planaria.errors import UserError
 
 
@@ -64,17 +64,17 @@ def bench(
         model, engines=_names(engines), names=names, against=against, device=device, threads=threads,
         repeats=(2 if quick else 5) if repeats is None else repeats, scale=scale,
     )  # fmt: skip
-    console = Console()
+    console = printer()
 
     def say(line: str) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-    with console.status("looking at the machine"):
+    with busy(console, "looking at the machine"):
         facts = room.machine(plan)
     for line in figures.facts(facts):
         say(line)
     columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_interactive) as progress:
         whole = progress.add_task("starting", total=plan.turns + 1)
         results = room.measure(plan, facts, lambda now: progress.update(whole, advance=1, description=now))
     console.print(figures.table(results), highlight=False, width=max(figures.WIDTH, console.width), crop=False)

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from planaria.commands import command
+from planaria.console import busy, printer
 from planaria.errors import UserError
 
 if TYPE_CHECKING:
@@ -130,8 +131,8 @@ def eval_(
     folder = _folder(model, output)
     alive = living.find(model, engine=engine)
     made = source.startswith(living.SIMULATED)  # to measure, and grey
-    console, seen = Console(), _told(config, "context", int, 1) if context is None else context
-    with console.status("reading frames"):
+    console, seen = printer(), _told(config, "context", int, 1) if context is None else context
+    with busy(console, "reading frames"):
         clips = open_clips(
             source, clips=1 if frames else _told(config, "clips", int, 1),
             count=(0 if frames else _told(config, "count", int, 0)) if count is None else count,
@@ -178,10 +179,10 @@ def _paint(
         raise UserError(f"--count {count}: one photo at least")
     folder = _folder(model, output)
     config = alive.card["config"] if isinstance(alive.card.get("config"), Mapping) else {}
-    console, textured = Console(), not alive.layout.photo
+    console, textured = printer(), not alive.layout.photo
     if textured and source:
         raise UserError(f"{model} grows a texture from nothing; leave out --photos")
-    with console.status("looking at what it was taught"):
+    with busy(console, "looking at what it was taught"):
         wished, kept = _judges(model, config, style, names, textured)
         photos = {} if textured else _photos(source, size or LONGEST, count or PHOTOS)
     side = size or TEXTURE
@@ -280,7 +281,7 @@ def _refuse(typed: Mapping[str, object], why: str) -> None:
 
 def _bar(console: Console) -> Progress:
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    return Progress(*columns, console=console, transient=True)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_interactive)
 
 
 def _tell(console: Console, found: "Sequence[tables.Table]", written: Sequence[Path]) -> None:

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
 
 from planaria.cli import asked
 from planaria.commands import command
+from planaria.console import busy, printer
 from planaria.errors import UserError
 
 
@@ -94,9 +94,9 @@ def export(
     )  # fmt: skip
     for wanted in outputs:
         writer(wanted)
-    console = Console()
+    console = printer()
     for wanted in outputs:
-        with console.status(f"writing {wanted.name}"):
+        with busy(console, f"writing {wanted.name}"):
             path = write(model, wanted, options)
         console.print(f"{path}: {_bytes(path.stat().st_size)}", markup=False, highlight=False, soft_wrap=True)
     return 0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from planaria.console import busy, printer
 from planaria.errors import UserError, unknown
 from planaria.files import unwritable
 
@@ -95,12 +96,12 @@ def frames(
         raise UserError(f"--fps {fps}: 0.01 to 1000")
     if _same(source, output):
         raise UserError(f"{output} is the source itself; name something else")
-    console = Console()
+    console = printer()
     settings: dict[str, Any] = {
         "every": every, "size": size, "crop": crop, "count": count, "start": start, "colour": colour,
         "background": background,
     }  # fmt: skip
-    with console.status(f"looking at {source}"):
+    with busy(console, f"looking at {source}"):
         found = open_frames(source, **settings)
     rate = fps or found.fps
     lost = left_out(found.sound, output, paced=rate == found.fps)
@@ -174,7 +175,7 @@ def _film(found: "Frames", output: Path, suffix: str, rate: float, console: Cons
             if len(kept) * picture.nbytes > MOST_BYTES:
                 why = f"too much for a {suffix}, which is written at once"
                 raise UserError(f"{why}: make it an .mp4, or say --size, --every or --count")
-    with console.status(f"writing {output}"):
+    with busy(console, f"writing {output}"):
         Film(np.stack(kept), tuple(range(len(kept))), fps=max(1, round(rate))).save(output, scale=1)
     return len(kept)
 
@@ -195,7 +196,7 @@ def _watched(found: "Frames", first: int, progress: Progress) -> Iterator["Pictu
 
 def _progress(console: Console) -> Progress:
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_interactive)
 
 
 def _noted(output: Path, path: Path) -> dict[str, Any]:

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
-from rich.console import Console
 
 from planaria.commands import command
+from planaria.console import printer
 from planaria.errors import UserError
 
 
@@ -60,7 +60,7 @@ def import_(
     told = card["origin"]
     weights = sum(p.numel() for p in made.rule.parameters())
     line = f"{output}: {told['from']}, {made.rule.config.channels} channels, {weights:,} parameters ({told['read as']})"
-    console = Console()
+    console = printer()
     for said in (line, f"licence: {told['licence']}", f"to see it live: {command('play', output)}"):
         console.print(said, markup=False, highlight=False, soft_wrap=True)
     return 0

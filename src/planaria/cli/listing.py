@@ -3,9 +3,10 @@
 from math import log10
 from typing import Any, Literal
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from planaria.console import printer
 
 
 def list_(
@@ -35,7 +36,7 @@ def list_(
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, meaning in _kinds(what).items():
         table.add_row(f"[bold]{name}[/]", escape(meaning))
-    Console().print(table, highlight=False)
+    printer().print(table, highlight=False)
     return 0
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
 
 from planaria.cli import asked
+from planaria.console import busy, printer
 from planaria.errors import UserError
 
 if TYPE_CHECKING:
@@ -64,22 +64,16 @@ def play(
         raise UserError("--bench measures the window, for up to 3600 seconds")
 
     def sit() -> "Play":
-        import torch
+        with busy(printer(), f"waking {Path(model).name}"):
+            import torch
 
-        from planaria.view.play_start import open_play
+            from planaria.view.play_start import open_play
 
-        torch.set_num_threads(1)  # one world is stepped on one; a second would only wait beside a busy machine
-        return open_play(
-            model,
-            size=grid,
-            seed=seed,
-            start=start,
-            infect=infect,
-            engine=engine,
-            speed=speed,
-            background=background,
-            record=record,
-        )
+            torch.set_num_threads(1)  # one world is stepped on one; a second would only wait beside a busy machine
+            return open_play(
+                model, size=grid, seed=seed, start=start, infect=infect, engine=engine, speed=speed,
+                background=background, record=record,
+            )  # fmt: skip
 
     if terminal:
         _in_terminal(sit)
@@ -97,12 +91,13 @@ def _in_terminal(sit: "Callable[[], Play]") -> None:
         with Terminal(sitting) as screen:
             screen.run()
     finally:
-        sitting.close()
+        _close(sitting)
 
 
 def _in_window(sit: "Callable[[], Play]", bench: float | None) -> None:
-    from planaria.view.desktop import Window
+    from planaria.view.desktop import Window, check_screen
 
+    check_screen()
     sitting = sit()
     try:
         with Window(sitting) as window:
@@ -111,12 +106,18 @@ def _in_window(sit: "Callable[[], Play]", bench: float | None) -> None:
             else:
                 _report(window.measure(bench), sitting.world.size)
     finally:
+        _close(sitting)
+
+
+def _close(sitting: "Play") -> None:
+    """End it; a film that is being written is waited for."""
+    with busy(printer(), "writing what was recorded"):
         sitting.close()
 
 
 def _report(pace: "Pace", size: tuple[int, int]) -> None:
     """What the window costs, in two lines."""
-    console = Console()
+    console = printer()
     for line in (
         f"{size[0]}x{size[1]} cells, one step a frame: {pace.fps:.0f} frames a second over {pace.seconds:.1f} s",
         f"a frame: step {pace.live:.2f} ms, picture {pace.see:.2f} ms, window {pace.draw:.2f} ms; "

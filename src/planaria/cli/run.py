@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from planaria.cli import asked
 from planaria.commands import command
+from planaria.console import busy, no_pictures, pictures, printer
 from planaria.errors import UserError
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def run(
     engine
         `planaria list engines` tells.
     """
-    console = Console()
+    console = printer()
     asks = _settings_of_others(Path(model))
     if asks is not None:
         for line in asks.told:
@@ -117,7 +118,7 @@ def run(
 
     if output is not None:
         check_suffix(output)
-    with console.status(f"waking {Path(model).name}"):
+    with busy(console, f"waking {Path(model).name}"):
         given = {"size": grid, "start": start, "seed": seed, "solver": solver, "engine": engine}
         living = find(model, **given) if asks is None else _woken(asks, **given)
         if infect is not None:
@@ -139,7 +140,7 @@ def run(
             bar.update(bar.task_ids[-1], description="writing", total=None)
 
         if output is None:
-            _show(told, watch, console)
+            _show(told, watch, console, model)
             return 0
         told.save(output, scale=scale, watch=watch)
     slow = longer(told.fps, output.suffix)
@@ -184,14 +185,22 @@ def _woken(asks: "Filming", **given: Any) -> "Living":
     return living
 
 
-def _show(told: "Take", watch: Callable[[Iterable[Any]], Iterable[Any]], console: Console) -> None:
-    """The last frame, in half blocks."""
+def _show(told: "Take", watch: Callable[[Iterable[Any]], Iterable[Any]], console: Console, model: str) -> None:
+    """The last frame, in half blocks; where there are no colours, how it can be seen."""
     from planaria.view.terminal import HalfBlocks
 
-    ((_, last),) = deque(watch(told), maxlen=1)
-    console.print(HalfBlocks(last, console.width))
+    ((step, last),) = deque(watch(told), maxlen=1)
+    if pictures(console):
+        console.print(HalfBlocks(last, console.width))
+    else:
+        console.print(unseen(console, f"{step:g} steps", "run", model), markup=False, highlight=False, soft_wrap=True)
+
+
+def unseen(console: Console, done: str, *words: str) -> str:
+    """That no picture is shown, why, and the command that films it."""
+    return f"{done}, no picture: {no_pictures(console)}; a film: {command(*words, '-o', 'film.gif')}"
 
 
 def _progress(console: Console) -> Progress:
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_interactive)

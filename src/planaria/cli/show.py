@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from planaria.console import pictures, printer
 
 if TYPE_CHECKING:
     from planaria.export.movie import Film
@@ -19,7 +20,7 @@ PAINTED = 24
 
 
 def show(what: Path, /) -> int:
-    """Show what was trained, its figures, and moments of its life in the terminal.
+    """Show what was trained, its figures, and, where there are colours, moments of its life in the terminal.
 
     Parameters
     ----------
@@ -37,7 +38,7 @@ def show(what: Path, /) -> int:
     from planaria.recipes import source_of
     from planaria.view.terminal import HalfBlocks, cropped
 
-    console = Console()
+    console = printer()
     living = find(what)
     card = living.card
     rule, _ = store.load(what)
@@ -62,6 +63,8 @@ def show(what: Path, /) -> int:
             log = f"  (log10 {math.log10(value):.2f})" if value > 0 and "mse" in key.lower() else ""
             table.add_row(_printable(key), f"{value:.6f}{log}")
     console.print(table, highlight=False)
+    if not pictures(console):
+        return 0
     shot, unit, stride = _moments(living)
     picks = shot.moments(PICTURES)
     tiles = cropped(shot.frames[picks])

@@ -11,6 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from planaria.cli import asked
 from planaria.cli.frames import frames as convert
+from planaria.cli.run import unseen
+from planaria.console import busy, pictures, printer
 from planaria.errors import UserError
 
 if TYPE_CHECKING:
@@ -78,14 +80,18 @@ def simulate(
     typed = [f"{key}={value}" for key, value in words.items() if value is not None]
     spec = spelled(what.removeprefix("sim:"), [*settings, *typed])
     simulator = load(spec)
-    console = Console()
+    console = printer()
     if output is not None and (not output.suffix or output.is_dir()):
         return convert(f"sim:{spec}", output, count=frames, fps=fps)
     if output is None:
         from planaria.view.terminal import HalfBlocks
 
         last = deque(_frames(simulator, frames, console), 1).pop()
-        console.print(HalfBlocks(last, console.width))
+        if pictures(console):
+            console.print(HalfBlocks(last, console.width))
+        else:
+            line = unseen(console, f"{frames} frames", "simulate", what)
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
         return 0
     return _film(simulator, output, frames, fps, scale, console)
 
@@ -103,7 +109,7 @@ def _film(simulator: "Simulator", output: Path, frames: int, fps: int, scale: in
     pictures = np.stack(list(_frames(simulator, frames, console)))
     own = simulator.settings
     steps = tuple(simulator.frame * (own.skip + k * own.every) for k in range(frames))
-    with console.status(f"writing {output.name}"):
+    with busy(console, f"writing {output.name}"):
         Film(pictures, steps, fps=fps).save(output, scale=scale)
     console.print(f"{output}: {frames} frames", markup=False, highlight=False, soft_wrap=True)
     return 0
@@ -112,7 +118,7 @@ def _film(simulator: "Simulator", output: Path, frames: int, fps: int, scale: in
 def _frames(simulator: "Simulator", count: int, console: Console) -> "Iterator[np.ndarray]":
     """Frames as `(h, w, 3)` uint8, told to a bar."""
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_interactive) as progress:
         bar = progress.add_task(simulator.name, total=count)
         for frame in simulator.film(count):
             yield frame.mul(255).round().byte().expand(3, -1, -1).permute(1, 2, 0).contiguous().numpy()

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from rich.console import Console
-
+from planaria.console import printer
 from planaria.errors import missing_extra
 
 
@@ -30,7 +29,7 @@ def studio(runs: Path = Path("runs"), /, *, port: int = 8770, host: str = "127.0
     import threading
     import webbrowser
 
-    console = Console()
+    console = printer()
     inside = app.studio(runs).app()
     listening = wire.listen(host, port)
     found = listening.getsockname()[1]

@@ -1,7 +1,10 @@
 """The desktop window: draws what `Play` shows, and hands it the keys and the mouse."""
 
 import os
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -38,6 +41,8 @@ MARGIN = 20
 LEAST = 240
 """Pixels that a side of the window has at least."""
 TITLE_SECONDS = 0.25
+UNSEEN = ("dummy", "offscreen")
+"""Screens that nobody sees: SDL takes one where it finds no other."""
 
 _NAMED = {
     pygame.K_SPACE: "space", pygame.K_TAB: "tab", pygame.K_ESCAPE: "escape", pygame.K_UP: "up", pygame.K_DOWN: "down",
@@ -80,6 +85,35 @@ def fit(area: tuple[int, int, int, int], grid: tuple[int, int]) -> tuple[int, in
     return x + (width - w) // 2, y + (height - h) // 2, w, h
 
 
+def check_screen() -> None:
+    """Raise `UserError` unless there is a screen; one that nobody sees only where SDL_VIDEODRIVER asks for it."""
+    why = "there is no screen"
+    try:
+        with _hushed():
+            pygame.display.init()
+        asked = os.environ.get("SDL_VIDEODRIVER") or os.environ.get("SDL_VIDEO_DRIVER")
+        if asked or pygame.display.get_driver() not in UNSEEN:
+            return
+    except pygame.error as e:
+        why = str(e)
+    pygame.quit()
+    raise UserError(f"no window can be opened here ({why}); play in the terminal: add --terminal")
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Nothing on standard error: libraries below SDL complain there of every screen that they don't find."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
 class Window:
     """A resizable window; a context manager. Raises `UserError` where there is no screen."""
 
@@ -92,8 +126,8 @@ class Window:
         self._place = (0, 0, 1, 1)
 
     def __enter__(self) -> "Window":
+        check_screen()
         try:
-            pygame.display.init()
             pygame.font.init()
             rows, columns = self.play.world.size
             desk = pygame.display.get_desktop_sizes()[0]

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from planaria.console import pictures, printer
 from planaria.view.terminal import HalfBlocks
 
 PLAIN_SECONDS = 10.0
@@ -21,9 +22,9 @@ class TrainingScreen:
     """Shows a training run; a context manager. Without a terminal it prints a line every ten seconds."""
 
     def __init__(self, title: str, steps: int, done: int = 0, console: Console | None = None):
-        self.console = console or Console(stderr=True)
+        self.console = console or printer(stderr=True)
         self.steps, self.first, self.started = steps, done, time.monotonic()
-        self.lively = self.console.is_terminal
+        self.lively = self.console.is_interactive
         self.progress = Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(),
@@ -54,7 +55,7 @@ class TrainingScreen:
     @property
     def wants_picture(self) -> bool:
         """Whether the next update should bring a picture: at most two a second."""
-        return self.lively and time.monotonic() - self.painted > 0.5
+        return self.lively and pictures(self.console) and time.monotonic() - self.painted > 0.5
 
     def update(self, step: int, loss: float, event: str = "", picture: np.ndarray | None = None) -> None:
         """Show iteration `step` with its loss, what the guardian did, and maybe a picture `(h, w, 3)` uint8."""

@@ -1,0 +1,41 @@
+"""The terminal that words go to: what it can show, told in one place."""
+
+import contextlib
+import os
+import sys
+from contextlib import AbstractContextManager
+
+from rich.console import Console
+from rich.markup import escape
+
+COLOURFUL = ("256", "truecolor")
+"""Terminals with enough colours for a picture, as rich calls them."""
+
+
+def printer(*, stderr: bool = False) -> Console:
+    """Standard output, or `stderr`: colours as rich takes them from NO_COLOR, FORCE_COLOR and TERM.
+
+    Nothing moves where no person looks on: bars and pictures that are drawn over need a terminal, whatever FORCE_COLOR
+    says.
+    """
+    stream = sys.stderr if stderr else sys.stdout
+    watched = stream is not None and stream.isatty()
+    return Console(stderr=stderr, force_interactive=None if watched else False)
+
+
+def busy(console: Console, doing: str) -> AbstractContextManager[object]:
+    """Says what is done, while it is done, to whoever looks on."""
+    return console.status(escape(doing)) if console.is_interactive else contextlib.nullcontext()
+
+
+def pictures(console: Console) -> bool:
+    """Whether pictures of half blocks can be seen: they are nothing but colours."""
+    bare = console.no_color or not console.is_terminal or console.encoding.partition("-")[0] != "utf"
+    return not bare and console.color_system in COLOURFUL and not console.is_dumb_terminal
+
+
+def no_pictures(console: Console) -> str:
+    """Why `pictures` are not shown, in a few words."""
+    if console.no_color or os.environ.get("NO_COLOR"):
+        return "NO_COLOR is set"
+    return "this terminal shows too few colours" if console.is_terminal else "this is no terminal"
