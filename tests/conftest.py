@@ -14,6 +14,14 @@ def _one_thread():
 
 
 @pytest.fixture
+def colours(monkeypatch):
+    """Commands print as into a terminal with every colour."""
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, value in {"FORCE_COLOR": "1", "COLORTERM": "truecolor", "TERM": "xterm-256color"}.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
 def shared() -> Path:
     """The folder of real inputs beside the checkout; a test that needs it skips where it is absent."""
     if not SHARED.is_dir():

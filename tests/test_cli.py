@@ -181,7 +181,7 @@ def test_verbose_adds_the_traceback(capsys):
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_it_trains_and_shows(model, capsys):
+def test_it_trains_and_shows(model, capsys, colours):
     capsys.readouterr()
     assert main(["show", str(model)]) == 0
     said = capsys.readouterr().out
@@ -192,7 +192,7 @@ def test_it_trains_and_shows(model, capsys):
     assert main(["show", str(model / "model.safetensors")]) == 0
 
 
-def test_a_video_model_is_shown_in_frames(tmp_path, capsys):
+def test_a_video_model_is_shown_in_frames(tmp_path, capsys, colours):
     films.save(tmp_path / "drift.safetensors", visible=3)
     assert main(["show", str(tmp_path / "drift.safetensors")]) == 0
     said = capsys.readouterr().out
@@ -229,7 +229,7 @@ def test_a_hostile_card_is_shown_without_harm(tmp_path, capsys):
     assert "0.100000" in said
 
 
-def test_it_runs_into_the_terminal(model, capsys):
+def test_it_runs_into_the_terminal(model, capsys, colours):
     assert main(["run", str(model), "--steps", "5", "--size", "10x20"]) == 0
     assert capsys.readouterr().out.count("▀") == 5 * 20
 

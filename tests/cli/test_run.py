@@ -107,7 +107,7 @@ def test_a_growing_model_counts_steps(place, capsys):
     assert "d.webp: 10 frames, 60 a second" in capsys.readouterr().out
 
 
-def test_without_an_output_the_last_frame_is_shown(place, capsys):
+def test_without_an_output_the_last_frame_is_shown(place, capsys, colours):
     run("drift.safetensors", "--frames", 3)
     assert capsys.readouterr().out.count("▀") == 5 * 14
 

@@ -45,7 +45,7 @@ def test_the_command_makes_films_and_takes_settings(folder):
     assert main(["simulate", "gray-scott", "-o", "g.png", "--frames", "3", "--size", "16"]) == 0
 
 
-def test_the_command_shows_the_last_frame(capsys):
+def test_the_command_shows_the_last_frame(capsys, colours):
     assert main(["simulate", "life,size=16", "--frames", "3"]) == 0
     assert capsys.readouterr().out.count("▀") >= 16 * 8
 
