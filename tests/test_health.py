@@ -19,6 +19,7 @@ from planaria.health import Health
 from planaria.living import Living, find
 from planaria.repaint.files import picture_of
 from planaria.view.play_start import open_play
+from planaria.view.play_terminal import message_lines
 from planaria.world import World
 
 BURST = "it burst by frame 3 (step 6): numbers beyond those of any working model; "
@@ -244,6 +245,15 @@ def test_long_words_stand_as_long_as_it_takes_to_read_them(place):
     assert play.message
     play.advance(0.2)
     assert not play.message
+
+
+@pytest.mark.parametrize("columns", [30, 40, 80])
+def test_a_terminal_says_all_of_it_over_the_lowest_cells(columns):
+    line = "it burst by frame 37 (step 148): numbers beyond those of any working model; I begins again"
+    shown = [text.removeprefix("\x1b[0;7m") for text in message_lines(line, columns)]
+    assert {len(text) for text in shown} == {columns}
+    assert " ".join(" ".join(shown).split()) == line
+    assert message_lines("saved it", columns) == []
 
 
 # ---- no false alarm

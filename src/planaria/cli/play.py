@@ -1,5 +1,6 @@
 """`planaria play`: a living model under the hands, in a window or in the terminal."""
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -111,7 +112,8 @@ def _in_window(sit: "Callable[[], Play]", bench: float | None) -> None:
 
 def _close(sitting: "Play") -> None:
     """End it; a film that is being written is waited for."""
-    with busy(printer(), "writing what was recorded"):
+    waits = busy(printer(), "writing what was recorded") if sitting.recorder.busy else contextlib.nullcontext()
+    with waits:
         sitting.close()
 
 

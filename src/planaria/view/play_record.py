@@ -45,6 +45,11 @@ class Recorder:
         """How long the film is by now."""
         return len(self._frames) / FPS
 
+    @property
+    def busy(self) -> bool:
+        """Whether a film is still to be written."""
+        return self.on or bool(self._writing)
+
     def start(self) -> None:
         """Begin an empty film."""
         self._frames, self._at, self.events = [], [], {}
