@@ -66,7 +66,7 @@ def test_google_growing(tmp_path):
     mine, made = ours(tmp_path / "08000.json", x)
     torch.testing.assert_close(mine, y * (alive(x) & alive(y)), atol=1e-6, rtol=1e-6)
     assert made.card["origin"]["from"] == "google-growing"
-    assert made.card["origin"]["licence"] == "Apache-2.0"
+    assert made.card["origin"]["licence"] == "code Apache-2.0; of these weights nothing is known"
 
 
 def test_a_graph_whose_weights_lie_beside_it(tmp_path):

@@ -77,7 +77,7 @@ def show(what: Path, /) -> int:
 
 
 def _origin(living: "Living") -> dict[str, str]:
-    """Where a model is from: how long it was trained here, or who published it, on what terms."""
+    """Where a model is from: how long it was trained here, or whose format it was read from, on what terms."""
     from planaria.living import stopped
 
     card = living.card
@@ -85,7 +85,7 @@ def _origin(living: "Living") -> dict[str, str]:
     if not isinstance(told, dict):
         return {"trained": stopped(card, living.path) or f"{card.get('trained', '?')} iterations"}
     return {
-        "from": f"{told.get('from', '?')}, {told.get('home', '?')} ({told.get('file', '?')})",
+        "format": f"{told.get('from', '?')}, of {told.get('home', '?')}; read from {told.get('file', '?')}",
         "licence": str(told.get("licence", "?")),
     }
 

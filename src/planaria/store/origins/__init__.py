@@ -18,6 +18,7 @@ from planaria.core.layout import Layout
 from planaria.core.rule import Rule
 from planaria.errors import UserError, unknown
 from planaria.store.origins.families import FAMILIES, Family
+from planaria.store.origins.licences import code_licence, licence
 from planaria.store.origins.readers import described, read
 
 MOST_WRAPPED, LONGEST_NAME = 8, 80
@@ -40,8 +41,8 @@ def names() -> list[str]:
 
 
 def about() -> dict[str, str]:
-    """Origin -> a line on what its files are, and their licence."""
-    return {name: f"{FAMILIES[name].about}; {FAMILIES[name].licence}" for name in names()}
+    """Origin -> a line on what its files are, and the licence of its code."""
+    return {name: f"{FAMILIES[name].about}; {code_licence(FAMILIES[name].code)}" for name in names()}
 
 
 def load(path: str | Path, origin: str = "", *, kernel: str = "", net: str = "") -> Imported:
@@ -71,14 +72,14 @@ def load(path: str | Path, origin: str = "", *, kernel: str = "", net: str = "")
     rule, layout, read_as = family.build(tensors, path.stem, kernel)
     if not all(bool(p.isfinite().all()) for p in rule.parameters()):
         raise UserError(f"{path}: damaged: its numbers are too large")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
     card = {
         "name": named(path.stem, net),
         "task": family.task,
         "grid": list(family.grid),
         "origin": {
-            "from": origin, "home": family.home, "licence": family.licence,
-            "file": path.name.encode(errors="replace").decode(), "read as": read_as,
-            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "from": origin, "home": family.home, "licence": licence(digest, family.code),
+            "file": path.name.encode(errors="replace").decode(), "read as": read_as, "sha256": digest,
         },
     }  # fmt: skip
     return Imported(rule.requires_grad_(False).eval(), layout, card)

@@ -30,7 +30,6 @@ EDITING = RuleConfig(
 )  # fmt: skip
 NAMED = {"sobel": "sobel", "scharr": "scharr", "gaussian": "gaussian", "laplacian": "laplacian5", "mean": "mean"}
 """A kernel in a published file's name -> ours."""
-NO_LICENCE = "no licence: for your own machine, not to be passed on"
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,8 @@ class Family:
     """How one family wrote its automata down."""
 
     about: str
-    licence: str
+    code: str
+    """Licence of the code at home, which says nothing of a file's; empty where it has none, "?" where unknown."""
     home: str
     wants: str
     """What its files hold, for people whose file doesn't."""
@@ -52,6 +52,8 @@ class Family:
     order: Order = "interleaved"
     scales: tuple[float, ...] = ()
     """How many times ours each of their kernels is; once where not said."""
+    down_first: bool = False
+    """Whether the slope along rows, downwards, stands before that along columns."""
     states: float = 1.0
     """How many times ours their states are."""
     bound: float = 0.0
@@ -152,7 +154,8 @@ class Family:
         if self.bound:
             rule = within(rule, self.bound)
         hidden = channels - self.layout.visible - self.layout.frozen
-        told = f"{self.order}, {told or ', '.join(filters)}, {config.edge} edge"
+        turned = ", rows first" if self.down_first else ""
+        told = f"{self.order}, {told or ', '.join(filters)}{turned}, {config.edge} edge"
         return rule, replace(self.layout, hidden=hidden), told
 
     def _filters(self, stem: str, kernel: str) -> tuple[tuple[str, ...], str]:
@@ -187,6 +190,8 @@ class Family:
             cube = torch.cat([weight[:, :channels, None], rest], 2)
         else:
             cube = weight.view(out, channels, felt)
+        if self.down_first:
+            cube = cube[:, :, [0, 2, 1]]
         scales = torch.tensor([*self.scales, *[1.0] * (felt - len(self.scales))])
         cube = torch.cat([cube[:, self.own :], cube[:, : self.own]], 1) * scales
         return cube.reshape(out, channels * felt)
@@ -199,7 +204,7 @@ def _layers(names: Sequence[str], last_bias: bool) -> tuple[tuple[str, str], ...
 
 GOOGLE_TEXTURE = Family(
     about="Self-Organising Textures in PyTorch; .pt, .pth, w1 and w2",
-    licence="Apache-2.0",
+    code="Apache-2.0",
     home="github.com/google-research/self-organising-systems",
     wants="w1.weight of 4 kernels, w1.bias, w2.weight",
     keys=_layers(("w1", "w2"), False),
@@ -218,7 +223,7 @@ MONASH_TEXTURE = replace(
 )
 MONASH_GROWING = Family(
     about="growing pictures on a torus, taught at Monash; .pt, .pth, update_network.*",
-    licence="Apache-2.0",
+    code="Apache-2.0",
     home="Monash University",
     wants="update_network.0.weight of 48 inputs, .0.bias, .2.weight",
     keys=_layers(("update_network.0", "update_network.2"), False),
@@ -232,7 +237,7 @@ MONASH_GROWING = Family(
 FAMILIES: dict[str, Family] = {
     "erikhelmut": Family(
         about="growing MedMNIST pictures by many filters and losses; .pt, update_module.*",
-        licence=NO_LICENCE,
+        code="",
         home="erikhelmut on GitHub",
         wants="update_module.0.weight, .0.bias, .2.weight, its filter in the file's name",
         keys=_layers(("update_module.0", "update_module.2"), False),
@@ -241,9 +246,20 @@ FAMILIES: dict[str, Family] = {
         grid=(28, 28),
         kernel_in_name=True,
     ),
+    "chenmingxiang110": Family(
+        about="Growing-Neural-Cellular-Automata in PyTorch and its many copies; .pt, .pth, fc0 and fc1",
+        code="",
+        home="github.com/chenmingxiang110/Growing-Neural-Cellular-Automata",
+        wants="fc0.weight of 3 inputs a channel, fc0.bias, fc1.weight",
+        keys=_layers(("fc0", "fc1"), True),
+        config=GROWING,
+        layout=Layout(),
+        order="stacked",
+        down_first=True,
+    ),
     "differentiable-morphogenesis": Family(
         about="growing and infecting emoji by a learned 3x3 convolution; .pt, model.*",
-        licence=NO_LICENCE,
+        code="",
         home="differentiable-morphogenesis on GitHub",
         wants="model.0.weight of 3x3, model.0.bias, model.2.weight, model.2.bias",
         keys=_layers(("model.0", "model.2"), True),
@@ -254,7 +270,7 @@ FAMILIES: dict[str, Family] = {
     ),
     "image-manipulation": Family(
         about="repainting photos by style images and prompts; .pt, whole modules w1, w2, w3",
-        licence=NO_LICENCE,
+        code="",
         home="Image-Manipulation on GitHub",
         wants="w1.weight 90x72, w2.weight, w3.weight of a whole module",
         keys=_layers(("w1", "w2", "w3"), True),
@@ -268,7 +284,7 @@ FAMILIES: dict[str, Family] = {
     ),
     "image-manipulation-notebook": Family(
         about="the same by its newer notebooks, three channels blurred; .pt, whole modules w1, w2, w3",
-        licence=NO_LICENCE,
+        code="",
         home="Image-Manipulation on GitHub",
         wants="w1.weight 90x72, w2.weight, w3.weight 15x90 of a whole module",
         keys=_layers(("w1", "w2", "w3"), True),
@@ -283,7 +299,7 @@ FAMILIES: dict[str, Family] = {
     ),
     "google-growing": Family(
         about="Growing Neural Cellular Automata as its notebook exports them; .json, a graph of TensorFlow",
-        licence="Apache-2.0",
+        code="Apache-2.0",
         home="github.com/google-research/self-organising-systems",
         wants="a graph with two 1x1 convolutions, 48 to any to 16, and their biases",
         keys=_layers(("graph.0", "graph.1"), True),
@@ -311,7 +327,7 @@ FAMILIES: dict[str, Family] = {
     ),
     "nca-tutorial": Family(
         about="the growing notebook of NCA-tutorial, whose cells don't feel themselves; .pt, .pth, net.*",
-        licence="not known: look before you pass it on",
+        code="?",
         home="github.com/MECLabTUDA/NCA-tutorial",
         wants="net.0.weight, net.0.bias, net.2.weight",
         keys=_layers(("net.0", "net.2"), False),
@@ -322,7 +338,7 @@ FAMILIES: dict[str, Family] = {
     ),
     "johnromanelis": Family(
         about="NeuralCellularAutomata-PyTorch; .pt, .pth of any names: say --from johnromanelis",
-        licence="Apache-2.0",
+        code="Apache-2.0",
         home="github.com/JohnRomanelis/NeuralCellularAutomata-PyTorch",
         wants="a weight of 48 inputs, its bias, a weight of 16 outputs, in this order",
         keys=_layers(("net.0", "net.2"), False),
@@ -333,7 +349,7 @@ FAMILIES: dict[str, Family] = {
     ),
     "distill": Family(
         about="the demos of Growing Neural Cellular Automata; .json of bytes",
-        licence="CC-BY-4.0",
+        code="CC-BY-4.0",
         home="distill.pub/2020/growing-ca",
         wants="a list of two layers with data_b64, in_ch 48, out_ch, weight_scale, bias_scale",
         keys=_layers(("layers.0", "layers.1"), True),
