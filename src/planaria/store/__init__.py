@@ -21,6 +21,7 @@ from planaria.core.rule import Rule, RuleConfig, shapes
 from planaria.errors import UserError
 from planaria.files import open_regular, spare, sweep
 from planaria.store import lock
+from planaria.store.others import mistaken
 
 FORMAT = 1
 """Version of the header; newer ones are refused."""
@@ -229,13 +230,13 @@ def _opened(path: Path) -> Iterator[Any]:
             if start[:2] in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
                 why = "a pickle could run code, so planaria never opens one"
                 raise UserError(f"{path}: {why}; others' automata come in by: planaria import")
-            raise UserError(f"{path}: not a .safetensors file")
+            raise mistaken(path, f"{path}: not a .safetensors file")
         with safetensors.safe_open(path, "pt") as f:
             yield f
     except OSError as e:
         raise UserError(f"can't read {path}: {e.strerror or e}") from e
     except safetensors.SafetensorError as e:
-        raise UserError(f"{path}: truncated or damaged ({str(e).splitlines()[0]})") from None
+        raise mistaken(path, f"{path}: truncated or damaged ({str(e).splitlines()[0]})") from None
 
 
 def _part(header: dict[str, Any], name: str, source: str) -> dict[str, Any]:

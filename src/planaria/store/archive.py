@@ -20,6 +20,7 @@ from torch import Tensor
 from planaria.errors import UserError
 from planaria.store import HEADER_LIMIT
 from planaria.store.opcodes import Placed, Storage, Thing, walk
+from planaria.store.others import mistaken
 
 MOST_BYTES = 4_000_000_000
 """Of an archive, and of all its tensors taken together."""
@@ -104,7 +105,7 @@ def _opened(path: Path) -> Iterator[tuple[io.BufferedIOBase, zipfile.ZipFile | N
     """A file, and the zip that it is, if it is one; whatever is wrong with it is a `UserError`."""
     try:
         if not path.is_file():
-            raise UserError(f"no file {str(path)!r}")
+            raise mistaken(path, f"no file {str(path)!r}")
         with _Bounded(path) as file:
             if file.read(4) == b"PK\x03\x04":
                 with zipfile.ZipFile(file) as packed:
@@ -139,6 +140,11 @@ class _Bounded(io.BufferedReader):
 def _zipped(packed: zipfile.ZipFile, size: int, path: Path, modules: bool) -> tuple[object, dict[str, str | int]]:
     """The pickle's tree and the members that hold the storages."""
     members = packed.infolist()
+    if program := _program({member.filename.partition("/")[2] for member in members}):
+        raise UserError(
+            f"{path}: holds {program}: load it where it was made, and torch.save its state_dict(); planaria reads "
+            "tensors only"
+        )
     for member in members:
         name = member.filename
         if name.startswith("/") or "\\" in name or ".." in name.split("/"):
@@ -154,9 +160,7 @@ def _zipped(packed: zipfile.ZipFile, size: int, path: Path, modules: bool) -> tu
         raise UserError(f"{path}: damaged: its members overlap")
     roots = [name.removesuffix("data.pkl") for name in sizes if name.count("/") == 1 and name.endswith("/data.pkl")]
     if len(roots) != 1:
-        raise UserError(f"{path}: a zip, but not one that torch.save writes: it has no data.pkl in a folder")
-    if f"{roots[0]}constants.pkl" in sizes:
-        raise UserError(f"{path}: holds a TorchScript program; planaria reads tensors only")
+        raise mistaken(path, f"{path}: not what torch.save writes, as it has no data.pkl in a folder")
     for name in (f"{roots[0]}byteorder", f"{roots[0]}data.pkl"):
         if sizes.get(name, 0) > HEADER_LIMIT:
             raise UserError(f"{path}: damaged: {name[:80]!r} is {sizes[name]:,} bytes long")
@@ -173,6 +177,15 @@ def _zipped(packed: zipfile.ZipFile, size: int, path: Path, modules: bool) -> tu
     return tree, places
 
 
+def _program(names: set[str]) -> str:
+    """The kind of program in a zip with members of these `names`, within its folder; "" where it holds none."""
+    if "constants.pkl" in names or "model.json" in names or any(name.startswith("code/") for name in names):
+        return "a TorchScript program"
+    if any(name.endswith(("exported_program.json", "archive_format")) for name in names):
+        return "a program of torch.export"
+    return ""
+
+
 def _streamed(file: io.BufferedIOBase, size: int, path: Path, modules: bool) -> tuple[object, dict[str, str | int]]:
     """The old form: five pickles (a number, the version, the machine, the tree, the storages' keys), then numbers."""
     file.seek(0)
@@ -181,7 +194,7 @@ def _streamed(file: io.BufferedIOBase, size: int, path: Path, modules: bool) -> 
     if start[257:262] == b"ustar":
         raise UserError(f"{path}: a tar file, of a torch older than 0.1.11; load it there, and save it as .safetensors")
     if start[:1] != b"\x80":
-        raise UserError(f"{path}: no file that torch.save writes")
+        raise mistaken(path, f"{path}: no file that torch.save writes")
     storages: dict[str, Storage] = {}
     if walk(data, str(path), storages) != MAGIC or walk(data, str(path), storages) != PROTOCOL:
         raise UserError(f"{path}: a pickle, but none that torch.save writes")

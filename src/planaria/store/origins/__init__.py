@@ -7,7 +7,7 @@ is rounded. No file is executed, whatever it is.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,12 @@ from planaria.errors import UserError, unknown
 from planaria.store.origins.families import FAMILIES, Family
 from planaria.store.origins.licences import code_licence, licence
 from planaria.store.origins.readers import described, read
+from planaria.store.others import mistaken
 
 MOST_WRAPPED, LONGEST_NAME = 8, 80
 """Automata in one checkpoint; letters of a name."""
+SEPARATORS = "./:|"
+"""What may stand between a prefix and the name that a tensor had without it."""
 
 
 @dataclass(frozen=True)
@@ -55,17 +58,19 @@ def load(path: str | Path, origin: str = "", *, kernel: str = "", net: str = "")
     path = Path(path)
     if origin and origin not in FAMILIES:
         raise unknown("origin", origin, FAMILIES)
-    tensors = read(path, net)
+    kind, tensors = read(path, net)
     if net and not any(name.startswith("tiles.") for name in tensors):
         raise UserError(f"{path} holds one automaton: leave out {net!r}")
-    asked = [FAMILIES[origin]] if origin else list(FAMILIES.values())
-    tensors = _unwrapped(tensors, asked, path.suffix)
+    tensors = _unwrapped(tensors, kind, origin)
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    fits = [name for name, family in FAMILIES.items() if not family.unlike(shapes, kind)]
     if not origin:
-        fits = {name: family for name, family in FAMILIES.items() if not family.unlike(_shapes(tensors), path.suffix)}
-        origin = _told(path, tensors, fits)
+        origin = _told(path, tensors, kind, fits)
     family = FAMILIES[origin]
-    if why := family.unlike(_shapes(tensors), path.suffix, asked=True):
-        raise UserError(f"{path}: not of {origin}: {why}; it holds {described(tensors)}")
+    if why := family.unlike(shapes, kind, asked=True):
+        raise UserError(f"{path}: not of {origin}: {why}; {_instead(tensors, fits)}")
+    if fits and family.unmarked:
+        raise UserError(f"{path}: not of {origin}, by the names in it; {_instead(tensors, fits)}")
     for name, tensor in tensors.items():
         if not bool(tensor.isfinite().all()):
             raise UserError(f"{path}: damaged: {name} holds what is no number")
@@ -85,26 +90,27 @@ def load(path: str | Path, origin: str = "", *, kernel: str = "", net: str = "")
     return Imported(rule.requires_grad_(False).eval(), layout, card)
 
 
-def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-
-
-def _told(path: Path, tensors: Mapping[str, Tensor], fits: Mapping[str, Family]) -> str:
+def _told(path: Path, tensors: Mapping[str, Tensor], kind: str, fits: Sequence[str]) -> str:
     """The one origin that a file can be of."""
     if len(fits) == 1:
-        return next(iter(fits))
+        return fits[0]
     if fits:
-        raise UserError(f"{path} could be of {' or '.join(fits)}; say which: --from {next(iter(fits))}")
+        raise UserError(f"{path} could be of {' or '.join(fits)}; say which: --from {fits[0]}")
     if tied := _tied(tensors):
         shape = "x".join(map(str, tensors[tied].shape))
         raise UserError(
             f"{path}: {tied} normalises over a grid of {shape}, as GENCA's layers do: each cell would need to know "
             "all others, so no rule that cells run can be made of it"
         )
-    raise UserError(
-        f"{path}: of no origin that planaria knows; it holds {described(tensors)}. Known are: "
-        + "; ".join(f"{name} ({family.wants})" for name, family in sorted(FAMILIES.items()))
-    )
+    known = "; ".join(f"{name} ({family.wants})" for name, family in sorted(FAMILIES.items()))
+    words = f"{path}: of no origin that planaria knows; it holds {described(tensors)}. Known are: {known}"
+    raise mistaken(path, words) if kind == ".bin" else UserError(words)
+
+
+def _instead(tensors: Mapping[str, Tensor], fits: Sequence[str]) -> str:
+    """What a file is, that is not what a person said."""
+    what = f"it holds {described(tensors)}"
+    return f"{what}, as files of {' or '.join(fits)} do: --from {fits[0]}" if fits else what
 
 
 def _tied(tensors: Mapping[str, Tensor]) -> str:
@@ -116,23 +122,38 @@ def _tied(tensors: Mapping[str, Tensor]) -> str:
     return ""
 
 
-def _unwrapped(tensors: dict[str, Tensor], families: Iterable[Family], suffix: str) -> dict[str, Tensor]:
+def _unwrapped(tensors: dict[str, Tensor], kind: str, origin: str) -> dict[str, Tensor]:
     """The tensors of the one automaton among others: that of a checkpoint, or inside another module.
 
-    They are left as they are where a family knows them already, and where none or several are in there.
+    Of the families that know some, `origin` is asked first. They are left as they are where one knows them already,
+    and where none or several are in there.
     """
-    known = [family for family in families if not family.unmarked]
+    marked = {name: family for name, family in FAMILIES.items() if not family.unmarked}
+    for families in ([marked[origin]] if origin in marked else []), list(marked.values()):
+        found = _within(tensors, kind, families)
+        if found is not None:
+            return found
+    return tensors
+
+
+def _within(tensors: dict[str, Tensor], kind: str, families: Sequence[Family]) -> dict[str, Tensor] | None:
+    """The one automaton of these `families` behind the same beginning of names; None where there is not one."""
 
     def fits(some: Mapping[str, Tensor]) -> bool:
-        return any(not family.unlike(_shapes(some), suffix) for family in known)
+        shapes = {name: tuple(tensor.shape) for name, tensor in some.items()}
+        return any(not family.unlike(shapes, kind) for family in families)
 
-    firsts = {keys[0][0] for family in known for keys in (family.keys, family.aliases) if keys}
-    begins = {name.removesuffix(first) for name in tensors for first in firsts if name.endswith(f".{first}")}
-    if fits(tensors) or len(begins) > MOST_WRAPPED:
+    if fits(tensors):
         return tensors
-    inner = [{n.removeprefix(at): t for n, t in tensors.items() if n.startswith(at)} for at in sorted(begins)]
-    found = [some for some in inner if fits(some)]
-    return found[0] if len(found) == 1 else tensors
+    firsts = {keys[0][0] for family in families for keys in (family.keys, family.aliases) if keys}
+    begins = {at for name in tensors for first in firsts if (at := name.removesuffix(first)) != name}
+    begins = tuple(sorted(at for at in begins if at and at[-1] in SEPARATORS))
+    if len(begins) > MOST_WRAPPED:
+        return None
+    inner = [{n.removeprefix(at): t for n, t in tensors.items() if n.startswith(at)} for at in begins]
+    outer = {n: t for n, t in tensors.items() if not n.startswith(begins)}
+    found = [some for some in (outer, *inner) if fits(some)]
+    return found[0] if len(found) == 1 else None
 
 
 def named(stem: str, net: str = "") -> str:

@@ -69,11 +69,13 @@ class Family:
     """Channels that stand before those the rule writes, and that it only reads."""
     kernel_in_name: bool = False
 
-    def unlike(self, shapes: Mapping[str, tuple[int, ...]], suffix: str, *, asked: bool = False) -> str:
-        """Why a file with these tensors is none of this family; empty where it may be one, which a person `asked`."""
+    def unlike(self, shapes: Mapping[str, tuple[int, ...]], kind: str, *, asked: bool = False) -> str:
+        """Why a file of this `kind` with these tensors is none of this family; empty where it may be one.
+
+        `asked` is whether a person says that it is. A kind is `.pt`, `.json` or `.bin`.
+        """
         if self.unmarked and not asked:
             return "no file of it says so"
-        kind = suffix.lower() if suffix.lower() in (".json", ".bin") else ".pt"  # whatever people call torch's
         if kind not in self.suffixes:
             return f"its files end in {' or '.join(self.suffixes)}"
         if self.suffixes == (".bin",):
@@ -92,10 +94,12 @@ class Family:
         return self._misfit(shapes, keys)
 
     def _named(self, shapes: Mapping[str, tuple[int, ...]]) -> tuple[tuple[str, str], ...]:
-        """The keys of a file: as usual, by their other names, or, where it has names of its own, in its order."""
+        """The keys of a file: as usual, by their other names, or, where it has names of its own, by their shapes."""
         names = tuple(shapes)
-        if self.unmarked and len(names) == 3:
-            return (names[0], names[1]), (names[2], "")
+        weights, biases = ([n for n in names if (len(shapes[n]) > 1) == many] for many in (True, False))
+        if self.unmarked and len(weights) == 2 and len(biases) == 1:
+            first, last = weights if shapes[weights[0]][1] == 3 * shapes[weights[1]][0] else weights[::-1]
+            return (first, biases[0]), (last, "")
         return self.aliases if self.aliases and self.aliases[0][0] in names else self.keys
 
     def _misfit(self, shapes: Mapping[str, tuple[int, ...]], keys: tuple[tuple[str, str], ...]) -> str:

@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from planaria.errors import UserError
+from planaria.store.others import mistaken
 
 MOST_NUMBERS = 16_000_000
 WIDEST = 65_536
@@ -236,4 +237,4 @@ def parsed(path: Path) -> Any:
     try:
         return json.loads(path.read_bytes())
     except (ValueError, RecursionError):
-        raise UserError(f"{path}: truncated or damaged: no JSON") from None
+        raise mistaken(path, f"{path}: truncated or damaged: no JSON") from None

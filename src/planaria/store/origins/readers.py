@@ -2,16 +2,23 @@
 
 import base64
 import binascii
+import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import safetensors
 import torch
 from torch import Tensor
 
+from planaria.commands import command
 from planaria.errors import UserError
+from planaria.files import HEAD, open_regular, what_it_really_is
+from planaria.store import KEY
 from planaria.store.archive import open_archive
 from planaria.store.origins import google
+from planaria.store.others import mistaken
 
 MOST_BYTES = 64_000_000
 """Of a file: a published automaton takes a hundred kilobytes."""
@@ -22,30 +29,62 @@ WIDEST = 65_536
 """Inputs or outputs of a layer."""
 
 
-def read(path: Path, net: str = "") -> dict[str, Tensor]:
-    """Tensors by name, float32: of an archive or module of torch, of JSON, or of bare numbers (`.bin`).
+def read(path: Path, net: str = "") -> tuple[str, dict[str, Tensor]]:
+    """The kind of a file and its tensors by name, float32.
 
-    Layers of JSON are `layers.N.weight` `(out, in)` and `layers.N.bias` `(out,)`, or `graph.` or `tiles.` by the kind
-    of file (`google`), of which `net` names one where it holds several; bare numbers are `numbers` `(n,)`. Raises
-    `UserError` for anything else, and for a file that is damaged or too large.
+    The kind is `.json`; `.bin`, bare numbers; or `.pt`, whatever people call an archive or module of torch, or
+    safetensors. Layers of JSON are `layers.N.weight` `(out, in)` and `layers.N.bias` `(out,)`, or `graph.` or `tiles.`
+    by the kind of file (`google`), of which `net` names one where it holds several; bare numbers are `numbers` `(n,)`.
+    Raises `UserError` for anything else, telling what it is, and for a file that is damaged or too large.
     """
     try:
         if not path.is_file():
-            raise UserError(f"no file {str(path)!r}")
-        size, json = path.stat().st_size, path.suffix.lower() == ".json"
-        most = MOST_JSON if json else MOST_BYTES
+            raise mistaken(path, f"no file {str(path)!r}")
+        with open_regular(path) as file:
+            size, head = os.fstat(file.fileno()).st_size, file.read(HEAD)
+        kind = _kind(path, head)
+        most = MOST_JSON if kind == ".json" else MOST_BYTES
         if size > most:
             raise UserError(f"{path} is {size:,} bytes; no published automaton takes more than {most:,}")
-        if json:
-            return _json(path, net)
-        if path.suffix.lower() == ".bin":
-            return _numbers(path, size)
+        if kind == ".json":
+            return kind, _json(path, net)
+        if kind == ".bin":
+            return kind, _numbers(path, size)
+        if kind == ".safetensors":
+            return ".pt", _safetensors(path)
     except OSError as e:
         raise UserError(f"can't read {path}: {e.strerror or e}") from e
     archive = open_archive(path, modules=True)
     if sum(placed.count for placed in archive.tensors.values()) > MOST_NUMBERS:
-        raise UserError(f"{path} holds more than {MOST_NUMBERS:,} numbers; no automaton does")
-    return {name: t.float() for name, t in archive.read().items() if t.is_floating_point()}
+        raise _too_many(path)
+    return kind, {name: t.float() for name, t in archive.read().items() if t.is_floating_point()}
+
+
+def _kind(path: Path, head: bytes) -> str:
+    """What to read a file as: what it is by its first bytes, else what its name says."""
+    really, suffix = what_it_really_is(head), path.suffix.lower()
+    if really == "a safetensors file":
+        return ".safetensors"
+    return suffix if suffix in (".json", ".bin") and really != "a PyTorch file" else ".pt"
+
+
+def _safetensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a `.safetensors` file of others."""
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            if KEY in (file.metadata() or {}):
+                raise UserError(f"{path} is planaria's own already: {command('play', path)}")
+            names = list(file.keys())
+            if sum(math.prod(file.get_slice(name).get_shape()) for name in names) > MOST_NUMBERS:
+                raise _too_many(path)
+            tensors = {name: file.get_tensor(name) for name in names}
+    except safetensors.SafetensorError as e:
+        raise UserError(f"{path}: truncated or damaged ({str(e).splitlines()[0]})") from None
+    return {name: t.float() for name, t in tensors.items() if t.is_floating_point()}
+
+
+def _too_many(path: Path) -> UserError:
+    return UserError(f"{path} holds more than {MOST_NUMBERS:,} numbers; no automaton does")
 
 
 def described(tensors: Mapping[str, Tensor]) -> str:
@@ -60,7 +99,7 @@ def described(tensors: Mapping[str, Tensor]) -> str:
 def _numbers(path: Path, size: int) -> dict[str, Tensor]:
     """Little-endian float32, no header."""
     if size == 0 or size % 4:
-        raise UserError(f"{path}: {size:,} bytes are no whole number of float32")
+        raise mistaken(path, f"{path}: {size:,} bytes are no whole number of float32")
     data = path.read_bytes()
     return {"numbers": torch.frombuffer(bytearray(data), dtype=torch.float32)}
 
