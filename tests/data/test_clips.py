@@ -99,3 +99,25 @@ def test_too_much_is_not_kept(monkeypatch):
     assert kept(3).pack() == {}
     monkeypatch.setattr("planaria.data.clips.MOST_KEPT", 72)
     assert set(kept(3).pack()) == {"frames", "lengths", "fps"}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"lengths": torch.tensor([2, 3])},
+        {"lengths": torch.tensor([-1, 5])},
+        {"lengths": torch.tensor([], dtype=torch.int64)},
+        {"fps": torch.tensor(-1.0, dtype=torch.float64)},
+        {"frames": torch.zeros(4, 2, 5, 5, dtype=torch.uint8)},
+        {"frames": torch.zeros(4, 3, 0, 5, dtype=torch.uint8)},
+        {"frames": None},
+    ],
+)
+def test_films_of_a_checkpoint_that_dont_fit_are_one_line(odd):
+    packed = {
+        "frames": torch.zeros(4, 3, 5, 5, dtype=torch.uint8), "lengths": torch.tensor([1, 3]),
+        "fps": torch.tensor(20.0, dtype=torch.float64),
+    }  # fmt: skip
+    assert len(unpacked(packed, 0.0).clips) == 2
+    with pytest.raises(UserError, match="the checkpoint is damaged: "):
+        unpacked({name: t for name, t in (packed | odd).items() if t is not None}, 0.0)

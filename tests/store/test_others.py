@@ -1,4 +1,4 @@
-"""Files that people take for weights: each is told for what it is in one line; safetensors and renamed ones are read."""
+"""What people take for weights: each file is told for what it is in one line; safetensors and renamed ones are read."""
 
 import io
 import json

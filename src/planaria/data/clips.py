@@ -98,11 +98,16 @@ class Clips:
 
 
 def unpacked(packed: dict[str, Tensor], held_out: float) -> Clips:
-    """The clips that `pack` packed."""
-    frames = packed["frames"]
-    films = frames.split(packed["lengths"].tolist())
+    """The clips that `pack` packed. Raises `UserError` where they don't fit."""
+    if not packed.keys() >= {"frames", "lengths", "fps"}:
+        raise UserError("the checkpoint is damaged: it keeps a part of its film only")
+    frames, lengths, fps = packed["frames"], packed["lengths"].tolist(), float(packed["fps"])
+    whole = sum(lengths) == len(frames) and min(lengths, default=0) > 0 and fps > 0
+    if not whole or frames.shape[1] not in (1, 3) or min(frames.shape) < 1:
+        raise UserError(f"the checkpoint is damaged: its film is {list(frames.shape)} in clips of {str(lengths)[:60]}")
+    films = frames.split(lengths)
     size = (frames.shape[2], frames.shape[3])
-    return Clips(tuple(map(Kept, films)), frames.shape[1], size, float(packed["fps"]), held_out)
+    return Clips(tuple(map(Kept, films)), frames.shape[1], size, fps, held_out)
 
 
 def open_clips(

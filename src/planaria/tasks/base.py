@@ -1,8 +1,9 @@
 """What a task must say. One file a task; the folder is the list."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,7 @@ from planaria.config import TrainConfig
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule, RuleConfig
 from planaria.engine import run
+from planaria.errors import UserError
 from planaria.types import Cond, PerSample, State
 
 
@@ -55,10 +57,18 @@ class Task(ABC):
     start: Tensor | None = None
     """Frames `(n, visible, h, w)` that a life of the model begins with; the seed cell where None."""
 
+    keeps: ClassVar[Mapping[str, tuple[torch.dtype, int]]] = {}
+    """Tensors that a checkpoint keeps for it -> their kind and dimensions."""
+
     def __init__(self, config: Any, device: torch.device, tensors: dict[str, Tensor] | None = None):
         self.config, self.device, self.tensors = config, device, tensors or {}
         self.remarks: list[str] = []
         """What a person should know of its inputs before they are learned, a sentence each."""
+        for name, tensor in self.tensors.items():
+            kind, sides = self.keeps.get(name, (tensor.dtype, tensor.ndim))
+            if tensor.dtype != kind or tensor.ndim != sides or not bool(tensor.isfinite().all()):
+                kind = f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"
+                raise UserError(f"the checkpoint is damaged: its {name!r} is {kind}, or holds what is no number")
 
     @property
     @abstractmethod

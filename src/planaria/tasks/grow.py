@@ -1,8 +1,8 @@
 """Grow, persist, regenerate: one cell becomes a picture (Mordvintsev et al., Distill, 2020)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -79,6 +79,14 @@ class Config:
         keying.parse(self.background)
 
 
+def target(tensors: Mapping[str, Tensor]) -> Picture:
+    """The picture `(4, h, w)` that a checkpoint keeps. Raises `UserError` for what is none."""
+    kept = tensors["target"]
+    if kept.shape[0] != 4 or min(kept.shape) < 1:
+        raise UserError(f"the checkpoint is damaged: its picture has the shape {list(kept.shape)}")
+    return kept
+
+
 def centred(target: Picture, reach: int) -> Picture:
     """`target` `(4, h, w)`, shifted at most `reach` cells so that the seed in the grid's middle lies on the picture.
 
@@ -98,6 +106,8 @@ def centred(target: Picture, reach: int) -> Picture:
 class Task(base.Goal):
     """One picture, taught to one rule."""
 
+    keeps: ClassVar = {"target": (torch.float32, 3)}
+
     def __init__(self, config: Config, device: torch.device, tensors: dict[str, Tensor] | None = None):
         super().__init__(config, device, tensors)
         if "target" not in self.tensors:
@@ -105,7 +115,7 @@ class Task(base.Goal):
             shown = picture(config.picture, config.size, config.padding, **look)
             self.tensors = {"target": centred(shown, config.padding)}
             self.remarks = [remark.text for remark in remarks(config.picture, **look)]
-        self.target = self.tensors["target"].to(device)
+        self.target = target(self.tensors).to(device)
         rule = config.rule
         self.layout = Layout(
             visible=4,

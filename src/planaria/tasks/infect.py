@@ -7,7 +7,7 @@ After Randazzo, Mordvintsev, Niklasson and Levin, "Adversarial reprogramming of 
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -123,6 +123,8 @@ class Config:
 class Task(grow.Task):
     """One picture, taught to a rule that runs in the infected cells of a host."""
 
+    keeps: ClassVar = {"target": (torch.float32, 3), "host": (torch.uint8, 1)}
+
     def __init__(self, config: Config, device: torch.device, tensors: dict[str, Tensor] | None = None):
         base.Goal.__init__(self, config, device, tensors)
         if "target" not in self.tensors:
@@ -133,7 +135,7 @@ class Task(grow.Task):
         self.name, self.bare = str(told["name"]), parse(Layout, (told["layout"], "the host"))
         self.host = _rule(told["rule"], self.tensors, "host").to(device)
         self.layout = infectable(self.bare, config.spreading)
-        self.target = self.tensors["target"].to(device)
+        self.target = grow.target(self.tensors).to(device)
         self.pool, self.hurt = config.train.pool, config.damage
         self.renewed = max(1, config.train.batch // 4)
         self.threshold = self.host.config.life_threshold

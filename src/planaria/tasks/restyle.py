@@ -44,6 +44,10 @@ PAINTER = RuleConfig(
 )  # fmt: skip
 """The rule of 15,570 weights that reads a photo and repaints it."""
 
+STYLE = {"style": (torch.uint8, 3)}
+PHOTOS = {"photos": (torch.uint8, 1), "photo_sizes": (torch.int64, 2), "photo_names": (torch.uint8, 1)}
+"""What checkpoints keep of a style, and of photos: name -> kind and dimensions."""
+
 
 def check(config: Any, **weights: float) -> None:
     """Raise `UserError` for settings that none of the three can work with; `weights` are those of their losses."""
@@ -178,6 +182,8 @@ def style_image(source: str, scale: int, tensors: dict[str, Tensor]) -> Picture:
         if min(rgb.shape[1:]) < 16:
             raise UserError(f"{source!r} is too narrow for a style: {rgb.shape[2]}x{rgb.shape[1]} pixels")
         tensors["style"] = rgb.clamp(0, 1).mul(255).round().byte()
+    if tensors["style"].shape[0] != 3 or min(tensors["style"].shape) < 1:
+        raise UserError(f"the checkpoint is damaged: its style has the shape {list(tensors['style'].shape)}")
     return tensors["style"].float().div(255)
 
 

@@ -1,6 +1,7 @@
 """Style: cells that read a photo and repaint it in the manner of a picture."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -62,6 +63,8 @@ class Config:
 
 class Task(restyle.Photographed):
     """One style."""
+
+    keeps: ClassVar = restyle.STYLE | restyle.PHOTOS
 
     def __init__(self, config: Config, device: torch.device, tensors: dict[str, Tensor] | None = None):
         super().__init__(config, restyle.painter(config.rule, config.shifts), device, tensors, config.content)

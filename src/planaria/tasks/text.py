@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -93,6 +94,7 @@ class Config:
 class Task(restyle.Photographed):
     """One set of prompts."""
 
+    keeps: ClassVar = restyle.PHOTOS | dict.fromkeys(("aims", "origins", "head"), (torch.float32, 2))
     config: Config
 
     def __init__(self, config: Config, device: torch.device, tensors: dict[str, Tensor] | None = None):

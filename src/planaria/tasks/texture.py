@@ -1,6 +1,7 @@
 """Texture: cells that agree on an endless pattern (Niklasson et al., "Self-Organising Textures", Distill, 2021)."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -63,6 +64,8 @@ class Config:
 
 class Task(restyle.Task):
     """One texture."""
+
+    keeps: ClassVar = restyle.STYLE
 
     def __init__(self, config: Config, device: torch.device, tensors: dict[str, Tensor] | None = None):
         layout = Layout(3, alpha=None, hidden=config.rule.channels - 3, offset=0.5)

@@ -7,7 +7,7 @@ first and on more and more of its own, as in scheduled roll-outs (Bengio et al.,
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -123,6 +123,8 @@ class Config:
 
 class Task(base.Task):
     """One film or several, taught to one rule."""
+
+    keeps: ClassVar = {"frames": (torch.uint8, 4), "lengths": (torch.int64, 1), "fps": (torch.float64, 0)}
 
     def __init__(self, config: Config, device: torch.device, tensors: dict[str, Tensor] | None = None):
         super().__init__(config, device, tensors)

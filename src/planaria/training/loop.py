@@ -1,6 +1,6 @@
 """The loop: draw, damage, run, score, learn, put back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,9 @@ from planaria.tasks.base import Batch, Task, TaskConfig
 from planaria.training import guardian
 from planaria.training.dist import Ranks
 from planaria.training.inherit import inherit
-from planaria.training.pool import Pool, pack, unpack
+from planaria.training.numbers import Numbers
+from planaria.training.pool import Pool, pack
+from planaria.training.restoring import points, pooled
 from planaria.types import State
 
 GOOD_EVERY = 25
@@ -268,36 +270,26 @@ class Trainer:
             tensors |= {f"{kind}.{i}": t.cpu().contiguous() for i, t in enumerate(point)}
         for rank, (pool, at) in enumerate(zip(pools, places, strict=True)):
             tensors |= {f"pool.{rank}.{name}": t for name, t in {**pack(pool), "at": at.cpu()}.items()}
-        numbers = {
-            "step": self.step_count,
-            "recent": self.recent,
-            "caution": self.caution,
-            "rescues": self.rescues,
-            "stale": self.stale,
-            "falls": self.falls,
-            "reused": self.reused,
-            "best_loss": None if self.best_loss == float("inf") else self.best_loss,
-            "ranks": self.ranks.size,
-        }
-        return tensors, numbers
+        numbers = Numbers(
+            step=self.step_count, recent=tuple(self.recent), caution=self.caution, rescues=self.rescues,
+            best_loss=self.best_loss, ranks=self.ranks.size, stale=self.stale, falls=self.falls,
+            reused=tuple(self.reused),
+        )  # fmt: skip
+        return tensors, numbers.told()
 
-    def restore(self, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> None:
-        """Take up where `state` was taken."""
-        if numbers["ranks"] != self.ranks.size:
-            raise UserError(f"the run has {numbers['ranks']} processes, so it can't go on with {self.ranks.size}")
-
-        def point(kind: str) -> list[Tensor]:
-            count = sum(name.startswith(f"{kind}.") for name in tensors)
-            return [tensors[f"{kind}.{i}"].to(self.ranks.device) for i in range(count)]
-
-        self._go_back(point("now"))
-        self.good, self.best = point("good"), point("best")
-        self.step_count, self.recent = numbers["step"], list(numbers["recent"])
-        self.caution, self.rescues = numbers["caution"], numbers["rescues"]
-        self.stale, self.falls = numbers.get("stale", 0), numbers.get("falls", 0)
-        self.reused = list(numbers.get("reused", ()))
-        self.best_loss = float("inf") if numbers["best_loss"] is None else numbers["best_loss"]
+    def restore(self, tensors: Mapping[str, Tensor], told: object) -> None:
+        """Take up where `state` was taken. Raises `UserError` for what it never gave, and leaves all as it was."""
+        numbers = Numbers.read(told)
+        if numbers.ranks != self.ranks.size:
+            raise UserError(f"the run has {numbers.ranks} processes, so it can't go on with {self.ranks.size}")
+        now, good, best = (
+            points(tensors, kind, like) for kind, like in (("now", self.good), ("good", self.good), ("best", self.best))
+        )
         if self.pool is not None:
-            mine = f"pool.{self.ranks.rank}."
-            packed = {name: tensors[mine + name] for name in ("full", "cells", "shape")}
-            self.pool = Pool(unpack(packed).to(self.ranks.device), tensors.get(f"{mine}at"))
+            x, at = pooled(tensors, f"pool.{self.ranks.rank}.", self.pool.x)
+            self.pool = Pool(x.to(self.ranks.device), at)
+        self._go_back([t.to(self.ranks.device) for t in now])
+        self.good, self.best = ([t.to(self.ranks.device) for t in point] for point in (good, best))
+        self.step_count, self.recent = numbers.step, list(numbers.recent)
+        self.caution, self.rescues, self.best_loss = numbers.caution, numbers.rescues, numbers.best_loss
+        self.stale, self.falls, self.reused = numbers.stale, numbers.falls, list(numbers.reused)

@@ -1,5 +1,6 @@
 """A session: one run folder and the training in it, from the first iteration to the card, through any interruption."""
 
+import contextlib
 import json
 import math
 import os
@@ -64,7 +65,8 @@ class Session:
         checkpoint = folder / "checkpoint.safetensors"
         saved = store.read_tensors(checkpoint) if checkpoint.exists() else {}
         kept = {name.removeprefix("task."): v for name, v in saved.items() if name.startswith("task.")}
-        self.task: Task = tasks.load(self.task_name).Task(config, ranks.device, kept or None)
+        with _damages(checkpoint) if kept else contextlib.nullcontext():
+            self.task: Task = tasks.load(self.task_name).Task(config, ranks.device, kept or None)
         for remark in self.task.remarks:
             if ranks.writes:
                 warnings.warn(remark, stacklevel=3)
@@ -85,12 +87,12 @@ class Session:
         ranks.barrier()
 
     def _restore(self, checkpoint: Path, saved: dict[str, Tensor]) -> None:
-        try:
-            self.trainer.restore(saved, store.read_header(checkpoint)["state"])
-        except UserError:
-            raise
-        except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as e:
-            raise UserError(f"{checkpoint}: not a checkpoint of this run, or damaged") from e
+        told = store.read_header(checkpoint).get("state")
+        with _damages(checkpoint):
+            try:
+                self.trainer.restore(saved, told)
+            except UserError as e:
+                raise UserError(f"{checkpoint}: {e}") from e
 
     @property
     def step(self) -> int:
@@ -277,6 +279,17 @@ def _card(
         **({"reused": trainer.reused} if trainer.reused else {}),
         **trainer.task.card(),
     }
+
+
+@contextlib.contextmanager
+def _damages(checkpoint: Path) -> Iterator[None]:
+    """Whatever the content of a checkpoint leads to, but for what is a person's mistake already, as one line."""
+    try:
+        yield
+    except UserError:
+        raise
+    except (LookupError, TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError) as e:
+        raise UserError(f"{checkpoint}: not a checkpoint of this run, or damaged") from e
 
 
 def _line(report: Report, seconds: float) -> dict[str, Any]:

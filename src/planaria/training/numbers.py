@@ -1,0 +1,98 @@
+"""Numbers: what a training is besides its tensors, read once from a checkpoint's header into what they are."""
+
+import math
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from planaria.errors import UserError
+
+MOST = 10**9
+"""Of whatever is counted; as many iterations as a training has at most."""
+LONGEST = 10_000
+"""Letters of a line; things in a list."""
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What a training is besides its tensors."""
+
+    step: int
+    """Iterations done."""
+    recent: tuple[float, ...]
+    """Losses of the last healthy iterations, newest last."""
+    caution: float
+    """The share of its learning rate that rescues have left."""
+    rescues: int
+    """Rescues since the last safe point."""
+    best_loss: float
+    """The lowest smoothed or held-out loss; infinite before there is one."""
+    ranks: int
+    """Processes that train."""
+    stale: int = 0
+    """Looks at what is held out without a new best."""
+    falls: int = 0
+    """Times that the learning rate fell for that."""
+    reused: tuple[str, ...] = ()
+    """What was taken over from another model, a line each."""
+
+    def told(self) -> dict[str, Any]:
+        """It as a header tells it: JSON values."""
+        told = {**asdict(self), "recent": list(self.recent), "reused": list(self.reused)}
+        return {**told, "best_loss": self.best_loss if math.isfinite(self.best_loss) else None}
+
+    @classmethod
+    def read(cls, told: object) -> "Numbers":
+        """What `told` made, or a damaged file holds. Raises `UserError` naming what is none of it."""
+        if not isinstance(told, dict):
+            raise UserError("damaged: its header has no [state]")
+        best = told.get("best_loss", "")
+        return cls(
+            step=_count(told, "step"),
+            recent=tuple(_number(loss, "recent") for loss in _list(told, "recent")),
+            caution=_share(told, "caution"),
+            rescues=_count(told, "rescues"),
+            best_loss=math.inf if best is None else _number(best, "best_loss"),
+            ranks=_count(told, "ranks"),
+            stale=_count({"stale": 0, **told}, "stale"),
+            falls=_count({"falls": 0, **told}, "falls"),
+            reused=tuple(_line(line) for line in _list({"reused": [], **told}, "reused")),
+        )
+
+
+def _wrong(name: str, value: object, what: str) -> UserError:
+    return UserError(f"damaged: {name} is {repr(value)[:60]}, not {what}")
+
+
+def _count(told: Mapping[str, Any], name: str) -> int:
+    value = told.get(name)
+    if type(value) is not int or not 0 <= value <= MOST:
+        raise _wrong(name, value, f"a count of 0 to {MOST:,}")
+    return value
+
+
+def _number(value: object, name: str) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) <= sys.float_info.max:
+        raise _wrong(name, value, "a finite number")
+    return float(value)
+
+
+def _share(told: Mapping[str, Any], name: str) -> float:
+    value = _number(told.get(name), name)
+    if not 0 < value <= 1:
+        raise _wrong(name, value, "a share above 0 and at most 1")
+    return value
+
+
+def _list(told: Mapping[str, Any], name: str) -> list[object]:
+    value = told.get(name)
+    if not isinstance(value, list) or len(value) > LONGEST:
+        raise _wrong(name, value, f"a list of at most {LONGEST:,}")
+    return value
+
+
+def _line(value: object) -> str:
+    if not isinstance(value, str) or len(value) > LONGEST:
+        raise _wrong("reused", value, "a line")
+    return value
