@@ -1,13 +1,24 @@
 """`planaria import`: an automaton that others have published, as a model file of ours."""
 
+import warnings
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from planaria.commands import command
 from planaria.console import printer
 from planaria.errors import UserError
+
+if TYPE_CHECKING:
+    from planaria.store.origins import Imported
+
+TRIAL, STRIDE = 100, 10
+"""Steps that an automaton lives once it is imported, and those from look to look."""
+WIDEST = 72
+"""Cells on a side of the grid that it lives on, at most."""
+PHOTO = "scene:cat"
+"""What one that repaints photos is shown then."""
 
 
 def import_(
@@ -23,12 +34,12 @@ def import_(
     """Read an automaton that others have published; from then on it is a model like any other.
 
     Nothing in the file is executed, whatever it is. Where it is from and its licence, as far as known, go into the
-    model file; `planaria show` tells them.
+    model file; `planaria show` tells them. Then it lives a hundred steps, and a line says if it bursts or dies out.
 
     Parameters
     ----------
     theirs
-        Weights as published: .pt and .pth of torch, .json and .bin of web pages.
+        Weights as published: .pt and .pth of torch, .safetensors, .json and .bin of web pages.
     output
         The model file, .safetensors; by default the same name in this folder.
     origin
@@ -63,4 +74,28 @@ def import_(
     console = printer()
     for said in (line, f"licence: {told['licence']}", f"to see it live: {command('play', output)}"):
         console.print(said, markup=False, highlight=False, soft_wrap=True)
+    if wrong := _tried(made):
+        warnings.warn(f"{output} {wrong}", stacklevel=2)
     return 0
+
+
+def _tried(made: "Imported") -> str:
+    """What goes wrong in the first hundred steps of an automaton, in words; nothing where it lives."""
+    import torch
+
+    from planaria.core.bounds import burst, extinct
+    from planaria.engine import run
+    from planaria.living import begin
+    from planaria.world import World
+
+    rule, layout = made.rule, made.layout
+    grid = min(made.card["grid"][0], WIDEST), min(made.card["grid"][1], WIDEST)
+    x = World(rule, layout, grid, start=begin(rule, layout, grid, PHOTO if layout.photo else "seed")).x
+    with torch.no_grad():
+        for t in range(0, TRIAL, STRIDE):
+            x = run(rule, x, STRIDE, t=t)
+            if burst(x, layout):
+                return f"bursts within {t + STRIDE} steps: it may be of another format, or need another start"
+            if extinct(x, rule):
+                return f"dies out within {t + STRIDE} steps: it may be of another format, or need a host to infect"
+    return ""
