@@ -115,7 +115,8 @@ def test_safetensors_of_others_are_read_as_the_same_in_torch(tmp_path, prefix, d
 
 
 def test_safetensors_without_names_of_their_own_are_read_by_shape(tmp_path):
-    t = dict(zip(("z", "a", "m"), drawn(COPIED).values(), strict=True))  # the file sorts them
+    names: list[str] = ["z", "a", "m"]  # the file sorts them
+    t = dict(zip(names, drawn(COPIED).values(), strict=True))
     torch.save(t, tmp_path / "a.pth")
     save_file(t, tmp_path / "b.safetensors")
     plain, made = (origins.load(tmp_path / name, "johnromanelis") for name in ("a.pth", "b.safetensors"))

@@ -17,6 +17,7 @@ from planaria.errors import UserError
 
 MOST_KEPT = 32_000_000
 """Bytes of frames that a checkpoint keeps; with more, a training needs its source to go on."""
+MOST_CLIPS = 10_000
 SIMULATED = "sim:"
 
 
@@ -119,6 +120,8 @@ def open_clips(
     `options` are those of `open_frames`; of a simulator, `every`. Raises `UserError` for what can't be had, or isn't of
     one size.
     """
+    if not 1 <= clips <= MOST_CLIPS:
+        raise UserError(f"clips must be in 1..{MOST_CLIPS}, got {clips}")
     films: Sequence[Clip]
     if source.startswith(SIMULATED):
         films = [_simulated(source, k + seed, count or USUAL, size, **options) for k in range(clips)]

@@ -21,6 +21,7 @@ from planaria.core.rule import Rule, RuleConfig, shapes
 from planaria.errors import UserError
 from planaria.files import open_regular, spare, sweep
 from planaria.store import lock
+from planaria.store.cards import typed
 from planaria.store.others import mistaken
 
 FORMAT = 1
@@ -110,22 +111,20 @@ def start(path: str | Path) -> Tensor | None:
 
 
 def card(path: str | Path) -> dict[str, Any]:
-    """What people should know of a model: its task, full settings and figures."""
+    """What people should know of a model: its task, full settings and figures, each of the kind it should be."""
     path = model_path(path)
     told = _part(read_header(path), "card", str(path))
     try:
         json.dumps(told, ensure_ascii=False, allow_nan=False).encode()
     except ValueError:
         raise UserError(f"{path}: damaged: its card holds endless numbers or broken letters") from None
-    return told
+    return typed(told)
 
 
 def trained_size(path: str | Path) -> tuple[int, int]:
     """Rows and columns of the grid that a model was trained on; 72x72 where its card doesn't say."""
-    size = card(path).get("grid")
-    if isinstance(size, list) and len(size) == 2 and all(isinstance(n, int) and 1 <= n <= 16384 for n in size):
-        return size[0], size[1]
-    return 72, 72
+    rows, columns = card(path).get("grid", (72, 72))
+    return rows, columns
 
 
 def gallery() -> dict[str, Path]:
