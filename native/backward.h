@@ -1,7 +1,7 @@
 // The way back; part of rollout.cpp.
 
 void backward(const Job& job, int sample, void* room, const void* log, const real* gy, real* gx,
-              const Gradients<real>& sums) {
+              const Gradients<real>& sums, const Crew& alone) {
     Stage& stage = *static_cast<Stage*>(room);
     const Trace& trace = *static_cast<const Trace*>(log);
     const Grid grid(job);
@@ -9,32 +9,39 @@ void backward(const Job& job, int sample, void* room, const void* log, const rea
     const std::ptrdiff_t row = static_cast<std::ptrdiff_t>(grid.wide) * job.stride;
     const std::size_t size = grid.cells() * job.stride;
     const real* first_bias = job.layer[0].bias + static_cast<std::size_t>(sample) * job.layer[0].out_pad;
-    Block block(job, stage.net);
+    Watch watch(alone);
+    Block block(job, stage.net, watch);
     stage.x.resize(size);
-    std::memcpy(stage.x.data(), trace.last.data(), sizeof(real) * size);
+    copy(grid, job.stride, trace.last.data(), stage.x.data(), watch);
     stage.vigour.zero(size);  // the gradient of the state
     real *x = stage.x.data(), *g = stage.vigour.data();
     Box region = {1, h, 1, w};  // outside, the gradient of what is written is zero
-    enter(job, gy, g, region);
+    enter(job, gy, g, region, watch);
     Buffer<real>& passed = stage.blank;
-    for (int t = trace.steps - 1; t >= 0; t--) {
-        const Step& step = trace.step[t];
+    for (std::size_t t = trace.steps.size(); t-- > 0;) {
+        const Step& step = *trace.steps[t];
         const int n = static_cast<int>(step.acted.size()), dead = static_cast<int>(step.died.size());
         const real* old = step.rows.data();
-        for (int i = 0; i < n; i++, old += job.own)
-            std::memcpy(x + static_cast<std::size_t>(step.acted[i]) * job.stride, old, sizeof(real) * job.own);
-        for (int i = 0; i < dead; i++, old += job.own)
-            std::memcpy(x + static_cast<std::size_t>(step.died[i]) * job.stride, old, sizeof(real) * job.own);
+        const auto restore = [&](std::int32_t at) {
+            std::memcpy(x + static_cast<std::size_t>(at) * job.stride, old, sizeof(real) * job.own);
+            old += job.own;
+            watch.did(job.own);
+        };
+        watch.did(1 << 10);  // what a step takes where no cell acts
+        for (int i = 0; i < n; i++) restore(step.acted[i]);
+        for (int i = 0; i < dead; i++) restore(step.died[i]);
         if (step.wrapped) wrap(x, job.stride, grid, job.border, job.edge);
         if (job.life) {
             const Box& reach = step.reach;
-            for (int r = region.top; r <= region.bottom; r++)
+            for (int r = region.top; r <= region.bottom; r++) {
                 for (int q = region.left; q <= region.right; q++) {
                     const bool in = r >= reach.top && r <= reach.bottom && q >= reach.left && q <= reach.right;
                     if (!in || !step.life[static_cast<std::size_t>(r - reach.top) * (reach.right - reach.left + 1) + q -
                                           reach.left])
                         std::memset(g + grid.cell(r, q) * job.stride, 0, sizeof(real) * job.own);
                 }
+                watch.did(static_cast<std::size_t>(w) * job.own);
+            }
             region = reach.grown(job.border - 1, 1, h, w);  // acting cells lie a cell within their reach
         }
         passed.resize(static_cast<std::size_t>(n) * out);  // of the flows: gathered before neighbours add to it
@@ -43,6 +50,7 @@ void backward(const Job& job, int sample, void* room, const void* log, const rea
             real* to = passed.data() + static_cast<std::size_t>(i) * out;
             for (int c = 0; c < job.own; c++) to[c] = job.dt * from[c];
             for (int c = job.own; c < out; c++) to[c] = 0;
+            watch.did(out);
         }
         for (int i = 0; i < n; i += NB) {
             const int m = n - i < NB ? n - i : NB;
@@ -51,8 +59,9 @@ void backward(const Job& job, int sample, void* room, const void* log, const rea
             for (int k = 0; k < m; k++)
                 block.spread(felt + static_cast<std::size_t>(k) * block.width(0),
                              g + static_cast<std::size_t>(step.acted[i + k]) * job.stride, row);
+            watch.did(static_cast<std::size_t>(m) * block.width(0));
         }
         if (step.wrapped) unwrap(g, job.stride, grid, job.edge);
     }
-    leave(job, g, gx, {1, h, 1, w});
+    leave(job, g, gx, {1, h, 1, w}, watch);
 }

@@ -12,7 +12,8 @@ class Walk {
           sample_(sample),
           grid_(job),
           row_(static_cast<std::ptrdiff_t>(grid_.wide) * job.stride),
-          block_(job, stage.dx[rank]),
+          watch_(crew),
+          block_(job, stage.dx[rank], watch_),
           first_bias_(job.layer[0].bias + static_cast<std::size_t>(sample) * job.layer[0].out_pad),
           local_((job.life & before) != 0),
           torus_(job.edge == Edge::circular && !job.open),
@@ -29,6 +30,7 @@ class Walk {
                 const real* from = x + c * cells + static_cast<std::size_t>(r - 1) * w;
                 for (int q = 0; q < w; q++) any[q] |= from[q] != 0;
                 if (c == job_.life_channel) std::memcpy(stage_.vigour.data() + cell(r, 1), from, sizeof(real) * w);
+                watch_.did(w);
             }
             const void* first = std::memchr(any, 1, w);
             if (!first) continue;
@@ -40,6 +42,7 @@ class Walk {
     }
     // the part of the state that can be other than zero; frozen channels are everywhere
     Box held() const { return job_.own == job_.channels ? box_ : whole(); }
+    Watch& watch() { return watch_; }
     void step(int t);
     void begin() {
         if (job_.life) box_ = stage_.boxes[0];
@@ -73,6 +76,7 @@ class Walk {
     const int rank_, sample_;
     const Grid grid_;
     const std::ptrdiff_t row_;
+    Watch watch_;
     Block block_;
     const real* first_bias_;
     const bool local_;  // whether only cells near life can act
@@ -106,12 +110,14 @@ void Walk::save_ring(const Box& reach, int first, int last) {
         return r >= 1 && r <= h && q >= 1 && q <= w;
     };
     const auto doomed = [&](int r, int q) { return stage_.near[cell(r, q)] && !stage_.life[cell(r, q)]; };
-    for (int r = first; r <= last; r++)
+    for (int r = first; r <= last; r++) {
         for (int q = reach.left; q <= reach.right; q++)
             if (doomed(r, q))
                 for (int k = 0, i, j; k < 9; k++)
                     if (beside(cell(r, q), k, i, j) && stage_.fires[cell(i, j)] && !stage_.near[cell(i, j)])
                         ring.push(static_cast<std::int32_t>(cell(i, j)));
+        watch_.did(job_.width);
+    }
     const int n = static_cast<int>(ring.size()), out = job_.layer[job_.layers - 1].out_pad;
     real* dx = block_.spare(0);
     int kept = 0;  // cells that would come alive
@@ -130,7 +136,8 @@ void Walk::save_ring(const Box& reach, int first, int last) {
 
 void Walk::step(int t) {
     const int h = job_.height, w = job_.width, life = job_.life, lc = job_.life_channel;
-    Step* log = trace_ ? &trace_->step[t] : nullptr;
+    watch_.did(1 << 10);  // what a step takes where no cell acts
+    Step* log = trace_ ? trace_->next() : nullptr;
     Box reach = box_;
     bool wrapped = false;
     if (!box_.empty()) {
@@ -150,9 +157,11 @@ void Walk::step(int t) {
     if (life) {
         int from, to;
         share(seen, from, to);
-        for (int r = from; r <= to; r++)
+        for (int r = from; r <= to; r++) {
             for (int q = seen.left; q <= seen.right; q++)
                 stage_.living[cell(r, q)] = stage_.tried[cell(r, q)] = stage_.vigour[cell(r, q)] > job_.threshold;
+            watch_.did(w);
+        }
         crew_.meet();
     }
     const std::uint32_t key =
@@ -173,6 +182,7 @@ void Walk::step(int t) {
             n += f[q] & near[q];
         }
         acting.resize(n);
+        watch_.did(2 * static_cast<std::size_t>(w));
     }
     const int n = static_cast<int>(acting.size()), out = job_.layer[job_.layers - 1].out_pad;
     Buffer<real>& flow = stage_.dx[crew_.size + rank_];
@@ -195,6 +205,7 @@ void Walk::step(int t) {
         for (int r = first; r <= last; r++) {
             std::uint8_t* alive = stage_.life.data() + cell(r, 0);
             const std::uint8_t* near = stage_.near.data() + cell(r, 0);
+            watch_.did(w);
             if (!(life & after)) {
                 std::memcpy(alive + reach.left, near + reach.left, reach.right - reach.left + 1);
                 continue;
@@ -213,6 +224,7 @@ void Walk::step(int t) {
     for (int i = 0; i < n; i++) {
         const std::int32_t at = acting[i];
         if (life && !stage_.life[at]) continue;
+        watch_.did(job_.stride);
         if (log) keep(*log, at, log->acted);
         real* p = x + static_cast<std::size_t>(at) * job_.stride;
         const real* d = flow.data() + static_cast<std::size_t>(i) * out;
@@ -223,6 +235,7 @@ void Walk::step(int t) {
         for (int r = first; r <= last; r++) {
             std::uint8_t *alive = stage_.life.data() + cell(r, 0), *was = stage_.occupied.data() + cell(r, 0);
             int left = 1 << 30, right = -1;
+            watch_.did(w);
             for (int q = reach.left; q <= reach.right; q++) {
                 if (was[q] && !alive[q]) {
                     if (log) keep(*log, cell(r, q), log->died);
@@ -275,21 +288,20 @@ void forward(const Job& job, int sample, void* room, const real* x, real* y, voi
             for (Buffer<std::uint8_t>* m : masks) m->zero(cells);
         }
         stage.fires.zero(cells);
-        if (trace) trace->step = new Step[job.steps], trace->steps = job.steps;
     }
     crew.meet();
     Walk walk(job, sample, stage, trace, crew, rank);
     if (rank == 0 && job.life) walk.survey(x);
     crew.meet();
     walk.begin();
-    if (rank == 0) enter(job, x, stage.x.data(), walk.held());
+    if (rank == 0) enter(job, x, stage.x.data(), walk.held(), walk.watch());
     crew.meet();
     for (int t = 0; t < job.steps; t++) walk.step(t);
     if (rank == 0) {
-        leave(job, stage.x.data(), y, walk.held());
+        leave(job, stage.x.data(), y, walk.held(), walk.watch());
         if (trace) {
             trace->last.resize(cells * job.stride);
-            std::memcpy(trace->last.data(), stage.x.data(), sizeof(real) * cells * job.stride);
+            copy(Grid(job), job.stride, stage.x.data(), trace->last.data(), walk.watch());
         }
     }
     crew.meet();

@@ -7,14 +7,12 @@
 
 #include <algorithm>
 #include <atomic>
-#include <exception>
 #include <memory>
-#include <mutex>
 #include <stdexcept>
 #include <string>
-#include <thread>
 #include <vector>
 
+#include "call.h"
 #include "rollout.h"
 
 namespace nb = nanobind;
@@ -69,47 +67,6 @@ const Kernel<real>& kernel(const std::string& name) {
     throw std::invalid_argument("this processor has no instruction set " + name);
 }
 
-// A place where the threads of a crew wait for each other.
-class Barrier {
-  public:
-    explicit Barrier(int size) : size_(size) {}
-    void wait() {
-        const unsigned turn = turn_.load(std::memory_order_acquire);
-        if (here_.fetch_add(1, std::memory_order_acq_rel) + 1 == size_) {
-            here_.store(0, std::memory_order_relaxed);
-            turn_.fetch_add(1, std::memory_order_release);
-            return;
-        }
-        for (int spins = 0; turn_.load(std::memory_order_acquire) == turn; spins++)
-            if (spins > 2000) std::this_thread::yield();
-    }
-
-  private:
-    const int size_;
-    std::atomic<int> here_{0};
-    std::atomic<unsigned> turn_{0};
-};
-
-// Call work(rank) on that many threads, this one among them; the first exception is thrown again here.
-template <class Work>
-void together(int threads, Work work) {
-    std::exception_ptr failed;
-    std::mutex lock;
-    const auto guarded = [&](int rank) {
-        try {
-            work(rank);
-        } catch (...) {
-            const std::lock_guard<std::mutex> hold(lock);
-            if (!failed) failed = std::current_exception();
-        }
-    };
-    std::vector<std::thread> others;
-    for (int rank = 1; rank < threads; rank++) others.emplace_back(guarded, rank);
-    guarded(0);
-    for (std::thread& t : others) t.join();
-    if (failed) std::rethrow_exception(failed);
-}
-
 template <class real>
 struct StageOf {
     const Kernel<real>& kernel;
@@ -125,7 +82,8 @@ template <class real>
 class Network {
   public:
     Network(const Kernel<real>& kernel, int channels, const In<real>& taps, const In<real>& first_bias,
-            const std::vector<int>& reaches, const std::vector<In<real>>& weights, const std::vector<In<real>>& biases)
+            const std::vector<int>& reaches, const std::vector<In<real>>& weights, const std::vector<In<real>>& biases,
+            Call& call)
         : taps_(taps.data(), taps.data() + taps.size()) {
         for (std::size_t f = 0; f < reaches.size(); f++)
             if (f && reaches[f] == reaches[f - 1])
@@ -159,6 +117,7 @@ class Network {
             kept_.push_back(std::move(back)), layer.back = kept_.back().data();
             kept_.push_back(std::move(bias)), layer.bias = kept_.back().data();
             layers_.push_back(layer);
+            call.look(true);
         }
         if (layers_.empty() || layers_.size() > 17) throw std::invalid_argument("a network has 1 to 17 layers");
     }
@@ -193,32 +152,35 @@ class Rollout {
     Rollout(const Rollout&) = delete;
     Rollout& operator=(const Rollout&) = delete;
 
-    void forward(const real* x, real* y, bool keep, int threads) {
+    void forward(Call& call, const real* x, real* y, bool keep, int threads) {
         const std::size_t size = static_cast<std::size_t>(job_.channels) * job_.height * job_.width;
-        if (keep)
+        Barrier barrier;
+        if (keep) {
+            traces_.reserve(job_.batch);
             for (int b = 0; b < job_.batch; b++) traces_.push_back(kernel_.trace());
+        }
         const auto trace = [&](int b) { return keep ? traces_[b] : nullptr; };
         if (keep || job_.batch >= threads || !long_enough()) {  // a sample to a thread
             std::atomic<int> next{0};
-            together(std::min(threads, job_.batch), [&](int) {
-                const Crew alone{1, nullptr, nullptr};
+            call.share(std::min(threads, job_.batch), [&](int rank, int crew) {
+                Member me{call, barrier, rank, crew};
                 const StageOf<real> stage(kernel_, job_);
-                for (int b; (b = next.fetch_add(1)) < job_.batch;)
-                    kernel_.forward(job_, b, stage.room, x + b * size, y + b * size, trace(b), alone, 0);
+                for (int b; (b = next.fetch_add(1)) < job_.batch; call.look(rank == 0))
+                    kernel_.forward(job_, b, stage.room, x + b * size, y + b * size, trace(b), me.alone(), 0);
             });
             return;
         }
         const StageOf<real> stage(kernel_, job_);
-        Barrier barrier(threads);
-        const Crew crew{threads, [](void* b) { static_cast<Barrier*>(b)->wait(); }, &barrier};
-        together(threads, [&](int rank) {
+        call.share(threads, [&](int rank, int crew) {
+            Member me{call, barrier, rank, crew};
             for (int b = 0; b < job_.batch; b++)
-                kernel_.forward(job_, b, stage.room, x + b * size, y + b * size, nullptr, crew, rank);
+                kernel_.forward(job_, b, stage.room, x + b * size, y + b * size, nullptr, me.together(), rank);
         });
     }
 
     void backward(In<real> gy, Out<real> gx, Out<real> gfirst, std::vector<Out<real>> gweights,
-                  std::vector<Out<real>> gbiases, int threads) const {
+                  std::vector<Out<real>> gbiases, int threads, bool obeys) const {
+        Call call(obeys);
         const std::vector<Layer<real>>& layers = network_.layers();
         const std::size_t size = static_cast<std::size_t>(job_.channels) * job_.height * job_.width;
         const std::size_t batch = job_.batch;
@@ -240,16 +202,18 @@ class Rollout {
         {
             const nb::gil_scoped_release free;
             std::atomic<int> next{0};
-            together(std::min(threads, job_.batch), [&](int) {
+            Barrier barrier;
+            call.share(std::min(threads, job_.batch), [&](int rank, int crew) {
+                Member me{call, barrier, rank, crew};
                 const StageOf<real> stage(kernel_, job_);
                 std::vector<real*> weights(layers.size()), biases(layers.size());
-                for (int b; (b = next.fetch_add(1)) < job_.batch;) {
+                for (int b; (b = next.fetch_add(1)) < job_.batch; call.look(rank == 0)) {
                     for (std::size_t l = 0; l < layers.size(); l++) {
                         weights[l] = sums.data() + b * total + at[2 * l];
                         biases[l] = sums.data() + b * total + at[2 * l + 1];
                     }
                     kernel_.backward(job_, b, stage.room, traces_[b], from_gy + b * size, to_gx + b * size,
-                                     {weights.data(), biases.data()});
+                                     {weights.data(), biases.data()}, me.alone());
                 }
             });
         }
@@ -269,6 +233,7 @@ class Rollout {
                     std::copy_n(bias, layer.out, gfirst.data() + b * layer.out);
                 else if (l - 1 < gbiases.size())
                     for (int o = 0; o < layer.out; o++) gbiases[l - 1].data()[o] += bias[o];
+                call.look(true);
             }
         }
     }
@@ -304,7 +269,7 @@ std::unique_ptr<Rollout<real>> forward(In<real> x, Out<real> y, In<real> taps, I
                                        double slope, int life, int life_channel, double threshold, int edge, bool open,
                                        double dt, std::uint32_t seed, std::uint32_t t, std::uint32_t row,
                                        std::uint32_t column, int steps, std::uint64_t fire, bool keep, int threads,
-                                       const std::string& isa, std::vector<int> reaches) {
+                                       bool obeys, const std::string& isa, std::vector<int> reaches) {
     if (x.ndim() != 4 || y.size() != x.size() || taps.ndim() != 2 || taps.shape(1) != 9 || first_bias.ndim() != 2)
         throw std::invalid_argument("x and y are (b, c, h, w), taps (f, 9), first_bias (b, out)");
     if (x.shape(0) != first_bias.shape(0) || own < 1 || static_cast<std::size_t>(own) > x.shape(1) || steps < 0 ||
@@ -331,13 +296,14 @@ std::unique_ptr<Rollout<real>> forward(In<real> x, Out<real> y, In<real> taps, I
     job.dt = static_cast<real>(dt);
     job.seed = seed, job.t = t, job.first_row = row, job.first_column = column;
     job.steps = steps, job.fire = fire;
-    auto rollout =
-        std::make_unique<Rollout<real>>(k, Network<real>(k, channels, taps, first_bias, reaches, weights, biases), job);
+    Call call(obeys);
+    auto rollout = std::make_unique<Rollout<real>>(
+        k, Network<real>(k, channels, taps, first_bias, reaches, weights, biases, call), job);
     {
         const real* from = x.data();
         real* to = y.data();
         const nb::gil_scoped_release free;
-        rollout->forward(from, to, keep, threads);
+        rollout->forward(call, from, to, keep, threads);
     }
     if (!keep) rollout.reset();
     return rollout;
@@ -347,14 +313,15 @@ template <class real>
 void bind(nb::module_& m, const char* name) {
     nb::class_<Rollout<real>>(m, name)
         .def("backward", &Rollout<real>::backward, nb::arg("gy").noconvert(), nb::arg("gx").noconvert(),
-             nb::arg("gfirst").noconvert(), nb::arg("gweights"), nb::arg("gbiases"), nb::arg("threads"))
+             nb::arg("gfirst").noconvert(), nb::arg("gweights"), nb::arg("gbiases"), nb::arg("threads"),
+             nb::arg("obeys"))
         .def_prop_ro("bytes", &Rollout<real>::bytes);
     m.def("forward", &forward<real>, nb::arg("x").noconvert(), nb::arg("y").noconvert(), nb::arg("taps").noconvert(),
           nb::arg("first_bias").noconvert(), nb::arg("weights"), nb::arg("biases"), nb::kw_only(), nb::arg("own"),
           nb::arg("slope"), nb::arg("life"), nb::arg("life_channel"), nb::arg("threshold"), nb::arg("edge"),
           nb::arg("open"), nb::arg("dt"), nb::arg("seed"), nb::arg("t"), nb::arg("row"), nb::arg("column"),
-          nb::arg("steps"), nb::arg("fire"), nb::arg("keep"), nb::arg("threads"), nb::arg("isa") = "",
-          nb::arg("reaches") = std::vector<int>());
+          nb::arg("steps"), nb::arg("fire"), nb::arg("keep"), nb::arg("threads"), nb::arg("obeys") = false,
+          nb::arg("isa") = "", nb::arg("reaches") = std::vector<int>());
 }
 
 }  // namespace

@@ -54,10 +54,15 @@ struct Step {  // what one step overwrote
 };
 
 struct Trace {
-    Step* step = nullptr;
-    int steps = 0;
+    Buffer<Step*> steps;
     Buffer<real> last;  // the final state
-    ~Trace() { delete[] step; }
+    ~Trace() {
+        for (std::size_t t = 0; t < steps.size(); t++) delete steps[t];
+    }
+    Step* next() {
+        steps.push(nullptr);
+        return steps[steps.size() - 1] = new Step;
+    }
 };
 
 struct Stage {  // room for one sample at work
@@ -68,6 +73,21 @@ struct Stage {  // room for one sample at work
     Box* boxes = nullptr;
     int ranks = 0;
     ~Stage() { delete[] dx, delete[] acting, delete[] ring, delete[] boxes; }
+};
+
+// Counts what was done, in numbers touched or multiplied, and looks up from it about every millisecond.
+class Watch {
+  public:
+    explicit Watch(const Crew& crew) : crew_(crew) {}
+    void did(std::size_t numbers) {
+        if ((done_ += numbers) < 1 << 20) return;
+        done_ = 0;
+        crew_.look(crew_.state);
+    }
+
+  private:
+    const Crew& crew_;
+    std::size_t done_ = 0;
 };
 
 inline std::uint32_t mix(std::uint32_t v) {  // lowbias32
@@ -82,7 +102,7 @@ inline std::uint32_t fold(std::uint32_t key, std::uint32_t v) {
 // The network at work on one block of at most NB cells.
 class Block {
   public:
-    Block(const Job& job, Buffer<real>& room) : job_(job), depth_(job.layers) {
+    Block(const Job& job, Buffer<real>& room, Watch& watch) : job_(job), watch_(watch), depth_(job.layers) {
         std::size_t n = 0;
         for (int l = 0; l < depth_; l++) at_[l] = n, n += static_cast<std::size_t>(NB) * width(l);
         widest_ = 0;
@@ -146,6 +166,7 @@ class Block {
         for (int i = 0; i < n; i++)
             perceive(x + static_cast<std::size_t>(at[i]) * job_.stride, row,
                      entering(0) + static_cast<std::size_t>(i) * width(0));
+        watch_.did(static_cast<std::size_t>(n) * width(0));
         for (int l = 0; l + 1 < depth_; l++) {
             const Layer<real>& layer = job_.layer[l];
             real* h = entering(l + 1);
@@ -153,6 +174,7 @@ class Block {
                           layer.out_pad, l ? layer.bias : first_bias);
             const std::size_t size = static_cast<std::size_t>(n) * layer.out_pad;
             bend(h, h, size);
+            watch_.did(size * layer.in);
         }
     }
     // what the cells add in this step, (n, out_pad of the last layer)
@@ -168,6 +190,7 @@ class Block {
                 for (int c = 0; c < layer.out_pad; c++) d[c] *= job_.dt;
             for (int c = job_.own; c < layer.out_pad; c++) d[c] = 0;  // where not a number met the padding
         }
+        watch_.did(static_cast<std::size_t>(n) * layer.out_pad * layer.in);
     }
     // after `hidden`: from the gradient `g` (n, out_pad of the last) of the flow to that of the perception, returned;
     // gradients of weights and biases are added to `sums`
@@ -193,6 +216,7 @@ class Block {
                 const real* h = entering(l);
                 bend(h, down, static_cast<std::size_t>(n) * layer.in_pad);
             }
+            watch_.did(2 * static_cast<std::size_t>(n) * layer.out_pad * layer.in_pad);
             g = down;
         }
         return g;
@@ -210,6 +234,7 @@ class Block {
     }
 
     const Job& job_;
+    Watch& watch_;
     int depth_, widest_;
     real* room_;
     std::size_t at_[17], spare_;
@@ -259,7 +284,7 @@ void dilate(const std::uint8_t* marked, std::uint8_t* near, const Grid& grid, in
 }
 
 // (channels, height, width) <-> rows of `stride` on a bordered grid, within a box; a row at a time, to stay in cache
-void enter(const Job& job, const real* x, real* rows, const Box& box) {
+void enter(const Job& job, const real* x, real* rows, const Box& box, Watch& watch) {
     const Grid grid(job);
     const std::size_t cells = static_cast<std::size_t>(job.height) * job.width;
     for (int r = box.top; r <= box.bottom; r++)
@@ -267,9 +292,10 @@ void enter(const Job& job, const real* x, real* rows, const Box& box) {
             real* to = rows + grid.cell(r, 1) * job.stride + c;
             const real* from = x + c * cells + static_cast<std::size_t>(r - 1) * job.width;
             for (int q = box.left - 1; q < box.right; q++) to[static_cast<std::size_t>(q) * job.stride] = from[q];
+            watch.did(job.width);
         }
 }
-void leave(const Job& job, const real* rows, real* x, const Box& box) {  // zero outside the box
+void leave(const Job& job, const real* rows, real* x, const Box& box, Watch& watch) {  // zero outside the box
     const Grid grid(job);
     const std::size_t cells = static_cast<std::size_t>(job.height) * job.width;
     for (int r = 1; r <= job.height; r++)
@@ -281,7 +307,15 @@ void leave(const Job& job, const real* rows, real* x, const Box& box) {  // zero
             for (int q = 0; q < left; q++) to[q] = 0;
             for (int q = left; q < right; q++) to[q] = from[static_cast<std::size_t>(q) * job.stride];
             for (int q = right; q < job.width; q++) to[q] = 0;
+            watch.did(job.width);
         }
+}
+void copy(const Grid& grid, int stride, const real* from, real* to, Watch& watch) {  // whole, with its border
+    const std::size_t line = static_cast<std::size_t>(grid.wide) * stride;
+    for (int r = 0; r < grid.height + 2 * grid.border; r++) {
+        std::memcpy(to + r * line, from + r * line, sizeof(real) * line);
+        watch.did(line);
+    }
 }
 
 #include "backward.h"
@@ -302,8 +336,8 @@ void drop_trace(void* t) {
 std::size_t trace_bytes(const void* p) {
     const Trace& trace = *static_cast<const Trace*>(p);
     std::size_t n = trace.last.bytes();
-    for (int t = 0; t < trace.steps; t++) {
-        const Step& s = trace.step[t];
+    for (std::size_t t = 0; t < trace.steps.size(); t++) {
+        const Step& s = *trace.steps[t];
         n += sizeof(Step) + s.acted.bytes() + s.died.bytes() + s.rows.bytes() + s.life.bytes();
     }
     return n;

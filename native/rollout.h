@@ -46,11 +46,12 @@ struct Job {
     std::uint64_t fire;  // a cell acts where its hash is below this, of 2^32
 };
 
-// Threads that walk through one sample together, a band of rows each.
+// Threads that walk through one sample together, a band of rows each. Both calls throw where the work is called off.
 struct Crew {
     int size;
     void (*wait)(void*);  // returns once all have called it
-    void* state;
+    void (*look)(void*);  // whether to go on; to be called every few milliseconds
+    void* state;          // of this member
     void meet() const {
         if (size > 1) wait(state);
     }
@@ -76,7 +77,7 @@ struct Kernel {
     void (*forward)(const Job<real>&, int sample, void* stage, const real* x, real* y, void* trace, const Crew&,
                     int rank);
     void (*backward)(const Job<real>&, int sample, void* stage, const void* trace, const real* gy, real* gx,
-                     const Gradients<real>&);
+                     const Gradients<real>&, const Crew& alone);
 };
 
 }  // namespace planaria

@@ -5,7 +5,14 @@ class RolloutFloat:
     @property
     def bytes(self) -> int: ...
     def backward(
-        self, gy: Any, gx: Any, gfirst: Any, gweights: Sequence[Any], gbiases: Sequence[Any], threads: int
+        self,
+        gy: Any,
+        gx: Any,
+        gfirst: Any,
+        gweights: Sequence[Any],
+        gbiases: Sequence[Any],
+        threads: int,
+        obeys: bool,
     ) -> None: ...
 
 class RolloutDouble(RolloutFloat): ...
@@ -24,6 +31,7 @@ def forward(
     life_channel: int,
     threshold: float,
     edge: int,
+    open: bool,
     dt: float,
     seed: int,
     t: int,
@@ -33,6 +41,7 @@ def forward(
     fire: int,
     keep: bool,
     threads: int,
+    obeys: bool = False,
     isa: str = "",
     reaches: Sequence[int] = (),
 ) -> RolloutFloat | RolloutDouble | None: ...

@@ -6,6 +6,7 @@ not depend on the number of threads. The kernel is built with the package where 
 instruction set, and picks the best that the processor has.
 """
 
+import threading
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -131,9 +132,15 @@ class _Job:
             "steps": self.steps,
             "fire": round(config.fire_rate * 2**32),
             "threads": torch.get_num_threads(),
+            "obeys": _obeys(),
             "isa": self.isa,
             "reaches": reaches(self.config.filters),
         }
+
+
+def _obeys() -> bool:
+    """Whether signals reach this thread: Python handles them in the main one, and the kernel asks it now and then."""
+    return threading.get_ident() == threading.main_thread().ident
 
 
 def _array(v: Tensor) -> Any:
@@ -175,5 +182,6 @@ class _Rollout(torch.autograd.Function):
             [g.numpy() for g in gweights],
             [g.numpy() for g in gbiases],
             torch.get_num_threads(),
+            _obeys(),
         )
         return None, gx, gheard, None, *gweights, *gbiases
