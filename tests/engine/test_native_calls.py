@@ -1,4 +1,4 @@
-"""What ends a call of the kernel before its time: signals, memory, threads that can't start. Each in its own process."""
+"""What ends a call of the kernel before its time: signals, memory, threads that can't start. Each in a process."""
 
 import os
 import subprocess

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from planaria.core.rule import Rule
-from planaria.engine import compiled, fused, native, sparse
+from planaria.engine import compiled, fused, native, node, sparse
 from planaria.errors import UserError, unknown
 from planaria.types import Cond, State
 
@@ -54,17 +54,25 @@ _FAST: dict[str, _Engine] = {
 """Best first; the first that does not decline runs."""
 
 
-def choose(rule: nn.Module, x: State, engine: str = "auto") -> tuple[str, str]:
-    """The engine that will run `rule` on `x`, and why. Depends on the rule, device and grid, never on the state."""
+def choose(rule: nn.Module, x: State, engine: str = "auto", *, cond: Cond | None = None) -> tuple[str, str]:
+    """The engine that will run `rule` on `x`, and why. Depends on the rule, device and grid, never on the state.
+
+    Within `torch.func` and forward-mode differentiation of any of the three it is the reference.
+    """
     if engine not in (*ENGINES, "auto"):
         raise unknown("engine", engine, [*ENGINES, "auto"])
     if engine == "reference":
         return engine, "asked for"
+    changed = ""
+    if node.transformed(x, cond, *rule.parameters()):
+        changed = "torch.func and forward-mode differentiation are work for the reference"
     if engine != "auto":
-        why_not = _FAST[engine].declines(rule, x)
+        why_not = changed or _FAST[engine].declines(rule, x)
         if why_not:
             raise UserError(f"engine {engine} can't run this: {why_not}")
         return engine, "asked for"
+    if changed:
+        return "reference", changed
     refusals = []
     for name, fast in _FAST.items():
         why_not = fast.declines(rule, x) or fast.slower(rule, x)
@@ -95,7 +103,7 @@ def run(
     """
     if steps < 0:
         raise UserError(f"steps can't be negative, got {steps}")
-    name, _ = choose(rule, x, engine)
+    name, _ = choose(rule, x, engine, cond=cond)
     if name in _FAST and isinstance(rule, Rule):
         return _FAST[name].rollout(rule, x, steps, t=t, seed=seed, cond=cond, dt=dt, origin=origin)
     elsewhere = {} if origin == (0, 0) else {"origin": origin}

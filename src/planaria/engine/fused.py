@@ -5,16 +5,18 @@ adds up weight gradients in a fixed order, so the same input gives the same byte
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx, once_differentiable
 
 from planaria.core.noise import derive
 from planaria.core.rule import Rule, RuleConfig
+from planaria.engine import node
+from planaria.engine.node import Gradients, Steps, Walk, roll
 from planaria.types import Cond, State
 
 Precision = Literal["float32", "tf32", "bf16"]
@@ -86,26 +88,14 @@ def rollout(
     precision: Precision = "float32",
 ) -> State:
     """`steps` steps of `rule` from `x`; arguments as for `planaria.run`."""
-    config = rule.config
-    c, count, width = config.channels, len(rule.kernels), config.hidden[0]
-    weights, biases = list(rule.weights), list(rule.biases)
-    first = x.new_zeros(len(x), width)
-    if biases:
-        first = first + biases[0]
-    if cond is not None and config.cond:
-        first = first + cond @ weights[0][:, c * count :].T
-    w1 = weights[0][:, : c * count].reshape(width, c, count).permute(2, 1, 0)
-    w2, b2 = weights[1].T, biases[1] if len(biases) > 1 else x.new_zeros(0)
-    pace = config.dt if dt is None else dt
-    if pace != 1:
-        w2, b2 = w2 * pace, b2 * pace
+    pace = rule.config.dt if dt is None else dt
     keys = [derive(seed, t + k) for k in range(steps)]
     signed = torch.tensor([_signed(k) for k in keys], dtype=torch.int32).to(x.device)
     taps = tuple(rule.kernels.detach().double().flatten().tolist())
     apart = tuple(n if n != before else 0 for n, before in zip(rule.reaches, (0, *rule.reaches), strict=False))
     corner = _signed(origin[0]), _signed(origin[1])
-    job = _Job(config, steps, taps, apart, signed, corner, precision, torch.is_grad_enabled())
-    return _Rollout.apply(job, x, *(v.contiguous() for v in (first, w1, w2, b2)))
+    job = _Job(rule.config, steps, taps, apart, pace, signed, corner, precision, torch.is_grad_enabled())
+    return roll(job, Steps(rule, steps, t, seed, pace, origin), x, cond)
 
 
 @dataclass(frozen=True)
@@ -139,8 +129,8 @@ class Rounded:
 
 
 @dataclass(frozen=True)
-class _Job:
-    """A roll-out, but for the numbers that have gradients."""
+class _Job(Walk):
+    """A roll-out."""
 
     config: RuleConfig
     steps: int
@@ -148,6 +138,7 @@ class _Job:
     """Nine for each filter, row by row."""
     apart: tuple[int, ...]
     """How many cells lie between a filter's taps; 0 where as many as in the filter before."""
+    dt: float
     keys: Tensor
     """The seed folded with each step, `(steps,)` int32."""
     corner: tuple[int, int]
@@ -205,30 +196,54 @@ class _Job:
             "PRECISION": self.precision,
         }
 
-
-class _Rollout(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: FunctionCtx, job: _Job, x: Tensor, first: Tensor, w1: Tensor, w2: Tensor, b2: Tensor) -> Tensor:
-        keep = job.learns and any(ctx.needs_input_grad)  # type: ignore[attr-defined]
+    def forward(
+        self, x: State, cond: Cond | None, parameters: Sequence[Tensor], keep: bool
+    ) -> tuple[State, tuple[Tensor, ...], Any]:
+        """The last state; every state and who lived, and the parameters as the kernels take them."""
+        told = self._told(x, cond, parameters)
         with torch.cuda.device_of(x):
-            states, lives = _walk(job, x, first, w1, w2, b2, job.steps + 1 if keep else 2)
-        if keep:
-            ctx.save_for_backward(states, lives, first, w1, w2, b2)
-            ctx.job = job  # type: ignore[attr-defined]
-        return states[job.steps % len(states)].permute(0, 3, 1, 2).clone(memory_format=torch.contiguous_format)
+            states, lives = _walk(self, x, told, self.steps + 1 if keep else 2)
+        y = states[self.steps % len(states)].permute(0, 3, 1, 2).clone(memory_format=torch.contiguous_format)
+        return y, (states, lives, *told) if keep else (), None
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: FunctionCtx, *grads: Tensor):  # type: ignore[override]
-        with torch.cuda.device_of(grads[0]):
-            learns = any(ctx.needs_input_grad[2:])  # type: ignore[attr-defined]
-            return None, *_walk_back(ctx.job, grads[0], learns, *ctx.saved_tensors)  # type: ignore[attr-defined]
+    def backward(
+        self,
+        gy: State,
+        cond: Cond | None,
+        parameters: Sequence[Tensor],
+        kept: tuple[Tensor, ...],
+        rest: Any,  # noqa: ARG002
+        needed: tuple[bool, ...],
+    ) -> Gradients:
+        """Gradient of the first state, and of all else if any of it is `needed`."""
+        with torch.cuda.device_of(gy):
+            dx, dfirst, d1, d2, db2 = _walk_back(self, gy, any(needed[1:]), *kept)
+        if dfirst is None or d1 is None or d2 is None or db2 is None:
+            return dx, *([None] * (1 + len(parameters)))
+        felt = self.config.channels * self.filters
+        gcond, gtold = node.told(dfirst, cond, parameters[0][:, felt:])
+        g1 = torch.cat([d1.permute(2, 1, 0).reshape(len(parameters[0]), felt), gtold], 1)
+        return dx, gcond, g1, (d2 * self.dt).T, *[dfirst.sum(0), db2 * self.dt][: len(parameters) - 2]
+
+    def _told(self, x: State, cond: Cond | None, parameters: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """What is added to the first layer of each sample; weights as the kernels read them; the last bias, or none."""
+        first, last, *biases = parameters
+        c, width = self.config.channels, self.config.hidden[0]
+        felt = c * self.filters
+        added = x.new_zeros(len(x), width)
+        if biases:
+            added = added + biases[0]
+        if cond is not None:
+            added = added + cond @ first[:, felt:].T
+        w1 = first[:, :felt].reshape(width, c, self.filters).permute(2, 1, 0)
+        w2, b2 = last.T * self.dt, biases[1] * self.dt if len(biases) > 1 else x.new_zeros(0)
+        return tuple(v.contiguous() for v in (added, w1, w2, b2))
 
 
-def _walk(job: _Job, x: Tensor, first: Tensor, w1: Tensor, w2: Tensor, b2: Tensor, room: int) -> tuple[Tensor, Tensor]:
+def _walk(job: _Job, x: Tensor, told: tuple[Tensor, ...], room: int) -> tuple[Tensor, Tensor]:
     """The last `room` states, `(room, b, h, w, c)`, in turn; and who lived through the steps between."""
     kernels, config = _kernels(), job.config
-    b, c, h, w = x.shape
+    (first, w1, w2, b2), (b, c, h, w) = told, x.shape
     states = x.new_empty(room, b, h, w, c)
     states[0] = x.permute(0, 2, 3, 1)
     lives = x.new_empty(max(room - 1, 1), b, h, w, dtype=torch.uint8)

@@ -7,6 +7,7 @@ instruction set, and picks the best that the processor has.
 """
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -14,10 +15,10 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx, once_differentiable
 
 from planaria.core.filters import reaches
 from planaria.core.rule import Rule, RuleConfig
+from planaria.engine.node import Gradients, Steps, Walk, roll, told
 from planaria.types import Cond, State
 
 kernel: ModuleType | None
@@ -89,20 +90,15 @@ def rollout(
     isa: str = "",
 ) -> State:
     """`steps` steps of `rule` from `x`; arguments as for `planaria.run`. `isa` names an instruction set, for tests."""
-    config = rule.config
-    felt = config.channels * len(rule.kernels)
-    first, *rest = rule.weights
-    width = len(first)
-    heard = x.new_zeros(len(x), width) if not len(rule.biases) else rule.biases[0].expand(len(x), width)
-    if cond is not None and config.cond:
-        heard = heard + F.linear(cond, first[:, felt:])
-    learns = torch.is_grad_enabled()
-    job = _Job(config, steps, t, seed, origin, config.dt if dt is None else dt, rule.kernels, isa, learns)
-    return _Rollout.apply(job, x, heard, 1 + len(rest), first[:, :felt], *rest, *list(rule.biases)[1:])
+    pace = rule.config.dt if dt is None else dt
+    job = _Job(rule.config, steps, t, seed, origin, pace, rule.kernels, isa, torch.is_grad_enabled())
+    return roll(job, Steps(rule, steps, t, seed, pace, origin), x, cond)
 
 
 @dataclass(frozen=True)
-class _Job:
+class _Job(Walk):
+    """A roll-out."""
+
     config: RuleConfig
     steps: int
     t: int
@@ -137,6 +133,66 @@ class _Job:
             "reaches": reaches(self.config.filters),
         }
 
+    @property
+    def felt(self) -> int:
+        """Numbers that a cell perceives: so many of the first layer's inputs come before the condition."""
+        return self.config.channels * len(self.kernels)
+
+    def forward(
+        self, x: State, cond: Cond | None, parameters: Sequence[Tensor], keep: bool
+    ) -> tuple[State, tuple[Tensor, ...], Any]:
+        """The last state, and the kernel's log. A condition is a bias of each sample's own."""
+        assert kernel is not None
+        (first, *rest), biases = self._layers(parameters)
+        first_bias = biases[0].expand(len(x), -1) if biases else x.new_zeros(len(x), len(first))
+        if cond is not None:
+            first_bias = first_bias + F.linear(cond, first[:, self.felt :])
+        y = torch.empty(x.shape, dtype=x.dtype)
+        log = kernel.forward(
+            _array(x),
+            y.numpy(),
+            _array(self.kernels.to(x.dtype).reshape(-1, 9)),
+            _array(first_bias),
+            [_array(w) for w in (first[:, : self.felt], *rest)],
+            [_array(b) for b in biases[1:]],
+            keep=keep,
+            **self.settings(),
+        )
+        return y, (), log
+
+    def backward(
+        self,
+        gy: State,
+        cond: Cond | None,
+        parameters: Sequence[Tensor],
+        kept: tuple[Tensor, ...],  # noqa: ARG002
+        rest: Any,
+        needed: tuple[bool, ...],  # noqa: ARG002
+    ) -> Gradients:
+        """All gradients; the log undoes the steps, and may be gone through again."""
+        weights, biases = self._layers(parameters)
+        first = weights[0]
+        gx, gfirst = torch.empty(gy.shape, dtype=gy.dtype), gy.new_empty(len(gy), len(first))
+        gweights = [gy.new_zeros(len(first), self.felt), *(torch.zeros_like(w) for w in weights[1:])]
+        gbiases = [torch.zeros_like(b) for b in biases[1:]]
+        rest.backward(
+            _array(gy),
+            gx.numpy(),
+            gfirst.numpy(),
+            [g.numpy() for g in gweights],
+            [g.numpy() for g in gbiases],
+            torch.get_num_threads(),
+            _obeys(),
+        )
+        gcond, gtold = told(gfirst, cond, first[:, self.felt :])
+        gweights[0] = torch.cat([gweights[0], gtold], 1)
+        return gx, gcond, *gweights, *([gfirst.sum(0)] if biases else []), *gbiases
+
+    def _layers(self, parameters: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """Weights, and biases."""
+        count = len(self.config.hidden) + 1
+        return list(parameters[:count]), list(parameters[count:])
+
 
 def _obeys() -> bool:
     """Whether signals reach this thread: Python handles them in the main one, and the kernel asks it now and then."""
@@ -145,43 +201,3 @@ def _obeys() -> bool:
 
 def _array(v: Tensor) -> Any:
     return v.detach().contiguous().numpy()
-
-
-class _Rollout(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: FunctionCtx, job: _Job, x: Tensor, heard: Tensor, layers: int, *parameters: Tensor) -> Tensor:
-        assert kernel is not None
-        y = torch.empty(x.shape, dtype=x.dtype)
-        keep = job.learns and any(ctx.needs_input_grad)  # type: ignore[attr-defined]
-        weights, biases = parameters[:layers], parameters[layers:]
-        log = kernel.forward(
-            _array(x),
-            y.numpy(),
-            _array(job.kernels.to(x.dtype).reshape(-1, 9)),
-            _array(heard),
-            [_array(w) for w in weights],
-            [_array(b) for b in biases],
-            keep=keep,
-            **job.settings(),
-        )
-        if keep:
-            ctx.rest = (log, x.shape, heard.shape, [w.shape for w in weights], [b.shape for b in biases])  # type: ignore[attr-defined]
-        return y
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: FunctionCtx, *grads: Tensor):  # type: ignore[override]
-        log, state, heard, weights, biases = ctx.rest  # type: ignore[attr-defined]
-        gy = grads[0]
-        gx, gheard = gy.new_empty(state), gy.new_empty(heard)
-        gweights, gbiases = [gy.new_zeros(s) for s in weights], [gy.new_zeros(s) for s in biases]
-        log.backward(
-            _array(gy),
-            gx.numpy(),
-            gheard.numpy(),
-            [g.numpy() for g in gweights],
-            [g.numpy() for g in gbiases],
-            torch.get_num_threads(),
-            _obeys(),
-        )
-        return None, gx, gheard, None, *gweights, *gbiases

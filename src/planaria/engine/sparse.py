@@ -6,16 +6,18 @@ reach is the 3x3 dilation of the alive mask. A roll-out is one autograd node: it
 undo log, and the backward pass walks back through it, recomputing perception and hidden layers.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx, once_differentiable
 
 from planaria.core.noise import fire
 from planaria.core.rule import ACTIVATIONS, Rule, RuleConfig
+from planaria.engine.node import Gradients, Steps, Walk, roll
 from planaria.types import Cond, State
 
 Taps = tuple[tuple[int, tuple[tuple[int, float], ...]], ...]
@@ -56,12 +58,13 @@ def rollout(
     """`steps` steps of `rule` from `x`; arguments as for `planaria.run`."""
     pace = rule.config.dt if dt is None else dt
     job = _Job(rule.config, steps, t, seed, origin, pace, _taps(rule), torch.is_grad_enabled())
-    told = cond if cond is not None and rule.config.cond else None
-    return _Rollout.apply(job, x, told, len(rule.weights), *rule.weights, *rule.biases)
+    return roll(job, Steps(rule, steps, t, seed, pace, origin), x, cond)
 
 
 @dataclass(frozen=True)
-class _Job:
+class _Job(Walk):
+    """A roll-out."""
+
     config: RuleConfig
     steps: int
     t: int
@@ -70,6 +73,98 @@ class _Job:
     dt: float
     taps: Taps
     learns: bool
+
+    def forward(
+        self, x: State, cond: Cond | None, parameters: Sequence[Tensor], keep: bool
+    ) -> tuple[State, tuple[Tensor, ...], Any]:
+        """The last state; it as a table again, and what each step overwrote."""
+        config = self.config
+        b, c, h, w = x.shape
+        n, own = b * h * w, c - config.frozen
+        circular = config.edge == "circular" and config.life_edge == "same"
+        stencil = _stencil(b, h, w, self.taps, config.edge, x.dtype)
+        layers = len(config.hidden) + 1
+        weights, biases = list(parameters[:layers]), list(parameters[layers:])
+        cur = torch.cat([x.permute(0, 2, 3, 1).reshape(n, c), x.new_zeros(1, c)])
+        occupied = (cur[:n, :own] != 0).any(1)
+        log: list[_Change] = []
+
+        def living(a: Tensor) -> Tensor:
+            return _dilate((a > config.life_threshold).view(b, h, w), circular)
+
+        for t in range(self.t, self.t + self.steps):
+            act = fire(config.fire_rate, self.seed, t, (b, h, w), origin=self.origin)[:, 0]
+            life = None
+            if config.life != "none":
+                vigour = cur[:n, config.life_channel]
+                life = living(vigour) if config.life in ("before", "both") else torch.ones_like(act)
+                if config.life != "after":
+                    act = act & (_dilate(life, circular) if config.life == "both" else life)
+            rows = act.view(-1).nonzero()[:, 0]
+            dx = _update(self, stencil.perceive(cur, rows), rows // (h * w), cond, weights, biases)
+            if life is None:
+                if keep:
+                    log.append(_Change(rows, rows, cur.index_select(0, rows), None))
+                cur[:, :own].index_add_(0, rows, dx)
+                continue
+            if config.life in ("after", "both"):
+                tried = cur[:n, config.life_channel].index_add(0, rows, dx[:, config.life_channel])
+                life = life & living(tried)
+            alive = life.view(-1)
+            if keep:
+                changed = ((act.view(-1) & alive) | (occupied & ~alive)).nonzero()[:, 0]
+                log.append(_Change(rows[alive[rows]], changed, cur.index_select(0, changed), alive))
+            cur[:, :own].index_add_(0, rows, dx)
+            cur[:n, :own].masked_fill_(~alive[:, None], 0.0)
+            occupied = alive
+        y = cur[:n].reshape(b, h, w, c).permute(0, 3, 1, 2).contiguous()
+        return y, (cur,) if keep else (), log
+
+    def backward(
+        self,
+        gy: State,
+        cond: Cond | None,
+        parameters: Sequence[Tensor],
+        kept: tuple[Tensor, ...],
+        rest: Any,
+        needed: tuple[bool, ...],  # noqa: ARG002
+    ) -> Gradients:
+        """All gradients, the hidden layers computed again."""
+        b, c, h, w = gy.shape
+        cur, log = kept[0].clone(), list(rest)  # so that a graph kept by the caller can be walked again
+        config, layers = self.config, len(self.config.hidden) + 1
+        n, own, f = b * h * w, c - config.frozen, len(self.taps)
+        stencil = _stencil(b, h, w, self.taps, config.edge, cur.dtype)
+        told = [] if cond is None else [cond.detach().requires_grad_()]
+        leaves = [*told, *(p.detach().requires_grad_() for p in parameters)]
+        cond = told[0] if told else None
+        weights, biases = leaves[len(told) :][:layers], leaves[len(told) + layers :]
+        total = [torch.zeros_like(p) for p in leaves]
+        g = gy.permute(0, 2, 3, 1).reshape(n, c).clone()
+        felt = g.new_zeros(n + 1, f * c)
+        everyone = torch.arange(n)
+        while log:
+            change = log.pop()
+            cur.index_copy_(0, change.rows, change.old)
+            if change.life is not None:
+                g[:, :own].masked_fill_(~change.life[:, None], 0.0)
+            rows = change.acted
+            with torch.enable_grad():
+                p = stencil.perceive(cur, rows).requires_grad_()
+                dx = _update(self, p, rows // (h * w), cond, weights, biases)
+                got = torch.autograd.grad(dx, [p, *leaves], g[:, :own].index_select(0, rows), allow_unused=True)
+            for sum_, part in zip(total, got[1:], strict=True):
+                if part is not None:
+                    sum_ += part
+            felt.index_copy_(0, rows, got[0])
+            # where life rules, a cell that was dead before this step passes nothing further back
+            before = log[-1].life if log and not config.frozen else None
+            back = everyone if before is None else before.nonzero()[:, 0]
+            g.index_add_(0, back, stencil.spread(felt.view(-1, c), back))
+            stencil.spread_from_copies(felt.view(-1, c), g)
+            felt.index_fill_(0, rows, 0.0)
+        gx = g.reshape(b, h, w, c).permute(0, 3, 1, 2)
+        return gx, (total[0] if told else None), *total[len(told) :]
 
 
 @dataclass
@@ -199,92 +294,3 @@ def _update(job: _Job, p: Tensor, sample: Tensor, cond: Tensor | None, weights: 
         if i < len(config.hidden):
             p = bend(p)
     return p * job.dt if job.dt != 1 else p
-
-
-class _Rollout(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: FunctionCtx, job: _Job, x: Tensor, cond: Tensor | None, layers: int, *parameters: Tensor
-    ) -> Tensor:
-        config = job.config
-        b, c, h, w = x.shape
-        n, own = b * h * w, c - config.frozen
-        circular = config.edge == "circular" and config.life_edge == "same"
-        stencil = _stencil(b, h, w, job.taps, config.edge, x.dtype)
-        weights, biases = list(parameters[:layers]), list(parameters[layers:])
-        cur = torch.cat([x.permute(0, 2, 3, 1).reshape(n, c), x.new_zeros(1, c)])
-        occupied = (cur[:n, :own] != 0).any(1)
-        keep = job.learns and any(ctx.needs_input_grad)  # type: ignore[attr-defined]
-        log: list[_Change] = []
-
-        def living(a: Tensor) -> Tensor:
-            return _dilate((a > config.life_threshold).view(b, h, w), circular)
-
-        for t in range(job.t, job.t + job.steps):
-            act = fire(config.fire_rate, job.seed, t, (b, h, w), origin=job.origin)[:, 0]
-            life = None
-            if config.life != "none":
-                vigour = cur[:n, config.life_channel]
-                life = living(vigour) if config.life in ("before", "both") else torch.ones_like(act)
-                if config.life != "after":
-                    act = act & (_dilate(life, circular) if config.life == "both" else life)
-            rows = act.view(-1).nonzero()[:, 0]
-            dx = _update(job, stencil.perceive(cur, rows), rows // (h * w), cond, weights, biases)
-            if life is None:
-                if keep:
-                    log.append(_Change(rows, rows, cur.index_select(0, rows), None))
-                cur[:, :own].index_add_(0, rows, dx)
-                continue
-            if config.life in ("after", "both"):
-                tried = cur[:n, config.life_channel].index_add(0, rows, dx[:, config.life_channel])
-                life = life & living(tried)
-            alive = life.view(-1)
-            if keep:
-                changed = ((act.view(-1) & alive) | (occupied & ~alive)).nonzero()[:, 0]
-                log.append(_Change(rows[alive[rows]], changed, cur.index_select(0, changed), alive))
-            cur[:, :own].index_add_(0, rows, dx)
-            cur[:n, :own].masked_fill_(~alive[:, None], 0.0)
-            occupied = alive
-        if keep:
-            ctx.save_for_backward(*(() if cond is None else (cond,)), *parameters)
-            ctx.rest = (job, cur, log, layers, cond is not None, tuple(x.shape))  # type: ignore[attr-defined]
-        return cur[:n].reshape(b, h, w, c).permute(0, 3, 1, 2).contiguous()
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: FunctionCtx, *grads: Tensor):  # type: ignore[override]
-        job, cur, log, layers, has_cond, (b, c, h, w) = ctx.rest  # type: ignore[attr-defined]
-        saved = list(ctx.saved_tensors)  # type: ignore[attr-defined]
-        cur, log = cur.clone(), list(log)  # so that a graph kept by the caller can be walked again
-        config: RuleConfig = job.config
-        n, own, f = b * h * w, c - config.frozen, len(job.taps)
-        stencil = _stencil(b, h, w, job.taps, config.edge, cur.dtype)
-        leaves = [p.detach().requires_grad_() for p in saved]
-        cond = leaves[0] if has_cond else None
-        weights, biases = leaves[has_cond : has_cond + layers], leaves[has_cond + layers :]
-        total = [torch.zeros_like(p) for p in leaves]
-        g = grads[0].permute(0, 2, 3, 1).reshape(n, c).clone()
-        felt = g.new_zeros(n + 1, f * c)
-        everyone = torch.arange(n)
-        while log:
-            change = log.pop()
-            cur.index_copy_(0, change.rows, change.old)
-            if change.life is not None:
-                g[:, :own].masked_fill_(~change.life[:, None], 0.0)
-            rows = change.acted
-            with torch.enable_grad():
-                p = stencil.perceive(cur, rows).requires_grad_()
-                dx = _update(job, p, rows // (h * w), cond, weights, biases)
-                got = torch.autograd.grad(dx, [p, *leaves], g[:, :own].index_select(0, rows), allow_unused=True)
-            for sum_, part in zip(total, got[1:], strict=True):
-                if part is not None:
-                    sum_ += part
-            felt.index_copy_(0, rows, got[0])
-            # where life rules, a cell that was dead before this step passes nothing further back
-            before = log[-1].life if log and not config.frozen else None
-            back = everyone if before is None else before.nonzero()[:, 0]
-            g.index_add_(0, back, stencil.spread(felt.view(-1, c), back))
-            stencil.spread_from_copies(felt.view(-1, c), g)
-            felt.index_fill_(0, rows, 0.0)
-        gx = g.reshape(b, h, w, c).permute(0, 3, 1, 2)
-        return None, gx, (total[0] if has_cond else None), None, *total[has_cond:]

@@ -1,0 +1,131 @@
+"""A whole roll-out as one node of autograd's graph, whichever engine takes its steps.
+
+The node saves the state it began with, the condition and the rule's parameters as autograd does, without copies: so one
+that is changed in place before the way back is an error and no wrong gradient, and so is a second way back through a
+graph that wasn't kept. Where the gradient is to have a gradient of its own, the reference takes the steps again.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+from torch.func import functional_call
+
+from planaria.core.rule import Rule
+from planaria.types import Cond, State
+
+Gradients = tuple[Tensor | None, ...]
+"""Of the state, the condition and every parameter; None where there is none."""
+
+
+class Walk(ABC):
+    """What an engine knows of one roll-out. `cond` is None for a rule that is told nothing."""
+
+    learns: bool
+    """Whether autograd was at work where the roll-out was asked for."""
+
+    @abstractmethod
+    def forward(
+        self, x: State, cond: Cond | None, parameters: Sequence[Tensor], keep: bool
+    ) -> tuple[State, tuple[Tensor, ...], Any]:
+        """The last state; then, if `keep`, tensors and whatever else the way back needs."""
+
+    @abstractmethod
+    def backward(
+        self,
+        gy: State,
+        cond: Cond | None,
+        parameters: Sequence[Tensor],
+        kept: tuple[Tensor, ...],
+        rest: Any,
+        needed: tuple[bool, ...],
+    ) -> Gradients:
+        """Gradients from that of the last state; at least those that are `needed`."""
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Which steps of which rule: what the reference needs to take them again."""
+
+    rule: Rule
+    count: int
+    t: int
+    seed: int
+    dt: float
+    origin: tuple[int, int]
+
+    def again(self, x: State, cond: Cond | None, parameters: Sequence[Tensor]) -> State:
+        """The last state by the reference, with `parameters` in the place of the rule's own."""
+        named = dict(zip((name for name, _ in self.rule.named_parameters()), parameters, strict=True))
+        told = {"seed": self.seed, "cond": cond, "dt": self.dt, "origin": self.origin}
+        for k in range(self.count):
+            x = functional_call(self.rule, named, (x, self.t + k), told)
+        return x
+
+
+def roll(walk: Walk, steps: Steps, x: State, cond: Cond | None) -> State:
+    """The state after a walk, tied to `x`, `cond` and the rule's parameters where gradients are wanted."""
+    rule = steps.rule
+    told = cond if rule.config.cond else None
+    parameters = (*rule.weights, *rule.biases)
+    if not walk.learns:
+        return walk.forward(x, told, parameters, False)[0]
+    return _Rollout.apply(walk, steps, x, told, *parameters)
+
+
+def told(gfirst: Tensor, cond: Cond | None, weight: Tensor) -> tuple[Tensor | None, Tensor]:
+    """Gradients of a condition and of its weights `(n, k)`, from that of what it adds to the first layer, `(b, n)`."""
+    if cond is None:
+        return None, torch.zeros_like(weight)
+    return gfirst @ weight, (cond.T @ gfirst).T
+
+
+def transformed(*tensors: Tensor | None) -> bool:
+    """Whether `torch.func` or forward-mode differentiation is at work on any of these: work for the reference."""
+    if torch._C._are_functorch_transforms_active():
+        return True
+    return any(v is not None and forward_ad.unpack_dual(v).tangent is not None for v in tensors)
+
+
+@contextmanager
+def memory(steps: int, x: State) -> Iterator[None]:
+    """Turn what torch and the kernel raise where memory ends into a `MemoryError` that says what wanted it."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as e:
+        if isinstance(e, RuntimeError) and "can't allocate memory" not in str(e):
+            raise
+        shape = "x".join(map(str, x.shape))
+        raise MemoryError(
+            f"memory ended in {steps} steps of a state of {shape}: take fewer samples, cells or steps"
+        ) from None
+
+
+class _Rollout(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, walk: Walk, steps: Steps, x: Tensor, cond: Tensor | None, *parameters: Tensor) -> Tensor:
+        keep = any(ctx.needs_input_grad)
+        y, kept, rest = walk.forward(x, cond, parameters, keep)
+        if keep:
+            ctx.save_for_backward(x, cond, *parameters, *kept)
+            ctx.rest = (walk, steps, len(parameters), rest)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        walk, steps, count, rest = ctx.rest
+        x, cond, *saved = ctx.saved_tensors
+        parameters, kept = saved[:count], tuple(saved[count:])
+        needed = ctx.needs_input_grad[2:]
+        with memory(steps.count, x):
+            if not torch.is_grad_enabled():
+                return None, None, *walk.backward(grads[0], cond, parameters, kept, rest, needed)
+            inputs = [v for v, wanted in zip((x, cond, *parameters), needed, strict=True) if wanted]
+            y = steps.again(x, cond, parameters)
+            found = iter(torch.autograd.grad(y, inputs, grads[0], create_graph=True, allow_unused=True))
+            return None, None, *(next(found) if wanted else None for wanted in needed)
