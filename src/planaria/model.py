@@ -13,7 +13,7 @@ from torch import Tensor
 from planaria import export, store
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule
-from planaria.engine import run
+from planaria.engine import door, run
 from planaria.export import movie
 from planaria.export.movie import Film
 from planaria.health import Health
@@ -163,9 +163,9 @@ class Model(tuple[Rule, Layout]):
     def _living(self, size: int | tuple[int, int] | None, start: State | None, seed: int = 0) -> Living:
         """It as something to run, on `size` cells or those of `start`, from `start` or where its life begins."""
         if start is not None:
-            grid = start.shape[2], start.shape[3]
+            grid = door.state(start, "a start").shape[2], start.shape[3]
         else:
-            grid = (size, size) if isinstance(size, int) else size or self.size
+            grid = self.size if size is None else door.grid(size)
         frames = None if start is not None else self.start
         living = replace(wake(self.rule, self.layout, self.card, frames, grid, seed=seed), path=self.path)
         return living if start is None else replace(living, start=start)

@@ -14,7 +14,7 @@ from planaria.core.layout import Layout
 from planaria.core.noise import derive, uniform
 from planaria.core.outbreak import Outbreak
 from planaria.core.solve import Solver
-from planaria.engine import run
+from planaria.engine import door, run
 from planaria.errors import UserError
 from planaria.types import Cond, Picture, State
 
@@ -46,8 +46,8 @@ class World:
         device: torch.device | None = None,
         engine: str = "auto",
     ):
-        self.rule, self.layout, self.seed, self.engine, self.cond = rule, layout, seed, engine, cond
-        self.size = (size, size) if isinstance(size, int) else size
+        self.rule, self.layout, self.engine, self.cond = rule, layout, engine, cond
+        self.size, self.seed = door.grid(size), door.whole("seed", seed)
         like = next(rule.parameters(), torch.zeros(()))
         self.device, self.dtype = device or like.device, like.dtype
         self.start = self._checked(start) if start is not None else None
@@ -73,13 +73,14 @@ class World:
 
     def _checked(self, start: State) -> State:
         shape = (1, self.layout.channels, *self.size)
-        if start.shape != shape:
+        if door.state(start, "a start").shape != shape:
             raise UserError(f"a start has the shape {shape}, not {tuple(start.shape)}")
-        return start
+        return start.to(self.device, self.dtype)
 
     @torch.no_grad()
     def tick(self, n: int = 1) -> None:
         """Live `n` steps on."""
+        n = door.whole("steps", n, 0, door.MOST)
         self.x = run(self.rule, self.x, n, t=self.t, seed=self.seed, cond=self.cond, engine=self.engine)
         self.t += n
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from planaria.core.rule import Rule
-from planaria.engine import compiled, fused, native, node, sparse
+from planaria.engine import compiled, door, fused, native, node, sparse
 from planaria.errors import UserError, unknown
 from planaria.types import Cond, State
 
@@ -99,18 +99,20 @@ def run(
     `seed` with `t` decides which cells fire, so running 100 steps is running 60 and then 40 with `t=60`.
     `cond` `(b, k)` is told to every cell; `dt` is the rule's own where None. `origin` is the row and column that the
     first cell has in a larger grid, modulo 2**32: a part has the luck that it has there. What lies beyond the part it
-    doesn't know. Raises `UserError` where `rule` is a module that takes no origin, and is given one.
+    doesn't know. Raises `UserError` for arguments that don't fit the rule or each other, and where `rule` is a module
+    that takes no origin, and is given one; `MemoryError` where there is not enough.
     """
-    if steps < 0:
-        raise UserError(f"steps can't be negative, got {steps}")
+    steps, t, seed, origin, dt = door.asked(rule, x, steps, t, seed, cond, dt, origin)
     name, _ = choose(rule, x, engine, cond=cond)
     if name in _FAST and isinstance(rule, Rule):
-        return _FAST[name].rollout(rule, x, steps, t=t, seed=seed, cond=cond, dt=dt, origin=origin)
+        with node.memory(steps, x):
+            return _FAST[name].rollout(rule, x, steps, t=t, seed=seed, cond=cond, dt=dt, origin=origin)
     elsewhere = {} if origin == (0, 0) else {"origin": origin}
     if elsewhere and "origin" not in inspect.signature(rule.forward).parameters:
         raise UserError(f"{type(rule).__name__} takes no origin: it can't be run as a part of a larger grid")
-    for k in range(steps):
-        x = rule(x, t + k, seed=seed, cond=cond, dt=dt, **elsewhere)
+    with node.memory(steps, x):
+        for k in range(steps):
+            x = rule(x, t + k, seed=seed, cond=cond, dt=dt, **elsewhere)
     return x
 
 
@@ -127,10 +129,17 @@ def unroll(
     origin: tuple[int, int] = (0, 0),
     engine: str = "auto",
 ) -> Iterator[State]:
-    """Yield the state after each `every` steps, up to `steps`; arguments as for `run`."""
-    for k in range(0, steps - every + 1, every):
-        x = run(rule, x, every, t=t + k, seed=seed, cond=cond, dt=dt, origin=origin, engine=engine)
-        yield x
+    """The state after each `every` steps, up to `steps`, one after the other; arguments as for `run`."""
+    every = door.whole("every", every, 1, door.MOST)
+    steps, t, seed, origin, dt = door.asked(rule, x, steps, t, seed, cond, dt, origin)
+    choose(rule, x, engine, cond=cond)
+
+    def states(x: State) -> Iterator[State]:
+        for k in range(0, steps - every + 1, every):
+            x = run(rule, x, every, t=t + k, seed=seed, cond=cond, dt=dt, origin=origin, engine=engine)
+            yield x
+
+    return states(x)
 
 
 def device_of(name: str) -> torch.device:

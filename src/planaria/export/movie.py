@@ -19,6 +19,7 @@ from planaria.core.outbreak import Outbreak
 from planaria.core.rule import Rule
 from planaria.core.solve import Solver
 from planaria.data.video import write_mp4
+from planaria.engine import door
 from planaria.errors import UserError, unknown
 from planaria.export import Options
 from planaria.files import unwritable
@@ -264,8 +265,13 @@ def film(
     before and after are shown. `background` lies behind transparent cells, 0 black to 1 white. `health` warns where the
     life bursts or dies out.
     """
-    size = (size, size) if isinstance(size, int) else size
-    size = size if start is None else (start.shape[2], start.shape[3])
+    if start is not None:
+        size = door.state(start, "a start").shape[2], start.shape[3]
+    size = door.grid(size)
+    steps = None if steps is None else door.whole("steps", steps)
+    frames = None if frames is None else door.whole("frames", frames)
+    every, factor = door.whole("every", every), door.whole("factor", factor)
+    fps = None if fps is None else door.whole("fps", fps)
     deeds = _deeds(layout, size, erase or {}, infect or {})
     fps = FPS * factor if fps is None else fps
     _one(steps, frames)
