@@ -20,6 +20,7 @@ from tiny import WORDS
 import planaria
 from planaria import cli
 from planaria.cli import main
+from planaria.engine import native
 from planaria.errors import UserError
 from planaria.losses import backbones
 from planaria.recipes import find, shipped
@@ -344,3 +345,22 @@ def test_half_a_gigabyte_is_not_fetched_in_silence(monkeypatch, capsys):
     cli._fetch_backbone(grow.Config())
     assert len(shown) == 1
     assert capsys.readouterr().out == ""
+
+
+def test_memory_that_ends_is_one_line(monkeypatch, capsys):
+    def ended(*_: object) -> int:
+        raise MemoryError("40 steps of a state (1, 16, 9, 9)")
+
+    monkeypatch.setattr("planaria.cli._call", ended)
+    assert main(["list", "tasks"]) == 2
+    said = capsys.readouterr().err
+    assert said == (
+        "planaria: out of memory: 40 steps of a state (1, 16, 9, 9); a smaller grid, batch or picture takes less\n"
+    )
+
+
+def test_a_training_without_the_kernel_says_what_it_lacks(monkeypatch):
+    assert native.lacking(torch.device("cuda")) == ""
+    monkeypatch.setattr(native, "kernel", None)
+    assert "g++ python3-dev" in native.lacking(torch.device("cpu"))
+    assert native.lacking(torch.device("cuda")) == ""

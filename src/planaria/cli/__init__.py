@@ -72,6 +72,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         _say(f"planaria: {e}")
         return 2
+    except MemoryError as e:
+        if verbose:
+            traceback.print_exc()
+        _say(f"planaria: out of memory{f': {e}' if str(e) else ''}; a smaller grid, batch or picture takes less")
+        return 2
     except KeyboardInterrupt:
         _say("planaria: interrupted")
         return 130
@@ -212,6 +217,7 @@ def _train(recipe: "Recipe", config: Any, name: str | None, runs: Path, resume: 
 
 
 def _trained(recipe: "Recipe", config: Any, folder: Path, resume: bool, stop: Stop) -> int:
+    from planaria.engine import native
     from planaria.training.dist import ranks
     from planaria.training.session import Session
 
@@ -220,6 +226,8 @@ def _trained(recipe: "Recipe", config: Any, folder: Path, resume: bool, stop: St
         ranks(config.train.device) as place,
         closing(Session(folder, recipe.task, config, place, resume=resume)) as session,
     ):
+        if place.writes and (lacking := native.lacking(place.device)):
+            _tell(lacking)
         if place.writes and session.step:
             at = "is finished" if session.done else f"goes on at iteration {session.step} of {config.train.steps}"
             _tell(f"{folder} {at}")

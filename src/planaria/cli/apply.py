@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from planaria import files
 from planaria.cli import asked
 from planaria.commands import command
 from planaria.console import busy, printer
@@ -283,8 +284,7 @@ def _write_folder(pictures: Iterator["np.ndarray"], output: Path, fps: float) ->
     from planaria.data.sources import NOTE
     from planaria.store import write_bytes
 
-    spare = output.with_name(f".{output.name}.part")
-    shutil.rmtree(spare, ignore_errors=True)
+    spare = files.spare(output)
     try:
         frames = (torch.from_numpy(picture).permute(2, 0, 1).div(255) for picture in pictures)
         count = write_frames(frames, spare)

@@ -56,7 +56,7 @@ def import_(
 
     parts = [theirs.stem, *([origins.named("", net)] if net else [])]
     output = output or Path(f"{'-'.join(parts)}.safetensors")
-    if output.suffix != ".safetensors":
+    if output.suffix.lower() != ".safetensors":
         raise UserError(f"a model file ends in .safetensors, not {output.name[:80]!r}")
     try:
         if output.exists():

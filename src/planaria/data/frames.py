@@ -16,6 +16,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
+from planaria import files
 from planaria.data.cut import TOP, Cut, region
 from planaria.data.images import LARGEST, MOST_BYTES
 from planaria.data.sources import (
@@ -245,7 +246,7 @@ def write_frames(frames: Iterable[Picture], folder: str | Path, *, first: int = 
     for frame in frames:
         image = _image(frame, depth)
         path = _numbered(folder, k)
-        spare = path.with_name(f".{path.name}.part")
+        spare = files.spare(path)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             image.save(spare, "PNG")

@@ -9,6 +9,7 @@ from typing import IO, Any, final
 
 import numpy as np
 
+from planaria import files
 from planaria.data.sound import Copy, Sound
 from planaria.data.sources import FPS, LOOKS, Source, tint
 from planaria.data.viewing import Viewer, decoder_of
@@ -123,7 +124,7 @@ def write_mp4(frames: Iterable[np.ndarray], path: Path, fps: float, sound: Sound
         import av
     except ImportError:
         raise missing_extra("writing .mp4", "video") from None
-    spare, count = path.with_name(f".{path.name}.part"), 0
+    spare, count = files.spare(path), 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as closing:

@@ -45,6 +45,16 @@ def status() -> str:
     return f"native kernel, {', '.join(kernel.isas())} (the first is used), {torch.get_num_threads()} threads"
 
 
+def lacking(device: torch.device) -> str:
+    """What a training on `device` should know of this installation: that it has no kernel; nothing where it has."""
+    if kernel is not None or device.type != "cpu":
+        return ""
+    return (
+        "this installation has no native kernel, so training takes some times longer: with a C++ compiler and Python's "
+        "headers (Debian: g++ python3-dev) install planaria again"
+    )
+
+
 def declines(rule: nn.Module, x: State) -> str:
     """Why this engine can't run `rule` on `x`; empty where it can."""
     if kernel is None:

@@ -1,5 +1,6 @@
 """The loop: draw, damage, run, score, learn, put back."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -161,8 +162,9 @@ class Trainer:
             kept = places >= 0
             revived = self._revived(y.detach())
             self.pool.put(places[kept], revived[kept.to(y.device)], None if at is None else at[kept])
-        self.recent = [*self.recent, loss][-guardian.MEMORY :]
-        smooth = sum(self.recent) / len(self.recent)
+        if math.isfinite(loss):
+            self.recent = [*self.recent, loss][-guardian.MEMORY :]
+        smooth = sum(self.recent) / max(1, len(self.recent))
         if not self.settings.validate and len(self.recent) == guardian.MEMORY and smooth < self.best_loss:
             self.best_loss, self.best = smooth, self._weights()
         if self.step_count % GOOD_EVERY == 0:
