@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MemoryError as e:
         if verbose:
             traceback.print_exc()
-        _say(f"planaria: out of memory{f': {e}' if str(e) else ''}; a smaller grid, batch or picture takes less")
+        _say(f"planaria: {e}" if str(e) else "planaria: memory ended; a smaller grid, batch or picture takes less")
         return 2
     except KeyboardInterrupt:
         _say("planaria: interrupted")
