@@ -112,7 +112,7 @@ def test_a_truncated_checkpoint(refused, tmp_path, model):
 def test_a_model_offered_as_a_checkpoint(refused, tmp_path, model):
     shutil.copytree(model, tmp_path / "runs" / "m")
     shutil.copy(model / "model.safetensors", tmp_path / "runs" / "m" / "checkpoint.safetensors")
-    assert "not a checkpoint of this run, or damaged" in refused("train", "runs/m", "--resume")
+    assert "checkpoint.safetensors: damaged: its header has no [state]" in refused("train", "runs/m", "--resume")
 
 
 def test_a_truncated_model(refused, tmp_path, model):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from PIL import Image
+from PIL import Image, ImageDraw
 from published import CHEST, TEXTURE, drawn, layers, textures
 from tiny import WORDS
 from tiny_clip import offline, trained
@@ -58,7 +58,13 @@ def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("docs")
     for name in ("cat", "clipped"):
         Image.new("RGB", (20, 20), (200, 120, 40)).save(folder / f"{name}.png")
+    drawing = Image.new("RGB", (40, 40), "white")
+    ImageDraw.Draw(drawing).ellipse((8, 8, 31, 31), fill="red", outline="black", width=3)
+    drawing.save(folder / "drawing.jpg")
     (folder / "recipe.yaml").write_text("task: grow\npicture: cat.png\n")
+    (folder / "train_config.yaml").write_text("target_path: cat.png\niterations: 2\nimg_size: 8\nfilter: sobel\n")
+    film = "model_path: runs/cat/model.safetensors\nani_path: cat.gif\niterations: 4\nimg_size: 40\n"
+    (folder / "visualize_config.yaml").write_text(film)
     layers(folder / "ex3_lizard.json", [(48, 8), (8, 16)])
     torch.save(drawn(CHEST), folder / "chest.pt")
     textures(folder / "models.json", names=["a", "b", "c", "bubbly_0101", "d"])
@@ -119,7 +125,7 @@ def test_recipes_train(page, place, monkeypatch):
     monkeypatch.chdir(place)
     for number, text in enumerate(blocks(page, "yaml")):
         assert yaml.safe_load(text)["task"]
-        recipe = place / f"{page.stem}-{number}.yaml"
+        recipe = place / f"{page.stem}-recipe-{number}.yaml"
         recipe.write_text(text)
         assert main(["train", str(recipe), *small(str(recipe))]) == 0
 

@@ -51,7 +51,7 @@ def test_a_name_is_found(tmp_path, card):
     for path in (tmp_path / "worm.safetensors", tmp_path / "worm" / "model.safetensors"):
         pl.save(path, *pair, card)
         model = pl.load(path)
-        assert model.name == str(card.get("name") or "worm")
+        assert model.name == "worm", "a name that is none is not taken"
         assert model.size == tuple(card.get("grid", (72, 72)))
     assert pl.load(tmp_path / "worm").name == model.name
     assert pl.Model(*pair).name == "model"

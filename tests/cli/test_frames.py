@@ -1,6 +1,7 @@
 """`planaria frames`: film to folder and back, again after an interrupt, and what it refuses."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import torch
 from PIL import Image
 from reels import encode, gif, steps
 
+from planaria import files
 from planaria.cli import main
 from planaria.data.frames import open_frames, whole_frames
 from planaria.data.sources import NOTE
@@ -75,12 +77,13 @@ def test_it_goes_on_where_it_was(tmp_path, clip, capsys):
     said(capsys, clip, out)
     frames = open_frames(out).stack(0, 12)
     (out / "000007.png").write_bytes((out / "000007.png").read_bytes()[:-5])
-    (out / ".000008.png.part").write_bytes(b"half")
+    left = out / files.spare(out / "000008.png").name.replace(f"-{os.getpid()}-", "-999999999-")
+    left.write_bytes(b"half")
     kept = (out / "000006.png").stat().st_mtime_ns
     assert said(capsys, clip, out).splitlines() == [f"{out}: going on after 7 frames", f"{out}: 12 frames, 8x6, RGB"]
     assert (out / "000006.png").stat().st_mtime_ns == kept
     assert torch.equal(open_frames(out).stack(0, 12), frames)
-    assert not (out / ".000008.png.part").exists()
+    assert not left.exists(), "what a killed process has left is removed"
 
 
 @pytest.mark.long

@@ -237,6 +237,6 @@ def test_a_picture_from_the_web(server, tmp_path):
 
 
 def test_a_page_is_no_picture_and_is_not_kept(server, tmp_path):
-    with pytest.raises(UserError, match=rf"'{server}/page.png' is no picture"):
+    with pytest.raises(UserError, match=rf"'{server}/page.png' is a web page"):
         picture(f"{server}/page.png", cache=tmp_path)
     assert not list(tmp_path.iterdir())

@@ -20,7 +20,7 @@ def drawn(*shapes: tuple[str, tuple[int, ...], str], ground: str = "white", side
     pen = ImageDraw.Draw(large)
     for kind, box, colour in shapes:
         getattr(pen, kind)([place * 4 * side // SIDE for place in box], fill=colour)
-    return large.resize((side, side), Image.Resampling.LANCZOS)
+    return large.resize((side, side), Image.Resampling.BOX)
 
 
 def jpeg(image: Image.Image, quality: int = 60) -> Image.Image:

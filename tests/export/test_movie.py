@@ -286,7 +286,7 @@ def test_a_film_replaces_another_whole(tmp_path):
     sketch(3).save(path, scale=1)
     assert len(seen(path)) == 3
     assert [p.name for p in path.parent.iterdir()] == ["a.gif"]
-    with pytest.raises(UserError, match="can't write"):
+    with pytest.raises(UserError, match="can't be written"):
         sketch(2).save("/dev/null/a.gif")
 
 

@@ -110,5 +110,5 @@ def test_pictures_that_cannot_be_written(tmp_path):
     with pytest.raises(UserError, match="at most 16,383 pixels a side, not 20,000"):
         check_picture(tmp_path / "a.webp", (10, 20_000))
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="can't write"):
+    with pytest.raises(UserError, match="can't be written"):
         write_picture(tmp_path / "file" / "a.png", scene())

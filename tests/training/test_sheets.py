@@ -1,6 +1,7 @@
 """What runs of texture and style leave for people."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -119,10 +120,10 @@ def test_a_texture_leaves_tiles_of_its_style_and_itself(place):
 
 
 @pytest.mark.parametrize("kind", ["style", "texture"])
-def test_show_tells_what_it_was_taught(place, capsys, kind):
+def test_show_tells_what_it_was_taught(place, capsys, colours, kind):
     folder = finished(place / "runs" / "a", kind)
     assert main(["show", str(folder)]) == 0
-    said = " ".join(capsys.readouterr().out.split())
+    said = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).split())
     assert f"task {kind} style.png" in said
     assert "steps 0, " in said
     assert "cell steps" not in said

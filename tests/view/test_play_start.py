@@ -140,11 +140,11 @@ def test_a_training_goes_on_though_the_film_cannot_be_kept(tmp_path):
     folder = model(tmp_path / "cat")
     say(folder, "running")
     model(folder, live.WEIGHTS, seed=1)
-    (tmp_path / "file").write_text("no folder")
     p = open_play(folder, record=tmp_path / "file" / "cat.webp")
+    (tmp_path / "file").write_text("no folder")
     p.key("r")
     p.key("space")
-    with pytest.raises(UserError, match="can't write"):
+    with pytest.raises(UserError, match="can't be written"):
         p.close()
     assert not live.read_wishes(folder).pause
 
@@ -198,7 +198,7 @@ def test_live_weights_that_do_not_fit_are_said(tmp_path):
     p = open_play(folder)
     training = p.training
     (folder / live.WEIGHTS).write_bytes(b"nonsense")
-    assert training.follow(1e9) == (None, f"{folder / live.WEIGHTS}: not a .safetensors file")
+    assert training.follow(1e9) == (None, f"{folder / live.WEIGHTS}: not a .safetensors file; it is plain text")
     store.save(folder / live.WEIGHTS, Rule(RuleConfig()), Layout())
     assert training.follow(2e9) == (None, "cat has other channels now; open it again")
 

@@ -215,7 +215,7 @@ def test_an_error_gives_the_terminal_back(session, tmp_path):
     (tmp_path / "none").write_text("a file where the folder should be")
     s.send("rq")
     assert s.end() == 2
-    assert "can't write" in s.read().partition(SHUT)[2]
+    assert "can't be written" in s.read().partition(SHUT)[2]
     assert termios.tcgetattr(s.slave) == s.before
 
 

@@ -98,9 +98,9 @@ def _in_terminal(sit: "Callable[[], Play]") -> None:
 def _in_window(sit: "Callable[[], Play]", bench: float | None) -> None:
     from planaria.view.desktop import Window, check_screen
 
-    check_screen()
-    sitting = sit()
+    sitting = sit()  # what is wrong with the model is said first: no screen would cure it
     try:
+        check_screen()
         with Window(sitting) as window:
             if bench is None:
                 window.run()

@@ -243,6 +243,7 @@ def write_frames(frames: Iterable[Picture], folder: str | Path, *, first: int = 
     `UserError` when the disk is full or the folder can't be written.
     """
     folder, k = Path(folder), first
+    files.sweep(folder)
     for frame in frames:
         image = _image(frame, depth)
         path = _numbered(folder, k)

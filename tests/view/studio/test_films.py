@@ -88,7 +88,7 @@ def test_a_card_shows_the_frame_that_a_run_begins_with(place):
 
 def test_live_weights_are_told_without_the_frames(tmp_path):
     run(tmp_path / "rain", live.WEIGHTS)
-    step, data = weights(tmp_path / "rain")
+    step, data = weights(tmp_path / "rain" / live.WEIGHTS)
     assert step == 5
     assert data == films.drift(3).weights[0].numpy().astype("<f4").tobytes()
 

@@ -244,7 +244,12 @@ class Runs:
 def read_point(line: bytes) -> dict[str, Any] | None:
     """A line of metrics as a page draws it; None for a torn one."""
     found = metrics.parse(line)
-    return None if found is None else found.told()
+    if found is None:
+        return None
+    told = found.told()
+    if found.terms:  # several a line: as many digits as a plot can show
+        told["terms"] = {name: float(f"{value:.4g}") for name, value in found.terms.items()}
+    return told
 
 
 def tail(path: Path, most: int, *, inside: Path) -> list[bytes]:
