@@ -21,9 +21,10 @@ from planaria.core.outbreak import Outbreak
 from planaria.core.rule import Rule
 from planaria.data.images import picture
 from planaria.engine import run
-from planaria.export.movie import Film, film, outbreak
+from planaria.export.movie import Film, film
 from planaria.living import find, infected
 from planaria.tasks.infect import TAKEN, Config, Task
+from planaria.usual import infection
 
 AGES = (15, 30, 60, 200, 1000)
 BEGINS = ("point", "all")
@@ -144,7 +145,7 @@ def sheet(output: Path, models: list[str]) -> None:
     strips = []
     for model in models:
         living = find(model)
-        begun = outbreak(living.layout, living.card)
+        begun = infection(living.layout, living.card)
         moments = STRIP if begun == {100: "middle"} else SLOW
         told = {"steps": moments[-1], "size": living.size, "every": 2, "seed": 1}
         shot = film(living.rule, living.layout, infect=begun, **told)

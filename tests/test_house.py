@@ -19,7 +19,7 @@ FLOORS = [
     "engine data store",
     "losses",
     "world tasks",
-    "recipes living",
+    "recipes usual living",
     "health",
     "export evaluate repaint",
     "view training bench",

@@ -4,7 +4,7 @@ import infected
 import pytest
 import torch
 
-from planaria import store
+from planaria import store, usual
 from planaria.cli import main
 from planaria.core.infection import Spread
 from planaria.core.layout import Layout
@@ -128,7 +128,7 @@ def test_one_that_does_not_spread_takes_its_share(place):
     infected.save(place, Spread(contact=False))
     living = find("ill.safetensors")
     assert (living.layout.frozen, living.layout.photo) == (1, 0)
-    assert movie.outbreak(living.layout, living.card) == {100: "25%"}
+    assert usual.infection(living.layout, living.card) == {100: "25%"}
     world = living.world(seed=4)
     world.infect("25%")
     mask = world.x[0, 8].clone()
@@ -136,9 +136,9 @@ def test_one_that_does_not_spread_takes_its_share(place):
     world.tick(30)
     assert torch.equal(world.x[0, 8], mask)
     guest = infect(find("host.safetensors"), "ill.safetensors")
-    assert movie.outbreak(guest.layout, guest.card) == {100: "25%"}
+    assert usual.infection(guest.layout, guest.card) == {100: "25%"}
     shared = infect(find("ill.safetensors"), "virus.safetensors")
-    assert movie.outbreak(shared.layout, shared.card) == {100: "middle"}
+    assert usual.infection(shared.layout, shared.card) == {100: "middle"}
 
 
 def test_the_players_begin_with_the_infection_in_hand(place):

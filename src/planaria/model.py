@@ -21,6 +21,7 @@ from planaria.living import Living, wake
 from planaria.repaint import STEPS, repaint
 from planaria.repaint.files import open_photo, picture_of, planes_of
 from planaria.types import Cond, State
+from planaria.usual import actions
 from planaria.view import notebook
 from planaria.world import World
 
@@ -153,7 +154,7 @@ class Model(tuple[Rule, Layout]):
         if not notebook.interactive():
             frame = self._living(None, None).frame
             shown = {"steps": 80 * frame} if self.start is not None else {"steps": 240, "every": 3}
-            shot = self.film(**movie.shown_deeds(self.layout, self.card), **shown)
+            shot = self.film(**actions(self.layout, self.card), **shown)
             return {**shot._repr_mimebundle_(), "text/plain": repr(self)}, {}
         world = self.world()
         world.tick(120 if self.start is None else 0)

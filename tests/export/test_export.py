@@ -11,7 +11,8 @@ from planaria import export, store
 from planaria.cli import main
 from planaria.errors import UserError
 from planaria.export import Options, movie, suffixes, write, writer
-from planaria.export.movie import healing, shoot
+from planaria.export.movie import shoot
+from planaria.usual import healing
 
 FILM = {"steps": 12, "size": (20, 24), "every": 4, "scale": 1}
 WORDS = ["--steps", "12", "--size", "20x24", "--every", "4", "--scale", "1"]

@@ -92,12 +92,13 @@ def _origin(living: "Living") -> dict[str, str]:
 
 def _moments(living: "Living") -> "tuple[Film, str, int]":
     """A film to pick from, what its moments are counted in, and cell steps of that."""
-    from planaria.export.movie import film, shown_deeds, taught
+    from planaria.export.movie import film, taught
     from planaria.health import Health
+    from planaria.usual import actions
 
     health = Health.of(living)
     if living.start is None:
-        deeds = shown_deeds(living.layout, living.card)
+        deeds = actions(living.layout, living.card)
         told = {"steps": 260, "size": living.size, "every": 20, "seed": 1, "health": health}
         return film(living.rule, living.layout, **told, **deeds), "steps", 1
     every = STRIDE * living.frame if taught(living) else PAINTED

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -27,6 +27,7 @@ from planaria.health import Health
 from planaria.living import Living, find
 from planaria.store import write_bytes
 from planaria.types import State
+from planaria.usual import healing, infection
 from planaria.world import World
 
 SUFFIXES = (".gif", ".mp4", ".png", ".webp")
@@ -41,10 +42,6 @@ STEPS, FRAMES = 300, 100
 """Steps of a film where nobody says otherwise, and frames of a model that was taught one."""
 SHORTEST = {".gif": 20, ".webp": 11}
 """Milliseconds that a picture stands at least: what stands shorter, viewers show for 100."""
-WOUND_AT, WOUND = 160, "left"
-"""What a film of a model that was trained to heal shows, where nobody says otherwise."""
-OUTBREAK_AT = 100
-"""When a host is infected, in a film where nobody says otherwise."""
 INFECT = "infect "
 """What a deed begins with that is an infection and no wound."""
 
@@ -294,7 +291,7 @@ def take(living: Living, options: Options) -> Take:
     if erase is None:
         erase = {step: wound for step, wound in healing(living.card).items() if step < last}
     if infect is None:
-        shown = outbreak(living.layout, living.card)
+        shown = infection(living.layout, living.card)
         infect = {step if step < last else last // 2: where for step, where in shown.items()}
     size = living.size if living.start is None else (living.start.shape[2], living.start.shape[3])
     deeds = _deeds(living.layout, size, erase, infect)
@@ -356,35 +353,6 @@ def _stops(steps: int, frames: int | None, every: int, factor: int, deeds: Mappi
 def _check(fps: int, background: float) -> None:
     if fps < 1 or not 0 <= background <= 1:
         raise UserError("a film needs fps >= 1 and a background of 0 (black) to 1 (white)")
-
-
-def healing(told: Mapping[str, Any]) -> dict[int, str]:
-    """The wounds that a film of a model with this card should show: one, if it was trained to heal."""
-    config = told.get("config")
-    return {WOUND_AT: WOUND} if isinstance(config, dict) and config.get("regime") == "regenerate" else {}
-
-
-class Deeds(TypedDict):
-    """What is done in a film, as `film` takes it."""
-
-    erase: dict[int, str]
-    infect: dict[int, str]
-
-
-def shown_deeds(layout: Layout, told: Mapping[str, Any]) -> Deeds:
-    """What a film should show of a model with this layout and card."""
-    return {"erase": healing(told), "infect": outbreak(layout, told)}
-
-
-def outbreak(layout: Layout, told: Mapping[str, Any]) -> dict[int, str]:
-    """The infection that a film of a model with this layout and card should show, if it holds one."""
-    if layout.strain is None:
-        return {}
-    if layout.strain < layout.channels - layout.frozen:
-        return {OUTBREAK_AT: "middle"}
-    config = told.get("config")
-    share = told.get("share", config.get("share") if isinstance(config, dict) else None)
-    return {OUTBREAK_AT: f"{100 * share if isinstance(share, float) and 0.0001 <= share <= 1 else 10:g}%"}
 
 
 def shoot(model: str | Path, options: Options) -> Film:

@@ -19,6 +19,7 @@ from planaria.tasks import restyle, video
 from planaria.tasks.base import Task
 from planaria.training import sheets
 from planaria.training.readme import card_text
+from planaria.usual import actions
 
 MOST_POINTS = 20_000
 """Iterations that a plot of the loss shows at most."""
@@ -37,7 +38,7 @@ def write(folder: Path, rule: Rule, task: Task, card: dict[str, Any]) -> None:
             shown = movie.shoot(folder, Options(seed=1))
             _measure(folder, task, card)
         else:
-            deeds = movie.shown_deeds(task.layout, card)
+            deeds = actions(task.layout, card)
             shown = movie.film(rule, task.layout, steps=300, size=task.size, every=3, seed=1, **deeds)
         shown.save(folder / "film.webp")
         shown.save(folder / "strip.png")
