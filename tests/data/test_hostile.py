@@ -47,7 +47,7 @@ def test_svg_reads_no_other_file(tmp_path, attribute, form):
     path = tmp_path / "a.svg"
     address = form.format(secret).replace("<", "&lt;")
     path.write_text(SVG.format(f'<image {attribute}="{address}" width="20" height="10"/>'))
-    with pytest.raises(UserError, match=r"refers to .*, outside itself"):
+    with pytest.raises(UserError, match=r"refers to .*, outside itself|embeds 'data:"):
         picture(path)
 
 
@@ -269,3 +269,51 @@ def test_only_the_web():
     for source in ("ftp://a.org/a.png", "file:///etc/a.png", "http://", "https://[/a.png"):
         with pytest.raises(UserError, match="http:// or https://"):
             picture(source)
+
+
+def test_svg_of_endless_depth_is_refused_before_it_is_drawn(tmp_path):
+    pytest.importorskip("resvg_py")
+    path = tmp_path / "a.svg"
+    rectangle = '<rect width="20" height="10" fill="red"/>'
+    path.write_text(SVG.format("<g>" * 100 + rectangle + "</g>" * 100))
+    assert pixel(picture(path, 20), 5, 10) == RED
+    path.write_text(SVG.format("<g>" * 20000 + rectangle + "</g>" * 20000))
+    with pytest.raises(UserError, match="more than 200 groups within each other"):
+        picture(path)
+
+
+@pytest.mark.parametrize("before", [b"\n\n", b"\xef\xbb\xbf\r\n"])
+def test_svg_after_empty_lines(tmp_path, before):
+    pytest.importorskip("resvg_py")
+    path = tmp_path / "a.svg"
+    drawing = SVG.format('<rect width="20" height="10" fill="red"/>')
+    path.write_bytes(before + f'<?xml version="1.0" encoding="utf-8"?>{drawing}'.encode())
+    assert pixel(picture(path, 20), 5, 10) == RED
+
+
+def test_svg_with_text_as_html_is_told(tmp_path):
+    pytest.importorskip("resvg_py")
+    path = tmp_path / "a.svg"
+    html = '<foreignObject width="9" height="9"><p>hello</p></foreignObject>'
+    for body in (html, f'<rect width="9" height="9"/><g>{html}</g>'):
+        path.write_text(SVG.format(body))
+        with pytest.raises(UserError, match="holds text as HTML"):
+            picture(path)
+    path.write_text(SVG.format(f'<switch>{html}<rect width="20" height="10" fill="red"/></switch>'))
+    assert pixel(picture(path, 20), 5, 10) == RED
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b'<?xml version="1.0" encoding="hex"?><svg/>', "its encoding 'hex' is not known"),
+        (SVG.format('<image href="data:image/svg+xml;base64,AA"/>').encode(), "only PNG, JPEG, GIF and WebP in base64"),
+        (SVG.format('<text y="9">\ue000</text>').encode(), "has letters that no font here can draw"),
+    ],
+)
+def test_svg_that_is_refused_says_why(tmp_path, data, message):
+    pytest.importorskip("resvg_py")
+    path = tmp_path / "a.svg"
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=message):
+        picture(path)

@@ -25,6 +25,8 @@ _MARKS = (  # the longer ones first: that of UTF-32 begins as that of UTF-16
 )  # fmt: skip
 _SERIF = re.compile(r"(?<!sans-)\bserif\b|\b(?:times|georgia|garamond|palatino)\b", re.IGNORECASE)
 _NO_LETTER = "\U0010ffff"
+DEEPEST = 200
+"""Elements within each other; the renderer's stack ends at some thousands, and takes the process along."""
 
 
 def draw(data: bytes, shown: str, pixels: int) -> Image.Image:
@@ -44,13 +46,15 @@ def draw(data: bytes, shown: str, pixels: int) -> Image.Image:
         if "<!ENTITY" in text:
             raise UserError(f"{shown!r} declares XML entities, which are not expanded here; save it as plain SVG")
         words = set()
-        for element in ElementTree.fromstring(text).iter():
-            tag = str(element.tag).rpartition("}")[2]
+        for element in _elements(text, shown):
+            tag = _tag(element)
             for key, value in element.attrib.items():
                 # The renderer would read any file of this machine that an href names.
                 if key.rpartition("}")[2] == "href" and tag != "a":
                     _check_reference(value, shown)
             words |= set("".join(element.itertext())) if tag == "text" else set()
+            if tag != "switch" and any(_tag(part) == "foreignObject" and _says(part) for part in element):
+                raise UserError(f"{shown!r} holds text as HTML, which can't be drawn: export it with text as paths")
         fonts = _fonts(words, text, shown) if words else {}
         png = svg_to_bytes(svg_string=text, width=pixels, height=pixels, **fonts)
     except UserError:
@@ -60,14 +64,38 @@ def draw(data: bytes, shown: str, pixels: int) -> Image.Image:
     return decode(io.BytesIO(bytes(png)), shown)
 
 
+def _elements(text: str, shown: str) -> list[ElementTree.Element]:
+    """All elements of an XML text, each before those within it. Raises `UserError` where it is nested too deeply."""
+    depth, parsed = 0, list[ElementTree.Element]()
+    for event, element in ElementTree.iterparse(io.StringIO(text), ("start", "end")):
+        depth += 1 if event == "start" else -1
+        if depth > DEEPEST:
+            raise UserError(f"{shown!r} is an SVG of more than {DEEPEST} groups within each other; simplify it first")
+        if event == "start":
+            parsed.append(element)
+    return parsed  # an element is whole only when all of them are read
+
+
+def _tag(element: ElementTree.Element) -> str:
+    return str(element.tag).rpartition("}")[2]
+
+
+def _says(element: ElementTree.Element) -> bool:
+    """Whether there is any text in an element."""
+    return bool("".join(element.itertext()).strip())
+
+
 def _decoded(data: bytes) -> str:
-    """XML as text: by the mark at its beginning, else as its declaration says, else UTF-8."""
+    """XML as text: by the mark at its beginning, else as its declaration says, else UTF-8. Blanks before it are cut."""
     for mark, encoding in _MARKS:
         if data.startswith(mark):
-            return data.decode(encoding)
+            return data.decode(encoding).lstrip()
     declared = _DECLARED.match(data[:1024])
     encoding = declared[1].decode("ascii") if declared else "utf-8"
-    return data.decode("utf-8" if re.match("utf-?(?:16|32)|ucs", encoding, re.IGNORECASE) else encoding)
+    try:
+        return data.decode("utf-8" if re.match("utf-?(?:16|32)|ucs", encoding, re.IGNORECASE) else encoding).lstrip()
+    except LookupError:
+        raise ValueError(f"its encoding {encoding!r} is not known") from None
 
 
 def _fonts(words: Iterable[str], text: str, shown: str) -> dict[str, Any]:
@@ -83,7 +111,8 @@ def _fonts(words: Iterable[str], text: str, shown: str) -> dict[str, Any]:
         "monospace_family": mono, "serif_family": serif if _SERIF.search(text) else sans,
     }  # fmt: skip
     have = FT2Font(str(folder / "DejaVuSans.ttf")).get_charmap()
-    lacking = sorted(c for c in words if ord(c) not in have and unicodedata.category(c)[0] in "LNPS")
+    drawn = (c for c in words if unicodedata.category(c)[0] in "LNPS" or unicodedata.category(c) == "Co")
+    lacking = sorted(c for c in drawn if ord(c) not in have)
     if not lacking:
         return fonts
     fonts["skip_system_fonts"] = False
@@ -110,6 +139,8 @@ def _check_reference(value: str, shown: str) -> None:
     if value.startswith("#"):
         return
     match = _EMBEDDED.fullmatch(value)
+    if match is None and value.startswith("data:"):
+        raise UserError(f"{shown!r} embeds {value[:40]!r}...; only PNG, JPEG, GIF and WebP in base64 are read")
     if match is None:
         raise UserError(f"{shown!r} refers to {value[:60]!r}, outside itself: embed it, or remove it")
     decode(io.BytesIO(base64.b64decode(unquote_to_bytes(match[1]))), f"{shown}, the picture embedded in it")
