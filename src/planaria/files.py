@@ -18,6 +18,7 @@ HEAD = 1024
 _LINK = "use the raw link, which gives the file itself"
 _BYTES: tuple[tuple[bytes, str], ...] = (  # of these, the first that fits: regular expressions on the first bytes
     (rb"\x89PNG\r\n", "a PNG picture"),
+    (rb"(?:\x89|\xef\xbf\xbd)PNG[\r\n]{1,3}\x1a", "a PNG picture that was sent as text, and broke: fetch it again"),
     (rb"\xff\xd8\xff", "a JPEG picture"),
     (rb"GIF8[79]a", "a GIF"),
     (rb"RIFF....WEBP", "a WebP picture"),
@@ -61,11 +62,14 @@ _TEXTS: tuple[tuple[str, str], ...] = (  # the same, on what is text
     (r"version https?://(?:git-lfs|hawser)\.github\.com/", "a Git LFS pointer: run git lfs pull"),
     (r"(?:\.\./)*(?:\.git)?/annex/objects/", "a git-annex pointer: run git annex get"),
     (rf"{_SKIPPED}(?:<!doctype[^>]*?\bsvg\b|<(?:\w+:)?svg\b)", "an SVG drawing"),
-    (rf"{_SKIPPED}<!doctype\s+html|{_SKIPPED}<(?:html|head|body|meta|title|script|center|div|h1|p)\b", "a web page"),
-    (rf"{_SKIPPED}<Error>", "a server's message of an error"),
+    (
+        rf"{_SKIPPED}<!doctype\s+html|{_SKIPPED}<(?:html|head|body|meta|title|link|style|(?:no)?script|iframe|center|div|span|table|form|font|h[1-6]|p|pre|a|b|br)\b",
+        "a web page",
+    ),
+    (rf"{_SKIPPED}<Error>", "a server's error message"),
     (
         r"\s*(?:(?:http/\S+ |error )?[45]\d\d\b|(?:\w+ )?not found\b|access denied|forbidden)",
-        "a server's message of an error",
+        "a server's error message",
     ),
     (r"\s*(?:\{\s*[\"}]|\[\s*[\[{\"\d\]-])", "JSON"),
     (rf"{_SKIPPED}<\w", "an XML text"),
@@ -74,7 +78,7 @@ _TEXTS: tuple[tuple[str, str], ...] = (  # the same, on what is text
 )
 _CURES = {
     "a web page": f", not the file: {_LINK}",
-    "a server's message of an error": f", not the file: {_LINK}",
+    "a server's error message": f", not the file: {_LINK}",
     "JSON": f", as a server answers: {_LINK}",
 }
 PART = ".part"

@@ -1,5 +1,6 @@
 """Every kind of picture as a target."""
 
+import re
 import struct
 import zlib
 from pathlib import Path
@@ -302,3 +303,18 @@ def test_shared_targets():
         assert (x[:3] <= x[3]).all()
     assert picture(SHARED / "lizard.png", 40)[3].min() == 0
     assert (picture(SHARED / "chest.png", 40)[3] == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b'<!doctype html><html><body><svg xmlns="http://www.w3.org/2000/svg"></svg>', "a web page, not the file"),
+        (b"\xff\x0a" + b"\x11" * 99, "a JPEG XL picture: save it as PNG or JPEG"),
+    ],
+)
+def test_what_is_none_of_ours_is_told_for_what_it_is(tmp_path, data, told):
+    (tmp_path / "cat.png").write_bytes(data)
+    with pytest.raises(UserError) as caught:
+        open_image(tmp_path / "cat.png")
+    assert f"is {told}" in str(caught.value)
+    assert not re.search("drawn|can't be read", str(caught.value))

@@ -179,7 +179,8 @@ def _open_file(path: Path, shown: str, frame: int | None, pixels: int) -> Image.
             head = file.read(HEAD)
             file.seek(0)
             really = what_it_really_is(head)
-            if really == "an SVG drawing" or _SVG.match(head) or (path.suffix.lower() == ".svg" and ":" not in really):
+            drawing = _SVG.match(head) or path.suffix.lower() == ".svg"
+            if really == "an SVG drawing" or (drawing and ":" not in really):
                 return svg.draw(file.read(svg.MOST_BYTES + 1), shown, pixels)
             return decode(file, shown, frame)
     except OSError as error:

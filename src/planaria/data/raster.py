@@ -65,8 +65,8 @@ def decode(file: io.BytesIO | io.BufferedReader, shown: str, frame: int | None =
 def _unknown(shown: str, head: bytes) -> str:
     """What to say of a file that the decoders take for no picture of theirs."""
     line = instead(shown, head, f"picture in a format known here: {', '.join(FORMATS)}, SVG")
-    begins = what_it_really_is(head).partition(":")[0]
-    known = any(name in begins.upper() for name in FORMATS)
+    begins = what_it_really_is(head)
+    known = ":" not in begins and any(name in begins.upper() for name in FORMATS)
     return line.replace("; it is ", "; it begins like ") + ", but can't be read" if known else line
 
 
