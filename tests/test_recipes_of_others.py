@@ -8,6 +8,7 @@ import yaml
 from PIL import Image
 
 from planaria.cli import main
+from planaria.errors import UserError
 from planaria.recipes import find, others
 
 TRAIN = {
@@ -156,3 +157,37 @@ def test_files_of_ours_are_none_of_theirs():
     assert not others.is_theirs({"task": "grow", "target_path": "a", "model_path": "b"})
     assert not others.is_theirs({"picture": "a.png", "padding": 2, "loss": "l1", "damage": 2})
     assert others.is_theirs({"target_path": "a", "iterations": 3})
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"target_path": "https://x.example/a.png"}, {"picture": "https://x.example/a.png"}),
+        ({"target_path": "\U0001f98e"}, {"picture": "\U0001f98e"}),
+        ({"target_path": r"..\data\chest.png"}, {"picture": str(Path("src") / "../data/chest.png")}),
+        ({"iterations": None, "filter": None, "loss": None, "padding": None}, {"loss": "l2", "padding": 16}),
+        ({"damage": "no"}, {"regime": "persist"}),
+        ({"damage": "True"}, {"regime": "regenerate", "damage": None}),
+    ],
+)
+def test_values_as_people_write_them(place, changes, expected):
+    recipe = find(written(place, "train_config.yaml", TRAIN | changes))
+    config = recipe.config({})
+    assert {key: getattr(config, key) for key in expected} == expected
+    assert {line.partition(":")[0] for line in recipe.told} >= TRAIN.keys()
+
+
+def test_a_name_of_windows_and_a_card_by_its_number(place):
+    settings = TRAIN | {"model_path": r"C:\runs\my model.pt", "device": 0}
+    recipe = find(written(place, "train_config.yaml", settings))
+    assert recipe.name == "my model"
+    assert recipe.settings["train"]["device"] == "cuda:0"
+
+
+def test_a_file_that_names_no_picture_or_model_is_sent_in_no_circle(place):
+    source = written(place, "train_config.yaml", {key: TRAIN[key] for key in TRAIN if key[-5:] != "_path"})
+    with pytest.raises(UserError, match="says no target_path"):
+        find(source)
+    path = Path(written(place, "visualize_config.yaml", {"ani_path": "a.gif", "iterations": 6}))
+    with pytest.raises(UserError, match="says no model_path"):
+        others.filming(yaml.safe_load(path.read_text()), path)

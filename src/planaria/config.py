@@ -243,7 +243,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as e:
         mark = getattr(e, "problem_mark", None)
         where = f" line {mark.line + 1}:" if mark else ""
-        raise UserError(f"{path}:{where} not YAML: {getattr(e, 'problem', None) or 'unreadable'}") from None
+        what = getattr(e, "problem", None) or "unreadable"
+        cure = "; write the backslashes of a path without quotes" if "escape" in what else ""
+        raise UserError(f"{path}:{where} not YAML: {what}{cure}") from None
     except (ValueError, ArithmeticError) as e:  # a date that there never was, an endless number
         raise UserError(f"{path}: not YAML: {' '.join(str(e).split())[:200]}") from None
     except (LookupError, TypeError, AttributeError):  # PyYAML looks for what `!!int ''` or `!!bool x` don't have

@@ -4,10 +4,11 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from planaria.commands import command
+from planaria.data.emoji import is_emoji
 from planaria.errors import UserError, unknown
 
 FILTERS = {"sobel": "sobel", "scharr": "scharr", "gaussian": "gaussian", "laplacian": "laplacian5", "mean": "mean"}
@@ -21,6 +22,8 @@ KEYS = {
 }  # fmt: skip
 OURS_TOO = {"padding", "loss", "damage"}
 """Keys that tell no file of theirs from one of ours."""
+_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False, "0": False}
+"""Yes and no, as they are quoted."""
 FPS = 20
 """Pictures a second of a film there."""
 
@@ -61,9 +64,11 @@ def is_theirs(settings: Mapping[str, Any]) -> bool:
 def training(settings: Mapping[str, Any], path: Path) -> Training:
     """Their train_config.yaml as ours. Raises `UserError` for a key that is none of theirs and a value of no use."""
     read = _Reader(settings, path)
-    if "target_path" not in settings or ("ani_path" in settings and not settings.keys() & TRAINS):
-        raise UserError(f"{path}: settings of a film, none of a training; to film it: {command('run', path)}")
-    made = Training()
+    settings, made = read.settings, Training()
+    if not settings.keys() & TRAINS and ("ani_path" in settings or "target_path" not in settings):
+        raise UserError(f"{path}: settings of a film, not of a training; to film it: {command('run', path)}")
+    if "target_path" not in settings:
+        raise UserError(f"{path}: says no target_path, the picture that is learned")
     picture = read.place("target_path")
     made.settings = {"picture": picture, "regime": "persist"}
     made.told.append(f"target_path: picture={picture}")
@@ -77,23 +82,24 @@ def training(settings: Mapping[str, Any], path: Path) -> Training:
     if "learning_rate" in settings:
         _set(made, "learning_rate", "train", "lr", read.number("learning_rate"))
     if "device" in settings:
-        device = settings["device"]
-        _set(made, "device", "train", "device", "auto" if device is None else read.text("device").lower())
+        device = read.text("device").lower()
+        _set(made, "device", "train", "device", f"cuda:{device}" if device.isdecimal() else device)
     if "filter" in settings:
         ours = FILTERS[read.one("filter", FILTERS)]
         _set(made, "filter", "rule", "filters", ["identity", ours])
     if "loss" in settings:
         _set(made, "loss", "", "loss", read.one("loss", LOSSES))
-    if settings.get("damage") not in (None, False):
+    if read.damaged():
         _damage(made, read)
     elif "damage" in settings:
         made.told.append("damage: regime=persist")
     if "model_path" in settings:
-        made.name = Path(read.text("model_path")).stem
+        made.name = PureWindowsPath(read.text("model_path")).stem
         made.told.append(f"model_path: the run's name, runs/{made.name}")
     if "ani_path" in settings:
         film = command("run", f"runs/{made.name or 'NAME'}", "-o", Path(read.place("ani_path")))
         made.told.append(f"ani_path: the run films itself, film.webp; under that name: {film}")
+    made.told += read.told
     made.told.append("not said there, so as planaria has it: a learning rate that falls, gradients of length 1")
     return made
 
@@ -101,8 +107,11 @@ def training(settings: Mapping[str, Any], path: Path) -> Training:
 def filming(settings: Mapping[str, Any], path: Path) -> Filming:
     """Their visualize_config.yaml as ours. Raises `UserError` as `training` does."""
     read = _Reader(settings, path)
-    if "model_path" not in settings or ("ani_path" not in settings and settings.keys() & TRAINS):
-        raise UserError(f"{path}: settings of a training, none of a film; to train by them: {command('train', path)}")
+    settings = read.settings
+    if "ani_path" not in settings and settings.keys() & TRAINS:
+        raise UserError(f"{path}: settings of a training, not of a film; to train by them: {command('train', path)}")
+    if "model_path" not in settings:
+        raise UserError(f"{path}: says no model_path, the model that is filmed")
     model = Path(read.place("model_path"))
     run = Path("runs") / model.stem
     if not model.exists() and (run / "model.safetensors").exists():
@@ -123,12 +132,13 @@ def filming(settings: Mapping[str, Any], path: Path) -> Filming:
     if "filter" in settings:
         made.kernel = read.one("filter", FILTERS)
         made.told.append(f"filter: {made.kernel}, where the model's file doesn't tell")
-    if settings.get("damage"):
+    if read.damaged():
         made.erase = f"left@{(made.steps or 200) // 2}"
         made.told.append(f"damage: --erase {made.erase}")
     for key in ("target_path", "loss", *TRAINS):
         if key in settings:
-            made.told.append(f"{key}: nothing of a film")
+            made.told.append(f"{key}: not used for a film")
+    made.told += read.told
     return made
 
 
@@ -142,7 +152,8 @@ def _set(made: Training, key: str, group: str, name: str, value: Any) -> None:
 def _damage(made: Training, read: "_Reader") -> None:
     """Damage there is yes or no, or how many of a batch."""
     made.settings["regime"] = "regenerate"
-    if read.settings["damage"] is True:
+    damage = read.settings["damage"]
+    if damage is True or str(damage).strip().lower() in _WORDS:
         made.told.append("damage: regime=regenerate")
         return
     made.settings["damage"] = read.whole("damage", 0)
@@ -153,7 +164,10 @@ class _Reader:
     """Values of a file, checked."""
 
     def __init__(self, settings: Mapping[str, Any], path: Path):
-        self.settings, self.path = settings, path
+        self.settings = {key: value for key, value in settings.items() if value is not None}
+        """What the file says; a key without a value is as if it weren't there."""
+        self.told = [f"{key}: empty there, so as planaria has it" for key in settings if key not in self.settings]
+        self.path = path
         for key in settings:
             if key not in KEYS:
                 raise unknown(f"setting in {path}:", key, KEYS)
@@ -166,10 +180,23 @@ class _Reader:
         return str(value).strip()
 
     def place(self, key: str) -> str:
-        """A file: as it lies from the settings' folder, where their programs run, or from this one."""
+        """A file: as it lies from the settings' folder, where their programs run, or from this one.
+
+        A path as Windows writes it is one of this machine, a picture that is no file stays as it is.
+        """
         text = self.text(key)
-        beside = self.path.parent / text
+        if key == "target_path" and ("://" in text or is_emoji(text)):
+            return text
+        parts = PureWindowsPath(text)
+        if not parts.drive and not os.path.exists(self.path.parent / text):  # noqa: PTH110
+            text = parts.as_posix()
+        beside = self.path.parent / Path(text).expanduser()
         return text if os.path.exists(text) and not os.path.exists(beside) else str(beside)  # noqa: PTH110
+
+    def damaged(self) -> bool:
+        """Whether there is damage, which is yes, no or a number there."""
+        damage = self.settings.get("damage", False)
+        return bool(_WORDS.get(damage.strip().lower(), damage) if isinstance(damage, str) else damage)
 
     def whole(self, key: str, least: int) -> int:
         """A whole number."""
