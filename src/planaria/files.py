@@ -12,6 +12,8 @@ import zlib
 from pathlib import Path
 from typing import BinaryIO, cast
 
+PICTURES = (".png", ".apng", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".svg")
+"""How the names of pictures end."""
 HEAD = 1024
 """First bytes of a file that tell what it is."""
 

@@ -67,3 +67,8 @@ def test_one_must_pull():
     for none in ([], ["blurry:-1"]):
         with pytest.raises(UserError, match="above 0"):
             parse_all(none)
+
+
+@pytest.mark.parametrize("name", ["gogh.avif", "gogh.TIFF", "gogh.svg", "gogh.tif:2"])
+def test_every_format_of_a_picture_is_one_in_a_prompt(name):
+    assert parse(name).picture == name.partition(":")[0]

@@ -18,9 +18,9 @@ from planaria.data.raster import MOST_PIXELS as MOST_PIXELS
 from planaria.data.raster import decode
 from planaria.errors import UserError
 from planaria.files import HEAD, what_it_really_is
+from planaria.files import PICTURES as SUFFIXES
 from planaria.types import Picture
 
-SUFFIXES = (".png", ".apng", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".svg")
 LARGEST = 4096
 """The most cells that a side, or its padding, may have."""
 MOST_BYTES = 200_000_000

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from planaria.errors import UserError
+from planaria.files import PICTURES
 
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
-"""A prompt that ends so may be a picture."""
 FORM = "image:"
 """What begins the prompt that is a picture, whatever it is called."""
 HEAVIEST = 1000.0
