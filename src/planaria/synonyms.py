@@ -112,6 +112,11 @@ _MEANT = {
     "after": "post post_update",
     "none": "off false no null disabled never",
     "all": "everything true yes on",
+    # what there is a list of, splits of a data set
+    "gallery": "model models pretrained weights",
+    "simulators": "sim sims simulations simulation",
+    "wounds": "damages damage erase",
+    "val": "validation valid dev",
     # solvers, engines, simulators, wounds
     "euler": "forward_euler explicit_euler euler_forward rk1",
     "midpoint": "rk2 heun",

@@ -300,3 +300,25 @@ def test_headers_that_lie_are_one_line_and_no_memory(tmp_path, header):
 def test_near_names_go_by_what_they_mean(flag, meant):
     with pytest.raises(UserError, match=f"unknown MedMNIST flag {flag!r}; have: bloodmnist.* Did you mean '{meant}'"):
         medmnist.picture(f"{flag}/3")
+
+
+def test_capitals_are_taken(tmp_path):
+    np.savez(tmp_path / "m.npz", val_images=np.zeros((2, 4, 4), np.uint8))
+    np.savez(tmp_path / "chestmnist.npz", test_images=np.zeros((2, 4, 4), np.uint8))
+    assert medmnist.picture(f"{tmp_path}/m.npz/VAL/1").shape == (4, 4)
+    assert medmnist.sample("ChestMNIST", 1, split="TEST", root=tmp_path).shape == (4, 4)
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("nodulemnist3d/1", "is a MedMNIST set of volumes"),
+        ("chestmnist/validation/1", "Did you mean 'val'"),
+        ("{}/m.npz/0", "it has: x.npy$"),
+    ],
+)
+def test_what_is_not_there_is_told_without_a_wrong_neighbour(tmp_path, address, told):
+    np.savez(tmp_path / "m.npz", x=np.zeros((2, 4, 4), np.uint8))
+    with pytest.raises(UserError, match=told) as caught:
+        medmnist.picture(address.format(tmp_path))
+    assert "derma" not in str(caught.value) or "pictures:" in str(caught.value)

@@ -117,7 +117,7 @@ def picture(address: str, *, cache: Path | None = None) -> np.ndarray:
     `FILE.npz/INDEX` and `FILE.npz/SPLIT/INDEX` are of an archive of your own. Raises `UserError`.
     """
     if found := FILE.fullmatch(address):
-        path, split = Path(found[1]).expanduser(), found[2] or "train"
+        path, split = Path(found[1]).expanduser(), (found[2] or "train").lower()
         if split not in SPLITS:
             raise unknown("MedMNIST split", split, SPLITS)
         _check_archive(path)
@@ -128,6 +128,8 @@ def picture(address: str, *, cache: Path | None = None) -> np.ndarray:
 
 def _no_flag(flag: str) -> UserError:
     """The error for a flag that isn't there, with the one suggested that was meant, where its name tells."""
+    if flag.lower().endswith("mnist3d"):
+        return UserError(f"{flag} is a MedMNIST set of volumes; those of pictures: {', '.join(sorted(MD5))}")
     error, name = unknown("MedMNIST flag", flag, MD5), re.sub("[^a-z]", "", flag.lower())
     said = [word for word in MEANT if word in name]
     if not said:
@@ -162,6 +164,7 @@ def sample(
     is downloaded into `cache` and must have the published checksum. Raises UserError for what does not exist, or is
     not an archive of uint8 pictures.
     """
+    flag, split = flag.lower() if flag.lower() in MD5 else flag, split.lower()
     if flag not in MD5:
         raise _no_flag(flag)
     if split not in SPLITS:
@@ -194,7 +197,7 @@ def read(path: Path, split: str, index: int, *, cure: str = "; delete it and dow
     try:
         with zipfile.ZipFile(path) as archive, warnings.catch_warnings(action="ignore"):
             if member not in archive.namelist():
-                raise UserError(f"{path} holds no {member}; it has: {archive.namelist()[:12]}")
+                raise UserError(f"{path} holds no {member}; it has: {', '.join(archive.namelist()[:12]) or 'nothing'}")
             with archive.open(member) as file:
                 version = np.lib.format.read_magic(file)
                 if version == (1, 0):
