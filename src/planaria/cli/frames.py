@@ -74,21 +74,7 @@ def frames(
     from planaria.data.sound import left_out
 
     suffix = output.suffix.lower()
-    if suffix in (
-        ".png",
-        ".jpg",
-        ".jpeg",
-        ".bmp",
-        ".apng",
-        ".tif",
-        ".tiff",
-        ".avif",
-        ".mov",
-        ".m4v",
-        ".mkv",
-        ".webm",
-        ".avi",
-    ):
+    if suffix in OTHERS:
         raise unknown("format", suffix, [*FILMS, "a folder"])
     if why := unwritable(output) if suffix in FILMS else "":
         raise UserError(f"{output} {why}")
