@@ -173,7 +173,7 @@ def test_unknown_engines_devices_and_lists(refused, model):
 
 
 def test_more_words_than_a_command_takes(refused):
-    assert "Unused" in refused("train", "grow", "nonsense")
+    assert "'nonsense' is not a setting" in refused("train", "grow", "nonsense")
     assert "rule.chanels" in refused("train", "grow", "rule.chanels=4")
 
 

@@ -110,8 +110,11 @@ def test_settings_that_are_typed(word, hint):
         (["train", "grow", "--learning-rate=3"], "Did you mean --train.lr?"),
         (["train", "quick", "--loss", "mse"], "Did you mean 'l2'?"),
         (["run", "lizard", "--iterations", "5"], "Did you mean --steps?"),
+        (["train", "grow", "ephocs=3"], "Did you mean 'train.steps'?"),
+        (["list", "models"], "Did you mean 'gallery'?"),
+        (["list", "sims"], "Did you mean 'simulators'?"),
         (["train", "texture_synthesis"], "Did you mean 'texture'?"),
-        (["play", "sim:reaction_diffusion"], "Did you mean 'gray-scott'?"),
+        (["run", "sim:reaction_diffusion"], "Did you mean 'gray-scott'?"),
     ],
 )
 def test_options_and_names_that_are_typed(words, hint, capsys):
@@ -120,3 +123,15 @@ def test_options_and_names_that_are_typed(words, hint, capsys):
     assert said.endswith(f"{hint}\n")
     assert said.count("\n") == 1
     assert said.count("Did you mean") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["grow", "my lizard"], "'my lizard' is not a setting; write key=value, as in 'picture=my lizard'"),
+        (["video", "film.mp4"], "'film.mp4' is not a setting; write key=value, as in frames=film.mp4"),
+    ],
+)
+def test_a_picture_without_its_key_is_told_how_it_is_written(words, told, capsys):
+    assert main(["train", *words]) == 2
+    assert capsys.readouterr().err == f"planaria: {told}\n"

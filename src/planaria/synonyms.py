@@ -190,7 +190,7 @@ def nearest(name: object, have: Iterable[object]) -> str | None:
         other: names[ours] for other, every in _NAMES.items() for ours in every if ours in names and len(other) >= SURE
     }
     known = leaf in _NAMES or leaf in _MEANT  # a word with a meaning of its own means nothing that only looks alike
-    for words, likeness in ((names, 0.8), (leaves, 0.8), (others, 0.85), (names, 1 if known else 0.6)):
+    for words, likeness in ((names, 0.8), (leaves, 0.8), (others, 0.83), (names, 1 if known else 0.6)):
         if near := get_close_matches(asked if words is names else leaf, list(words), 1, likeness):
             return words[near[0]]
     return None

@@ -318,3 +318,9 @@ def test_what_is_none_of_ours_is_told_for_what_it_is(tmp_path, data, told):
         open_image(tmp_path / "cat.png")
     assert f"is {told}" in str(caught.value)
     assert not re.search("drawn|can't be read", str(caught.value))
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_no_name_is_no_folder(name):
+    with pytest.raises(UserError, match="no picture .*; give a picture file"):
+        open_image(name)

@@ -270,5 +270,5 @@ def test_what_an_engine_cannot_do_is_said():
         run(torch.nn.Identity(), torch.zeros(1, 16, 8, 8), 1, engine="sparse")
     with pytest.raises(UserError, match="negative"):
         run(Rule(), torch.zeros(1, 16, 8, 8), -1)
-    with pytest.raises(UserError, match="device 'cudaa' can't be used here"):
+    with pytest.raises(UserError, match="device 'cudaa' can't be used here .no such device; they are called cpu, cuda"):
         device_of("cudaa")

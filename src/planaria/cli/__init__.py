@@ -2,6 +2,7 @@
 
 import io
 import os
+import shlex
 import sys
 import traceback
 import warnings
@@ -190,7 +191,11 @@ def _train_app(what: str, words: Sequence[str]) -> int:
 def _prompted(config: Any, words: Sequence[str]) -> Any:
     """`config` with the `words` that are no key=value as what its task is asked for, where it takes some."""
     if words and not hasattr(config, "prompts"):
-        raise UserError(f"Unused: {words[0]!r} is no setting; write key=value")
+        from planaria.recipes import SOURCES
+
+        wanted = next((key for key in SOURCES if hasattr(config, key)), "")
+        such = f", as in {shlex.quote(f'{wanted}={words[0]}')}" if wanted else ""
+        raise UserError(f"{words[0]!r} is not a setting; write key=value{such}")
     return replace(config, prompts=tuple(words)) if words else config
 
 

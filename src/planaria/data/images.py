@@ -98,6 +98,8 @@ def open_image(source: str | Path, pixels: int = 512, *, cache: Path | None = No
         return builtin.draw(source, min(pixels, builtin.MOST))
     if emoji.is_emoji(source):
         return emoji.render(source, pixels)
+    if not source.strip():
+        raise _missing(Path(), source)
     path, frame = _split_frame(source)
     return _open_file(Path(path), source, frame, pixels)
 

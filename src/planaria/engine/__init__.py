@@ -152,5 +152,7 @@ def device_of(name: str) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as e:
         reason = str(e).splitlines()[0]
+        if "device string" in reason:  # which goes on with a list of devices that few have heard of
+            reason = "no such device; they are called cpu, cuda, cuda:1, mps"
         raise UserError(f"device {name!r} can't be used here ({reason}); try: auto, cpu") from None
     return device
