@@ -18,6 +18,11 @@ HEAD = 1024
 """First bytes of a file that tell what it is."""
 
 _LINK = "use the raw link, which gives the file itself"
+_MSGPACK = (  # a map whose first name is as long as it says, and printable
+    rb"(?:[\x81-\x8f]|\xde..|\xdf....)(?:"
+    + b"|".join(b"\\x%02x[ -~]{%d}" % (0xA0 + n, n) for n in range(1, 32))
+    + rb"|\xd9.[ -~]{32})"
+)
 _BYTES: tuple[tuple[bytes, str], ...] = (  # of these, the first that fits: regular expressions on the first bytes
     (rb"\x89PNG\r\n", "a PNG picture"),
     (rb"(?:\x89|\xef\xbf\xbd)PNG[\r\n]{1,3}\x1a", "a PNG picture that was sent as text, and broke: fetch it again"),
@@ -47,7 +52,7 @@ _BYTES: tuple[tuple[bytes, str], ...] = (  # of these, the first that fits: regu
     (rb"....TFL3", "a TensorFlow Lite model"),
     (rb".{5}\0{3}\s*\{", "a safetensors file"),
     (rb"\x08[\x01-\x20](?:\x12.[ -~]|\x1a.[ -~]|\x3a[\x80-\xff]|\x42)", "an ONNX graph"),
-    (rb"(?:[\x81-\x8f]|\xde..|\xdf....)(?:[\xa1-\xbf]|\xd9.)[ -~]", "a msgpack file, as flax writes"),
+    (_MSGPACK, "a msgpack file, as flax writes"),
     (
         rb"\x1f\x8b|BZh[1-9]|\xfd7zXZ\0|\x28\xb5\x2f\xfd|7z\xbc\xaf|Rar!\x1a|.{257}ustar",
         "a packed file: unpack it first",

@@ -127,7 +127,7 @@ def test_the_command(weights, tmp_path, monkeypatch, capsys):
     assert main(["export", "pencil.safetensors", "page.html"]) == 0
     assert main(["import", theirs, "-o", "pencil.safetensors"]) == 2
     assert "is there already" in capsys.readouterr().err
-    assert main(["play", theirs]) == 2
+    assert main(["show", theirs]) == 2
     assert "planaria import" in capsys.readouterr().err
     assert main(["list", "origins"]) == 0
     assert "CC-BY-4.0" in capsys.readouterr().out

@@ -19,6 +19,7 @@ from planaria.cli import main
 from planaria.errors import UserError
 from planaria.store import origins
 
+COPIED = {"fc0.weight": (20, 48), "fc0.bias": (20,), "fc1.weight": (16, 20)}
 EDITING = {
     "w1.weight": (90, 72, 1, 1), "w1.bias": (90,), "w2.weight": (90, 90, 1, 1), "w2.bias": (90,),
     "w3.weight": (9, 90, 1, 1), "w3.bias": (9,),
@@ -55,10 +56,59 @@ def test_an_automaton_within_something_else(tmp_path, wrap):
         assert torch.equal(mine, theirs)
 
 
-def test_of_two_automata_none_is_chosen(tmp_path):
-    torch.save({"model": drawn(CHEST), "ema": drawn(CHEST)}, tmp_path / "two_sobel.pt")
-    with pytest.raises(UserError, match="of no origin that planaria knows; it holds model.update_module"):
-        origins.load(tmp_path / "two_sobel.pt")
+def test_of_two_automata_a_person_chooses_one(tmp_path):
+    path = tmp_path / "two_sobel.pt"
+    ours, theirs = drawn(CHEST), {name: -v for name, v in drawn(CHEST).items()}
+    torch.save({"model": ours, "ema": theirs, "optimizer": {"state": {0: {"exp_avg": torch.zeros(9)}}}}, path)
+    with pytest.raises(UserError, match=r"holds 2 automata; choose one: --net NAME, of ema, model$"):
+        origins.load(path)
+    with pytest.raises(UserError, match=r"unknown automaton 'modle'; have: ema, model\. Did you mean 'model'\?"):
+        origins.load(path, net="modle")
+    mine, other = (origins.load(path, net=name).rule.weights[0] for name in ("model", "ema"))
+    assert torch.equal(mine, -other)
+
+
+def test_what_nearly_is_one_is_told_how_it_differs(tmp_path):
+    path = tmp_path / "x.pth"
+    for tensors, says in (
+        (COPIED | {"steps.weight": (3, 3)}, "; nearest is chenmingxiang110, but it has steps.weight besides; what"),
+        (COPIED | {"fc1.weight": (3, 20)}, "; nearest is chenmingxiang110, but fc0.weight reads 48 numbers"),
+        (
+            {"0.weight": (20, 48), "0.bias": (20,), "2.weight": (16, 20)},
+            "; if johnromanelis wrote it, say so: --from",
+        ),
+        ({"conv.weight": (4, 3)}, "it holds conv.weight 4x3; what can be read: planaria list origins"),
+        ({"a\nb" + "c" * 90: (4, 3)}, r"it holds a\?b" + "c" * 57 + " 4x3; what"),
+    ):
+        torch.save(drawn(tensors), path)
+        with pytest.raises(UserError, match=says) as error:
+            origins.load(path)
+        assert len(str(error.value)) < 400 + len(str(path))
+
+
+@pytest.mark.parametrize(
+    ("thing", "says"),
+    [
+        (torch.zeros(3, 3), r"it holds a tensor without a name, 3x3; what"),
+        ({"fc0.weight": torch.zeros(3, 3, dtype=torch.int8)}, "holds floating point; fc0.weight is int8$"),
+        ({"fc0.weight": torch.zeros(3, 3, dtype=torch.complex64)}, "of a kind that planaria doesn't read .*Complex"),
+        ({"fc0.weight": torch.zeros(3, 3).to(torch.float8_e5m2)}, "of a kind that planaria doesn't read .*Untyped"),
+    ],
+    ids=["bare", "whole", "complex", "eighths"],
+)  # fmt: skip
+def test_tensors_that_are_no_weights(tmp_path, thing, says):
+    torch.save(thing, tmp_path / "x.pth")
+    with pytest.raises(UserError, match=says):
+        origins.load(tmp_path / "x.pth")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
+def test_what_is_there_but_no_file_is_told(tmp_path):
+    os.mkfifo(tmp_path / "pipe.pth")
+    (tmp_path / "link.pth").symlink_to(tmp_path / "gone.pth")
+    for name, says in (("pipe", "pipe.pth: not a regular file$"), ("link", "link.pth: a link that leads nowhere$")):
+        with pytest.raises(UserError, match=says):
+            origins.load(tmp_path / f"{name}.pth")
 
 
 @pytest.mark.parametrize("name", ["chest_sobel.ckpt", "chest_sobel.pth.tar", "chest_sobel", "chestSobel (1).PT"])

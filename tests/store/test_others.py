@@ -17,6 +17,7 @@ from planaria.cli import main
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule
 from planaria.errors import UserError
+from planaria.files import what_it_really_is
 from planaria.store import origins
 
 COPIED = {"fc0.weight": (20, 48), "fc0.bias": (20,), "fc1.weight": (16, 20)}
@@ -67,7 +68,7 @@ def test_what_is_no_file_of_weights_is_told(tmp_path, capsys, name, data, says):
     assert main(["import", str(tmp_path / name), "-o", str(tmp_path / "o.safetensors")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert says in line
-    assert main(["play", str(tmp_path / name)]) == 2
+    assert main(["show", str(tmp_path / name)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert says in line or "a pickle could run code" in line
 
@@ -143,11 +144,18 @@ def test_a_bin_that_torch_wrote_is_read(tmp_path):
     assert origins.load(tmp_path / "pytorch_model.bin").card["origin"]["from"] == "chenmingxiang110"
 
 
-def test_of_an_automaton_and_its_average_none_is_chosen(tmp_path):
+def test_of_an_automaton_and_its_average_a_person_chooses_one(tmp_path):
     t = drawn(COPIED)
-    torch.save(t | {f"ema.{name}": v for name, v in t.items()}, tmp_path / "two.pth")
-    with pytest.raises(UserError, match="of no origin that planaria knows; it holds fc0.weight"):
+    torch.save(t | {f"ema.{name}": 2 * v for name, v in t.items()}, tmp_path / "two.pth")
+    with pytest.raises(UserError, match=r"holds 2 automata; choose one: --net NAME, of 0, ema$"):
         origins.load(tmp_path / "two.pth")
+    first, average = (origins.load(tmp_path / "two.pth", net=name).rule.weights[0] for name in ("0", "ema"))
+    assert torch.equal(2 * first, average)
+
+
+def test_noise_is_no_msgpack():
+    assert what_it_really_is(bytes.fromhex("8da949346e45cdd2f74be616c1095bc8")) == ""
+    assert what_it_really_is(b"\xde\0\x11\xa6params\x81").startswith("a msgpack file")
 
 
 TAUGHT = {"update_network.0.weight": (128, 48, 1, 1), "update_network.0.bias": (128,)} | {

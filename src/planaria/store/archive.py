@@ -20,7 +20,7 @@ from torch import Tensor
 from planaria.errors import UserError
 from planaria.store import HEADER_LIMIT
 from planaria.store.opcodes import Placed, Storage, Thing, walk
-from planaria.store.others import mistaken
+from planaria.store.others import absent, mistaken
 
 MOST_BYTES = 4_000_000_000
 """Of an archive, and of all its tensors taken together."""
@@ -105,7 +105,7 @@ def _opened(path: Path) -> Iterator[tuple[io.BufferedIOBase, zipfile.ZipFile | N
     """A file, and the zip that it is, if it is one; whatever is wrong with it is a `UserError`."""
     try:
         if not path.is_file():
-            raise mistaken(path, f"no file {str(path)!r}")
+            raise absent(path)
         with _Bounded(path) as file:
             if file.read(4) == b"PK\x03\x04":
                 with zipfile.ZipFile(file) as packed:

@@ -99,6 +99,10 @@ class _Named:
     name: str
 
 
+class _Unread(ValueError):
+    """Something that torch writes and planaria doesn't read, in words."""
+
+
 def walk(data: io.BytesIO, source: str, storages: dict[str, Storage], *, things: bool = False) -> object:
     """What the next pickle in `data` holds: dicts, lists, tuples, plain values, `Storage` and `Placed`.
 
@@ -110,6 +114,8 @@ def walk(data: io.BytesIO, source: str, storages: dict[str, Storage], *, things:
         return _walk(data, source, storages, things)
     except UserError:
         raise
+    except _Unread as e:
+        raise UserError(f"{source}: {e}") from None
     except (ValueError, IndexError, KeyError, TypeError, OverflowError):
         raise UserError(f"{source}: truncated or damaged (its pickle makes no sense)") from None
 
@@ -233,10 +239,13 @@ def _storage(told: object) -> Storage:
     word, kind, key, _, count, *rest = _values(told, 5, 6)
     if word != "storage" or not isinstance(kind, _Named):
         raise ValueError("no storage")
+    dtype = DTYPES.get(kind.name.rpartition(".")[2])
+    if dtype is None:
+        raise _Unread(f"holds numbers of a kind that planaria doesn't read ({kind.name[:80]})")
     start, length = 0, _number(count)
     if rest and rest[0] is not None:
         _, start, length = _values(rest[0], 3, 3)
-    storage = Storage(_text(key), DTYPES[kind.name.rpartition(".")[2]], _number(count), _number(start), _number(length))
+    storage = Storage(_text(key), dtype, _number(count), _number(start), _number(length))
     if storage.start + storage.length > storage.count:
         raise ValueError("a view of more than there is")
     return storage

@@ -27,6 +27,15 @@ def mistaken(path: Path, why: str) -> UserError:
     return UserError(f"{why}; it is {words}" if words else why)
 
 
+def absent(path: Path) -> UserError:
+    """An error for a `path` at which no regular file is, that says what is there instead."""
+    if path.is_symlink() and not path.exists():
+        return UserError(f"{path}: a link that leads nowhere")
+    if path.exists() and not path.is_dir():
+        return UserError(f"{path}: not a regular file")
+    return mistaken(path, f"no file {str(path)!r}")
+
+
 def told(path: Path) -> str:
     """What a file is and what to do about it, to follow "it is"; "" where no more is known than its name says."""
     try:

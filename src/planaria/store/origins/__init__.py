@@ -14,13 +14,14 @@ from typing import Any
 
 from torch import Tensor
 
+from planaria.commands import command
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule
 from planaria.errors import UserError, unknown
 from planaria.store.origins.families import FAMILIES, Family
 from planaria.store.origins.licences import code_licence, licence
 from planaria.store.origins.readers import described, read
-from planaria.store.others import mistaken
+from planaria.store.others import told
 
 MOST_WRAPPED, LONGEST_NAME = 8, 80
 """Automata in one checkpoint; letters of a name."""
@@ -44,8 +45,8 @@ def names() -> list[str]:
 
 
 def about() -> dict[str, str]:
-    """Origin -> a line on what its files are, and the licence of its code."""
-    return {name: f"{FAMILIES[name].about}; {code_licence(FAMILIES[name].code)}" for name in names()}
+    """Origin -> a line on what its files are and hold, and the licence of its code."""
+    return {name: f"{f.about}: {f.wants}; {code_licence(f.code)}" for name, f in sorted(FAMILIES.items())}
 
 
 def load(path: str | Path, origin: str = "", *, kernel: str = "", net: str = "") -> Imported:
@@ -59,9 +60,8 @@ def load(path: str | Path, origin: str = "", *, kernel: str = "", net: str = "")
     if origin and origin not in FAMILIES:
         raise unknown("origin", origin, FAMILIES)
     kind, tensors = read(path, net)
-    if net and not any(name.startswith("tiles.") for name in tensors):
-        raise UserError(f"{path} holds one automaton: leave out {net!r}")
-    tensors = _unwrapped(tensors, kind, origin)
+    if not any(name.startswith("tiles.") for name in tensors):
+        tensors = _chosen(path, _unwrapped(tensors, kind, origin), net)
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     fits = [name for name, family in FAMILIES.items() if not family.unlike(shapes, kind)]
     if not origin:
@@ -102,9 +102,24 @@ def _told(path: Path, tensors: Mapping[str, Tensor], kind: str, fits: Sequence[s
             f"{path}: {tied} normalises over a grid of {shape}, as GENCA's layers do: each cell would need to know "
             "all others, so no rule that cells run can be made of it"
         )
-    known = "; ".join(f"{name} ({family.wants})" for name, family in sorted(FAMILIES.items()))
-    words = f"{path}: of no origin that planaria knows; it holds {described(tensors)}. Known are: {known}"
-    raise mistaken(path, words) if kind == ".bin" else UserError(words)
+    words = f"{path}: of no origin that planaria knows"
+    if kind == ".bin" and (really := told(path)):
+        raise UserError(f"{words}; it is {really}")
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    words += f"; it holds {described(tensors)}{_nearest(shapes, kind)}"
+    raise UserError(f"{words}; what can be read: {command('list', 'origins')}")
+
+
+def _nearest(shapes: Mapping[str, tuple[int, ...]], kind: str) -> str:
+    """The origin that a file is nearly of, and what speaks against it; or one that only a person can tell."""
+    for name, family in FAMILIES.items():
+        if kind not in family.suffixes:
+            continue
+        if family.unmarked and not family.unlike(shapes, kind, asked=True):
+            return f"; if {name} wrote it, say so: --from {name}"
+        if not family.unmarked and family.keys and family.keys[0][0] in shapes:
+            return f"; nearest is {name}, but {family.unlike(shapes, kind)}"
+    return ""
 
 
 def _instead(tensors: Mapping[str, Tensor], fits: Sequence[str]) -> str:
@@ -122,38 +137,50 @@ def _tied(tensors: Mapping[str, Tensor]) -> str:
     return ""
 
 
-def _unwrapped(tensors: dict[str, Tensor], kind: str, origin: str) -> dict[str, Tensor]:
-    """The tensors of the one automaton among others: that of a checkpoint, or inside another module.
+def _chosen(path: Path, found: Mapping[str, dict[str, Tensor]], net: str) -> dict[str, Tensor]:
+    """The automaton called `net` of those in a file; the only one where nothing is called for."""
+    if len(found) == 1:
+        if net:
+            raise UserError(f"{path} holds one automaton: leave out {net!r}")
+        return next(iter(found.values()))
+    names = [name or "0" for name in found]
+    if net in names:
+        return list(found.values())[names.index(net)]
+    if net:
+        raise unknown("automaton", net[:LONGEST_NAME], names)
+    raise UserError(f"{path} holds {len(names)} automata; choose one: --net NAME, of {', '.join(names)}")
+
+
+def _unwrapped(tensors: dict[str, Tensor], kind: str, origin: str) -> dict[str, dict[str, Tensor]]:
+    """The automata among a file's tensors, that of a checkpoint or inside another module, by how their names began.
 
     Of the families that know some, `origin` is asked first. They are left as they are where one knows them already,
-    and where none or several are in there.
+    and where none are in there.
     """
     marked = {name: family for name, family in FAMILIES.items() if not family.unmarked}
     for families in ([marked[origin]] if origin in marked else []), list(marked.values()):
-        found = _within(tensors, kind, families)
-        if found is not None:
+        if found := _within(tensors, kind, families):
             return found
-    return tensors
+    return {"": tensors}
 
 
-def _within(tensors: dict[str, Tensor], kind: str, families: Sequence[Family]) -> dict[str, Tensor] | None:
-    """The one automaton of these `families` behind the same beginning of names; None where there is not one."""
+def _within(tensors: dict[str, Tensor], kind: str, families: Sequence[Family]) -> dict[str, dict[str, Tensor]]:
+    """The automata of these `families`, by the beginning of their names in the file; "" where they have none."""
 
     def fits(some: Mapping[str, Tensor]) -> bool:
         shapes = {name: tuple(tensor.shape) for name, tensor in some.items()}
         return any(not family.unlike(shapes, kind) for family in families)
 
     if fits(tensors):
-        return tensors
+        return {"": tensors}
     firsts = {keys[0][0] for family in families for keys in (family.keys, family.aliases) if keys}
     begins = {at for name in tensors for first in firsts if (at := name.removesuffix(first)) != name}
     begins = tuple(sorted(at for at in begins if at and at[-1] in SEPARATORS))
     if len(begins) > MOST_WRAPPED:
-        return None
-    inner = [{n.removeprefix(at): t for n, t in tensors.items() if n.startswith(at)} for at in begins]
+        return {}
     outer = {n: t for n, t in tensors.items() if not n.startswith(begins)}
-    found = [some for some in (outer, *inner) if fits(some)]
-    return found[0] if len(found) == 1 else None
+    inner = {at[:-1]: {n.removeprefix(at): t for n, t in tensors.items() if n.startswith(at)} for at in begins}
+    return {at: some for at, some in {"": outer, **inner}.items() if fits(some)}
 
 
 def named(stem: str, net: str = "") -> str:

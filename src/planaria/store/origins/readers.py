@@ -18,13 +18,15 @@ from planaria.files import HEAD, open_regular, what_it_really_is
 from planaria.store import KEY
 from planaria.store.archive import open_archive
 from planaria.store.origins import google
-from planaria.store.others import mistaken
+from planaria.store.others import absent, mistaken
 
 MOST_BYTES = 64_000_000
 """Of a file: a published automaton takes a hundred kilobytes."""
 MOST_JSON = 8_000_000
 """Of JSON, which may take thirty times its bytes when read; the largest published, of 133 textures, has a million."""
 MOST_NUMBERS = 16_000_000
+LONGEST_SHOWN = 60
+"""Letters of a tensor's name in a line."""
 WIDEST = 65_536
 """Inputs or outputs of a layer."""
 
@@ -39,7 +41,7 @@ def read(path: Path, net: str = "") -> tuple[str, dict[str, Tensor]]:
     """
     try:
         if not path.is_file():
-            raise mistaken(path, f"no file {str(path)!r}")
+            raise absent(path)
         with open_regular(path) as file:
             size, head = os.fstat(file.fileno()).st_size, file.read(HEAD)
         kind = _kind(path, head)
@@ -57,7 +59,7 @@ def read(path: Path, net: str = "") -> tuple[str, dict[str, Tensor]]:
     archive = open_archive(path, modules=True)
     if sum(placed.count for placed in archive.tensors.values()) > MOST_NUMBERS:
         raise _too_many(path)
-    return kind, {name: t.float() for name, t in archive.read().items() if t.is_floating_point()}
+    return kind, _floats(path, archive.read())
 
 
 def _kind(path: Path, head: bytes) -> str:
@@ -80,7 +82,17 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
             tensors = {name: file.get_tensor(name) for name in names}
     except safetensors.SafetensorError as e:
         raise UserError(f"{path}: truncated or damaged ({str(e).splitlines()[0]})") from None
-    return {name: t.float() for name, t in tensors.items() if t.is_floating_point()}
+    return _floats(path, tensors)
+
+
+def _floats(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Those of floating point, as float32. Raises `UserError` where there are tensors, but none of those."""
+    found = {name: t.float() for name, t in tensors.items() if t.is_floating_point()}
+    if tensors and not found:
+        name, first = next(iter(tensors.items()))
+        kind = str(first.dtype).removeprefix("torch.")
+        raise UserError(f"{path}: none of its tensors holds floating point; {_shown(name)} is {kind}")
+    return found
 
 
 def _too_many(path: Path) -> UserError:
@@ -91,9 +103,15 @@ def described(tensors: Mapping[str, Tensor]) -> str:
     """What a file holds, in a few words."""
     if not tensors:
         return "no tensors"
-    told = [f"{name} {'x'.join(map(str, t.shape)) or 'one number'}" for name, t in list(tensors.items())[:6]]
+    told = [f"{_shown(name)} {'x'.join(map(str, t.shape)) or 'one number'}" for name, t in list(tensors.items())[:6]]
     more = f" and {len(tensors) - 6} more" if len(tensors) > 6 else ""
     return ", ".join(told) + more
+
+
+def _shown(name: str) -> str:
+    """A tensor's name as it can stand in a line."""
+    plain = "".join(c if c.isprintable() else "?" for c in name)
+    return plain[:LONGEST_SHOWN] or "a tensor without a name,"
 
 
 def _numbers(path: Path, size: int) -> dict[str, Tensor]:
