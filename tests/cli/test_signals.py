@@ -66,3 +66,25 @@ def test_handlers_are_put_back(tmp_path):
     with pytest.raises(KeyboardInterrupt), signals.heard():
         signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_what_a_library_makes_of_an_interrupt_is_the_interrupt(monkeypatch, capsys):
+    def importing(_: str):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise RuntimeError("Error calling __set_name__") from None
+
+    monkeypatch.setattr("planaria.recipes.find", importing)
+    assert main(["train", "grow"]) == 130
+    assert capsys.readouterr().err == "planaria: interrupted\n"
+
+
+def test_an_error_after_a_gentle_signal_is_not_hidden():
+    def stopped_on_a_full_disk():
+        with signals.heard() as stop, stop.gently():
+            signal.raise_signal(signal.SIGTERM)
+            raise ValueError("a full disk")
+
+    with pytest.raises(ValueError, match="a full disk"):
+        stopped_on_a_full_disk()

@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names may be no text
     try:
-        with _plain_warnings():
+        with heard(["SIGINT"]), _plain_warnings():
             if len(words) > 1 and words[0] == "train" and not words[1].startswith("-"):
                 return _train_app(words[1], words[2:])
             return _call(_app(), words)

@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
@@ -13,6 +13,8 @@ class Stop:
 
     def __init__(self) -> None:
         self.asked = False
+        self.interrupted = False
+        """Whether a `KeyboardInterrupt` was raised."""
         self._gentle = False
 
     @contextmanager
@@ -27,22 +29,29 @@ class Stop:
     def note(self, number: int, frame: object) -> None:  # noqa: ARG002
         """A signal has come."""
         if self.asked or not self._gentle:
-            self.asked = True
+            self.asked = self.interrupted = True
             raise KeyboardInterrupt
         self.asked = True
 
 
 @contextmanager
-def heard() -> Iterator[Stop]:
-    """Every signal that ends a command as a `KeyboardInterrupt`; one that is ignored, as under nohup, stays so."""
+def heard(names: Sequence[str] = SIGNALS) -> Iterator[Stop]:
+    """Every signal that ends a command as a `KeyboardInterrupt`; one that is ignored, as under nohup, stays so.
+
+    What a library makes of the interrupt, such as an import that fails, is the interrupt again.
+    """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
     before = {s: signal.signal(s, stop.note) for s in numbers if signal.getsignal(s) is not signal.SIG_IGN}
     try:
         yield stop
+    except Exception as e:
+        if stop.interrupted:
+            raise KeyboardInterrupt from e
+        raise
     finally:
         for s, handler in before.items():
             signal.signal(s, handler)
