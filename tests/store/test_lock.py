@@ -122,3 +122,20 @@ def test_what_is_no_place_for_a_run_is_one_line(tmp_path):
     for folder in (tmp_path / "file" / "a", tmp_path / "odd"):
         with pytest.raises(UserError, match="can't write"):
             lock.take(folder)
+
+
+def test_what_is_in_the_way_of_a_lock_is_named(tmp_path):
+    for name in ("folder", "link", "nowhere"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "folder" / lock.NAME).mkdir()
+    (tmp_path / "link" / lock.NAME).symlink_to(tmp_path / "victim")
+    (tmp_path / "victim").touch()
+    (tmp_path / "nowhere").rmdir()
+    (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
+    for name, says in (
+        ("folder", r"\.lock is a folder; remove it$"),
+        ("link", r"\.lock is a link; remove it$"),
+        ("nowhere", "nowhere is a link that leads nowhere; remove it$"),
+    ):
+        with pytest.raises(UserError, match=says):
+            lock.take(tmp_path / name)

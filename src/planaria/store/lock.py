@@ -104,7 +104,7 @@ class Hold:
             raise Busy(f"{self.folder} is being trained by another process; {started}") from None
         except OSError as e:
             if e.errno not in UNLOCKABLE:
-                raise UserError(f"can't write {self.folder}: {e.strerror or e}") from e
+                raise UserError(_unlockable(self.folder, e)) from e
             (self.folder / NAME).unlink(missing_ok=True)
             warnings.warn(f"{self.folder} is on a file system without locks: start no second training", stacklevel=4)
         return lock
@@ -144,6 +144,16 @@ def guard(folder: Path) -> bool:
     if hold is not None:
         hold.demand()
     return hold is not None
+
+
+def _unlockable(folder: Path, error: OSError) -> str:
+    """Why no training can have a folder, in a line."""
+    for path in (folder, folder / NAME):
+        if path.is_symlink() and (path.name == NAME or not path.exists()):
+            return f"can't write {folder}: {path} is a link{'' if path.exists() else ' that leads nowhere'}; remove it"
+    if (folder / NAME).is_dir():
+        return f"can't write {folder}: {folder / NAME} is a folder; remove it"
+    return f"can't write {folder}: {error.strerror or error}"
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
