@@ -244,7 +244,7 @@ def test_a_header_that_names_no_format(path, text):
         ({"rule": None}, "damaged: its header has no [rule]"),
         ({"layout": []}, "damaged: its header has no [layout]"),
         ({"rule": {"chanels": 6}}, "a.safetensors [rule]: 'chanels'; have"),
-        ({"rule": {"channels": 10**400}}, "at most 4096 channels"),
+        ({"rule": {"channels": 10**400}}, "at most 4096 chan"),
         ({"rule": {"channels": 1e400}}, "channels can't be inf"),
         ({"rule": {"hidden": [[1]]}}, "hidden can't be [1]"),
         ({"rule": {"hidden": [1] * 100_000}}, "hidden takes at most 256 values, got 100000"),
@@ -371,3 +371,18 @@ def test_a_card_that_nobody_could_write_again(path, odd):
     safetensors.torch.save_file({"a": torch.ones(3)}, path, {"planaria": f'{{"format": 1, "card": {odd}}}'})
     with pytest.raises(UserError, match="damaged: its card holds"):
         store.card(path)
+
+
+@pytest.mark.parametrize(
+    ("part", "wrong", "says"),
+    [("rule", {"filters": ["sobbel"]}, "unknown filter 'sobbel'"), ("rule", {"channels": 10**9}, "at most 4096 chan"),
+     ("layout", {"kind": "x"}, "layout")],
+)  # fmt: skip
+def test_settings_in_a_header_that_make_no_rule_name_the_file(tmp_path, part, wrong, says):
+    path = tmp_path / "a.safetensors"
+    store.save(path, Rule(), Layout())
+    header = store.read_header(path)
+    store.write_tensors(path, store.read_tensors(path), {**header, part: {**header[part], **wrong}})
+    with pytest.raises(UserError, match=f"{path}.*{says}") as error:
+        store.load(path)
+    assert len(str(error.value).splitlines()) == 1

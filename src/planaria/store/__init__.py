@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import safetensors
 import safetensors.torch
@@ -33,9 +33,13 @@ START = "start"
 LONGEST_START, MOST_START = 4096, 1_000_000_000
 """Frames of a start, or cells on its side; and numbers that the states of all its frames hold."""
 HEADER_LIMIT = 10_000_000
+USUAL_GRID = (72, 72)
+"""Rows and columns of a grid, where a card doesn't say."""
 DTYPES = ("F64", "F32", "F16", "BF16")
 
 _swept: set[Path] = set()
+
+T = TypeVar("T")
 
 
 def save(
@@ -68,9 +72,7 @@ def load(path: str | Path, *, device: torch.device | None = None) -> tuple[Rule,
     """
     path = model_path(path)
     header = read_header(path)
-    source = str(path)
-    config = parse(RuleConfig, (_part(header, "rule", source), f"{source} [rule]"))
-    layout = parse(Layout, (_part(header, "layout", source), f"{source} [layout]"))
+    config, layout = _settings(RuleConfig, path, header, "rule"), _settings(Layout, path, header, "layout")
     if layout.channels != config.channels:
         raise UserError(f"{path}: damaged: the layout has {layout.channels} channels, the rule {config.channels}")
     with _opened(path) as f:
@@ -97,7 +99,7 @@ def start(path: str | Path) -> Tensor | None:
     """
     path = model_path(path)
     header = read_header(path)
-    layout = parse(Layout, (_part(header, "layout", str(path)), f"{path} [layout]"))
+    layout = _settings(Layout, path, header, "layout")
     with _opened(path) as f:
         if START not in f.keys():  # noqa: SIM118
             return None
@@ -117,13 +119,13 @@ def card(path: str | Path) -> dict[str, Any]:
     try:
         json.dumps(told, ensure_ascii=False, allow_nan=False).encode()
     except ValueError:
-        raise UserError(f"{path}: damaged: its card holds endless numbers or broken letters") from None
+        raise UserError(f"{path}: damaged: its card holds numbers without end, or text that can't be shown") from None
     return typed(told)
 
 
 def trained_size(path: str | Path) -> tuple[int, int]:
     """Rows and columns of the grid that a model was trained on; 72x72 where its card doesn't say."""
-    rows, columns = card(path).get("grid", (72, 72))
+    rows, columns = card(path).get("grid", USUAL_GRID)
     return rows, columns
 
 
@@ -236,6 +238,14 @@ def _opened(path: Path) -> Iterator[Any]:
         raise UserError(f"can't read {path}: {e.strerror or e}") from e
     except safetensors.SafetensorError as e:
         raise mistaken(path, f"{path}: truncated or damaged ({str(e).splitlines()[0]})") from None
+
+
+def _settings(cls: type[T], path: Path, header: dict[str, Any], part: str) -> T:
+    """What a part of a file's header says, as settings of class `cls`; errors name the file."""
+    try:
+        return parse(cls, (_part(header, part, str(path)), f"{path} [{part}]"))
+    except UserError as e:
+        raise e if str(path) in str(e) else UserError(f"{path}: damaged: {e}") from None
 
 
 def _part(header: dict[str, Any], name: str, source: str) -> dict[str, Any]:

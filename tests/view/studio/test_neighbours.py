@@ -22,7 +22,7 @@ def shown(folder) -> dict:
 @pytest.mark.parametrize(
     ("config", "says"),
     [("lr: " + ":".join(["1", *["59"] * 9000]), "a number of 27001 digits"), ("[" * 40_000, "too deeply nested"),
-     ("- a\n- list", "expected settings"), ("lr: .nan", "endless numbers"), ("a: !!int ''", "!!tag"),
+     ("- a\n- list", "expected settings"), ("lr: .nan", "numbers without end"), ("a: !!int ''", "!!tag"),
      ("\0", "not YAML")],
     ids=lambda text: text[:9],
 )  # fmt: skip
@@ -78,6 +78,23 @@ def test_links_out_of_the_runs_are_not_read(tmp_path):
         with place.listen("/ws/runs/a") as ear:
             assert json.loads(ear.recv(timeout=10))["state"] == "failed"
             assert place.inside.feed._channels["a"].newest.keys() <= {"status", "metrics", "files"}
+
+
+@pytest.mark.parametrize("file", ["status.json", "model.safetensors", "metrics.jsonl", "train.log"])
+@pytest.mark.parametrize("target", ["/etc/hosts", "gone", "itself"])
+def test_a_link_that_is_not_followed_is_told(tmp_path, file, target):
+    run = training(tmp_path / "runs" / "a")
+    (run / file).unlink(missing_ok=True)
+    (run / file).symlink_to(file if target == "itself" else target)
+    assert shown(tmp_path / "runs")["a"]["trouble"].startswith(f"{run / file}: a link that leads nowhere, or out of ")
+
+
+@pytest.mark.parametrize("text", ["", "[1]", '{"state": "running", "step": "x"}', "[" * 9000])
+def test_a_status_that_cannot_be_read_is_told(tmp_path, text):
+    run = training(tmp_path / "a")
+    assert shown(tmp_path)["a"]["trouble"] == ""
+    (run / "status.json").write_text(text)
+    assert "status.json: damaged; how far it is" in shown(tmp_path)["a"]["trouble"]
 
 
 def test_a_name_that_is_no_text_is_no_end(tmp_path):

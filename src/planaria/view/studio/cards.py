@@ -66,7 +66,7 @@ def of_settings(path: Path) -> dict[str, Any]:
         return {"trouble": str(e)}
     config = tellable(given)
     if given and not config:
-        return {"trouble": f"{path}: holds endless numbers or broken letters"}
+        return {"trouble": f"{path}: holds numbers without end, or text that can't be shown"}
     train = config.get("train")
     return {
         "task": str(config.get("task", ""))[:LONGEST_TEXT],
@@ -78,7 +78,7 @@ def of_settings(path: Path) -> dict[str, Any]:
 def of_model(path: Path) -> dict[str, Any]:
     """What a model's card says, or what is wrong with it."""
     try:
-        card, grid = store.card(path), store.trained_size(path)
+        card = store.card(path)
     except UserError as e:
         return {"trouble": str(e)}
     config, figures = card.get("config"), card.get("figures")
@@ -88,7 +88,7 @@ def of_model(path: Path) -> dict[str, Any]:
         "picture": source_of(config)[:LONGEST_TEXT] if isinstance(config, dict) else "",
         "step": _count(card.get("trained")),
         "figures": {str(k)[:LONGEST_TEXT]: n for k, v in pairs if (n := metrics.finite(v)) is not None},
-        "grid": list(grid),
+        "grid": list(card.get("grid", store.USUAL_GRID)),
         "model": True,
     }
 

@@ -127,7 +127,7 @@ class Runs:
         try:
             if plain == name:
                 return self._card(name, there)
-            wrong = "its name is no text; rename the folder"
+            wrong = "its name isn't readable text; rename the folder"
         except (FileNotFoundError, Refusal):
             return None
         except Exception as e:  # a fault of ours, or an odd file: of all runs, only this one must tell of it
@@ -155,10 +155,19 @@ class Runs:
         status = self._status(folder, there, about)
         about |= {k: v for k, v in vars(status).items() if k in ("state", "step", "steps", "loss", "note")}
         about["changed"] = max(status.time, *(_mtime(there.get(f)) for f in FILES))
-        odd = [f for f in READ if f in there and not stat.S_ISREG(there[f].st_mode)]
-        if odd:
-            about["trouble"] = f"{folder / odd[0]}: not a regular file"
+        about["trouble"] = self._odd(folder, there) or about["trouble"]
         return {**about, "name": name, "kind": "run", **self._looks(folder, there, status)}
+
+    def _odd(self, folder: Path, there: There) -> str:
+        """Which file of a run isn't read, or not as what it should be, and why; "" where all are well."""
+        for file in READ:
+            if file in there and not stat.S_ISREG(there[file].st_mode):
+                return f"{folder / file}: not a regular file"
+            if file not in there and os.path.islink(folder / file):  # noqa: PTH114  (5,000 runs have many)
+                return f"{folder / file}: a link that leads nowhere, or out of {self.folder}, which isn't followed"
+        if _has(there, live.STATUS) and self._read(folder, there, live.STATUS, _last_status) is None:
+            return f"{folder / live.STATUS}: damaged; how far it is, is told by its other files"
+        return ""
 
     def _read(self, folder: Path, there: There, file: str, read: Callable[[Path], T]) -> T | None:
         """What `read` finds in a file; None where it isn't there."""
