@@ -107,6 +107,13 @@ def test_a_resumed_run_must_be_the_same_run(tmp_path):
     assert [r.step for r in more.run()] == [13, 14, 15]
 
 
+def test_a_number_in_the_settings_may_stand_for_a_text(tmp_path):
+    session(tmp_path / "a", picture="text:5").close()
+    settings = tmp_path / "a" / "config.yaml"
+    settings.write_text(settings.read_text().replace("life: both", "life: 'both'").replace("size: 8", "size: '8'"))
+    session(tmp_path / "a", resume=True, picture="text:5").close()
+
+
 def test_a_run_from_before_there_was_a_setting_goes_on(tmp_path):
     folder = finished(tmp_path)
     told = read_yaml(folder / "config.yaml")

@@ -55,12 +55,18 @@ def find(what: str) -> Recipe:
     path = Path(what)
     if what in tasks.names():
         return Recipe(what, {}, "the task's defaults", "")
-    if path.is_dir() and (path / "config.yaml").exists():
+    try:
+        is_run, is_there = (path / "config.yaml").exists(), path.exists()
+    except (OSError, ValueError) as e:
+        raise UserError(f"can't read {what[:80]!r}: {getattr(e, 'strerror', None) or e}") from None
+    if is_run:
         return dataclasses.replace(_read(path / "config.yaml", path.name), folder=path)
     if path.suffix.lower() in (".yaml", ".yml"):
         return _read(path, path.stem)
     if what in shipped():
         return _read(shipped()[what], what)
+    if is_there or path.name != what:
+        raise UserError(f"no run or recipe {what!r}: a run is a folder with a config.yaml, a recipe a file .yaml")
     raise unknown("task or recipe", what, [*tasks.names(), *shipped(), "FILE.yaml", "runs/NAME"])
 
 

@@ -42,7 +42,11 @@ class Session:
 
     def __init__(self, folder: Path, task_name: str, config: TaskConfig, ranks: Ranks, *, resume: bool = False):
         self.folder, self.task_name, self.config, self.ranks = folder, task_name, config, ranks
-        if folder.exists() and not folder.is_dir():
+        try:
+            is_file = folder.exists() and not folder.is_dir()
+        except (OSError, ValueError) as e:
+            raise UserError(f"no run can be called {folder.name[:80]!r}: {getattr(e, 'strerror', None) or e}") from None
+        if is_file:
             raise UserError(f"{folder} is a file, so no run can be written there")
         self._hold = self._alone()
         try:
@@ -258,9 +262,10 @@ class Session:
         usual = _flat({"task": self.task_name, **to_dict(type(self.config)())})
         old, new = {**usual, **_flat(there)}, _flat(here)  # a run from before there was a setting did the usual
         for key in new:
-            if key not in FREE and old.get(key) != new[key]:
+            was, now = old.get(key), new[key]
+            if key not in FREE and was != now and str(was) != str(now):  # a person's 5 may stand for "5"
                 raise UserError(
-                    f"{self.folder} was trained with {key}={old.get(key)}, not {new[key]}; "
+                    f"{self.folder} was trained with {key}={was}, not {now}; "
                     "resume it with its own settings, or start another: --name NAME"
                 )
 
@@ -340,6 +345,6 @@ def folder_of(recipe: Recipe, config: TaskConfig, name: str | None, runs: Path) 
     if name is None and recipe.folder is not None:
         return recipe.folder
     name = name or name_for(recipe, config)
-    if Path(name).name != name or name in (".", ".."):
+    if Path(name).name != name or name in (".", "..") or "\0" in name:
         raise UserError(f"--name is the name of a folder in {runs}, so {name!r} won't do")
     return runs / name
