@@ -6,7 +6,7 @@ from planaria.console import printer
 from planaria.errors import missing_extra
 
 
-def studio(runs: Path = Path("runs"), /, *, port: int = 8770, host: str = "127.0.0.1", browser: bool = True) -> int:
+def studio(runs: Path = Path("runs"), *, port: int = 8770, host: str = "127.0.0.1", browser: bool = True) -> int:
     """Open the studio in the browser: every run and model, live training, start a new one.
 
     Parameters

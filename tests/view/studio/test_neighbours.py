@@ -163,8 +163,12 @@ def test_what_trains_is_counted_whoever_started_it(tmp_path, monkeypatch):
     training(tmp_path / "a")
     hold = lock.take(tmp_path / "b")
     (tmp_path / "b" / "config.yaml").touch()
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "config.yaml").touch()
     with pytest.raises(Refusal, match="2 trainings are running"):
-        trainings.resume("a")
+        trainings.resume("c")
+    with pytest.raises(Refusal, match="'b' is training already"):
+        trainings.resume("b")
     hold.release()
     with pytest.raises(Refusal, match="'a' is training already"):
         trainings.resume("a")

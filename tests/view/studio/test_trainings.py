@@ -228,3 +228,5 @@ def test_it_listens_on_this_machine_only(tmp_path, words, why, capsys):
     assert why in capsys.readouterr().err
     (tmp_path / "file").touch()
     assert main(["studio", str(tmp_path / "file"), "--port", "0"]) == 2
+    assert main(["studio", "--runs", str(tmp_path / "file")]) == 2
+    assert capsys.readouterr().err.count("the studio needs a folder of runs") == 2

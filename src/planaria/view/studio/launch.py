@@ -58,11 +58,11 @@ class Trainings:
             self._resume(name, steps)
 
     def _resume(self, name: str, steps: int | None) -> None:
-        self._check_room()
         folder = self.runs.run(name)
         card = self.runs.card("runs", name)
         if card["state"] in BUSY:
             raise Refusal(409, f"{name!r} is training already")
+        self._check_room()
         if steps is not None and not card["step"] < steps <= 10**9:
             raise Refusal(400, f"{name!r} has done {card['step']} iterations: ask for more", "steps")
         self._await_end(name)
