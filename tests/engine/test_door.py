@@ -155,6 +155,8 @@ for call in (
 import numpy as np
 many = pl.run(rule, x, np.int64(6), seed=torch.tensor(3), origin=np.array([1, 2]), dt=np.float32(0.5))
 print(torch.equal(many, pl.run(rule, x, 6, seed=3, origin=(1, 2), dt=0.5)))
+traced = torch.jit.trace(lambda x: pl.run(rule, x, 2), x, check_trace=False)
+print(torch.allclose(traced(x * 0.5), pl.run(rule, x * 0.5, 2), atol=1e-5))
 later = world(start=x.double())
 later.tick(np.int64(2))
 print(type(later.t), later.x.dtype)
@@ -164,8 +166,8 @@ print(type(later.t), later.x.dtype)
 def test_every_way_in_has_the_door():
     done = subprocess.run([sys.executable, "-c", CALLS], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    *said, equal, kinds = done.stdout.splitlines()
+    *said, equal, traced, kinds = done.stdout.splitlines()
     assert len(said) == 30
     assert "taken" not in said
-    assert equal == "True"
+    assert equal == traced == "True"
     assert kinds == "<class 'int'> torch.float32"

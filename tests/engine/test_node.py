@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch.autograd import forward_ad
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from planaria.core.rule import Rule
 from planaria.engine import _FAST, choose, run
@@ -122,6 +123,60 @@ def test_an_engine_that_was_asked_for_says_that_it_takes_no_transforms(engine):
     r = rule().requires_grad_(False)
     with pytest.raises(UserError, match=f"engine {engine} can't run this: .*reference"):
         torch.func.grad(lambda x: run(r, x, 2, engine=engine).sum())(brink())
+
+
+@pytest.mark.parametrize("engine", FAST)
+@pytest.mark.parametrize("way", ["batched", "vmap"])
+def test_many_gradients_may_go_back_at_once(engine, way):
+    r, x, cond = rule(cond=2), brink().requires_grad_(), told().requires_grad_()
+    leaves = [x, cond, *r.parameters()]
+    many = torch.randn(3, *x.shape, generator=torch.Generator().manual_seed(5), dtype=torch.double)
+    found = []
+    for name in ("reference", engine):
+        y = run(r, x, 2, seed=3, cond=cond, engine=name)
+        if name == "reference":
+            each = [torch.autograd.grad(y, leaves, v, retain_graph=True) for v in many]
+            found.append([torch.stack(g) for g in zip(*each, strict=True)])
+        elif way == "batched":
+            found.append(torch.autograd.grad(y, leaves, many, is_grads_batched=True))
+        else:
+            found.append(torch.func.vmap(lambda v, y=y: torch.autograd.grad(y, leaves, v))(many))
+    for want, got in zip(*found, strict=True):
+        torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("way", ["fx", "export"])
+def test_what_is_traced_keeps_its_steps_and_is_no_constant(way):
+    class Steps(torch.nn.Module):
+        def forward(self, x):
+            return run(r, x, 2)
+
+    r, x = rule().requires_grad_(False), brink()
+    traced = {
+        "fx": lambda: make_fx(Steps())(x),
+        "export": lambda: torch.export.export(Steps(), (x,)).module(),
+    }[way]()
+    torch.testing.assert_close(traced(x * 0.5), run(r, x * 0.5, 2))
+
+
+@pytest.mark.parametrize("engine", FAST)
+@pytest.mark.parametrize("cond", [0, 2])
+def test_autocast_keeps_the_state_as_it_is(engine, cond):
+    r, x = rule(cond=cond).float(), brink().float()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        y = run(r, x, 2, cond=told().float() if cond else None, engine=engine)
+    want = run(r, x, 2, cond=told().float() if cond else None, engine="reference")
+    assert y.dtype == torch.float32
+    torch.testing.assert_close(y, want, rtol=0.02, atol=0.02)
+    y.sum().backward()
+
+
+@every_engine
+def test_a_view_that_negates_is_a_state(engine):
+    r, x = rule(), brink()
+    negated = torch.complex(x, x).conj().imag
+    assert negated.is_neg()
+    torch.testing.assert_close(run(r, negated, 2, engine=engine), run(r, -x, 2, engine="reference"))
 
 
 @every_engine

@@ -57,7 +57,7 @@ _FAST: dict[str, _Engine] = {
 def choose(rule: nn.Module, x: State, engine: str = "auto", *, cond: Cond | None = None) -> tuple[str, str]:
     """The engine that will run `rule` on `x`, and why. Depends on the rule, device and grid, never on the state.
 
-    Within `torch.func` and forward-mode differentiation of any of the three it is the reference.
+    Within `torch.func`, forward-mode differentiation of any of the three, tracing and exporting it is the reference.
     """
     if engine not in (*ENGINES, "auto"):
         raise unknown("engine", engine, [*ENGINES, "auto"])
@@ -65,7 +65,7 @@ def choose(rule: nn.Module, x: State, engine: str = "auto", *, cond: Cond | None
         return engine, "asked for"
     changed = ""
     if node.transformed(x, cond, *rule.parameters()):
-        changed = "torch.func and forward-mode differentiation are work for the reference"
+        changed = "torch.func, forward-mode differentiation and tracing are work for the reference"
     if engine != "auto":
         why_not = changed or _FAST[engine].declines(rule, x)
         if why_not:

@@ -156,7 +156,7 @@ class _Job(Walk):
         (first, *rest), biases = self._layers(parameters)
         first_bias = biases[0].expand(len(x), -1) if biases else x.new_zeros(len(x), len(first))
         if cond is not None:
-            first_bias = first_bias + F.linear(cond, first[:, self.felt :])
+            first_bias = first_bias + F.linear(cond, first[:, self.felt :]).to(x.dtype)  # autocast rounds it
         y = torch.empty(x.shape, dtype=x.dtype)
         log = kernel.forward(
             _array(x),
@@ -210,4 +210,4 @@ def _obeys() -> bool:
 
 
 def _array(v: Tensor) -> Any:
-    return v.detach().contiguous().numpy()
+    return v.detach().resolve_neg().contiguous().numpy()

@@ -86,8 +86,10 @@ def told(gfirst: Tensor, cond: Cond | None, weight: Tensor) -> tuple[Tensor | No
 
 
 def transformed(*tensors: Tensor | None) -> bool:
-    """Whether `torch.func` or forward-mode differentiation is at work on any of these: work for the reference."""
-    if torch._C._are_functorch_transforms_active():
+    """Whether the steps are traced or exported, or `torch.func` or forward-mode differentiation is at work on these."""
+    if torch._C._are_functorch_transforms_active() or torch.compiler.is_exporting() or torch.jit.is_tracing():
+        return True
+    if not torch.compiler.is_compiling() and torch._C._len_torch_dispatch_stack():  # torch.fx and fake tensors
         return True
     return any(v is not None and forward_ad.unpack_dual(v).tangent is not None for v in tensors)
 
@@ -123,9 +125,19 @@ class _Rollout(torch.autograd.Function):
         parameters, kept = saved[:count], tuple(saved[count:])
         needed = ctx.needs_input_grad[2:]
         with memory(steps.count, x):
-            if not torch.is_grad_enabled():
+            if torch.is_grad_enabled():
+                inputs = [v for v, wanted in zip((x, cond, *parameters), needed, strict=True) if wanted]
+                y = steps.again(x, cond, parameters)
+                found = iter(torch.autograd.grad(y, inputs, grads[0], create_graph=True, allow_unused=True))
+                return None, None, *(next(found) if wanted else None for wanted in needed)
+            if not _batched(grads[0]):
                 return None, None, *walk.backward(grads[0], cond, parameters, kept, rest, needed)
-            inputs = [v for v, wanted in zip((x, cond, *parameters), needed, strict=True) if wanted]
-            y = steps.again(x, cond, parameters)
-            found = iter(torch.autograd.grad(y, inputs, grads[0], create_graph=True, allow_unused=True))
-            return None, None, *(next(found) if wanted else None for wanted in needed)
+            there = [v for v in (x, cond) if v is not None]
+            _, back = torch.func.vjp(lambda v, p: steps.again(v[0], v[1] if v[1:] else None, p), there, parameters)
+            (gx, *gcond), gparameters = back(grads[0])
+            return None, None, gx, gcond[0] if gcond else None, *gparameters
+
+
+def _batched(gradient: Tensor) -> bool:
+    """Whether it stands for many gradients at once, as under `vmap` and `is_grads_batched`."""
+    return torch._C._functorch.is_batchedtensor(gradient) or torch._C._functorch.is_legacy_batchedtensor(gradient)

@@ -101,7 +101,7 @@ class _Job(Walk):
                 if config.life != "after":
                     act = act & (_dilate(life, circular) if config.life == "both" else life)
             rows = act.view(-1).nonzero()[:, 0]
-            dx = _update(self, stencil.perceive(cur, rows), rows // (h * w), cond, weights, biases)
+            dx = _update(self, stencil.perceive(cur, rows), rows // (h * w), cond, weights, biases).to(cur.dtype)
             if life is None:
                 if keep:
                     log.append(_Change(rows, rows, cur.index_select(0, rows), None))
