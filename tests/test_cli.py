@@ -170,6 +170,7 @@ def test_unknown_engines_devices_and_lists(refused, model):
     assert "Did you mean 'sparse'" in refused("run", model, "--engine", "spares")
     assert "device 'cudaa'" in refused("train", "grow", "train.device=cudaa")
     assert "filters" in refused("list", "filtres")
+    assert "Have: tasks, recipes" in refused("list")
 
 
 def test_more_words_than_a_command_takes(refused):
@@ -243,6 +244,20 @@ def test_settings_are_spelled_both_ways_and_options_may_stand_first(tmp_path):
     assert main(["train", *runs, "--name", "b", "grow", *WORDS, "train.steps=2"]) == 0
     assert planaria.load(tmp_path / "a")[0].config.hidden == (8,)
     assert planaria.load(tmp_path / "b")[0].config.hidden == (16,)
+
+
+def test_options_of_a_training_may_be_spelled_as_settings(tmp_path):
+    assert main(["train", "grow", *WORDS, "train.steps=2", f"runs={tmp_path}", "name=c"]) == 0
+    assert (tmp_path / "c" / "model.safetensors").is_file()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+def test_an_output_that_takes_no_more_is_one_line():
+    with Path("/dev/full").open("w") as full:
+        call = [sys.executable, "-m", "planaria", "list", "gallery"]
+        done = subprocess.run(call, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "planaria: No space left on device\n"
 
 
 def test_a_finished_run_can_be_asked_to_go_on(model, capsys):

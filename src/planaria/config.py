@@ -210,6 +210,9 @@ def _without_hint(error: cyclopts.CycloptsError) -> str:
 
 
 def _hint(error: cyclopts.CycloptsError) -> str:
+    if isinstance(error, cyclopts.MissingArgumentError) and error.argument is not None:
+        choices = typing.get_args(error.argument.hint) if typing.get_origin(error.argument.hint) is Literal else ()
+        return f" Have: {', '.join(map(str, choices))}." if choices else ""
     asked, names = _meant(error)
     if near := nearest(asked, names):
         return f" Did you mean {near if near.startswith('-') else repr(near)}?"

@@ -7,7 +7,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -66,8 +66,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with heard(["SIGINT"]), _plain_warnings():
             if len(words) > 1 and words[0] == "train" and not words[1].startswith("-"):
-                return _train_app(words[1], words[2:])
-            return _call(_app(), words)
+                code = _train_app(words[1], words[2:])
+            else:
+                code = _call(_app(), words)
+            _flush()
+            return code
     except UserError as e:
         if verbose:
             traceback.print_exc()
@@ -78,9 +81,27 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         _say(f"planaria: {e}" if str(e) else "planaria: memory ended; a smaller grid, batch or picture takes less")
         return 2
+    except OSError as e:  # a full disk, a stale mount: for whatever was read or written there
+        if verbose:
+            traceback.print_exc()
+        _say(f"planaria: {f'{e.filename}: ' if e.filename else ''}{e.strerror or e}")
+        with suppress(OSError):
+            _flush()
+        return 2
     except KeyboardInterrupt:
         _say("planaria: interrupted")
         return 130
+
+
+def _flush() -> None:
+    """Print what still waits; where that can't be, nothing waits any longer, so that Python's end is quiet."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
 
 
 def _app() -> cyclopts.App:
@@ -159,6 +180,9 @@ def _train_app(what: str, words: Sequence[str]) -> int:
     recipe = find(what)
     cls = recipe.config_class
     typed, rest = pairs(cls, words)
+    for option in ("name", "runs", "resume", "init"):  # spelled as a setting
+        if isinstance(typed.get(option), str) and option not in cls.__dataclass_fields__:
+            rest.append(f"--{option}={typed.pop(option)}")
     app = cyclopts.App(
         name=f"planaria train {what}", help=TRAIN_HELP, result_action="return_value", default_parameter=SPELLING,
         help_format="rich", suppress_keyboard_interrupt=False,
