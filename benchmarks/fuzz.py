@@ -128,7 +128,8 @@ def read_medmnist(path: Path) -> None:
 
 def read_weights(path: Path) -> None:
     """An automaton of others, imported."""
-    command_line("import", path, "-o", path.with_name("imported.safetensors"))
+    known = ("--from", "monash-texture") if path.stem == "texture" else ()  # two formats that don't differ
+    command_line("import", path, *known, "-o", path.with_name("imported.safetensors"))
 
 
 def read_state(path: Path) -> None:
