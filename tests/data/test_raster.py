@@ -12,6 +12,7 @@ from PIL import Image, ImageCms, features
 from planaria.data.frames import open_frames
 from planaria.data.images import open_image, picture
 from planaria.data.photos import open_photos
+from planaria.errors import UserError
 from planaria.repaint.files import open_photo
 
 from pictures import save
@@ -197,3 +198,16 @@ def test_transparency_of_low_depth_in_an_animation(tmp_path):
     film = open_frames(tmp_path / "a.png", background=1.0)
     assert np.array_equal(film[0][0].numpy() == 1, levels == 3)
     assert np.array_equal(rgba(tmp_path / "a.png")[..., 3] == 0, levels == 3)
+
+
+def test_of_a_broken_tiff_only_our_line_is_heard(tmp_path, capfd):
+    path = tmp_path / "a.tiff"
+    shades = np.random.default_rng(0).integers(0, 256, (24, 20, 3), dtype=np.uint8)
+    Image.fromarray(shades).save(path, compression="tiff_lzw")
+    data = bytearray(path.read_bytes())
+    for at in range(40, len(data) - 200, 7):
+        data[at] ^= 0x55
+    path.write_bytes(data)
+    with pytest.raises(UserError, match="is broken or cut short"):
+        picture(path, 8)
+    assert capfd.readouterr().err == ""

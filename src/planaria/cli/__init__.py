@@ -95,12 +95,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _flush() -> None:
     """Print what still waits; where that can't be, nothing waits any longer, so that Python's end is quiet."""
+    out = sys.stdout
+    if out is None:
+        return
     try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        out.flush()
     except OSError:
         with suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
         raise
 
 

@@ -15,9 +15,10 @@ from PIL import Image
 from torch import Tensor
 
 from planaria.data import scenes
-from planaria.data.images import LARGEST, SUFFIXES, open_image
+from planaria.data.images import LARGEST, open_image
 from planaria.data.sources import natural
 from planaria.errors import UserError
+from planaria.files import PICTURES as SUFFIXES
 from planaria.types import Picture
 
 BUILT_IN = "built-in"

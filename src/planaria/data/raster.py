@@ -1,8 +1,11 @@
 """Pictures made of pixels, as a person sees them: upright, in sRGB, with the transparency that is meant."""
 
+import contextlib
 import io
+import os
 import re
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError, features
@@ -102,6 +105,20 @@ def _size(image: Image.Image, k: int) -> tuple[int, int]:
     return image.size
 
 
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """Without what a C library writes to standard error on its own: libtiff tells there of every broken byte."""
+    kept = os.dup(2)
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
+
+
 def seen(image: Image.Image, shown: str) -> Image.Image:
     """An opened picture of any mode as upright RGBA in sRGB, or mode F in 0..1 where it is grey of more than 8 bits.
 
@@ -109,7 +126,8 @@ def seen(image: Image.Image, shown: str) -> Image.Image:
     """
     _match_transparency(image)
     white_is_zero = getattr(image, "tag_v2", {}).get(262) == _WHITE_IS_ZERO
-    image.load()
+    with _quietly() if image.format == "TIFF" else contextlib.nullcontext():
+        image.load()
     try:
         turn = _TURN.get(image.getexif().get(0x0112, 1))
     except Exception:  # broken EXIF says nothing about the picture, which then lies as it lies

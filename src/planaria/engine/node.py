@@ -87,7 +87,8 @@ def told(gfirst: Tensor, cond: Cond | None, weight: Tensor) -> tuple[Tensor | No
 
 def transformed(*tensors: Tensor | None) -> bool:
     """Whether the steps are traced or exported, or `torch.func` or forward-mode differentiation is at work on these."""
-    if torch._C._are_functorch_transforms_active() or torch.compiler.is_exporting() or torch.jit.is_tracing():
+    traced = torch.compiler.is_exporting() or torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
+    if traced or torch._C._are_functorch_transforms_active():
         return True
     if not torch.compiler.is_compiling() and torch._C._len_torch_dispatch_stack():  # torch.fx and fake tensors
         return True
@@ -133,11 +134,13 @@ class _Rollout(torch.autograd.Function):
             if not _batched(grads[0]):
                 return None, None, *walk.backward(grads[0], cond, parameters, kept, rest, needed)
             there = [v for v in (x, cond) if v is not None]
-            _, back = torch.func.vjp(lambda v, p: steps.again(v[0], v[1] if v[1:] else None, p), there, parameters)
+            pulled: Any = torch.func.vjp(lambda v, p: steps.again(v[0], v[1] if v[1:] else None, p), there, parameters)
+            back = pulled[1]
             (gx, *gcond), gparameters = back(grads[0])
             return None, None, gx, gcond[0] if gcond else None, *gparameters
 
 
 def _batched(gradient: Tensor) -> bool:
     """Whether it stands for many gradients at once, as under `vmap` and `is_grads_batched`."""
-    return torch._C._functorch.is_batchedtensor(gradient) or torch._C._functorch.is_legacy_batchedtensor(gradient)
+    functorch: Any = torch._C._functorch  # pyright: ignore[reportAttributeAccessIssue]
+    return functorch.is_batchedtensor(gradient) or functorch.is_legacy_batchedtensor(gradient)
