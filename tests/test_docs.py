@@ -67,6 +67,8 @@ def place(tmp_path_factory):
     (folder / "visualize_config.yaml").write_text(film)
     layers(folder / "ex3_lizard.json", [(48, 8), (8, 16)])
     torch.save(drawn(CHEST), folder / "chest.pt")
+    copied = drawn({"fc0.weight": (20, 48), "fc0.bias": (20,), "fc1.weight": (16, 20)})
+    torch.save({"model": copied, "ema": copied}, folder / "checkpoint.pth")
     textures(folder / "models.json", names=["a", "b", "c", "bubbly_0101", "d"])
     torch.save(drawn(TEXTURE), folder / "bubbles.pth")
     planaria.train(

@@ -322,4 +322,4 @@ def test_files_of_something_else(path, tmp_path):
     refused(tmp_path / "none.pth", "no file")
     refused(tmp_path, "no file")
     os.mkfifo(tmp_path / "pipe")
-    refused(tmp_path / "pipe", "no file")
+    refused(tmp_path / "pipe", "not a regular file")

@@ -212,4 +212,7 @@ def test_the_command_line_takes_prompts_as_words(clip, photos, tmp_path, monkeyp
 def test_words_that_no_task_asked_for(capsys):
     for words in (["train", "grow", "a pencil sketch"], ["train", "--name", "x", "grow", "a pencil sketch"]):
         assert main(words) == 2
-        assert "'a pencil sketch' is no setting; write key=value" in capsys.readouterr().err
+        assert (
+            "'a pencil sketch' is not a setting; write key=value, as in 'picture=a pencil sketch'"
+            in capsys.readouterr().err
+        )
