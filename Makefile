@@ -6,6 +6,8 @@ BUILD := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*)
 TORCH = $(shell $(PYTHON) scripts/cpu_torch.py)
 INSTALL = $(BIN)/python -m pip install --quiet -c constraints.txt $(TORCH)
 
+QUICK := $(wildcard tests/test_*.py) tests/core tests/data tests/engine tests/losses tests/store
+
 .PHONY: demo test quick system lint format resolve clean
 
 demo: $(VENV)/.demo
@@ -15,7 +17,7 @@ test: system $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2
 
 quick: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 -m "not long and not browser and not screen" -x
+	$(BIN)/python -m pytest -n 2 -m "not long and not browser and not screen" $(QUICK)
 
 system:
 	@PYTHON=$(PYTHON) sh scripts/system.sh test

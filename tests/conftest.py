@@ -29,8 +29,21 @@ def shared() -> Path:
     return SHARED
 
 
+LONG = {
+    "test_docs", "test_plain", "test_session", "test_trainings", "test_native_calls", "test_fused", "test_viewing",
+    "test_onnx", "test_solve", "test_paints", "test_dist", "test_cards", "test_text", "test_infect", "test_loop",
+    "test_bench", "test_cli", "test_builtin", "test_play_terminal", "test_signals", "test_notebook", "test_sheets",
+    "test_notebook_cells", "test_origins_variants", "test_stage", "test_repainting", "test_texture", "test_frames",
+    "test_health", "test_films", "test_origins_published", "test_origins_tried", "test_pictures", "test_clip",
+    "test_style", "test_gallery", "test_lock", "test_simulate", "test_hostile", "test_archive_hostile", "test_scenes",
+}  # fmt: skip
+"""Files whose tests take some seconds each, or many seconds together (`pytest --durations=0`)."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test that opens a browser, whichever of its fixtures does."""
+    """Mark every test of a file that takes long, and every one that opens a browser, whichever of its fixtures does."""
     for item in items:
+        if item.path.stem in LONG:
+            item.add_marker(pytest.mark.long)
         if "chromium" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.browser)
