@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
 from rich.console import Console
@@ -39,3 +40,18 @@ def no_pictures(console: Console) -> str:
     if console.no_color or os.environ.get("NO_COLOR"):
         return "NO_COLOR is set"
     return "this terminal shows too few colours" if console.is_terminal else "this is no terminal"
+
+
+@contextlib.contextmanager
+def hushed() -> Iterator[None]:
+    """Nothing on standard error meanwhile: C libraries complain there on their own, libtiff of every broken byte."""
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

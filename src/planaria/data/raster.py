@@ -2,14 +2,13 @@
 
 import contextlib
 import io
-import os
 import re
 import warnings
-from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError, features
 
+from planaria.console import hushed
 from planaria.errors import UserError
 from planaria.files import HEAD, instead, what_it_really_is
 
@@ -105,20 +104,6 @@ def _size(image: Image.Image, k: int) -> tuple[int, int]:
     return image.size
 
 
-@contextlib.contextmanager
-def _quietly() -> Iterator[None]:
-    """Without what a C library writes to standard error on its own: libtiff tells there of every broken byte."""
-    kept = os.dup(2)
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nothing, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nothing)
-
-
 def seen(image: Image.Image, shown: str) -> Image.Image:
     """An opened picture of any mode as upright RGBA in sRGB, or mode F in 0..1 where it is grey of more than 8 bits.
 
@@ -126,7 +111,7 @@ def seen(image: Image.Image, shown: str) -> Image.Image:
     """
     _match_transparency(image)
     white_is_zero = getattr(image, "tag_v2", {}).get(262) == _WHITE_IS_ZERO
-    with _quietly() if image.format == "TIFF" else contextlib.nullcontext():
+    with hushed() if image.format == "TIFF" else contextlib.nullcontext():
         image.load()
     try:
         turn = _TURN.get(image.getexif().get(0x0112, 1))

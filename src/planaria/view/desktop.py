@@ -1,16 +1,14 @@
 """The desktop window: draws what `Play` shows, and hands it the keys and the mouse."""
 
 import os
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 
 import numpy as np
 
 from planaria.commands import install
+from planaria.console import hushed
 from planaria.errors import UserError
 from planaria.view.play import Play
 
@@ -89,7 +87,7 @@ def check_screen() -> None:
     """Raise `UserError` unless there is a screen; one that nobody sees only where SDL_VIDEODRIVER asks for it."""
     why = "there is no screen"
     try:
-        with _hushed():
+        with hushed():
             pygame.display.init()
         asked = os.environ.get("SDL_VIDEODRIVER") or os.environ.get("SDL_VIDEO_DRIVER")
         if asked or pygame.display.get_driver() not in UNSEEN:
@@ -98,20 +96,6 @@ def check_screen() -> None:
         why = str(e)
     pygame.quit()
     raise UserError(f"no window can be opened here ({why}); play in the terminal: add --terminal")
-
-
-@contextmanager
-def _hushed() -> Iterator[None]:
-    """Nothing on standard error: libraries below SDL complain there of every screen that they don't find."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 class Window:
