@@ -14,6 +14,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PYTHONS = ("3.11", "3.12", "3.13")
 PIP = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--disable-pip-version-check"]
+CONFLICT = ("ResolutionImpossible", "No matching distribution")
+"""What pip says where the set itself is at fault, and no network."""
 LOCAL = ("PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL", "PIP_CONSTRAINT", "PIP_NO_INDEX")
 
 
@@ -45,11 +47,15 @@ def main() -> int:
                 words, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
             )
         said = {version: process.communicate()[1] for version, process in running.items()}
+    conflicts = 0
     for version, process in running.items():
-        print(f"Python {version}: {'resolved' if process.returncode == 0 else 'can not be resolved'}")
+        conflict = any(word in said[version] for word in CONFLICT)
+        conflicts += conflict
+        lost = "can not be resolved" if conflict else "not tried to its end"
+        print(f"Python {version}: {'resolved' if process.returncode == 0 else lost}")
         if process.returncode:
             print(said[version])
-    return int(any(process.returncode for process in running.values()))
+    return int(conflicts > 0)
 
 
 if __name__ == "__main__":
