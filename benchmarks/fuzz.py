@@ -84,7 +84,7 @@ def read_checkpoint(folder: Path) -> None:
 
 def read_run(folder: Path) -> None:
     """The studio's home, which no run may take away; then the run's card, curve and settings."""
-    from planaria.training.results import loss_plot
+    from planaria.report.run import loss_plot
     from planaria.view.studio.runs import Runs
 
     home = Runs(folder.parent).home()
@@ -135,7 +135,7 @@ def read_weights(path: Path) -> None:
 def read_state(path: Path) -> None:
     """A state to go on from."""
     from planaria import store
-    from planaria.view.play_state import read_state as read
+    from planaria.view.play.state import read_state as read
 
     read(path, *store.load("heart"))
 

@@ -22,7 +22,7 @@ import planaria
 from planaria.cli import main
 from planaria.data import simulate
 from planaria.data.video import write_mp4
-from planaria.view.play_state import save_state
+from planaria.view.play.state import save_state
 from planaria.world import World
 
 ODD: tuple[Any, ...] = (

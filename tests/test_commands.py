@@ -16,8 +16,8 @@ from planaria.core.layout import Layout
 from planaria.core.rule import Rule, RuleConfig
 from planaria.recipes import find
 from planaria.repaint import canvas_for
+from planaria.report.readme import card_text
 from planaria.tasks import load
-from planaria.training.readme import card_text
 
 NAMES = ["a b;c'd", "-x", "$HOME", 'say "hi"', "two\nlines", "`ls`", "*", "plain"]
 

@@ -18,8 +18,8 @@ from planaria.export.movie import Film
 from planaria.health import Health
 from planaria.living import Living, find
 from planaria.repaint.files import picture_of
-from planaria.view.play_start import open_play
-from planaria.view.play_terminal import message_lines
+from planaria.view.play.open import open_play
+from planaria.view.play.terminal import message_lines
 from planaria.world import World
 
 BURST = "it burst by frame 3 (step 6): numbers beyond those of any working model; "

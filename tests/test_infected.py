@@ -13,8 +13,8 @@ from planaria.export import Options, movie
 from planaria.living import find
 from planaria.living import infected as infect
 from planaria.model import load
-from planaria.view.play import Play
-from planaria.view.play_start import open_play
+from planaria.view.play.open import open_play
+from planaria.view.play.player import Player
 from planaria.world import World
 
 
@@ -142,7 +142,7 @@ def test_one_that_does_not_spread_takes_its_share(place):
 
 
 def test_the_players_begin_with_the_infection_in_hand(place):
-    play = Play(ill(), "ill", folder=place)
+    play = Player(ill(), "ill", folder=place)
     assert play.brush == "infect"
     assert play.brushes == ("paint", "erase", "plant", "infect")
     play.world.tick(20)
@@ -156,7 +156,7 @@ def test_the_players_begin_with_the_infection_in_hand(place):
     assert play.brush == "paint"
     play.key("v")
     assert play.brush == "infect"
-    other = Play(find("host.safetensors").world(), "host", folder=place)
+    other = Player(find("host.safetensors").world(), "host", folder=place)
     other.key("v")
     assert (other.brush, other.message) == ("paint", "nothing is infectious here")
 

@@ -7,7 +7,8 @@ import pytest
 from tiny import WORDS
 
 from planaria.cli import main, signals
-from planaria.training import results, session
+from planaria.report import run as run_report
+from planaria.training import session
 
 every_signal = pytest.mark.parametrize("name", [name for name in signals.SIGNALS if hasattr(signal, name)])
 
@@ -23,7 +24,7 @@ def train(runs, *words: str) -> int:
 @every_signal
 def test_while_it_is_measured_nothing_is_lost(tmp_path, monkeypatch, capsys, name):
     with monkeypatch.context() as patch:
-        patch.setattr(results, "loss_plot", send(name))
+        patch.setattr(run_report, "loss_plot", send(name))
         assert train(tmp_path) == 130
     said = capsys.readouterr().err.splitlines()[-1]
     line = f"planaria train {shlex.quote(str(tmp_path / 'my run'))} --resume"

@@ -12,7 +12,7 @@ from planaria.data.patterns import open_pattern
 from planaria.data.simulate import frames, load
 from planaria.errors import UserError
 from planaria.living import find
-from planaria.view.play_start import open_play
+from planaria.view.play.open import open_play
 
 GLIDER = torch.tensor([[0, 1, 0], [0, 0, 1], [1, 1, 1]], dtype=torch.bool)
 RLE = "#N Glider\n#C a comment\nx = 3, y = 3, rule = B3/S23\nbob$2bo$3o!\n"

@@ -9,8 +9,10 @@ from PIL import Image
 
 from planaria.core.layout import Layout
 from planaria.errors import UserError
-from planaria.evaluate import evaluate, results, tables
-from planaria.evaluate.pictures import strip
+from planaria.evaluate import evaluate
+from planaria.report import scores as report
+from planaria.report import tables
+from planaria.report.plots import strip
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +115,7 @@ def test_files(tmp_path, visible):
     layout = Layout(visible=visible, alpha=None, hidden=0)
     frames = shifting(14, h=16, w=24).expand(-1, visible, -1, -1).contiguous()
     found = evaluate(shift(layout), layout, frames, context=1, steps=1, start=10, horizons=(1, 2), times=1)
-    written = results.write(tmp_path / "new", "mover", found, frames, fps=10)
+    written = report.write(tmp_path / "new", "mover", found, frames, fps=10)
     assert [p.name for p in written] == ["scores.json", "scores.md", "scores.png", "rollout.png", "rollout.webp"]
     assert sorted(p.name for p in (tmp_path / "new").iterdir()) == sorted(p.name for p in written)
     assert json.loads(written[0].read_text())["name"] == "mover"
@@ -127,7 +129,7 @@ def test_files(tmp_path, visible):
     assert torch.equal(x[:192], x[195:387]), "the model's picture is the truth's"
     assert x[0, :, 0].nonzero().flatten().tolist() == list(range(5 * 12, 6 * 12))
     again = [p.read_bytes() for p in written]
-    results.write(tmp_path / "new", "mover", found, frames, fps=10)
+    report.write(tmp_path / "new", "mover", found, frames, fps=10)
     assert [p.read_bytes() for p in written] == again
 
 
@@ -143,7 +145,7 @@ def test_no_long_run(tmp_path):
     found = evaluate(shift(), SHIFT, frames, context=1, steps=1, start=6, horizons=(9,), times=0)
     assert (found.long, found.late, found.model.horizons) == ((), None, ())
     assert "Long run" not in tables.markdown("x", found)
-    results.write(tmp_path, "x", found, frames)
+    report.write(tmp_path, "x", found, frames)
 
 
 def test_too_few_frames():

@@ -16,9 +16,10 @@ from planaria.core.layout import Layout
 from planaria.core.rule import Rule, RuleConfig
 from planaria.errors import UserError
 from planaria.evaluate.repainting import Painted, by_content, by_style, painted
-from planaria.evaluate.sheets import fitted, image, life, sheet
-from planaria.evaluate.tables import repainted
+from planaria.evaluate.stops import fitted, life
 from planaria.losses import backbones
+from planaria.report.sheets import image, sheet
+from planaria.report.tables import repainted
 from planaria.tasks.restyle import PAINTER
 
 LAYOUT = Layout(3, alpha=None, hidden=2, frozen=3, offset=0.5)

@@ -18,8 +18,8 @@ from planaria.errors import UserError
 from planaria.export import html
 from planaria.model import load
 from planaria.store.cards import FIELDS
-from planaria.view.play_start import open_play
-from planaria.view.play_terminal import status
+from planaria.view.play.open import open_play
+from planaria.view.play.terminal import status
 from planaria.view.studio.runs import Runs
 
 ODD = (None, "x", {"a": {"b": [1]}}, -1, 2**70, True, [None, "x"], "missing")

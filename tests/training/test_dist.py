@@ -9,7 +9,7 @@ from tiny import WORDS
 
 import planaria
 from planaria import store
-from planaria.training import results
+from planaria.report import run as run_report
 
 HERE = Path(__file__).parent
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(HERE.parent), *sys.path])}
@@ -32,7 +32,7 @@ def test_two_processes_train_one_model(tmp_path):
     assert all(torch.equal(p, q) for p, q in zip(a["weights"], b["weights"], strict=True))
     assert all(torch.equal(p, q) for p, q in zip(a["adam"], b["adam"], strict=True))
     assert not torch.equal(a["pool"], b["pool"])
-    metrics = results.read_metrics(tmp_path / "run" / "metrics.jsonl")
+    metrics = run_report.read_metrics(tmp_path / "run" / "metrics.jsonl")
     assert [m["step"] for m in metrics] == list(range(1, 9))
     alone = planaria.train(tmp_path / "run" / "config.yaml", name="alone", runs=tmp_path)
     one, two = planaria.load(alone)[0], planaria.load(tmp_path / "run")[0]

@@ -109,5 +109,7 @@ def test_a_running_player_says_it_by_itself(page, site, models):
     toast = page.locator(".pl-toast")
     toast.filter(has_text="Its training stopped at iteration 68 of 1,200.").wait_for(state="attached")
     page.evaluate("player.act('play')")  # only now: the burst takes the first line's place within a second
-    toast.filter(has_text="its training stopped at iteration 68 of 1,200: train it to its end").wait_for(state="attached")
+    toast.filter(has_text="its training stopped at iteration 68 of 1,200: train it to its end").wait_for(
+        state="attached"
+    )
     assert "training stopped at iteration 68 of 1,200" in page.evaluate("player.about()")

@@ -314,7 +314,7 @@ def _fetch_backbone(config: Any) -> None:
 
 def _watch(session: "Session", stop: Stop) -> None:
     """Train with a screen, on the process that writes."""
-    from planaria.view.screen import TrainingScreen
+    from planaria.cli.progress import TrainingScreen
 
     shows = session.ranks.writes and not session.done
     screen = TrainingScreen(session.folder.name, session.config.train.steps, session.step) if shows else None

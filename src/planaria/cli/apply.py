@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from planaria import files
-from planaria.cli import asked
+from planaria.cli import parse
 from planaria.commands import command
 from planaria.console import busy, printer
 from planaria.errors import UserError, unknown
@@ -89,7 +89,7 @@ def apply(
     for name, value, least in (("--steps", steps, 0), ("--frame-steps", frame_steps, 1)):
         if value is not None and not least <= value <= 1_000_000:
             raise UserError(f"{name} {value}: {least} to 1000000")
-    grid = asked.size(size)
+    grid = parse.size(size)
     if film is not None:
         if film.suffix.lower() not in FILMS:
             raise unknown("film format", film.suffix or film.name, FILMS)

@@ -15,9 +15,9 @@ from planaria.console import busy, printer
 from planaria.errors import UserError
 
 if TYPE_CHECKING:
-    from planaria.evaluate import tables
     from planaria.evaluate.repainting import Judge
     from planaria.living import Living
+    from planaria.report import tables
     from planaria.types import Picture
 
 Kind = TypeVar("Kind")
@@ -107,8 +107,9 @@ def eval_(
 
     from planaria import evaluate, living, store
     from planaria.data.clips import open_clips
-    from planaria.evaluate import results, tables
     from planaria.health import Health
+    from planaria.report import scores as report
+    from planaria.report import tables
 
     card = {} if str(model).startswith(living.SIMULATED) else store.card(model)
     film = {"FRAMES": frames, "--held-out": held_out, "--context": context, "--crop": crop, "--every": every}
@@ -151,7 +152,7 @@ def eval_(
             progress=lambda what, done, of: bar.update(part, description=what, completed=done, total=of),
         )  # fmt: skip
         bar.update(part, description="drawing", completed=0, total=None)
-        written = results.write(folder, alive.name, scores, shown, clips.fps)
+        written = report.write(folder, alive.name, scores, shown, clips.fps)
     _tell(console, tables.tables(scores), written)
     if scores.burst is not None:
         warnings.warn(Health.of(alive).burst(scores.burst * alive.frame), stacklevel=1)
@@ -168,9 +169,10 @@ def _paint(
     engine: str,
 ) -> int:
     """Measure what paints; `judged` is what was typed of photos, style, backbones, size and count."""
-    from planaria.evaluate import results, tables
     from planaria.evaluate.repainting import painted
     from planaria.health import Health
+    from planaria.report import scores as report
+    from planaria.report import tables
 
     source, style, names, size, count = judged
     if size is not None and not SMALLEST <= size <= 4096:
@@ -192,7 +194,7 @@ def _paint(
             alive.rule, alive.layout, photos, wished, kept, steps=steps, size=(side, side), seed=seed, engine=engine,
             progress=lambda what, done, of: bar.update(part, description=what, completed=done, total=of),
         )  # fmt: skip
-        written = results.write_painted(folder, alive.name, found)
+        written = report.write_painted(folder, alive.name, found)
     _tell(console, [tables.repainted(found)], written)
     if found.burst is not None:
         warnings.warn(Health.of(alive).burst(found.burst), stacklevel=1)
@@ -260,7 +262,7 @@ def _style(model: Path, config: Mapping[str, Any], style: str | None) -> "Pictur
 def _photos(source: str | None, longest: int, most: int) -> "dict[str, Picture]":
     """Photos by name, their longer side as asked for."""
     from planaria.data.photos import open_photos, unseen
-    from planaria.evaluate.sheets import fitted
+    from planaria.evaluate.stops import fitted
 
     found = open_photos(source, size=longest, most=most) if source else unseen(size=longest * 2 // 3, most=most)
     photos = {name: fitted(found[k], longest) for k, name in enumerate(found.names)}

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from planaria.cli import asked
+from planaria.cli import parse
 from planaria.commands import command
 from planaria.console import busy, printer
 from planaria.errors import UserError
@@ -87,9 +87,9 @@ def export(
     if intact and (erase or at):
         raise UserError(f"--intact and {'--erase' if erase else '--at'} contradict each other")
     options = Options(
-        steps=steps, frames=frames, fps_factor=fps_factor, size=asked.size(size), seed=seed,
-        erase=asked.wounds(erase) if erase or intact else None,
-        infect=asked.outbreaks(at) if at or intact else None, every=every, fps=fps, scale=scale,
+        steps=steps, frames=frames, fps_factor=fps_factor, size=parse.size(size), seed=seed,
+        erase=parse.wounds(erase) if erase or intact else None,
+        infect=parse.outbreaks(at) if at or intact else None, every=every, fps=fps, scale=scale,
         background=background, engine=engine, name=name, title=title,
     )  # fmt: skip
     for wanted in outputs:

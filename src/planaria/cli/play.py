@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from planaria.cli import asked
+from planaria.cli import parse
 from planaria.console import busy, printer
 from planaria.errors import UserError
 
 if TYPE_CHECKING:
-    from planaria.view.desktop import Pace
-    from planaria.view.play import Play
+    from planaria.view.play.player import Player
+    from planaria.view.play.window import Pace
 
 
 def play(
@@ -60,15 +60,15 @@ def play(
     bench
         Measure the window for so many seconds, one step a frame, and say what it costs.
     """
-    grid = asked.size(size)
+    grid = parse.size(size)
     if bench is not None and (terminal or not 0 < bench <= 3600):
         raise UserError("--bench measures the window, for up to 3600 seconds")
 
-    def sit() -> "Play":
+    def sit() -> "Player":
         with busy(printer(), f"waking {Path(model).name}"):
             import torch
 
-            from planaria.view.play_start import open_play
+            from planaria.view.play.open import open_play
 
             torch.set_num_threads(1)  # one world is stepped on one; a second would only wait beside a busy machine
             return open_play(
@@ -83,8 +83,8 @@ def play(
     return 0
 
 
-def _in_terminal(sit: "Callable[[], Play]") -> None:
-    from planaria.view.play_terminal import Terminal, check_terminal
+def _in_terminal(sit: "Callable[[], Player]") -> None:
+    from planaria.view.play.terminal import Terminal, check_terminal
 
     check_terminal()
     sitting = sit()
@@ -95,8 +95,8 @@ def _in_terminal(sit: "Callable[[], Play]") -> None:
         _close(sitting)
 
 
-def _in_window(sit: "Callable[[], Play]", bench: float | None) -> None:
-    from planaria.view.desktop import Window, check_screen
+def _in_window(sit: "Callable[[], Player]", bench: float | None) -> None:
+    from planaria.view.play.window import Window, check_screen
 
     sitting = sit()  # what is wrong with the model is said first: no screen would cure it
     try:
@@ -110,7 +110,7 @@ def _in_window(sit: "Callable[[], Play]", bench: float | None) -> None:
         _close(sitting)
 
 
-def _close(sitting: "Play") -> None:
+def _close(sitting: "Player") -> None:
     """End it; a film that is being written is waited for."""
     waits = busy(printer(), "writing what was recorded") if sitting.recorder.busy else contextlib.nullcontext()
     with waits:

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from planaria.cli import asked
+from planaria.cli import parse
 from planaria.commands import command
 from planaria.console import busy, no_pictures, pictures, printer
 from planaria.errors import UserError
@@ -108,7 +108,7 @@ def run(
         steps = asks.steps if steps is None and frames is None else steps
         every, fps = every or 1, fps or asks.fps
         erase = erase or [asks.erase] * bool(asks.erase)
-    grid, wounds, outbreaks = asked.size(size), asked.wounds(erase), asked.outbreaks(at)
+    grid, wounds, outbreaks = parse.size(size), parse.wounds(erase), parse.outbreaks(at)
     if infect is None and any(told is not None for told in (delay, recovery, chance)):
         raise UserError("--delay, --recovery and --chance say how an infection spreads: give --infect VIRUS too")
 
@@ -187,7 +187,7 @@ def _woken(asks: "Filming", **given: Any) -> "Living":
 
 def _show(told: "Take", watch: Callable[[Iterable[Any]], Iterable[Any]], console: Console, model: str) -> None:
     """The last frame, in half blocks; where there are no colours, how it can be seen."""
-    from planaria.view.terminal import HalfBlocks
+    from planaria.view.half_blocks import HalfBlocks
 
     ((step, last),) = deque(watch(told), maxlen=1)
     if pictures(console):

@@ -36,7 +36,7 @@ def show(what: Path, /) -> int:
     from planaria.export.movie import taught
     from planaria.living import find
     from planaria.recipes import source_of
-    from planaria.view.terminal import HalfBlocks, cropped
+    from planaria.view.half_blocks import HalfBlocks, cropped
 
     console = printer()
     living = find(what)

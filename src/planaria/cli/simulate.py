@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from planaria.cli import asked
+from planaria.cli import parse
 from planaria.cli.frames import frames as convert
 from planaria.cli.run import unseen
 from planaria.console import busy, pictures, printer
@@ -73,7 +73,7 @@ def simulate(
 
     if frames < 1 or fps < 1:
         raise UserError(f"a film needs --frames and --fps of at least 1, got {frames} and {fps}")
-    sides = asked.size(size)
+    sides = parse.size(size)
     words = {
         "size": sides and f"{sides[0]}x{sides[1]}", "seed": seed, "skip": skip, "every": every, "start": start,
     }  # fmt: skip
@@ -84,7 +84,7 @@ def simulate(
     if output is not None and (not output.suffix or output.is_dir()):
         return convert(f"sim:{spec}", output, count=frames, fps=fps)
     if output is None:
-        from planaria.view.terminal import HalfBlocks
+        from planaria.view.half_blocks import HalfBlocks
 
         last = deque(_frames(simulator, frames, console), 1).pop()
         if pictures(console):

@@ -14,7 +14,7 @@ from planaria.core.bounds import burst
 from planaria.core.layout import Layout
 from planaria.errors import UserError
 from planaria.evaluate.curve import Progress
-from planaria.evaluate.sheets import life
+from planaria.evaluate.stops import life
 from planaria.losses.backbones import Backbone
 from planaria.losses.clip import Clip
 from planaria.losses.guidance import spherical

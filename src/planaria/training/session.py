@@ -22,12 +22,12 @@ from planaria.core.rule import Rule
 from planaria.errors import UserError
 from planaria.files import append_regular
 from planaria.recipes import Recipe, find, name_for, taken
+from planaria.report import run as run_report
 from planaria.store import live, lock, metrics
 from planaria.tasks.base import Task, TaskConfig
-from planaria.training import results
+from planaria.training.broadcast import PAUSE, STOP, Stage
 from planaria.training.dist import Ranks, ranks
 from planaria.training.loop import Report, Trainer
-from planaria.training.stage import PAUSE, STOP, Stage
 
 FREE = ("train.steps", "train.checkpoint", "train.device", "train.engine")
 """Settings that may differ when a run is resumed."""
@@ -190,7 +190,7 @@ class Session:
                 warnings.warn(f"no number: {endless}; what it has learned grows without end", stacklevel=2)
             rule.cpu()
             self._save_model(rule, figures)
-            results.write(self.folder, rule, self.task, self.card(figures))
+            run_report.write(self.folder, rule, self.task, self.card(figures))
         except BaseException as e:
             self._end(e)
             raise

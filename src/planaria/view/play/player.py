@@ -11,10 +11,10 @@ from PIL import Image
 from planaria.core.outbreak import Outbreak
 from planaria.errors import UserError
 from planaria.health import Health
-from planaria.view.play_follow import Training
-from planaria.view.play_keys import action_of
-from planaria.view.play_record import Recorder, free
-from planaria.view.play_state import save_state
+from planaria.view.play.follow import Training
+from planaria.view.play.keys import action_of
+from planaria.view.play.recorder import Recorder, free
+from planaria.view.play.state import save_state
 from planaria.world import World
 
 SPEEDS = (1, 2, 5, 10, 20, 30, 60, 120, 240, 480, 1000, 2000, 5000)
@@ -36,7 +36,7 @@ SCREENSHOT = 512
 """Pixels that the longer side of a screenshot has at least."""
 
 
-class Play:
+class Player:
     """One sitting with `world`: everything that hands can do, and the time that passes meanwhile.
 
     `name` begins the files it writes into `folder`; `length` is the loop in steps; `background` 0 black to 1 white;

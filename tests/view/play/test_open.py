@@ -12,8 +12,8 @@ from planaria.core.layout import Layout
 from planaria.core.rule import Rule, RuleConfig
 from planaria.errors import UserError
 from planaria.store import live
-from planaria.view.play_follow import Training
-from planaria.view.play_start import open_play
+from planaria.view.play.follow import Training
+from planaria.view.play.open import open_play
 
 from rules import rule
 
@@ -219,7 +219,7 @@ def test_a_training_that_has_shown_nothing_yet(tmp_path, monkeypatch):
     folder = tmp_path / "cat"
     folder.mkdir()
     say(folder, "running")
-    monkeypatch.setattr("planaria.view.play_start.WAIT_SECONDS", 0.2)
+    monkeypatch.setattr("planaria.view.play.open.WAIT_SECONDS", 0.2)
     with pytest.raises(UserError, match="has written no weights to show yet"):
         open_play(folder)
 

@@ -9,17 +9,17 @@ import torch
 from planaria.core.layout import tiled
 from planaria.errors import UserError
 from planaria.store import live
-from planaria.view.play import Play
-from planaria.view.play_start import open_play
-from planaria.view.play_terminal import help_lines, status
+from planaria.view.play.open import open_play
+from planaria.view.play.player import Player
+from planaria.view.play.terminal import help_lines, status
 
 
-def opened(folder: Path, visible: int = 3, start: str | None = None, **settings) -> tuple[Play, torch.Tensor]:
+def opened(folder: Path, visible: int = 3, start: str | None = None, **settings) -> tuple[Player, torch.Tensor]:
     frames = films.save(folder / "drift.safetensors", visible=visible)
     return open_play(folder / "drift.safetensors", start=start, folder=folder, **settings), frames
 
 
-def seen(p: Play) -> torch.Tensor:
+def seen(p: Player) -> torch.Tensor:
     return p.world.layout.picture(p.world.x)[0]
 
 
@@ -38,7 +38,7 @@ def test_it_begins_with_its_frames(tmp_path):
 
 
 def test_it_is_counted_in_frames(tmp_path, monkeypatch):
-    monkeypatch.setattr("planaria.view.play.BUDGET", 1e9)
+    monkeypatch.setattr("planaria.view.play.player.BUDGET", 1e9)
     p, _ = opened(tmp_path)
     assert (p.speed, p.stride, p.unit, p.moment) == (20, 2, "frame", "frame 0")
     for _ in range(120):

@@ -16,8 +16,9 @@ from planaria import store
 from planaria.core.damage import Wound
 from planaria.core.layout import Layout
 from planaria.errors import UserError
+from planaria.report.run import read_metrics
 from planaria.store import live
-from planaria.training import results, stage
+from planaria.training import broadcast
 from planaria.training.dist import Ranks
 from planaria.training.session import Session
 
@@ -31,8 +32,8 @@ def session(folder, resume=False, **settings) -> Session:
 @pytest.fixture
 def eager(monkeypatch):
     """A stage that writes after every iteration."""
-    monkeypatch.setattr(stage, "EVERY", 0.0)
-    monkeypatch.setattr(stage, "SHARE", 1e9)
+    monkeypatch.setattr(broadcast, "EVERY", 0.0)
+    monkeypatch.setattr(broadcast, "SHARE", 1e9)
 
 
 def test_it_tells_how_it_is_doing_from_start_to_end(tmp_path, eager):
@@ -88,18 +89,18 @@ def test_who_watches_changes_nothing(tmp_path, eager):
 def test_it_writes_seldom(tmp_path, monkeypatch):
     times = []
     monkeypatch.setattr(live, "write_status", lambda *_: times.append(time.monotonic()))
-    monkeypatch.setattr(stage, "EVERY", 3600.0)
+    monkeypatch.setattr(broadcast, "EVERY", 3600.0)
     list(session(tmp_path / "a").run())
     assert len(times) == 2, "the start and the first iteration"
 
 
 def test_what_takes_long_to_write_is_written_less(tmp_path, monkeypatch):
     s = session(tmp_path / "a")
-    monkeypatch.setattr(stage, "EVERY", 0.0)
+    monkeypatch.setattr(broadcast, "EVERY", 0.0)
     monkeypatch.setattr(live, "write_status", lambda *_: time.sleep(0.02))
     before = time.monotonic()
     s.stage.show(s.trainer)
-    assert s.stage._next - before >= 0.02 / stage.SHARE
+    assert s.stage._next - before >= 0.02 / broadcast.SHARE
 
 
 @pytest.mark.parametrize("wish", [{"stop": True}, {"pause": True, "stop": True}])
@@ -128,7 +129,7 @@ def test_a_pause_is_sat_out_and_can_be_stopped(tmp_path, eager, monkeypatch):
             stopped.append(1)
 
     stopped: list[int] = []
-    monkeypatch.setattr(stage.time, "sleep", sleep)
+    monkeypatch.setattr(broadcast.time, "sleep", sleep)
     for report in s.run(lambda: bool(stopped)):
         if report.step in (2, 6):
             live.wish(s.folder, pause=True)
@@ -163,7 +164,7 @@ def test_wounds_are_made_once_and_written_down(tmp_path):
     assert {k: e for k, e in events.items() if e} == {
         9: "a person wounded 3 samples: noise(0.01); a person wounded 3 samples: speckle(0.01)"
     }
-    told = {m["step"]: m["event"] for m in results.read_metrics(s.folder / "metrics.jsonl") if "event" in m}
+    told = {m["step"]: m["event"] for m in read_metrics(s.folder / "metrics.jsonl") if "event" in m}
     assert told == {9: events[9]}
 
 
@@ -242,14 +243,14 @@ def test_a_folder_where_nothing_can_be_told_still_trains(tmp_path, eager, monkey
 
 def test_other_ranks_are_silent(tmp_path, eager):
     s = session(tmp_path / "a")
-    silent = stage.Stage(tmp_path / "b", 12, Ranks(1, 2, torch.device("cpu")), dict)
+    silent = broadcast.Stage(tmp_path / "b", 12, Ranks(1, 2, torch.device("cpu")), dict)
     report = s.trainer.step()
     silent.begin(s.trainer)
     assert silent.after(s.trainer, report) is report
     silent.show(s.trainer) if silent.ranks.writes else None
     silent.note("x")
     silent.end("failed")
-    assert silent.wished() == stage.NOTHING
+    assert silent.wished() == broadcast.NOTHING
     assert not (tmp_path / "b").exists()
 
 
@@ -261,7 +262,7 @@ def test_other_ranks_are_silent(tmp_path, eager):
 def test_the_picture_of_a_pool_is_about_512_wide(layout, shape):
     x = torch.rand(shape, generator=torch.Generator().manual_seed(0))
     x[0, 0, 0, 0] = float("nan")
-    with Image.open(io.BytesIO(stage.picture_grid(x, layout))) as image:
+    with Image.open(io.BytesIO(broadcast.picture_grid(x, layout))) as image:
         assert image.width in range(256, 800)
         assert image.height <= 1600
         assert image.convert("RGB").getpixel((0, 0)) == (255, 255, 255)

@@ -5,7 +5,7 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.segment import Segment
 
-from planaria.view.terminal import HalfBlocks, cropped
+from planaria.view.half_blocks import HalfBlocks, cropped
 
 
 def cells(block: HalfBlocks, width: int = 200) -> list[list[tuple[tuple, tuple]]]:

@@ -14,9 +14,9 @@ from planaria.errors import UserError
 from planaria.health import Health
 from planaria.living import SIMULATED, Living, find, infected, loop_steps, stopped
 from planaria.store import live
-from planaria.view.play import Play
-from planaria.view.play_follow import Training, folder_of
-from planaria.view.play_state import read_state
+from planaria.view.play.follow import Training, folder_of
+from planaria.view.play.player import Player
+from planaria.view.play.state import read_state
 from planaria.world import World
 
 WAIT_SECONDS = 20.0
@@ -36,11 +36,11 @@ def open_play(
     infect: str | None = None,
     engine: str = "auto",
     **settings: Any,
-) -> Play:
+) -> Player:
     """Play with what `planaria.living.find` finds, or with a run that trains; on `size` cells, or as it was trained.
 
     `infect` is a model whose rule runs in cells that are infected. `start` is a state saved by a player, or what `find`
-    begins with; `settings` are those of `Play`. Raises `UserError` for what can't be opened or doesn't fit.
+    begins with; `settings` are those of `Player`. Raises `UserError` for what can't be opened or doesn't fit.
     """
     training = None if str(model).startswith(SIMULATED) else _training(Path(model))
     what = model if str(model).startswith(SIMULATED) else _weights(Path(model), training)
@@ -67,7 +67,7 @@ def open_play(
     counted = living.frame if living.frame > 1 or "frame" in living.card else None
     length = loop_steps(living.card) if living.card else LOOP * living.frame
     health = Health.of(living, again="I begins again")
-    play = Play(world, _name(model), length=length, frame=counted, training=training, health=health, **settings)
+    play = Player(world, _name(model), length=length, frame=counted, training=training, health=health, **settings)
     if training is None or not training.going:
         play.say(stopped(living.card))
     return play

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from planaria.view.screen import TrainingScreen
+from planaria.cli.progress import TrainingScreen
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from planaria.core.layout import Layout
-from planaria.view.play import COLOURS, RADII, SPEEDS, Play
-from planaria.view.play_keys import GROUPS, KEYS, action_of
+from planaria.view.play.keys import GROUPS, KEYS, action_of
+from planaria.view.play.player import COLOURS, RADII, SPEEDS, Player
 from planaria.world import World
 
 from rules import rule
@@ -15,19 +15,19 @@ from rules import rule
 LAYOUT = Layout(4, 3, hidden=2)
 
 
-def play(tmp_path: Path, size: int | tuple[int, int] = (14, 18), **settings) -> Play:
+def play(tmp_path: Path, size: int | tuple[int, int] = (14, 18), **settings) -> Player:
     world = World(rule().float(), LAYOUT, size, seed=settings.pop("seed", 3))
-    return Play(world, "worm", folder=tmp_path, **settings)
+    return Player(world, "worm", folder=tmp_path, **settings)
 
 
-def ticks(p: Play, seconds: float, frames: int = 60) -> None:
+def ticks(p: Player, seconds: float, frames: int = 60) -> None:
     for _ in range(round(seconds * frames)):
         p.advance(1 / frames)
 
 
 @pytest.mark.parametrize(("speed", "steps"), [(60, 120), (1, 2), (7, 14), (240, 480)])
 def test_time_passes_at_its_speed(tmp_path, speed, steps, monkeypatch):
-    monkeypatch.setattr("planaria.view.play.BUDGET", 1e9)  # however slow this machine is
+    monkeypatch.setattr("planaria.view.play.player.BUDGET", 1e9)  # however slow this machine is
     p = play(tmp_path, 6, speed=speed)
     ticks(p, 2)
     assert abs(p.world.t - steps) <= 1
@@ -233,7 +233,7 @@ def test_channels_go_round(tmp_path):
 
 
 def test_the_guide_tells_every_key():
-    guide = (Path(__file__).parents[2] / "docs" / "play.md").read_text()
+    guide = (Path(__file__).parents[3] / "docs" / "play.md").read_text()
     table = guide[guide.index("## Keys") : guide.index("## Mouse")]
     assert [c for key in KEYS for c in key.caps if f"`{c}`" not in table] == []
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from PIL.Image import Image
 
-from planaria.evaluate import pictures
 from planaria.evaluate.curve import Frames
 from planaria.evaluate.repainting import Painted
 from planaria.evaluate.scores import Scores
-from planaria.evaluate.sheets import image, sheet
-from planaria.evaluate.tables import markdown, repainted_markdown
+from planaria.report import plots
+from planaria.report.sheets import image, sheet
+from planaria.report.tables import markdown, repainted_markdown
 from planaria.store import write_bytes
 
 NAMES = ("scores.json", "scores.md", "scores.png", "rollout.png", "rollout.webp")
@@ -29,9 +29,9 @@ def write(folder: str | Path, name: str, scores: Scores, frames: Frames, fps: fl
     data = (
         (json.dumps({"name": name, **scores.to_dict()}, indent=1, allow_nan=False) + "\n").encode(),
         markdown(name, scores).encode(),
-        pictures.plot(scores, name),
-        _png(pictures.strip(frames, scores.film, scores.whole)),
-        pictures.film(frames, scores.film, scores.whole, fps),
+        plots.plot(scores, name),
+        _png(plots.strip(frames, scores.film, scores.whole)),
+        plots.film(frames, scores.film, scores.whole, fps),
     )
     return _written(folder, NAMES, data)
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from planaria.evaluate.curve import Frames
 from planaria.evaluate.scores import Scores, Whole
-from planaria.evaluate.tables import decibels
+from planaria.report.tables import decibels
 
 INK, MUTED, PLUM, LIGHT, CORAL, LEAF = "#1d1b26", "#6f6a7d", "#5b2a86", "#b9a7d8", "#d1495b", "#2f8f6b"
 AT = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)

@@ -9,9 +9,9 @@ class Key:
     """Keys that do one thing."""
 
     names: tuple[str, ...]
-    """As `Play.key` takes them: the letter, or space, tab, escape, up, down, right, f12, ctrl+z."""
+    """As `Player.key` takes them: the letter, or space, tab, escape, up, down, right, f12, ctrl+z."""
     action: str
-    """What `Play` does."""
+    """What `Player` does."""
     says: str
     """The same, to a person."""
     group: str

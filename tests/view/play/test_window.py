@@ -19,11 +19,11 @@ from planaria.cli import main
 from planaria.core.layout import Layout
 from planaria.errors import UserError
 from planaria.store import live
-from planaria.view.play import Play
-from planaria.view.play_follow import Training
-from planaria.view.play_keys import KEYS
-from planaria.view.play_start import open_play
-from planaria.view.play_state import read_state
+from planaria.view.play.follow import Training
+from planaria.view.play.keys import KEYS
+from planaria.view.play.open import open_play
+from planaria.view.play.player import Player
+from planaria.view.play.state import read_state
 from planaria.world import World
 
 from rules import rule
@@ -31,14 +31,14 @@ from rules import rule
 pygame = pytest.importorskip("pygame")
 
 from planaria.commands import install  # noqa: E402
-from planaria.view.desktop import MARGIN, Window, fit  # noqa: E402
-from planaria.view.desktop_panel import BAR, Panel  # noqa: E402
+from planaria.view.play.panel import BAR, Panel  # noqa: E402
+from planaria.view.play.window import MARGIN, Window, fit  # noqa: E402
 
-SRC = Path(__file__).parents[2] / "src"
+SRC = Path(__file__).parents[3] / "src"
 LIZARD = store.load("lizard")
 
 
-class Player:
+class Person:
     """`planaria play lizard ...` on a screen, played by hand."""
 
     def __init__(self, screen: Screen, folder: Path, *words: str):
@@ -97,8 +97,8 @@ def player(screen, tmp_path):
     """Begins a player; ends it whatever happens."""
     begun = []
 
-    def begin(*words: str) -> Player:
-        begun.append(Player(screen, tmp_path, *words))
+    def begin(*words: str) -> Person:
+        begun.append(Person(screen, tmp_path, *words))
         return begun[-1]
 
     yield begin
@@ -222,7 +222,7 @@ def window(monkeypatch, tmp_path):
 
     def opens(size: int | tuple[int, int] = 20, **settings) -> Window:
         world = World(rule().float(), Layout(4, 3, hidden=2), size)
-        opened.append(Window(Play(world, "worm", folder=tmp_path, **settings)))
+        opened.append(Window(Player(world, "worm", folder=tmp_path, **settings)))
         return opened[-1].__enter__()
 
     yield opens
@@ -311,7 +311,7 @@ def test_the_help_tells_every_key(window, monkeypatch):
     for key in KEYS:
         assert (key.says in set_words) == (key.action != "infect"), "nothing here is infectious"
         assert all(name in set_words for name in key.caps) or key.action == "infect"
-    monkeypatch.setattr(Play, "brushes", ("paint", "erase", "infect"))
+    monkeypatch.setattr(Player, "brushes", ("paint", "erase", "infect"))
     set_words.clear()
     w.draw()
     assert {"eraser, and back", "infection, and back"} <= set(set_words)
@@ -354,7 +354,7 @@ def test_where_there_is_no_screen(monkeypatch):
 
 
 def test_where_pygame_is_not_installed(monkeypatch, capsys):
-    for name in [n for n in sys.modules if n.startswith("planaria.view.desktop")]:
+    for name in [n for n in sys.modules if n.startswith("planaria.view.play.window")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "pygame", None)
     assert main(["play", "lizard"]) == 2
@@ -365,7 +365,7 @@ def test_where_pygame_is_not_installed(monkeypatch, capsys):
 
 
 def test_another_pygame_is_told_apart(monkeypatch, capsys):
-    for name in [n for n in sys.modules if n.startswith("planaria.view.desktop")]:
+    for name in [n for n in sys.modules if n.startswith("planaria.view.play.window")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(pygame, "IS_CE", False)
     assert main(["play", "lizard"]) == 2

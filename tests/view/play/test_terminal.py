@@ -21,15 +21,15 @@ from view.xvfb import until
 from planaria import store
 from planaria.cli import main
 from planaria.core.layout import Layout
-from planaria.view.play import Play
-from planaria.view.play_keys import KEYS
-from planaria.view.play_state import read_state
-from planaria.view.play_terminal import OPEN, SHUT, Click, Place, Terminal, help_lines, parse, status
+from planaria.view.play.keys import KEYS
+from planaria.view.play.player import Player
+from planaria.view.play.state import read_state
+from planaria.view.play.terminal import OPEN, SHUT, Click, Place, Terminal, help_lines, parse, status
 from planaria.world import World
 
 from rules import rule
 
-SRC = Path(__file__).parents[2] / "src"
+SRC = Path(__file__).parents[3] / "src"
 LIZARD = store.load("lizard")
 
 
@@ -335,7 +335,7 @@ def test_the_help_fits(room):
 
 def test_the_status_line_fits_and_obeys_nothing(tmp_path):
     world = World(rule().float(), Layout(4, 3, hidden=2), 5)
-    p = Play(world, "worm\x1b[2J", folder=tmp_path)
+    p = Player(world, "worm\x1b[2J", folder=tmp_path)
     p.say("a very long message " * 20)
     for columns in (1, 5, 30, 80):
         bare = re.sub(r"\x1b\[[0-9;]*[mK]", "", status(p, columns))
@@ -345,7 +345,7 @@ def test_the_status_line_fits_and_obeys_nothing(tmp_path):
 
 def test_enter_paints_at_the_cursor(tmp_path):
     world = World(rule().float(), Layout(4, 3, hidden=2), 9)
-    t = Terminal(Play(world, "worm", folder=tmp_path))
+    t = Terminal(Player(world, "worm", folder=tmp_path))
     t._place = Place((40, 20), (9, 9))
     t.play.key("c")
     for event in ("e", "right", "down", "enter"):
@@ -359,7 +359,7 @@ def test_enter_paints_at_the_cursor(tmp_path):
 
 
 def test_a_terminal_that_knows_no_size_is_drawn_as_a_usual_one(tmp_path, monkeypatch):
-    t = Terminal(Play(World(rule().float(), Layout(4, 3, hidden=2), 8), "worm", folder=tmp_path))
+    t = Terminal(Player(World(rule().float(), Layout(4, 3, hidden=2), 8), "worm", folder=tmp_path))
     t._out = 1
     told: list[str] = []
     monkeypatch.setattr(t, "_write", told.append)

@@ -15,8 +15,8 @@ import numpy as np
 from PIL import Image
 
 from planaria.errors import UserError
-from planaria.view.play import Play
-from planaria.view.play_keys import GROUPS, keys_of
+from planaria.view.play.keys import GROUPS, keys_of
+from planaria.view.play.player import Player
 
 FPS = 30
 ESCAPE_SECONDS = 0.05
@@ -46,7 +46,7 @@ def check_terminal() -> None:
 class Terminal:
     """A terminal as a screen; a context manager that gives it back as it was, whatever happens."""
 
-    def __init__(self, play: Play):
+    def __init__(self, play: Player):
         self.play = play
         self.cursor: tuple[int, int] | None = None
         self._place = Place((1, 1), play.world.size)
@@ -280,7 +280,7 @@ def _line(pairs: list[int]) -> str:
     return "".join(out)
 
 
-def status(play: Play, columns: int) -> str:
+def status(play: Player, columns: int) -> str:
     """The line below the cells."""
     r, g, b = play.colour
     parts = [

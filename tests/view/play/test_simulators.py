@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from planaria.errors import UserError
-from planaria.view.play_start import open_play
-from planaria.view.play_terminal import status
+from planaria.view.play.open import open_play
+from planaria.view.play.terminal import status
 
 every_one = pytest.mark.parametrize(
     "name", ["sim:gray-scott/chaos,size=32", "sim:lenia,size=32", "sim:life/B36/S23,size=32"]

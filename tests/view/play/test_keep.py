@@ -16,9 +16,9 @@ from planaria.core.layout import Layout
 from planaria.core.rule import Rule, RuleConfig
 from planaria.errors import UserError
 from planaria.export.movie import Film
-from planaria.view.play import Play
-from planaria.view.play_record import Recorder, free
-from planaria.view.play_state import read_state, save_state
+from planaria.view.play.player import Player
+from planaria.view.play.recorder import Recorder, free
+from planaria.view.play.state import read_state, save_state
 from planaria.world import World
 
 from rules import rule
@@ -26,12 +26,12 @@ from rules import rule
 LAYOUT = Layout(4, 3, hidden=2)
 
 
-def play(tmp_path: Path, size: int | tuple[int, int] = (14, 18), **settings) -> Play:
+def play(tmp_path: Path, size: int | tuple[int, int] = (14, 18), **settings) -> Player:
     world = World(rule().float(), LAYOUT, size, seed=settings.pop("seed", 3))
-    return Play(world, "worm", folder=tmp_path, **settings)
+    return Player(world, "worm", folder=tmp_path, **settings)
 
 
-def ticks(p: Play, seconds: float, frames: int = 60) -> None:
+def ticks(p: Player, seconds: float, frames: int = 60) -> None:
     for _ in range(round(seconds * frames)):
         p.advance(1 / frames)
 

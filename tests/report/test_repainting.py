@@ -12,9 +12,9 @@ from planaria import store
 from planaria.cli import main
 from planaria.config import TrainConfig
 from planaria.data.photos import open_photos
-from planaria.evaluate import sheets as evaluated
+from planaria.evaluate.stops import fitted
+from planaria.report import readme, repainting, sheets
 from planaria.tasks import style, texture
-from planaria.training import readme, sheets
 from planaria.training.dist import Ranks
 from planaria.training.session import Session
 
@@ -26,7 +26,7 @@ TRAIN = TrainConfig(steps=2, batch=2, pool=4, rollout=(2, 3))
 def _small(monkeypatch):
     """Sheets of small pictures and short lives."""
     for name, value in (("SIDE", 32), ("CUT", 16), ("GROWN", (0, 5, 12)), ("LONGEST", 40), ("PAINTED", (3, 8))):
-        monkeypatch.setattr(sheets, name, value)
+        monkeypatch.setattr(repainting, name, value)
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_a_style_leaves_a_sheet_of_photos_and_a_film_of_one(place):
         pixels = np.asarray(image.convert("RGB"))
         assert image.width >= 3 * 40
         assert image.height >= 3 * 33
-    wanted = np.asarray(evaluated.image(evaluated.fitted(open_photos("photos", size=48)[0], 40)))
+    wanted = np.asarray(sheets.image(fitted(open_photos("photos", size=48)[0], 40)))
     top, left = sheets_origin()
     assert np.array_equal(pixels[top : top + 33, left : left + 40], wanted), "the photo itself comes first"
     with Image.open(folder / "film.webp") as film:
@@ -93,7 +93,7 @@ def test_a_style_leaves_a_sheet_of_photos_and_a_film_of_one(place):
 
 def sheets_origin() -> tuple[int, int]:
     """Where the first picture of a sheet is."""
-    return evaluated.HEAD + evaluated.GAP, evaluated.GAP
+    return sheets.HEAD + sheets.GAP, sheets.GAP
 
 
 def test_a_texture_leaves_tiles_of_its_style_and_itself(place):

@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from planaria.console import pictures, printer
-from planaria.view.terminal import HalfBlocks
+from planaria.view.half_blocks import HalfBlocks
 
 PLAIN_SECONDS = 10.0
 """How often a line is printed where the output is no terminal."""

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from planaria.errors import UserError
 from planaria.living import begin, exposed, shape_of
-from planaria.view.play import Play
+from planaria.view.play.player import Player
 from planaria.world import World
 
 
-def drop(play: Play, source: str) -> None:
+def drop(play: Player, source: str) -> None:
     """Give the cells a picture, and say so, or say what is wrong with it.
 
     Where cells repaint photos it is laid under them: they go on from what they show, or begin with it on a grid of its
@@ -26,7 +26,7 @@ def drop(play: Play, source: str) -> None:
         play.say(str(e))
 
 
-def _lay(play: Play, source: str) -> None:
+def _lay(play: Player, source: str) -> None:
     old = play.world
     size = shape_of(source, old.size[0] * old.size[1])
     photo = exposed(old.layout, size, source)

@@ -1,4 +1,4 @@
-"""The desktop window: draws what `Play` shows, and hands it the keys and the mouse."""
+"""The desktop window: draws what `Player` shows, and hands it the keys and the mouse."""
 
 import os
 import time
@@ -10,7 +10,7 @@ import numpy as np
 from planaria.commands import install
 from planaria.console import hushed
 from planaria.errors import UserError
-from planaria.view.play import Play
+from planaria.view.play.player import Player
 
 try:
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
@@ -28,8 +28,8 @@ except ImportError:
         "or play in the terminal, which needs none: add --terminal"
     ) from None
 
-from planaria.view.desktop_panel import BAR, Panel
-from planaria.view.play_photo import drop
+from planaria.view.play.panel import BAR, Panel
+from planaria.view.play.photo import drop
 
 FPS = 60
 """Frames a second at most."""
@@ -101,7 +101,7 @@ def check_screen() -> None:
 class Window:
     """A resizable window; a context manager. Raises `UserError` where there is no screen."""
 
-    def __init__(self, play: Play):
+    def __init__(self, play: Player):
         self.play = play
         self.fps = 0.0
         self._meter = (time.perf_counter(), 0)
@@ -280,7 +280,7 @@ class Window:
 
 
 def _key(event: pygame.Event) -> str:
-    """What `Play.key` calls a key; Alt Tab leaves the window, and is none."""
+    """What `Player.key` calls a key; Alt Tab leaves the window, and is none."""
     if event.key == pygame.K_TAB and event.mod & pygame.KMOD_ALT:
         return ""
     if event.mod & (pygame.KMOD_CTRL | pygame.KMOD_META):

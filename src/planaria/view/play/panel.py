@@ -7,8 +7,8 @@ from pathlib import Path
 import matplotlib  # for DejaVu, which it brings along: the same letters on every machine
 import pygame
 
-from planaria.view.play import Play
-from planaria.view.play_keys import GROUPS, Key, keys_of
+from planaria.view.play.keys import GROUPS, Key, keys_of
+from planaria.view.play.player import Player
 
 BAR = 44
 """Height of the bar in pixels."""
@@ -82,7 +82,7 @@ class Panel:
 
     # ---- the bar
 
-    def bar(self, screen: pygame.Surface, play: Play, fps: float) -> None:
+    def bar(self, screen: pygame.Surface, play: Player, fps: float) -> None:
         """Along the lower edge: who lives, how long, the brush and the view; at the right the pace."""
         palette = self.palette(play.dark)
         width, height = screen.get_size()
@@ -108,7 +108,7 @@ class Panel:
         text = max(self.font(TEXT, item.bold).size(w)[0] for w in (item.words, item.widest))
         return text + (22 if item.mark else 0)
 
-    def _item(self, screen: pygame.Surface, item: Item, x: int, y: int, play: Play, palette: Palette) -> None:
+    def _item(self, screen: pygame.Surface, item: Item, x: int, y: int, play: Player, palette: Palette) -> None:
         if item.mark:
             _mark(screen, item.mark, (x + 7, y), play, palette)
             x += 22
@@ -117,7 +117,7 @@ class Panel:
 
     # ---- a message
 
-    def message(self, screen: pygame.Surface, play: Play) -> None:
+    def message(self, screen: pygame.Surface, play: Player) -> None:
         """A pill over the lower edge, of as many lines as its words take."""
         palette = self.palette(play.dark)
         width, height = screen.get_size()
@@ -143,7 +143,7 @@ class Panel:
 
     # ---- the keys
 
-    def help(self, screen: pygame.Surface, play: Play) -> None:
+    def help(self, screen: pygame.Surface, play: Player) -> None:
         """Every key, on a card over the cells."""
         room = screen.get_width(), max(1, screen.get_height() - BAR)
         drawn = room, play.dark, play.brushes
@@ -239,7 +239,7 @@ def _columns(count: int, keys: Sequence[Key]) -> list[list[tuple[str, list[Key]]
     return columns + [[] for _ in range(count - len(columns))] if len(columns) == count else columns
 
 
-def _left(play: Play, palette: Palette) -> Iterator[Item]:
+def _left(play: Player, palette: Palette) -> Iterator[Item]:
     yield Item("", 0, palette.ink, "pause" if play.paused else "live")
     yield Item(play.name, 1, palette.ink, bold=True)
     yield Item(play.moment, 2, palette.ink, widest=f"{play.unit} 00000")
@@ -254,14 +254,14 @@ def _left(play: Play, palette: Palette) -> Iterator[Item]:
         yield Item(play.round, 6, palette.plum, "loop", widest="000/000")
 
 
-def _right(play: Play, palette: Palette, fps: float) -> Iterator[Item]:
+def _right(play: Player, palette: Palette, fps: float) -> Iterator[Item]:
     speed = f"{play.speed:g}" if play.paused else f"{play.pace:.0f} of {play.speed:g}"
     yield Item(f"{speed} {play.unit}s/s", 7, palette.muted)
     yield Item(f"{fps:.0f} fps", 9, palette.muted, widest="000 fps")
     yield Item("H keys", 8, palette.plum)
 
 
-def _mark(screen: pygame.Surface, kind: str, at: tuple[int, int], play: Play, palette: Palette) -> None:
+def _mark(screen: pygame.Surface, kind: str, at: tuple[int, int], play: Player, palette: Palette) -> None:
     """A small drawing before words."""
     x, y = at
     if kind == "pause":

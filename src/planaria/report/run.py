@@ -10,15 +10,14 @@ from torch import Tensor
 from planaria import evaluate
 from planaria.core.rule import Rule
 from planaria.errors import UserError
-from planaria.evaluate import results as scored
 from planaria.export import Options, html, movie
 from planaria.files import open_regular
 from planaria.living import find
+from planaria.report import repainting, scores
+from planaria.report.readme import card_text
 from planaria.store import metrics, write_bytes
 from planaria.tasks import restyle, video
 from planaria.tasks.base import Task
-from planaria.training import sheets
-from planaria.training.readme import card_text
 from planaria.usual import actions
 
 MOST_POINTS = 20_000
@@ -28,11 +27,11 @@ MOST_POINTS = 20_000
 def write(folder: Path, rule: Rule, task: Task, card: dict[str, Any]) -> None:
     """Write `loss.png`, `film.webp`, `strip.png`, `target.png`, the page `organism.html` and `README.md` into a run
     folder that holds the model; of a video model `scores.*` and `rollout.*` too, of a texture, style or text model
-    what `sheets.write` writes."""
+    what `repainting.write` writes."""
     loss_plot(folder)
     target = task.tensors.get("target")
     if isinstance(task, restyle.Task):
-        sheets.write(folder, rule, task)
+        repainting.write(folder, rule, task)
     else:
         if isinstance(task, video.Task):
             shown = movie.shoot(folder, Options(seed=1))
@@ -52,10 +51,10 @@ def _measure(folder: Path, task: video.Task, card: dict[str, Any]) -> None:
     """What the saved model can do on its own film, as `planaria eval` measures it."""
     living = find(folder)
     frames, start = evaluate.held_out(task.clips, task.config.context)
-    scores = evaluate.evaluate(
+    found = evaluate.evaluate(
         living.rule, living.layout, frames, context=task.config.context, steps=living.frame, start=start
     )
-    scored.write(folder, card["name"], scores, frames, task.clips.fps)
+    scores.write(folder, card["name"], found, frames, task.clips.fps)
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

@@ -5,9 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
-from planaria.view.play_photo import drop
-from planaria.view.play_start import open_play
-from planaria.view.play_state import read_state
+from planaria.view.play.open import open_play
+from planaria.view.play.photo import drop
+from planaria.view.play.state import read_state
 
 
 def seen(p) -> torch.Tensor:
@@ -94,7 +94,7 @@ def test_others_show_what_is_dropped_themselves(gogh):
 
 def test_a_window_hears_of_a_file(gogh, monkeypatch):
     pygame = pytest.importorskip("pygame")
-    from planaria.view.desktop import Window
+    from planaria.view.play.window import Window
 
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
     p = open_play(gogh / "gogh.safetensors")

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule
-from planaria.evaluate.sheets import fitted, image, life, sheet
+from planaria.evaluate.stops import fitted, life
 from planaria.export.movie import Film
+from planaria.report.sheets import image, sheet
 from planaria.store import write_bytes
 from planaria.tasks.restyle import Photographed
 from planaria.tasks.restyle import Task as Painting
