@@ -21,7 +21,7 @@ from planaria.export.html import payload
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from web.browser import FLAGS, Site
+from helpers.browser import FLAGS, Site
 from web.test_parity import STEPS, in_browser
 
 COST = """async ({payload, prefer, size, n}) => {

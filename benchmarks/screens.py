@@ -22,7 +22,7 @@ from planaria.export import write
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from view.xvfb import Screen
+from helpers.xvfb import Screen
 
 PLANARIA = [sys.executable, "-m", "planaria"]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]

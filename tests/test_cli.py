@@ -9,13 +9,13 @@ import sys
 import zlib
 from pathlib import Path
 
-import films
 import numpy as np
 import pytest
 import torch
+from helpers import films
+from helpers.tiny import WORDS
 from PIL import Image
 from rich.progress import Progress
-from tiny import WORDS
 
 import planaria
 from planaria import cli

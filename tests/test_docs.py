@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from helpers.published import CHEST, TEXTURE, drawn, layers, textures
+from helpers.tiny import WORDS
+from helpers.tiny_clip import offline, trained
 from PIL import Image, ImageDraw
-from published import CHEST, TEXTURE, drawn, layers, textures
-from tiny import WORDS
-from tiny_clip import offline, trained
 
 import planaria
 from planaria.cli import main

@@ -3,12 +3,10 @@
 import json
 import warnings
 
-import bursting
-import films
 import numpy as np
-import painters
 import pytest
 import torch
+from helpers import bursting, films, painters
 
 import planaria
 from planaria import living, store

@@ -1,8 +1,8 @@
 """An infection under the hands: in a world, a film, on the command line, in players, and in files."""
 
-import infected
 import pytest
 import torch
+from helpers import infected
 
 from planaria import store, usual
 from planaria.cli import main

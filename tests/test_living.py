@@ -1,8 +1,8 @@
 """What a name stands for when it is to be run."""
 
-import films
 import pytest
 import torch
+from helpers import films
 from PIL import Image
 
 from planaria import living, store

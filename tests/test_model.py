@@ -6,10 +6,11 @@ import io
 import re
 import sys
 
-import films
 import numpy as np
 import pytest
 import torch
+from helpers import films
+from helpers.rules import rule
 from PIL import Image
 
 import planaria as pl
@@ -17,8 +18,6 @@ from planaria import store
 from planaria.commands import install
 from planaria.errors import UserError
 from planaria.view import notebook
-
-from rules import rule
 
 
 @pytest.fixture(scope="module")

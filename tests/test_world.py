@@ -2,14 +2,13 @@
 
 import pytest
 import torch
+from helpers.rules import rule
 
 from planaria.core.damage import Wound
 from planaria.core.layout import Layout
 from planaria.engine import run
 from planaria.errors import UserError
 from planaria.world import World
-
-from rules import rule
 
 LAYOUT = Layout(4, 3, hidden=1, frozen=1)
 

@@ -2,13 +2,12 @@
 
 import pytest
 import torch
+from helpers.rules import rule
 
 from planaria.core.layout import Layout
 from planaria.core.solve import METHODS, Solver
 from planaria.errors import UserError
 from planaria.world import World
-
-from rules import rule
 
 LAYOUT = Layout(3, None, hidden=2, frozen=1)
 FLOWING = {"life": "none", "fire_rate": 1.0}

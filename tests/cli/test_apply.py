@@ -3,13 +3,13 @@
 import sys
 from pathlib import Path
 
-import films
 import numpy as np
 import pytest
 import torch
-from painters import follower, painter, save, scene, weaver
+from helpers import films
+from helpers.painters import follower, painter, save, scene, weaver
+from helpers.reels import gif
 from PIL import Image
-from reels import gif
 
 from planaria.cli import main
 from planaria.data.frames import open_frames, write_frames

@@ -10,8 +10,8 @@ import time
 import numpy as np
 import pytest
 import torch
+from helpers.reels import encode, gif, steps
 from PIL import Image
-from reels import encode, gif, steps
 
 from planaria import files
 from planaria.cli import main

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-import films
 import pytest
-from painters import painter, save, scene
+from helpers import films
+from helpers.painters import painter, save, scene
+from helpers.reels import gif
 from PIL import Image
-from reels import gif
 
 from planaria.cli import main
 from planaria.files import unwritable

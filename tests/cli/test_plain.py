@@ -7,8 +7,8 @@ import re
 import subprocess
 import sys
 
-import films
 import pytest
+from helpers import films
 
 from planaria.cli import main
 from planaria.data.frames import write_frames

@@ -2,15 +2,14 @@
 
 import sys
 
-import films
 import numpy as np
 import pytest
+from helpers import films
+from helpers.rules import rule
 from PIL import Image
 
 from planaria.cli import main
 from planaria.commands import install
-
-from rules import rule
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import shlex
 import signal
 
 import pytest
-from tiny import WORDS
+from helpers.tiny import WORDS
 
 from planaria.cli import main, signals
 from planaria.report import run as run_report

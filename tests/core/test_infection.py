@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from helpers.rules import brink, rule
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,8 +14,6 @@ from planaria.core.outbreak import Outbreak
 from planaria.core.rule import Rule
 from planaria.engine import run
 from planaria.errors import UserError
-
-from rules import brink, rule
 
 SPREADS = [
     Spread(), Spread(delay=3), Spread(recovery=5), Spread(delay=2, recovery=4), Spread(contact=False),

@@ -2,15 +2,14 @@ import itertools
 
 import pytest
 import torch
+from helpers import oracle
+from helpers.rules import brink, rule
 
 from planaria.core.filters import FILTERS
 from planaria.core.layout import Layout
 from planaria.core.noise import fire
 from planaria.core.rule import ACTIVATIONS, Rule, RuleConfig, shapes
 from planaria.errors import UserError
-
-import oracle
-from rules import brink, rule
 
 EDGES = ("zero", "circular", "replicate")
 LIVES = ("none", "before", "after", "both")

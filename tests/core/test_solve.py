@@ -7,6 +7,7 @@ import sys
 
 import pytest
 import torch
+from helpers.rules import rule
 
 from planaria.commands import install
 from planaria.core.layout import Layout
@@ -15,8 +16,6 @@ from planaria.core.solve import GRADIENTS, METHODS, Solver, trajectory
 from planaria.engine import run
 from planaria.errors import UserError
 from planaria.world import World
-
-from rules import rule
 
 ORDERS = {"euler": 1, "midpoint": 2, "rk4": 4}
 FLOWING = {"life": "none", "fire_rate": 1.0}

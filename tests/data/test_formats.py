@@ -5,14 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.pictures import CORNERS, corners, save
+from helpers.reels import gif
 from PIL import Image, features
-from reels import gif
 
 from planaria.data.frames import open_frames
 from planaria.data.images import open_image, picture
 from planaria.errors import UserError
-
-from pictures import CORNERS, corners, save
 
 AVIF = pytest.mark.skipif(not features.check("avif"), reason="this Pillow reads no AVIF")
 

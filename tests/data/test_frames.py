@@ -6,13 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.pictures import corners, header, save
 from PIL import Image
 
 from planaria.data.frames import open_frames, whole_frames, write_frames
 from planaria.data.sources import natural
 from planaria.errors import UserError
-
-from pictures import corners, header, save
 
 LENIA = Path(__file__).resolve().parents[3] / "shared" / "data" / "lenia"
 

@@ -10,14 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.pictures import RED, corners, header, pixel, save
 from PIL import Image, ImageFile
 
 from planaria.commands import install
 from planaria.data import svg
 from planaria.data.images import picture
 from planaria.errors import UserError
-
-from pictures import RED, corners, header, pixel, save
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="0 0 20 10">{}</svg>'
 

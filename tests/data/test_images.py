@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.pictures import RED, corners, pixel, save
 from PIL import Image
 
 from planaria.data import builtin
 from planaria.data.images import SUFFIXES, name_of, open_image, picture
 from planaria.errors import UserError
-
-from pictures import RED, corners, pixel, save
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "targets"
 

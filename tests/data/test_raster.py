@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.pictures import save
 from PIL import Image, ImageCms, features
 
 from planaria.data.frames import open_frames
@@ -14,8 +15,6 @@ from planaria.data.images import open_image, picture
 from planaria.data.photos import open_photos
 from planaria.errors import UserError
 from planaria.repaint.files import open_photo
-
-from pictures import save
 
 AVIF = pytest.mark.skipif(not features.check("avif"), reason="this Pillow reads no AVIF")
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from painters import painter, save
-from reels import encode, steps
+from helpers.painters import painter, save
+from helpers.reels import encode, steps
 
 from planaria.cli import main
 from planaria.data.frames import open_frames

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from helpers.reels import PALETTE, gif
 from PIL import Image
-from reels import PALETTE, gif
 
 from planaria.data.frames import open_frames
 from planaria.errors import UserError

@@ -7,14 +7,13 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
+from helpers.pictures import corners
+from helpers.reels import encode, steps
 from PIL import Image
-from reels import encode, steps
 
 from planaria.data.frames import open_frames
 from planaria.data.video import write_mp4
 from planaria.errors import UserError
-
-from pictures import corners
 
 av = pytest.importorskip("av")
 KINDS = {

@@ -4,14 +4,13 @@ import contextlib
 
 import numpy as np
 import pytest
+from helpers.pictures import CORNERS, corners
+from helpers.reels import encode, steps
 from PIL import Image
-from reels import encode, steps
 
 from planaria.data import viewing
 from planaria.data.frames import open_frames
 from planaria.errors import UserError
-
-from pictures import CORNERS, corners
 
 av = pytest.importorskip("av")
 TURNED = {  # a picture's right and down -> what a camera that lies so stores of it

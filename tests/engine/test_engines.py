@@ -2,6 +2,7 @@ import itertools
 
 import pytest
 import torch
+from helpers.rules import brink, rule
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch.autograd.function import FunctionCtx
@@ -11,8 +12,6 @@ from planaria.core.rule import Rule, RuleConfig
 from planaria.core.solve import Solver
 from planaria.engine import _FAST, choose, device_of, native, run, unroll
 from planaria.errors import UserError
-
-from rules import brink, rule
 
 OTHERS = [name for name, e in _FAST.items() if not e.declines(Rule(), torch.zeros(1, 16, 4, 4))]
 

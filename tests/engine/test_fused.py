@@ -15,14 +15,13 @@ from unittest import mock
 
 import pytest
 import torch
+from helpers.rules import brink, rule
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planaria.core.noise import fire
 from planaria.core.rule import Rule, RuleConfig
 from planaria.engine import compiled, fused, run
-
-from rules import brink, rule
 
 needs_triton = pytest.mark.skipif(find_spec("triton") is None, reason="Triton is not installed")
 

@@ -6,12 +6,11 @@ import threading
 import numpy as np
 import pytest
 import torch
+from helpers.rules import brink, rule
 
 from planaria.core.rule import Rule, RuleConfig
 from planaria.engine import choose, native, run
 from planaria.errors import UserError
-
-from rules import brink, rule
 
 pytestmark = pytest.mark.skipif("PLANARIA_PURE" in os.environ, reason="the kernel was left out on purpose")
 ISAS = native.kernel.isas() if native.kernel is not None else []

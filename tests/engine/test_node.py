@@ -2,14 +2,13 @@
 
 import pytest
 import torch
+from helpers.rules import brink, rule
 from torch.autograd import forward_ad
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from planaria.core.rule import Rule
 from planaria.engine import _FAST, choose, run
 from planaria.errors import UserError
-
-from rules import brink, rule
 
 ENGINES = ["reference", *(name for name, e in _FAST.items() if not e.declines(Rule(), torch.zeros(1, 16, 4, 4)))]
 every_engine = pytest.mark.parametrize("engine", ENGINES)

@@ -2,7 +2,7 @@ import json
 import shutil
 
 import pytest
-from moving import SHIFT, shift, shifting
+from helpers.moving import SHIFT, shift, shifting
 from PIL import Image
 
 from planaria import evaluate, store

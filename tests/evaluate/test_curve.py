@@ -1,6 +1,7 @@
 import pytest
 import torch
-from moving import MEMORY, SHIFT, memory, shift, shifting, still
+from helpers.moving import MEMORY, SHIFT, memory, shift, shifting, still
+from helpers.rules import rule as random_rule
 from PIL import Image
 
 from planaria.core.layout import Layout
@@ -10,8 +11,6 @@ from planaria.errors import UserError
 from planaria.evaluate import curve
 from planaria.evaluate.curve import as_seen, copy_last, fitting, horizon_curve, linear, roll_out
 from planaria.losses.quality import ssim
-
-from rules import rule as random_rule
 
 
 def blurred(n: int = 12, v: int = 1, h: int = 7, w: int = 9, seed: int = 0) -> torch.Tensor:

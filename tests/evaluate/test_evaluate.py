@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from moving import MEMORY, SHIFT, memory, shift, shifting
+from helpers.moving import MEMORY, SHIFT, memory, shift, shifting
 from PIL import Image
 
 from planaria.core.layout import Layout

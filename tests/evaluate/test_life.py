@@ -1,6 +1,6 @@
 import pytest
 import torch
-from moving import MEMORY, SHIFT, memory, shift, shifting, still
+from helpers.moving import MEMORY, SHIFT, memory, shift, shifting, still
 
 from planaria.evaluate.life import Life
 from planaria.losses.quality import psnr

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 import pytest
-import tiny_clip
 import torch
+from helpers import tiny_clip
 from PIL import Image
 
 from planaria import store

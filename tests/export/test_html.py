@@ -7,14 +7,13 @@ import re
 
 import pytest
 import torch
+from helpers.rules import rule as random_rule
 
 from planaria import store
 from planaria.core.layout import Layout
 from planaria.errors import UserError
 from planaria.export import Options, write
 from planaria.export.html import modules, page, payload, script, web
-
-from rules import rule as random_rule
 
 NAMES = re.compile(r"^(?:export )?(?:async )?(?:const|let|function\*?|class) (\w+)", re.MULTILINE)
 

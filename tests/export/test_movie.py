@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from helpers.rules import rule
 from PIL import Image
 
 from planaria.commands import install
@@ -16,8 +17,6 @@ from planaria.errors import UserError
 from planaria.export import movie
 from planaria.export.movie import Film, check_suffix, film
 from planaria.world import World
-
-from rules import rule
 
 LAYOUT = Layout(4, 3, hidden=2)
 

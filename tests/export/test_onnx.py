@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from helpers.rules import brink, rule
 
 from planaria import store
 from planaria.commands import install
@@ -19,8 +20,6 @@ from planaria.engine import run
 from planaria.errors import UserError
 from planaria.export import Options, write
 from planaria.export.onnx import graph
-
-from rules import brink, rule
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxscript")

@@ -1,9 +1,10 @@
 """Films of any length, with frames between frames."""
 
-import films
 import numpy as np
 import pytest
 import torch
+from helpers import films
+from helpers.rules import rule
 from PIL import Image
 
 from planaria import store
@@ -16,8 +17,6 @@ from planaria.export.movie import Film, Take, film, longer, shoot, take
 from planaria.living import find
 from planaria.losses.motion import crossfade, flicker
 from planaria.world import World
-
-from rules import rule
 
 LAYOUT = Layout(4, 3, hidden=2)
 FLOWING = {"life": "none", "fire_rate": 1.0}

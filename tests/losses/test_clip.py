@@ -6,10 +6,10 @@ import shutil
 import sys
 
 import pytest
-import tiny_clip
 import torch
+from helpers import tiny_clip
+from helpers.tiny_clip import CAPTIONS, COLOURS
 from safetensors.torch import load_file, save_file
-from tiny_clip import CAPTIONS, COLOURS
 from torch.testing import assert_close
 
 from planaria.commands import install

@@ -5,9 +5,9 @@ import math
 import os
 
 import pytest
-import tiny_clip
 import torch
 import torch.nn.functional as F
+from helpers import tiny_clip
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.testing import assert_close

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from painters import painter, scene, weaver
+from helpers.painters import painter, scene, weaver
 from torch.testing import assert_close
 
 from planaria.core.layout import Layout

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from painters import painter
+from helpers.painters import painter
 
 from planaria.data import scenes
 from planaria.errors import UserError

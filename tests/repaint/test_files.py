@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from painters import scene
+from helpers.painters import scene
 from PIL import Image
 
 from planaria.data import images

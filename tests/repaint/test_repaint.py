@@ -1,9 +1,9 @@
 """Photos and films repainted: what is carried from frame to frame, what begins anew, and what is refused."""
 
-import films
 import pytest
 import torch
-from painters import follower, painter, save, scene, weaver
+from helpers import films
+from helpers.painters import follower, painter, save, scene, weaver
 from PIL import Image
 from torch.testing import assert_close
 

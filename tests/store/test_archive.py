@@ -4,7 +4,7 @@ from collections import OrderedDict
 
 import pytest
 import torch
-from archives import Made, Run, flat, pickled, save, streamed
+from helpers.archives import Made, Run, flat, pickled, save, streamed
 from torch import nn
 
 from planaria.errors import UserError

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from archives import Made, Run, flat, pickled, save, streamed
+from helpers.archives import Made, Run, flat, pickled, save, streamed
 
 from planaria.errors import UserError
 from planaria.store import archive as module

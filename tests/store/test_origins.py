@@ -8,7 +8,7 @@ import zipfile
 import pytest
 import torch
 import torch.nn.functional as F
-from published import (
+from helpers.published import (
     CHEST,
     KERNELS,
     LAP9,

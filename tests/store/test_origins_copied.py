@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 import torch
-from published import ONE, SX, alive, dense, drawn, felt, layers, ours, stacked, state
+from helpers.published import ONE, SX, alive, dense, drawn, felt, layers, ours, stacked, state
 
 from planaria.cli import main
 from planaria.store import origins

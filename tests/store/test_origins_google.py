@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from published import (
+from helpers.published import (
     LAP9,
     ONE,
     SX,

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from published import drawn
+from helpers.published import drawn
 
 from planaria import store
 from planaria.cli import main

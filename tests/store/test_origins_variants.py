@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.published import CHEST, constant, drawn, ours, state, textures
 from PIL import Image
-from published import CHEST, constant, drawn, ours, state, textures
 
 from planaria import store
 from planaria.cli import main

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from archives import pickled
-from published import CHEST, drawn, textures
+from helpers.archives import pickled
+from helpers.published import CHEST, drawn, textures
 from safetensors.torch import save_file
 
 from planaria import store

@@ -13,13 +13,12 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
+from helpers.rules import rule
 
 from planaria import store
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule, RuleConfig
 from planaria.errors import UserError
-
-from rules import rule
 
 LAYOUT = Layout(4, 3, hidden=1, frozen=1)
 CARD = {"name": "Эхо 🦎", "grid": [24, 30], "config": {"picture": "a\nb"}, "figures": {"mse": 1e-05}, "none": None}

@@ -2,9 +2,9 @@
 
 import math
 
-import infected
 import pytest
 import torch
+from helpers import infected
 
 from planaria import store
 from planaria.cli import main

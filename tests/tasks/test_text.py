@@ -5,8 +5,8 @@ import shutil
 
 import numpy as np
 import pytest
-import tiny_clip
 import torch
+from helpers import tiny_clip
 from PIL import Image
 from safetensors.torch import save_file
 from torch.testing import assert_close

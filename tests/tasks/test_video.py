@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from moving import shift, shifting
+from helpers.moving import shift, shifting
 from PIL import Image
 
 from planaria.config import TrainConfig

@@ -8,8 +8,8 @@ import time
 import numpy as np
 import pytest
 import torch
+from helpers.tiny import tiny
 from PIL import Image
-from tiny import tiny
 
 import planaria
 from planaria import store

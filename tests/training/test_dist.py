@@ -5,14 +5,14 @@ import sys
 from pathlib import Path
 
 import torch
-from tiny import WORDS
+from helpers.tiny import WORDS
 
 import planaria
 from planaria import store
 from planaria.report import run as run_report
 
-HERE = Path(__file__).parent
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(HERE.parent), *sys.path])}
+TESTS = Path(__file__).parents[1]
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])}
 
 
 def torchrun(*words: object) -> subprocess.CompletedProcess:
@@ -26,7 +26,7 @@ def torchrun(*words: object) -> subprocess.CompletedProcess:
 
 
 def test_two_processes_train_one_model(tmp_path):
-    done = torchrun(HERE / "two_ranks.py", tmp_path)
+    done = torchrun(TESTS / "helpers" / "two_ranks.py", tmp_path)
     assert done.returncode == 0, done.stderr
     a, b = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
     assert all(torch.equal(p, q) for p, q in zip(a["weights"], b["weights"], strict=True))

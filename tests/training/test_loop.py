@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from tiny import tiny
+from helpers.tiny import tiny
 
 from planaria.errors import UserError
 from planaria.tasks.grow import Task

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import tiny
+from helpers.tiny import tiny
 
 from planaria import store
 from planaria.cli import main

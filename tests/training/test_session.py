@@ -8,8 +8,8 @@ import time
 import numpy as np
 import pytest
 import torch
+from helpers.tiny import WORDS, tiny
 from PIL import Image
-from tiny import WORDS, tiny
 
 import planaria
 from planaria import store

@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from helpers.rules import rule
 from PIL import Image
 
 import planaria as pl
@@ -23,9 +24,7 @@ from planaria.store.live import Status, watched, write_status
 from planaria.view import notebook
 from planaria.view.notebook import live, player, weights_of
 
-from rules import rule
-
-pytest_plugins = ("web.browser",)
+pytest_plugins = ("helpers.browser",)
 pytest.importorskip("anywidget")
 
 SMALL = {"size": (24, 32), "prefer": "plain"}

@@ -2,15 +2,14 @@
 
 import pytest
 import torch
+from helpers.rules import rule as random_rule
 
 from planaria import store
 from planaria.core.layout import Layout
 from planaria.export.html import payload
 from planaria.world import World
 
-from rules import rule as random_rule
-
-pytest_plugins = ("web.browser",)
+pytest_plugins = ("helpers.browser",)
 
 SIZE = (20, 23)
 

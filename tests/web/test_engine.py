@@ -4,14 +4,13 @@ import base64
 
 import pytest
 import torch
+from helpers.rules import rule as random_rule
 
 from planaria import store
 from planaria.core.layout import Layout
 from planaria.export.html import payload
 
-from rules import rule as random_rule
-
-pytest_plugins = ("web.browser",)
+pytest_plugins = ("helpers.browser",)
 
 OPEN = """async ({payload, ...options}) => {
   const { World } = await import("./world.js");

@@ -1,14 +1,13 @@
 """The players in a browser say once that a life burst or died out, in either engine, with the bounds of Python."""
 
-import bursting
-import films
 import pytest
-from web.players import show
+from helpers import bursting, films
+from helpers.players import show
 
 from planaria.core import bounds
 from planaria.export.html import payload
 
-pytest_plugins = ("web.browser",)
+pytest_plugins = ("helpers.browser",)
 
 LATER = """async (steps) => {
   const { world } = player, { gauge } = Object.getPrototypeOf(world);

@@ -1,16 +1,16 @@
 """The infection in the browser: a click infects what lives, as in Python, and it spreads to the same cells."""
 
-import infected
 import pytest
 import torch
-from web.players import MODEL, at, show
+from helpers import infected
+from helpers.players import MODEL, at, show
 
 from planaria.core.infection import Spread
 from planaria.core.outbreak import Outbreak
 from planaria.export.html import payload
 from planaria.living import find
 
-pytest_plugins = ("web.browser",)
+pytest_plugins = ("helpers.browser",)
 
 LIVE = """async ({payload, prefer, deeds}) => {
   const { World } = await import("./world.js");

@@ -5,6 +5,7 @@ import base64
 import numpy as np
 import pytest
 import torch
+from helpers.rules import rule as random_rule
 
 from planaria import store
 from planaria.core.layout import Layout
@@ -14,9 +15,7 @@ from planaria.engine import unroll
 from planaria.export.html import payload
 from planaria.world import World
 
-from rules import rule as random_rule
-
-pytest_plugins = ("web.browser",)
+pytest_plugins = ("helpers.browser",)
 
 STEPS = 100
 SIZE = (20, 23)

@@ -1,9 +1,9 @@
 """The player in a real browser: what a hand and a key do to the cells."""
 
 import pytest
-from web.players import ERROR, at, colour, drag, grow, held, pixel, show
+from helpers.players import ERROR, at, colour, drag, grow, held, pixel, show
 
-pytest_plugins = ("web.browser",)
+pytest_plugins = ("helpers.browser",)
 
 
 @pytest.fixture

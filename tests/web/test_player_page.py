@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from web.players import ERROR, MODEL, at, drag, grow, show
+from helpers.players import ERROR, MODEL, at, drag, grow, show
 
 from planaria import store
 from planaria.core.layout import Layout
@@ -15,7 +15,7 @@ from planaria.core.rule import Rule, RuleConfig
 from planaria.export.html import page as exported
 from planaria.export.html import payload
 
-pytest_plugins = ("web.browser",)
+pytest_plugins = ("helpers.browser",)
 
 
 @pytest.fixture

@@ -1,10 +1,11 @@
 """Repainting models in the browser: a photo under the cells, posed as in Python, and everything a hand does with it."""
 
-import easel
 import pytest
 import torch
+from helpers import easel
+from helpers.players import at, colour, pixel, show
+from helpers.rules import rule as random_rule
 from PIL import Image
-from web.players import at, colour, pixel, show
 
 from planaria import store
 from planaria.core.layout import Layout
@@ -15,9 +16,7 @@ from planaria.export.html import page as exported
 from planaria.export.html import payload
 from planaria.living import find, shape_of
 
-from rules import rule as random_rule
-
-pytest_plugins = ("web.browser",)
+pytest_plugins = ("helpers.browser",)
 
 ENGINES = ("webgl2", "plain")
 TIMES = "\N{MULTIPLICATION SIGN}"

@@ -2,21 +2,20 @@
 
 import base64
 
-import films
 import numpy as np
 import pytest
 import torch
+from helpers import films
+from helpers.players import STILL, at, colour, pixel, show
+from helpers.rules import rule as random_rule
 from PIL import Image
-from web.players import STILL, at, colour, pixel, show
 
 from planaria.core.layout import tiled
 from planaria.engine import unroll
 from planaria.export.html import MOST_START, payload
 from planaria.living import find
 
-from rules import rule as random_rule
-
-pytest_plugins = ("web.browser",)
+pytest_plugins = ("helpers.browser",)
 
 ENGINES = ("webgl2", "plain")
 OPEN = """async ({payload, ...options}) => {

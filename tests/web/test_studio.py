@@ -18,7 +18,7 @@ from PIL import Image
 
 from planaria.export.html import payload
 
-pytest_plugins = ("web.browser",)
+pytest_plugins = ("helpers.browser",)
 pytest.importorskip("uvicorn", reason="the studio's libraries are not installed")
 pytest.importorskip("websockets", reason="the studio's libraries are not installed")
 

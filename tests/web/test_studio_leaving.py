@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-pytest_plugins = ("web.browser",)
-studios = pytest.importorskip("studios", reason="the studio's libraries are not installed")
+pytest_plugins = ("helpers.browser",)
+studios = pytest.importorskip("helpers.studios", reason="the studio's libraries are not installed")
 
 
 @pytest.fixture

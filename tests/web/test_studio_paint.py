@@ -3,13 +3,13 @@
 import json
 import os
 
-import easel
 import pytest
+from helpers import easel
 
 from planaria.store import live
 
-pytest_plugins = ("web.browser",)
-studios = pytest.importorskip("studios", reason="the studio's libraries are not installed")
+pytest_plugins = ("helpers.browser",)
+studios = pytest.importorskip("helpers.studios", reason="the studio's libraries are not installed")
 
 
 @pytest.fixture

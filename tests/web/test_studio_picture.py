@@ -3,8 +3,8 @@
 import pytest
 from PIL import Image, ImageDraw
 
-pytest_plugins = ("web.browser",)
-studios = pytest.importorskip("studios", reason="the studio's libraries are not installed")
+pytest_plugins = ("helpers.browser",)
+studios = pytest.importorskip("helpers.studios", reason="the studio's libraries are not installed")
 CORNER = "Array.from(document.querySelector('.preview-cells').getContext('2d').getImageData(0, 0, 1, 1).data)[3]"
 
 

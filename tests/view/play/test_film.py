@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-import films
 import pytest
 import torch
+from helpers import films
 
 from planaria.core.layout import tiled
 from planaria.errors import UserError

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.rules import rule
 from PIL import Image
 
 from planaria import store
@@ -20,8 +21,6 @@ from planaria.view.play.player import Player
 from planaria.view.play.recorder import Recorder, free
 from planaria.view.play.state import read_state, save_state
 from planaria.world import World
-
-from rules import rule
 
 LAYOUT = Layout(4, 3, hidden=2)
 

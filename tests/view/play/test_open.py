@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.rules import rule
 from PIL import Image
 
 from planaria import store
@@ -14,8 +15,6 @@ from planaria.errors import UserError
 from planaria.store import live
 from planaria.view.play.follow import Training
 from planaria.view.play.open import open_play
-
-from rules import rule
 
 LAYOUT = Layout(4, 3, hidden=2)
 

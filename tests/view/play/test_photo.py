@@ -1,8 +1,8 @@
 """Playing with a model that repaints photos: it begins with one, and others are dropped onto its window."""
 
-import easel
 import pytest
 import torch
+from helpers import easel
 from PIL import Image
 
 from planaria.view.play.open import open_play

@@ -4,13 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.rules import rule
 
 from planaria.core.layout import Layout
 from planaria.view.play.keys import GROUPS, KEYS, action_of
 from planaria.view.play.player import COLOURS, RADII, SPEEDS, Player
 from planaria.world import World
-
-from rules import rule
 
 LAYOUT = Layout(4, 3, hidden=2)
 

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from view.xvfb import until
+from helpers.rules import rule
+from helpers.xvfb import until
 
 from planaria import store
 from planaria.cli import main
@@ -26,8 +27,6 @@ from planaria.view.play.player import Player
 from planaria.view.play.state import read_state
 from planaria.view.play.terminal import OPEN, SHUT, Click, Place, Terminal, help_lines, parse, status
 from planaria.world import World
-
-from rules import rule
 
 SRC = Path(__file__).parents[3] / "src"
 LIZARD = store.load("lizard")

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.rules import rule
+from helpers.xvfb import Screen, needs_screen, until
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from view.xvfb import Screen, needs_screen, until
 
 from planaria import store
 from planaria.cli import main
@@ -25,8 +26,6 @@ from planaria.view.play.open import open_play
 from planaria.view.play.player import Player
 from planaria.view.play.state import read_state
 from planaria.world import World
-
-from rules import rule
 
 pygame = pytest.importorskip("pygame")
 

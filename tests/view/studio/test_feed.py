@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import numpy as np
 import pytest
 import torch
-from studios import handles, memory, model, studio, training, until
+from helpers.studios import handles, memory, model, studio, training, until
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from planaria import store

@@ -4,12 +4,12 @@ import io
 import json
 import time
 
-import films
 import numpy as np
 import pytest
 import torch
+from helpers import films
+from helpers.studios import studio, until
 from PIL import Image
-from studios import studio, until
 
 from planaria.recipes import find
 from planaria.store import live

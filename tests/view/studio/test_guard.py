@@ -5,7 +5,7 @@ import socket
 import time
 
 import pytest
-from studios import memory, studio, until
+from helpers.studios import memory, studio, until
 from websockets.exceptions import InvalidStatus
 
 from planaria.view.studio import wire

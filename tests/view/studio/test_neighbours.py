@@ -4,7 +4,7 @@ import json
 import os
 
 import pytest
-from studios import model, studio, training
+from helpers.studios import model, studio, training
 
 from planaria.config import write_yaml
 from planaria.store import live, lock

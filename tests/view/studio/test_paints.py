@@ -2,11 +2,11 @@
 
 import io
 
-import easel
 import numpy as np
 import pytest
+from helpers import easel
+from helpers.studios import studio, until
 from PIL import Image
-from studios import studio, until
 
 from planaria.store import live
 from planaria.view.studio import making

@@ -2,7 +2,7 @@ import os
 import shutil
 
 import pytest
-from studios import model, studio, training
+from helpers.studios import model, studio, training
 
 SECRET = b"nobody may read this"
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.studios import studio, until
 from PIL import Image
-from studios import studio, until
 
 from planaria.data.images import picture
 from planaria.view.studio.guard import Refusal

@@ -2,7 +2,7 @@ import json
 from dataclasses import asdict
 
 import pytest
-from studios import model, studio, training
+from helpers.studios import model, studio, training
 
 from planaria.config import describe
 from planaria.store import live

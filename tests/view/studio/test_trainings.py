@@ -9,7 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from studios import studio, training, until
+from helpers.studios import studio, training, until
 
 from planaria import store
 from planaria.store import live

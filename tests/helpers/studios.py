@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 import uvicorn
-from tiny import TINY
 from websockets.sync.client import connect
 
+from helpers.tiny import TINY
 from planaria import store
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule

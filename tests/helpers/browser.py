@@ -1,6 +1,6 @@
 """A real browser for tests: headless Chromium, and a small server of planaria/web on 127.0.0.1.
 
-A test file asks for it by `pytest_plugins = ("web.browser",)` and then has the fixtures `page`, `open_page`,
+A test file asks for it by `pytest_plugins = ("helpers.browser",)` and then has the fixtures `page`, `open_page`,
 `open_plain`, `site`, `complaints` and `allowed`. They skip where no Chromium or playwright is installed. The browser
 lives as long as one test file: playwright holds the thread's event loop, which tests of other files may need.
 """

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-import films
 import torch
 
+from helpers import films
 from planaria import store
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule, RuleConfig

@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 import torch
-from tiny import tiny
 
+from helpers.tiny import tiny
 from planaria.training.dist import ranks
 from planaria.training.session import Session
 

@@ -1,0 +1,1 @@
+"""What several tests use: rules, films, pictures, archives, a browser, a screen."""
