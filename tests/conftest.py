@@ -8,9 +8,22 @@ import torch
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
+TERMINAL = ("TERM", "COLORTERM", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
+"""Variables by which rich and others learn what a terminal can show."""
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread():
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _usual_terminal():
+    """Tests see the same terminal wherever they run: what this one's environment says of it is set aside."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in TERMINAL:
+            patch.delenv(name, raising=False)
+        yield
 
 
 @pytest.fixture
