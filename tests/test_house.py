@@ -175,7 +175,7 @@ def test_help_is_instant(words):
     code = (
         "import sys\nfrom planaria.cli import main\n"
         "try:\n    main(sys.argv[1:])\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
-        "heavy = {'torch', 'numpy', 'matplotlib', 'PIL', 'safetensors', 'av'}\n"
+        "heavy = {'torch', 'numpy', 'matplotlib', 'PIL', 'safetensors', 'av', 'pooch', 'requests'}\n"
         "print('HEAVY', sorted(heavy & sys.modules.keys()))"
     )
     env = os.environ | {"PYTHONPATH": str(ROOT.parent)}

@@ -5,12 +5,9 @@ import os
 import re
 import tempfile
 from collections.abc import Callable
-from http.client import HTTPException, HTTPMessage
 from pathlib import Path
 from typing import IO, Any, final
-from urllib.error import HTTPError, URLError
-from urllib.parse import quote, urldefrag, urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.parse import urldefrag, urlsplit
 
 from planaria.errors import UserError, unknown
 
@@ -89,47 +86,81 @@ def cached_name(url: str) -> str:
 
 def _download(url: str, file: IO[bytes], limit: int, timeout: float, progress: Progress | None) -> None:
     """Write what `url` holds to `file`, at most `limit` bytes."""
-    got = 0
+    import pooch
+    import requests
+    import urllib3
+
+    meter = _Meter(url, file, limit, progress)
+    headers = {"User-Agent": "planaria", "Accept-Encoding": "identity"}  # so that bytes are counted as they are sent
+    trusted = os.environ.get("SSL_CERT_FILE") or True
+    answers: list[requests.Response] = []
+    hooks = {"response": lambda answer, **_: answers.append(answer)}
+    bar: Any = meter
+    get = pooch.HTTPDownloader(bar, CHUNK, timeout=timeout, headers=headers, verify=trusted, hooks=hooks)
     try:
-        # Some servers refuse the name that urllib gives itself; some people paste addresses with spaces or accents.
-        address = quote(url, safe="%/:=&?~#+!$,;'@()*[]")
-        request = Request(address, headers={"User-Agent": "planaria"})
-        with build_opener(_WebOnly).open(request, timeout=timeout) as response:
-            told = response.headers.get("Content-Length", "")
-            total = int(told) if told.isdecimal() else None
-            if total is not None and total > limit:
-                raise UserError(f"{url} is {total:,} bytes; the limit is {limit:,}: {BY_HAND}")
-            while chunk := response.read(CHUNK):
-                got += len(chunk)
-                if got > limit:
-                    raise UserError(f"{url} goes on past the limit of {limit:,} bytes: {BY_HAND}")
-                file.write(chunk)
-                if progress:
-                    progress(got, total)
-    except UserError:
-        raise
-    except HTTPError as error:
-        error.close()
-        reason = str(error.reason).partition("\n")[0]
-        raise UserError(f"{url} answered {error.code} {reason}: check the address, or {BY_HAND}") from error
-    except (OSError, HTTPException, ValueError) as error:
-        reason = error.reason if isinstance(error, URLError) else str(error) or type(error).__name__
+        get(url, file, None)
+    except requests.HTTPError as error:
+        status, reason = answers[-1].status_code, str(answers[-1].reason).partition("\n")[0]
+        raise UserError(f"{url} answered {status} {reason}: check the address, or {BY_HAND}") from error
+    except requests.exceptions.InvalidSchema as error:
+        raise UserError(f"{url} leads to what is not on the web: check the address") from error
+    except requests.TooManyRedirects as error:
+        raise UserError(f"{url} leads from one address to another, without end: check the address") from error
+    except (OSError, ValueError, urllib3.exceptions.HTTPError) as error:
+        cause = _cause(error)
+        if isinstance(cause, urllib3.exceptions.IncompleteRead) and meter.total:
+            got = f"{cause.partial:,} of {meter.total:,} bytes"
+            raise UserError(f"{url} broke off after {got}; try again, or {BY_HAND}") from error
+        reason = " ".join(str(cause).split()) or type(cause).__name__
         raise UserError(f"cannot download {url}: {reason}; no network? {BY_HAND}") from error
-    if total is not None and got < total:
-        raise UserError(f"{url} broke off after {got:,} of {total:,} bytes; try again, or {BY_HAND}")
+    finally:
+        for answer in answers:  # pooch leaves one open where it is stopped half-way
+            answer.close()
 
 
 @final
-class _WebOnly(HTTPRedirectHandler):
-    """Follows redirects to the web only; urllib itself already refuses files, but would go on to FTP."""
+class _Meter:
+    """A progress bar as pooch calls it, which ends what grows too large."""
 
-    def redirect_request(
-        self, req: Request, fp: Any, code: int, msg: str, headers: HTTPMessage, newurl: str
-    ) -> Request | None:
-        if urlsplit(newurl).scheme not in ("http", "https"):
-            fp.close()
-            raise UserError(f"{req.full_url} leads to {newurl!r}, which is not on the web: check the address")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
+    def __init__(self, url: str, file: IO[bytes], limit: int, progress: Progress | None):
+        self._url, self._file, self._limit, self._progress = url, file, limit, progress
+        self._total = 0
+
+    @property
+    def got(self) -> int:
+        """Bytes so far."""
+        return self._file.tell()
+
+    @property
+    def total(self) -> int:
+        """Bytes in all, as the server says before the first of them; 0 where it doesn't."""
+        return self._total
+
+    @total.setter
+    def total(self, bytes_: int) -> None:
+        if bytes_ > self._limit:
+            raise UserError(f"{self._url} is {bytes_:,} bytes; the limit is {self._limit:,}: {BY_HAND}")
+        self._total = bytes_
+
+    def update(self, _: int) -> None:
+        """More bytes are in the file."""
+        if self.got > self._limit:
+            raise UserError(f"{self._url} goes on past the limit of {self._limit:,} bytes: {BY_HAND}")
+        if self._progress:
+            self._progress(self.got, self._total or None)
+
+    def reset(self) -> None:
+        """The last chunk is in the file."""
+
+    def close(self) -> None:
+        """The whole is."""
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What lies at the bottom of an error of the network: the system's own."""
+    while (below := error.__cause__ or error.__context__) is not None:
+        error = below
+    return error
 
 
 def _demand_web(url: str) -> None:
