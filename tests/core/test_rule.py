@@ -4,6 +4,8 @@ import pytest
 import torch
 from helpers import oracle
 from helpers.rules import brink, rule
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from planaria.core.filters import FILTERS
 from planaria.core.layout import Layout
@@ -22,9 +24,10 @@ def against_oracle(r: Rule, x: torch.Tensor, t: int, seed: int, cond: torch.Tens
     for k in range(b):
         want = oracle.step(
             x[k].tolist(), r.kernels.tolist(), r.reaches, [v.tolist() for v in r.weights],
-            [v.tolist() for v in r.biases], fires[k, 0].tolist(), edge=c.edge, life=c.life, channel=c.life_channel,
-            threshold=c.life_threshold, activation=c.activation, frozen=c.frozen, dt=c.dt,
-            told=[] if cond is None else cond[k].tolist(),
+            [v.tolist() for v in r.biases], fires[k, 0].tolist(), edge=c.edge, life=c.life, life_edge=c.life_edge,
+            channel=c.life_channel, threshold=c.life_threshold, activation=c.activation, frozen=c.frozen, dt=c.dt,
+            blurs={int(channel): int(size) for channel, size in (blur.split("@") for blur in c.blurs)},
+            cond=[] if cond is None else cond[k].tolist(),
         )  # fmt: skip
         got = r(x, t, seed=seed, cond=cond)[k]
         torch.testing.assert_close(got, torch.tensor(want, dtype=torch.double), rtol=1e-12, atol=1e-12)
@@ -33,6 +36,45 @@ def against_oracle(r: Rule, x: torch.Tensor, t: int, seed: int, cond: torch.Tens
 @pytest.mark.parametrize(("edge", "life", "name"), list(itertools.product(EDGES, LIVES, FILTERS)))
 def test_rule_is_the_paper(edge, life, name):
     against_oracle(rule(edge=edge, life=life, filters=("identity", name)), brink(), 5, 3)
+
+
+@pytest.mark.parametrize("edge", EDGES)
+@pytest.mark.parametrize("blurs", [("4@3",), ("0@15", "3@5")])
+@pytest.mark.parametrize("size", [(6, 7), (2, 5), (1, 1)])
+def test_blurs_melt_channels_into_their_neighbours_and_around_the_torus(edge, blurs, size):
+    against_oracle(rule(edge=edge, blurs=blurs, frozen=1, life="none", dt=0.7), brink(2, 6, *size), 5, 3)
+
+
+@pytest.mark.parametrize("edge", EDGES)
+@pytest.mark.parametrize("life", LIVES)
+@pytest.mark.parametrize("size", [(6, 7), (2, 5), (1, 1)])
+def test_life_ends_at_the_rim_where_the_rule_says_so(edge, life, size):
+    against_oracle(rule(edge=edge, life=life, life_edge="zero"), brink(2, 6, *size), 5, 3)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    edge=st.sampled_from(EDGES),
+    life=st.sampled_from(LIVES),
+    life_edge=st.sampled_from(["same", "zero"]),
+    life_channel=st.integers(0, 3),
+    blurs=st.sampled_from([(), ("3@3",), ("1@5", "0@3"), ("2@15",)]),
+    filters=st.sampled_from([("identity", "sobel"), ("learned",), ("mean", "laplacian@3", "scharr")]),
+    hidden=st.sampled_from([(), (7,), (5, 6)]),
+    activation=st.sampled_from(sorted(ACTIVATIONS)),
+    bias=st.sampled_from(["none", "hidden", "all"]),
+    frozen=st.integers(0, 2),
+    cond=st.integers(0, 2),
+    dt=st.sampled_from([1.0, 0.7]),
+    size=st.tuples(st.integers(1, 7), st.integers(1, 7)),
+    seed=st.integers(0, 2**32 - 1),
+    t=st.integers(-9, 1000),
+)
+def test_rules_drawn_at_random_are_the_paper(size, seed, t, **config):
+    r = rule(**config)
+    rng = torch.Generator().manual_seed(4)
+    cond = torch.randn(1, r.config.cond, generator=rng, dtype=torch.double) if r.config.cond else None
+    against_oracle(r, brink(1, 6, *size, seed=seed), t, seed, cond)
 
 
 @pytest.mark.parametrize("edge", EDGES)
@@ -183,6 +225,9 @@ def test_shapes_are_those_of_the_rule(settings):
     ("settings", "says"),
     [
         ({"channels": 3}, "rule.channels=3 has no channel 3 for life"),
+        ({"blurs": ("1@4",)}, "'1@4' is no CHANNEL@SIZE with a size of 3, 5, ... 15"),
+        ({"blurs": ("1@3", "1@5")}, "names a channel twice"),
+        ({"blurs": ("15@3",), "frozen": 1}, "or one that is not written"),
         ({"filters": ("sobelx",)}, "unknown filter 'sobelx'; have: .*identity.* Did you mean 'sobel'"),
         ({"filters": ()}, "at least one filter"),
         ({"filters": ("identity", "sobel@17")}, "filter 'sobel@17': .* 1 to 16, as in sobel@2"),

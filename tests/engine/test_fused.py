@@ -124,6 +124,7 @@ def interpreted_as_the_reference(edge, life, rate, filters, bias, frozen, cond, 
 @given(
     edge=st.sampled_from(list(fused.EDGES)),
     life=st.sampled_from(["none", "before", "after", "both"]),
+    life_edge=st.sampled_from(["same", "zero"]),
     rate=st.sampled_from([0.0, 0.5, 1.0]),
     names=st.sampled_from([("identity", "sobel"), ("learned",), ("mean", "identity"), ("scharr@3", "mean@16")]),
     bias=st.sampled_from(["none", "hidden", "all"]),
@@ -132,9 +133,10 @@ def interpreted_as_the_reference(edge, life, rate, filters, bias, frozen, cond, 
     shape=st.tuples(st.just(1), st.integers(1, 8), st.integers(1, 8)),
     seed=st.integers(0, 2**32 - 1),
 )
-def interpreted_at_random(edge, life, rate, names, bias, frozen, cond, shape, seed):
+def interpreted_at_random(edge, life, life_edge, rate, names, bias, frozen, cond, shape, seed):
     b, h, w = shape
-    r = rule(edge=edge, life=life, fire_rate=rate, filters=names, bias=bias, frozen=frozen, cond=cond)
+    r = rule(edge=edge, life=life, life_edge=life_edge, fire_rate=rate, filters=names, bias=bias, frozen=frozen,
+             cond=cond)  # fmt: skip
     agree(r, brink(b, 6, h, w, seed=seed), 1, cond=told(b, cond), seed=seed, t=seed % 1000)
 
 
@@ -231,6 +233,7 @@ def interpreted_a_graph_can_be_walked_twice_and_in_part():
     [
         ({"hidden": ()}, "one hidden layer, not 0"),
         ({"hidden": (4, 4)}, "one hidden layer, not 2"),
+        ({"blurs": ("4@3",)}, "it blurs no channels"),
         ({"activation": "gelu"}, "relu, not gelu"),
         ({"life_threshold": -0.1}, "negative life threshold"),
         ({"hidden": (2000,)}, "hidden 2000 wide"),
@@ -310,7 +313,9 @@ def built_for(capability, precision, names, edge):
 
 @pytest.mark.parametrize("edge", ["circular", "replicate"])
 @pytest.mark.parametrize("names", [("identity", "sobel"), ("sobel", "learned@9", "laplacian")])
-def traced_as_the_reference(names, edge):
+@pytest.mark.parametrize("more", [{}, {"blurs": ("4@5", "0@3")}, {"life_edge": "zero"}])
+def traced_as_the_reference(more, names, edge):
+    torch._dynamo.reset()  # which compiles one function for so many rules at most
     step = torch.compile(compiled._step, backend="aot_eager", fullgraph=True)
     count = []
 
@@ -318,6 +323,7 @@ def traced_as_the_reference(names, edge):
         count.append(steps)
         return compiled._rollout(step, r, x, steps, t, seed, cond, r.config.dt, origin)
 
-    r = rule(edge=edge, hidden=(8, 5), activation="gelu", cond=2, frozen=1, dt=0.8, filters=names)
+    r = rule(edge=edge, hidden=(8, 5), activation="gelu", cond=2, frozen=1, dt=0.8, filters=names,
+             **more)  # fmt: skip
     agree(r, brink(), 3, rollout=rollout, cond=told(2, 2), seed=5, t=2, origin=(4, -3))
     assert count == [3]

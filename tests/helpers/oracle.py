@@ -12,14 +12,24 @@ ACTIVATIONS = {
 }
 
 
+def gaussian(size):
+    """The weights [size][size] of a blur of sigma 2, which add up to one."""
+    middle = size // 2
+    bell = [[math.exp(-((a - middle) ** 2 + (b - middle) ** 2) / 8) for b in range(size)] for a in range(size)]
+    total = math.fsum(v for row in bell for v in row)
+    return [[v / total for v in row] for row in bell]
+
+
 def step(
-    x, kernels, reaches, weights, biases, fires, *, edge, life, channel, threshold, activation, frozen, told, dt
+    x, kernels, reaches, weights, biases, fires, *, edge, life, life_edge, channel, threshold, activation, blurs,
+    frozen, cond, dt,
 ):  # fmt: skip
     """One step of one sample: x[c][i][j] -> x'[c][i][j].
 
     kernels[f][3][3], whose outer taps lie reaches[f] cells away; weights[layer][out][in], the first reading channel
-    by channel all filters, then `told`;
-    biases[layer][out] for the first layers that have one; fires[i][j] says who acts.
+    by channel all filters, then `cond`;
+    biases[layer][out] for the first layers that have one; fires[i][j] says who acts; blurs[channel] is how many cells
+    wide that channel is blurred.
     """
     channels, height, width = len(x), len(x[0]), len(x[0][0])
 
@@ -33,7 +43,11 @@ def step(
         return 0.0 if i is None or j is None else s[c][i][j]
 
     def alive(s, i, j):
-        block = [(place(i + a, height), place(j + b, width)) for a in (-1, 0, 1) for b in (-1, 0, 1)]
+        block = [(i + a, j + b) for a in (-1, 0, 1) for b in (-1, 0, 1)]
+        if life_edge == "zero":
+            block = [(m, n) for m, n in block if 0 <= m < height and 0 <= n < width]
+        else:
+            block = [(place(m, height), place(n, width)) for m, n in block]
         return any(s[channel][m][n] > threshold for m, n in block if m is not None and n is not None)
 
     y = [[list(row) for row in plane] for plane in x]
@@ -45,7 +59,7 @@ def step(
                 math.fsum(k[a][b] * at(x, c, i + n * (a - 1), j + n * (b - 1)) for a in range(3) for b in range(3))
                 for c in range(channels)
                 for k, n in zip(kernels, reaches, strict=True)
-            ] + list(told)
+            ] + list(cond)
             for layer, w in enumerate(weights):
                 bias = biases[layer] if layer < len(biases) else [0.0] * len(w)
                 p = [b + math.fsum(a * v for a, v in zip(row, p, strict=True)) for row, b in zip(w, bias, strict=True)]
@@ -53,6 +67,13 @@ def step(
                     p = [ACTIVATIONS[activation](v) for v in p]
             for c, dx in enumerate(p):
                 y[c][i][j] += dt * dx
+            for c, size in blurs.items():
+                melted = math.fsum(
+                    v * at(x, c, i + a - size // 2, j + b - size // 2)
+                    for a, row in enumerate(gaussian(size))
+                    for b, v in enumerate(row)
+                )
+                y[c][i][j] += dt * (melted - x[c][i][j])
     fate = [
         [
             (life in ("none", "after") or alive(x, i, j)) and (life in ("none", "before") or alive(y, i, j))
