@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from planaria.core.damage import Wound
 from planaria.core.layout import Layout
-from planaria.core.noise import derive, uniform
+from planaria.core.noise import Stream, derive, uniform
 from planaria.core.outbreak import Outbreak
 from planaria.core.solve import Solver
 from planaria.engine import door, run
@@ -116,7 +116,7 @@ class World:
         The same seed and step give the same numbers, here and in the browser's player.
         """
         own = self.layout.channels - self.layout.frozen
-        u = uniform(derive(self.seed, 1), self.t, (own, *self.size), self.x.device)
+        u = uniform(derive(self.seed, Stream.NOISE), self.t, (own, *self.size), self.x.device)
         u[: self.layout.visible] -= self.layout.offset
         u[self.layout.visible :] -= 0.5
         u[self.layout.body :] = 0.0

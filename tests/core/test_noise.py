@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from planaria.core.noise import derive, fire, fold, mix, uniform, words
+from planaria.core.noise import Stream, TrainingStream, derive, fire, fold, mix, uniform, words
 
 WORD = 0xFFFFFFFF
 
@@ -74,6 +74,13 @@ def test_derived_seeds_differ_by_every_part():
     assert len(seeds) == 8000
     assert derive(5) == slow_mix(0x9E3779B9 ^ 5)
     assert fold(torch.tensor(0, dtype=torch.int32), torch.tensor(5, dtype=torch.int32)).item() & WORD == derive(5)
+
+
+def test_streams_keep_their_numbers():
+    """Published pages, saved runs and models were made with them."""
+    assert [*Stream] == [1, 2, 7, 8]
+    assert [*TrainingStream] == [0, 2, 3, 6, 7, 9, 10, 11, 14, 15]
+    assert derive(5, Stream.NOISE) == derive(5, 1)
 
 
 def test_words_are_the_specification():

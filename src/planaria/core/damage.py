@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from planaria.core.noise import derive, uniform
+from planaria.core.noise import Stream, derive, uniform
 from planaria.errors import UserError, unknown
 from planaria.types import Mask, State
 
@@ -73,7 +73,7 @@ class Wound:
         own = x.shape[1] - frozen
         if self.kind == "noise":
             shape = (2 * own, x.shape[2], x.shape[3])
-            u = torch.stack([uniform(derive(seed, 1), sample, shape) for sample in range(len(x))])
+            u = torch.stack([uniform(derive(seed, Stream.NOISE), sample, shape) for sample in range(len(x))])
             normal = (-2 * (1 - u[:, ::2]).log()).sqrt() * (2 * torch.pi * u[:, 1::2]).cos()  # Box and Muller, 1958
             added = normal.to(x) * self.numbers[0]
             hurt = x[:, :own] + (added if alive is None else torch.where(alive, added, 0.0))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from planaria.core.noise import derive, uniform
+from planaria.core.noise import Stream, derive, uniform
 from planaria.core.shuffle import shuffled
 from planaria.errors import UserError
 from planaria.types import Picture, State
@@ -113,7 +113,7 @@ class Layout:
         if self.photo != self.visible or self.alpha is not None:
             own = self.seed(b, (h, w), device=photo.device)[:, : self.channels - self.frozen]
             return torch.cat([own.to(photo), frozen], 1)
-        hidden = uniform(derive(seed, 2), 0, (self.hidden, h, w), photo.device, origin).to(photo) - 0.5
+        hidden = uniform(derive(seed, Stream.HIDDEN), 0, (self.hidden, h, w), photo.device, origin).to(photo) - 0.5
         return torch.cat([photo - self.offset, hidden.expand(b, -1, -1, -1), frozen], 1)
 
     def seed(self, n: int, size: int | tuple[int, int], *, device: torch.device | None = None) -> State:

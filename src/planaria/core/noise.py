@@ -9,10 +9,54 @@ three shifts), which torch, Triton, NumPy, JavaScript and GLSL ES 3 all compute 
     fires        = cell < rate * 2**32
 """
 
+from enum import IntEnum, unique
+
 import torch
 from torch import Tensor
 
 from planaria.types import Mask
+
+
+@unique
+class Stream(IntEnum):
+    """Purposes that one seed serves, each with random numbers of its own: `derive(seed, Stream.NOISE)`.
+
+    Saved runs and published pages depend on the numbers, so one that is given stays.
+    """
+
+    NOISE = 1
+    """Cells of a state: damage by noise, a grid at random."""
+    HIDDEN = 2
+    """Hidden channels of cells that begin to repaint a photo."""
+    PATCHES = 7
+    """Directions along which patches of textures are compared."""
+    MAPS = 8
+    """Directions and cells that styles are compared by; the number of the map follows."""
+
+
+@unique
+class TrainingStream(IntEnum):
+    """Purposes that `train.seed` serves. Those from 10 on are followed by the process's rank and the iteration."""
+
+    WEIGHTS = 0
+    """A fresh rule."""
+    FIRE = 2
+    """Cells that fire, and the losses of one iteration; rank and iteration follow."""
+    LENGTH = 3
+    """Steps of one iteration, alike in every process; the iteration follows."""
+    DAMAGE = 6
+    """Samples that a person damages; the iteration and a number follow."""
+    HOSTS = 7
+    """Cells that fire while bodies grow that are to be infected."""
+    BIASES = 9
+    """First biases of a rule that repaints; the number of the layer follows."""
+    POOL = 10
+    BATCH = 11
+    RESCUE = 14
+    """Samples in the place of those that a failed iteration began with."""
+    REBIRTH = 15
+    """Samples in the place of dead ones."""
+
 
 _GOLDEN = 0x9E3779B9
 _WORD = 0xFFFFFFFF
@@ -33,7 +77,7 @@ def fold(key: Tensor, v: Tensor) -> Tensor:
 
 
 def derive(*parts: int) -> int:
-    """One 32-bit seed made of several numbers, by the same folding: a stream for every purpose."""
+    """One 32-bit seed made of several numbers, by the same folding."""
     key = 0
     for part in parts:
         key = _mix((key + _GOLDEN & _WORD) ^ (part & _WORD))

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from planaria.core.layout import tiled
-from planaria.core.noise import derive, uniform
+from planaria.core.noise import Stream, derive, uniform
 from planaria.evaluate.curve import Frames
 
 BLOCKS = 8
@@ -25,7 +25,7 @@ Change = Callable[[Frames, int], Changed]
 def random(clip: Frames, seed: int) -> Changed:
     """One frame by chance, each value anywhere in 0..1, and nothing before it."""
     _, v, h, w = clip.shape
-    return uniform(derive(seed, 1), 0, (v, h, w)).to(clip)[None]
+    return uniform(derive(seed, Stream.NOISE), 0, (v, h, w)).to(clip)[None]
 
 
 def shuffled(clip: Frames, seed: int) -> Frames:

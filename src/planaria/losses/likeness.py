@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from planaria.core.noise import derive, uniform
+from planaria.core.noise import Stream, derive, uniform
 from planaria.types import PerSample
 
 DIRECTIONS = 32
@@ -24,7 +24,7 @@ def likeness(
     mine = torch.cat([shown, shown - before], 1)
     theirs = torch.cat([film[:, 1], film[:, 1] - film[:, 0]], 1)
     size = 9 * mine.shape[1]
-    u = uniform(derive(seed, 7), 0, (DIRECTIONS, size, 2), mine.device).clamp(min=1e-7)
+    u = uniform(derive(seed, Stream.PATCHES), 0, (DIRECTIONS, size, 2), mine.device).clamp(min=1e-7)
     directions = (-2 * u[..., 0].log()).sqrt() * (2 * torch.pi * u[..., 1]).cos()
     directions = (directions / directions.norm(dim=1, keepdim=True)).to(mine)
     a, b = ((directions @ F.unfold(v, 3)).sort(-1).values for v in (mine, theirs))

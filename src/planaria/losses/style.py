@@ -1,12 +1,13 @@
 """Style losses: how alike two pictures look, wherever in them things are, by the maps of a backbone."""
 
 from collections.abc import Sequence
+from enum import IntEnum
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from planaria.core.noise import derive, uniform
+from planaria.core.noise import Stream, derive, uniform
 from planaria.losses.backbones import Backbone
 from planaria.types import PerSample
 
@@ -18,6 +19,17 @@ LEAST = 0.02
 """Spread that a channel of a map has at least, as a share of the greatest: below, differences count less."""
 STEADY = 0.15
 """The same where a map is nowhere 0, as a share of the greatest mean: stripes are equally strong everywhere."""
+
+
+class _Stream(IntEnum):
+    """Purposes of the seed of one map; the first two share a number, which trained models keep."""
+
+    CHANNELS = 1
+    """Channels that are looked at alone or in pairs."""
+    MINE = 1
+    """Cells of the picture, where it has more than are compared."""
+    THEIRS = 2
+    """Cells of the style."""
 
 
 class Style:
@@ -47,9 +59,11 @@ class Style:
         """Sliced optimal transport, mean over maps; `seed` draws directions and cells."""
         each = []
         for k, (mine, theirs) in enumerate(zip(maps, self.cells, strict=False)):
-            key = derive(seed, 8, k)
+            key = derive(seed, Stream.MAPS, k)
             along = viewpoints(DIRECTIONS, mine.shape[2], key).to(mine)
-            each.append(sliced(_some(mine, derive(key, 1)), _some(theirs, derive(key, 2)), along))
+            each.append(
+                sliced(_some(mine, derive(key, _Stream.MINE)), _some(theirs, derive(key, _Stream.THEIRS)), along)
+            )
         return torch.stack(each).mean(0)
 
     def likeness(self, maps: Sequence[Tensor]) -> PerSample:
@@ -105,7 +119,7 @@ def viewpoints(n: int, size: int, seed: int) -> Tensor:
     A mixture of many channels looks like a bell whatever they are; what makes a line a line is in the tails of a single
     one (Heeger and Bergen, "Pyramid-Based Texture Analysis/Synthesis", 1995) or of two together.
     """
-    chance = uniform(derive(seed, 1), 0, (n, 4, size))
+    chance = uniform(derive(seed, _Stream.CHANNELS), 0, (n, 4, size))
     one = F.one_hot(chance[:, 0].argmax(1), size).float()
     first, second = (F.one_hot(chance[:, k].argmax(1), size).float() for k in (1, 2))
     sign = torch.where(chance[:, 3, :1] < 0.5, -1.0, 1.0)

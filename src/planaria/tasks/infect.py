@@ -17,7 +17,7 @@ from planaria import store
 from planaria.config import TrainConfig, parse, to_dict
 from planaria.core.infection import SLOWEST, Spread, combine, infectable, learnable, strains
 from planaria.core.layout import Layout
-from planaria.core.noise import derive
+from planaria.core.noise import TrainingStream, derive
 from planaria.core.outbreak import disc
 from planaria.core.rule import Rule, RuleConfig
 from planaria.data import keying
@@ -189,10 +189,11 @@ class Task(grow.Task):
         if self._bodies is None:
             seed, (young, old) = self.config.train.seed, self.config.ages
             ages = torch.randint(young, old + 1, (MOMENTS,), generator=torch.Generator().manual_seed(seed)).sort()[0]
+            fires = derive(seed, TrainingStream.HOSTS)
             x, found, at = self.bare.seed(LIVES, self.size, device=self.device), [], 0
             with torch.no_grad():
                 for age in ages.tolist():
-                    x = run(self.host, x, age - at, t=at, seed=derive(seed, 7), engine=self.config.train.engine)
+                    x = run(self.host, x, age - at, t=at, seed=fires, engine=self.config.train.engine)
                     found.append(x)
                     at = age
             lives = torch.cat(found)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from planaria.core.layout import Layout
-from planaria.core.noise import derive, uniform
+from planaria.core.noise import TrainingStream, derive, uniform
 from planaria.core.rule import Rule, RuleConfig
 from planaria.data.images import picture
 from planaria.data.photos import Photos, open_photos, unpacked
@@ -96,7 +96,8 @@ class Task(base.Task):
         with torch.no_grad():
             if not any(bool(bias.any()) for bias in rule.biases):
                 for k, bias in enumerate(list(rule.biases)[: len(rule.config.hidden)]):
-                    u = uniform(derive(self.config.train.seed, 9, k), 0, (1, 1, len(bias)), bias.device)[0, 0]
+                    draws = derive(self.config.train.seed, TrainingStream.BIASES, k)
+                    u = uniform(draws, 0, (1, 1, len(bias)), bias.device)[0, 0]
                     bias.copy_((2 * u - 1) / rule.weights[k].shape[1] ** 0.5)
         return rule
 

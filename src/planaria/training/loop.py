@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from planaria.config import TrainConfig
 from planaria.core.damage import Wound
-from planaria.core.noise import derive
+from planaria.core.noise import TrainingStream, derive
 from planaria.core.rule import Rule
 from planaria.errors import UserError
 from planaria.tasks.base import Batch, Task, TaskConfig
@@ -58,7 +58,7 @@ class Trainer:
     def __init__(self, task: Task, config: TaskConfig, ranks: Ranks, parent: Rule | None = None):
         self.task, self.ranks = task, ranks
         self.settings: TrainConfig = config.train
-        self.rule = task.born(derive(self.settings.seed, 0)).to(ranks.device)
+        self.rule = task.born(derive(self.settings.seed, TrainingStream.WEIGHTS)).to(ranks.device)
         self.reused = [] if parent is None else inherit(self.rule, parent)
         self.model: nn.Module = task.wrap(self.rule)
         self.learned = [p for p in self.model.parameters() if p.requires_grad]
@@ -71,17 +71,17 @@ class Trainer:
         self.best = self._weights()
         self.stale, self.falls = 0, 0
         self.good = self._safe_point()
-        first = task.fresh(task.pool, self._rng(0)) if task.pool else None
+        first = task.fresh(task.pool, self._rng(TrainingStream.POOL)) if task.pool else None
         self.pool = Pool(first.x, first.at) if first is not None else None
         self.shown: State | None = None
 
     def step(self) -> Report:
         """One iteration."""
         k, settings = self.step_count, self.settings
-        rng = self._rng(1)
+        rng = self._rng(TrainingStream.BATCH)
         batch, places = self._draw(rng)
         n = self._rollout()
-        seed = derive(settings.seed, 2, self.ranks.rank, k)
+        seed = derive(settings.seed, TrainingStream.FIRE, self.ranks.rank, k)
         y, terms = self.task.unroll(self.model, batch, n, seed=seed, progress=self.progress)
         each = torch.stack(list(terms.values())).sum(0)
         told = torch.stack([each.detach().mean(), *(v.detach().mean() for v in terms.values())])
@@ -125,7 +125,7 @@ class Trainer:
         if self.step_count < self.settings.warmup:
             share = 0.25 + 0.75 * self.step_count / self.settings.warmup
             low, high = max(1, round(low * share)), max(1, round(high * share))
-        rng = torch.Generator().manual_seed(derive(self.settings.seed, 3, self.step_count))
+        rng = torch.Generator().manual_seed(derive(self.settings.seed, TrainingStream.LENGTH, self.step_count))
         return self.task.rollout(int(torch.randint(low, high + 1, (), generator=rng)), self.progress)
 
     def _learn(self, loss: Tensor, lr: float) -> None:
@@ -177,7 +177,7 @@ class Trainer:
         if alpha is None:
             return y
         lives = (y[:, alpha, None] > 0).any((1, 2, 3), keepdim=True)
-        return torch.where(lives, y, self.task.fresh(len(y), self._rng(5)).x)
+        return torch.where(lives, y, self.task.fresh(len(y), self._rng(TrainingStream.REBIRTH)).x)
 
     def _rescue(self, wrong: str, places: Tensor | None) -> str:
         """Back to the last safe point with half the rate; the samples at fault become seeds."""
@@ -193,7 +193,7 @@ class Trainer:
         if self.pool is not None and places is not None:
             places = places[places >= 0]
             if len(places):
-                new = self.task.fresh(len(places), self._rng(4))
+                new = self.task.fresh(len(places), self._rng(TrainingStream.RESCUE))
                 self.pool.put(places, new.x, new.at)
         return f"iteration {self.step_count}: {wrong}; went back to the last good weights, learning rate halved"
 
@@ -205,7 +205,7 @@ class Trainer:
         """
         if self.pool is None:
             return 0
-        seed = derive(self.settings.seed, 6, self.step_count, number)
+        seed = derive(self.settings.seed, TrainingStream.DAMAGE, self.step_count, number)
         count = -(-len(self.pool.x) // 4)
         places = self.pool.draw(count, torch.Generator().manual_seed(seed)).to(self.pool.x.device)
         x, layout = self.pool.x[places], self.task.layout
@@ -223,8 +223,8 @@ class Trainer:
         falls = self.falls + sum(self.step_count > drop * s.steps for drop in s.lr_drops)
         return s.lr * s.lr_factor**falls * self.caution
 
-    def _rng(self, purpose: int) -> torch.Generator:
-        seed = derive(self.settings.seed, purpose + 10, self.ranks.rank, self.step_count)
+    def _rng(self, purpose: TrainingStream) -> torch.Generator:
+        seed = derive(self.settings.seed, purpose, self.ranks.rank, self.step_count)
         return torch.Generator().manual_seed(seed)
 
     def _weights(self) -> list[Tensor]:

@@ -72,6 +72,9 @@ export function derive(...parts) {
   return parts.reduce((key, part) => fold(key, part >>> 0), 0);
 }
 
+/** What random numbers are for beside the cells that fire, as planaria.core.noise has it. */
+export const STREAM = { noise: 1, hidden: 2 };
+
 /** The words below which a cell acts, of 2**32. */
 export function threshold(rate) {
   return Math.round(rate * 2 ** 32);

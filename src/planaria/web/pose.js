@@ -1,7 +1,7 @@
 // A photo under the cells, and the state in which they begin to repaint it: as planaria.core.layout's `exposed` and
 // `pose`, and planaria.core.shuffle.
 
-import { derive, fold } from "./model.js";
+import { STREAM, derive, fold } from "./model.js";
 
 const LUMINANCE = [0.2989, 0.587, 0.114];
 
@@ -70,7 +70,7 @@ export function pose(photo, [h, w], layout, seed) {
   x.set(exposed(photo, [h, w], layout), (visible + hidden) * cells);
   if (photoPlanes(layout) !== visible || alpha !== null) return planted(x, [h, w], layout);
   for (let i = 0; i < photo.length; i++) x[i] = photo[i] - offset;
-  const key = derive(derive(seed, 2), 0);
+  const key = derive(derive(seed, STREAM.hidden), 0);
   for (let k = 0; k < hidden; k++) {
     for (let row = 0; row < h; row++) {
       const line = fold(fold(key, k), row);

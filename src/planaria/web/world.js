@@ -1,7 +1,7 @@
 // A live run with a brush, as planaria.world is in Python: no clock, no buttons. Everything that draws or pokes goes
 // through here, on the graphics card where it can, in plain JavaScript where not.
 
-import { decode, derive, withWeights } from "./model.js";
+import { STREAM, decode, derive, withWeights } from "./model.js";
 import { PlainEngine } from "./plain.js";
 import { bodyOf, exposed, held, photoPlanes, planesOf, planted, pose, sown } from "./pose.js";
 import { centred, groundOf, opening, tiled } from "./start.js";
@@ -136,7 +136,7 @@ export class World {
   /** A number by chance in every channel, the same as in Python; none is infected. */
   randomise() {
     const { visible, offset } = this.layout;
-    const key = derive(derive(this.seed, 1), this.t);
+    const key = derive(derive(this.seed, STREAM.noise), this.t);
     const [, w] = this.size;
     const body = bodyOf(this.layout);
     this.edit(this.whole, (_, k, i) => (k < body ? chance(key, k, i, w) - (k < visible ? offset : 0.5) : 0));
@@ -195,7 +195,7 @@ export class World {
   /** Normal noise on every living cell; it makes nobody ill. */
   shake(strength) {
     const [h, w] = this.size;
-    const key = derive(derive(derive(this.seed, this.t), 1), 0);
+    const key = derive(derive(derive(this.seed, this.t), STREAM.noise), 0);
     const { alpha } = this.layout;
     const body = bodyOf(this.layout);
     const life = alpha === null ? null : this.read().slice(alpha * h * w, (alpha + 1) * h * w);

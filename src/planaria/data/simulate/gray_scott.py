@@ -6,6 +6,7 @@ Gray and Scott, 1984; Pearson, "Complex patterns in a simple system", Science, 1
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 
 import torch
 from torch import Tensor
@@ -35,6 +36,13 @@ LONGEST = 1.0
 """Time that one explicit step inside a cell step covers at most, for stability."""
 BRIGHT = 2.5
 """What is seen of the substance: its concentration seldom exceeds 0.4."""
+
+
+class _Stream(IntEnum):
+    """Purposes of the seed of a start."""
+
+    PLACES = 1
+    LEVELS = 2
 
 
 @dataclass(frozen=True)
@@ -109,13 +117,13 @@ class GrayScott(Simulator):
         """Squares of substance at places by chance, with a little noise so that no two grow alike."""
         h, w, seed = self.room(n, size, seed)
         count = self.config.patches or max(1, h * w // 400)
-        place = uniform(derive(seed, 1), 0, (n, count, 3))
+        place = uniform(derive(seed, _Stream.PLACES), 0, (n, count, 3))
         side = 3 + (place[..., 2] * 4).int()  # 3 to 6 cells
         row, column = (place[..., 0] * h).int(), (place[..., 1] * w).int()
         down = (torch.arange(h) - row[..., None]) % h < side[..., None]  # (n, count, h)
         across = (torch.arange(w) - column[..., None]) % w < side[..., None]
         there = torch.einsum("nkh,nkw->nhw", down.float(), across.float()) > 0
-        level = torch.where(there, 0.25 + 0.1 * (uniform(derive(seed, 2), 0, (n, h, w)) - 0.5), 0.0)
+        level = torch.where(there, 0.25 + 0.1 * (uniform(derive(seed, _Stream.LEVELS), 0, (n, h, w)) - 0.5), 0.0)
         return torch.stack([BRIGHT * level, torch.where(there, 0.5, 0.0)], 1)
 
 

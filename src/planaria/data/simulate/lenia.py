@@ -6,6 +6,7 @@ Chan, "Lenia: biology of artificial life", Complex Systems 28(3), 2019, arXiv:18
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Literal
 
 import torch
@@ -56,6 +57,14 @@ ORBIUM = """
 """
 """Orbium unicaudatus, left half, in hundredths, as it settled here at radius 26, then halved: it heads right."""
 ORBIUM_RADIUS = 13
+
+
+class _Stream(IntEnum):
+    """Purposes of the seed of one sample's start."""
+
+    TURNS = 1
+    SOUP = 2
+    PLACES = 3
 
 
 @dataclass(frozen=True)
@@ -161,9 +170,9 @@ class Lenia(Simulator):
     def _scene(self, h: int, w: int, seed: int) -> Tensor:
         r, begin, scene = self.config.radius, self.config.begin, torch.zeros(h, w)
         count = self.config.count or max(1, round(h * w / r**2 / (SOUP if begin == "soup" else ROOM)))
-        chance = uniform(derive(seed, 1), 0, (1, 1, count))[0, 0].tolist()
-        noise = uniform(derive(seed, 2), 0, (1, h, w))[0]
-        for (row, column), one in zip(scattered(count, h, w, derive(seed, 3)), chance, strict=True):
+        chance = uniform(derive(seed, _Stream.TURNS), 0, (1, 1, count))[0, 0].tolist()
+        noise = uniform(derive(seed, _Stream.SOUP), 0, (1, h, w))[0]
+        for (row, column), one in zip(scattered(count, h, w, derive(seed, _Stream.PLACES)), chance, strict=True):
             y = ((torch.arange(h) - row + h / 2) % h - h / 2)[:, None]
             x = (torch.arange(w) - column + w / 2) % w - w / 2
             if begin == "soup":
