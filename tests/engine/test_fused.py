@@ -19,6 +19,7 @@ from helpers.rules import brink, rule
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from planaria.core.moment import Moment
 from planaria.core.noise import fire
 from planaria.core.rule import Rule, RuleConfig
 from planaria.engine import compiled, fused, run
@@ -66,6 +67,10 @@ def _brisk():
         yield
 
 
+def rollout(r, x, steps, *, cond=None, precision="float32", **moment):
+    return fused.rollout(r, x, steps, Moment(**moment), cond, precision=precision)
+
+
 def reference(*args, **kw):
     return run(*args, engine="reference", **kw)
 
@@ -81,7 +86,7 @@ def outcome(rollout, r, x, steps, cond=None, **kw):
     return y, [torch.zeros_like(v) if g is None else g for v, g in zip(leaves, grads, strict=True)]
 
 
-def agree(r, x, steps, *, rollout=fused.rollout, **kw):
+def agree(r, x, steps, *, rollout=rollout, **kw):
     y, grads = outcome(reference, r, x, steps, **kw)
     z, others = outcome(rollout, r, x, steps, **kw)
     torch.testing.assert_close(z, y, rtol=1e-10, atol=1e-10)
@@ -163,12 +168,12 @@ def interpreted_where_life_touches_the_edge_and_whole_tiles_rest(edge):
     x = torch.zeros(1, 6, 9, 24, dtype=torch.double)
     x[..., :2, :1] = 1.0
     r = rule(0.4, edge=edge)
-    torch.testing.assert_close(fused.rollout(r, x, 2), reference(r, x, 2), rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(rollout(r, x, 2), reference(r, x, 2), rtol=1e-10, atol=1e-10)
 
 
 def interpreted_with_many_samples():
     r, x = rule(life="none"), torch.rand(33, 6, 2, 2, dtype=torch.double)
-    torch.testing.assert_close(fused.rollout(r, x, 1, t=5), reference(r, x, 1, t=5), rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(rollout(r, x, 1, t=5), reference(r, x, 1, t=5), rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("edge", fused.EDGES)
@@ -185,7 +190,7 @@ def interpreted_ring_a_cell_beyond_the_living_can_save_one(edge):
     want = r(x, 6)
     act = fire(0.3, 0, 6, (1, 22, 22)) & r.alive(x)  # without the ring
     assert not torch.equal(want, r.die(x, x + torch.where(act, r.flow(x), 0.0)))
-    torch.testing.assert_close(fused.rollout(r, x, 1, t=6), want)
+    torch.testing.assert_close(rollout(r, x, 1, t=6), want)
 
 
 @pytest.mark.parametrize(("life", "channel"), [("none", 1), ("before", 3), ("after", 3), ("both", 1)])
@@ -193,7 +198,7 @@ def interpreted_not_a_number(life, channel):
     x = brink(1)
     x[0, channel, 3, 3] = torch.nan
     r = rule(life=life, frozen=1, bias="all")
-    torch.testing.assert_close(fused.rollout(r, x, 1), reference(r, x, 1), equal_nan=True)
+    torch.testing.assert_close(rollout(r, x, 1), reference(r, x, 1), equal_nan=True)
 
 
 @pytest.mark.parametrize("origin", [(3, 5), (-2, 2**31 - 3), (2**32 - 1, -(2**40))])
@@ -203,8 +208,8 @@ def interpreted_as_a_part_of_a_larger_grid(origin):
 
 def interpreted_in_float32_to_the_same_bytes_twice():
     r, x = rule(channels=16, hidden=(128,)).float(), brink(1, 16, 8, 8).float()
-    y, grads = outcome(fused.rollout, r, x, 1, seed=3, t=8)
-    z, others = outcome(fused.rollout, r, x, 1, seed=3, t=8)
+    y, grads = outcome(rollout, r, x, 1, seed=3, t=8)
+    z, others = outcome(rollout, r, x, 1, seed=3, t=8)
     assert torch.equal(y, z)
     assert all(torch.equal(g, o) for g, o in zip(grads, others, strict=True))
     torch.testing.assert_close(y, reference(r, x, 1, seed=3, t=8), rtol=1e-5, atol=1e-5)
@@ -213,19 +218,19 @@ def interpreted_in_float32_to_the_same_bytes_twice():
 def interpreted_in_tf32():
     """Which the interpreter takes exactly; bf16 it can't multiply."""
     r, x = rule().float(), brink(1).float()
-    torch.testing.assert_close(fused.rollout(r, x, 1, precision="tf32"), reference(r, x, 1), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(rollout(r, x, 1, precision="tf32"), reference(r, x, 1), rtol=1e-5, atol=1e-5)
 
 
 def interpreted_a_graph_can_be_walked_twice_and_in_part():
     r, x = rule(0.08), brink(1).requires_grad_()
-    y = fused.rollout(r, x, 2, dt=0.5).square().sum()
+    y = rollout(r, x, 2, dt=0.5).square().sum()
     first = torch.autograd.grad(y, x, retain_graph=True)[0]
     second, weight = torch.autograd.grad(y, [x, r.weights[0]])
     assert torch.equal(first, second)
     assert bool(weight.any())
     r.requires_grad_(False)
     x = x.detach().requires_grad_()
-    assert torch.equal(first, torch.autograd.grad(fused.rollout(r, x, 2, dt=0.5).square().sum(), x)[0])
+    assert torch.equal(first, torch.autograd.grad(rollout(r, x, 2, dt=0.5).square().sum(), x)[0])
 
 
 @pytest.mark.parametrize(
@@ -296,7 +301,7 @@ def built_for(capability, precision, names, edge):
     launches = Launches()
     with mock.patch.object(fused, "_kernels", return_value=launches):
         r = Rule(RuleConfig(filters=names, edge=edge))
-        fused.rollout(r, torch.zeros(2, 16, 9, 9, requires_grad=True), 1, precision=precision).sum().backward()
+        rollout(r, torch.zeros(2, 16, 9, 9, requires_grad=True), 1, precision=precision).sum().backward()
     assert set(launches.seen) == {"step", "death", "back", "learn", "spread"}
     pointers = {torch.float32: "*fp32", torch.uint8: "*u8", torch.int32: "*i32"}
     for name, (args, constants) in launches.seen.items():
@@ -319,9 +324,9 @@ def traced_as_the_reference(more, names, edge):
     step = torch.compile(compiled._step, backend="aot_eager", fullgraph=True)
     count = []
 
-    def rollout(r, x, steps, *, t=0, seed=0, cond=None, dt=None, origin=(0, 0)):
+    def rollout(r, x, steps, *, cond=None, **moment):
         count.append(steps)
-        return compiled._rollout(step, r, x, steps, t, seed, cond, r.config.dt, origin)
+        return compiled._rollout(step, r, x, steps, Moment(**moment), cond)
 
     r = rule(edge=edge, hidden=(8, 5), activation="gelu", cond=2, frozen=1, dt=0.8, filters=names,
              **more)  # fmt: skip

@@ -8,6 +8,7 @@ import pytest
 import torch
 from helpers.rules import brink, rule
 
+from planaria.core.moment import Moment
 from planaria.core.rule import Rule, RuleConfig
 from planaria.engine import choose, native, run
 from planaria.errors import UserError
@@ -21,6 +22,10 @@ def threads():
     before = torch.get_num_threads()
     yield torch.set_num_threads
     torch.set_num_threads(before)
+
+
+def rollout(r: Rule, x: torch.Tensor, steps: int, *, isa: str = "", **moment) -> torch.Tensor:
+    return native.rollout(r, x, steps, Moment(**moment), None, isa=isa)
 
 
 def small(**settings) -> Rule:
@@ -69,7 +74,7 @@ def test_every_instruction_set_agrees_with_the_reference(isa, settings):
     direction = torch.randn(x.shape, generator=torch.Generator().manual_seed(9), dtype=x.dtype)
     leaves = [x, *r.parameters()]
     want = run(r, x, 6, seed=4, engine="reference")
-    got = native.rollout(r, x, 6, seed=4, isa=isa)
+    got = rollout(r, x, 6, seed=4, isa=isa)
     torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-10)
     for a, b in zip(*(torch.autograd.grad((y * direction).sum(), leaves) for y in (got, want)), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
@@ -78,7 +83,7 @@ def test_every_instruction_set_agrees_with_the_reference(isa, settings):
 @pytest.mark.parametrize("isa", ISAS)
 def test_one_float32_step_is_close_and_the_same_cells_fire(isa):
     r, x = small(), brink(2, 16, 30, 30).float()
-    want, got = run(r, x, 1, seed=3, engine="reference"), native.rollout(r, x, 1, seed=3, isa=isa)
+    want, got = run(r, x, 1, seed=3, engine="reference"), rollout(r, x, 1, seed=3, isa=isa)
     torch.testing.assert_close(got, want, rtol=1e-5, atol=1e-5)
     assert torch.equal(got != x, want != x)
 
@@ -92,8 +97,8 @@ def test_the_bytes_do_not_depend_on_the_number_of_threads(threads, batch, edge, 
     for n in (1, 2, 5):
         threads(n)
         with torch.no_grad():
-            calm = native.rollout(r, x, 12, seed=8)
-        y = native.rollout(r, x, 12, seed=8)
+            calm = rollout(r, x, 12, seed=8)
+        y = rollout(r, x, 12, seed=8)
         assert torch.equal(calm, y)
         found.append([y, *torch.autograd.grad(y.square().sum(), [x, *r.parameters()])])
     for other in found[1:]:
@@ -102,11 +107,11 @@ def test_the_bytes_do_not_depend_on_the_number_of_threads(threads, batch, edge, 
 
 def test_two_callers_do_not_disturb_each_other():
     r, x = small(), brink(1, 16, 50, 50).float()
-    want = [native.rollout(r, x, 40, seed=s).detach() for s in range(4)]
+    want = [rollout(r, x, 40, seed=s).detach() for s in range(4)]
     got: list[torch.Tensor] = [x] * 4
 
     def work(s: int) -> None:
-        got[s] = native.rollout(r, x, 40, seed=s).detach()
+        got[s] = rollout(r, x, 40, seed=s).detach()
 
     workers = [threading.Thread(target=work, args=(s,)) for s in range(4)]
     for w in workers:
@@ -118,9 +123,9 @@ def test_two_callers_do_not_disturb_each_other():
 
 def test_any_layout_of_memory_is_taken():
     r, x = small(), brink(2, 16, 12, 10).float()
-    want = native.rollout(r, x, 3)
-    assert torch.equal(native.rollout(r, x.to(memory_format=torch.channels_last), 3), want)
-    assert torch.equal(native.rollout(r, torch.cat([x, x], 3)[..., :10], 3), want)
+    want = rollout(r, x, 3)
+    assert torch.equal(rollout(r, x.to(memory_format=torch.channels_last), 3), want)
+    assert torch.equal(rollout(r, torch.cat([x, x], 3)[..., :10], 3), want)
 
 
 def test_life_reaches_every_border(threads):
@@ -135,19 +140,19 @@ def test_life_reaches_every_border(threads):
         x[0, :, 0, 0] = 1
         for k in range(30):
             y = run(r, x, 1, t=k, engine="reference")
-            torch.testing.assert_close(native.rollout(r, x, 1, t=k), y, rtol=1e-10, atol=1e-10)
+            torch.testing.assert_close(rollout(r, x, 1, t=k), y, rtol=1e-10, atol=1e-10)
             x = y.detach()
         assert r.alive(x).any(2).all(), "the pattern should have filled the grid"
         with torch.no_grad():
             r.weights[1][3].fill_(-0.6)
-        torch.testing.assert_close(native.rollout(r, x, 9), run(r, x, 9, engine="reference"), rtol=1e-10, atol=1e-10)
+        torch.testing.assert_close(rollout(r, x, 9), run(r, x, 9, engine="reference"), rtol=1e-10, atol=1e-10)
 
 
 def test_a_roll_out_keeps_only_what_it_changed():
     def kept(x: torch.Tensor) -> int:
         r = small()
         weights = [w.detach().numpy() for w in r.weights]
-        settings = native._Job(r.config, 50, 0, 0, (0, 0), 1.0, r.kernels, "", True).settings()
+        settings = native._Walk(r, 50, Moment(), "").settings()
         y, taps, heard = torch.empty_like(x), r.kernels.reshape(-1, 9).numpy(), np.zeros((len(x), 128), np.float32)
         log = native.kernel.forward(x.numpy(), y.numpy(), taps, heard, weights, [], keep=True, **settings)
         return log.bytes
@@ -189,7 +194,7 @@ def test_a_missing_kernel_is_said(monkeypatch):
 def test_the_module_checks_what_it_is_given():
     r, x = Rule(), torch.zeros(1, 16, 8, 8).numpy()
     weights, taps = [w.detach().numpy() for w in r.weights], r.kernels.reshape(-1, 9).numpy()
-    settings = native._Job(r.config, 1, 0, 0, (0, 0), 1.0, r.kernels, "", True).settings()
+    settings = native._Walk(r, 1, Moment(), "").settings()
     heard = np.zeros((1, 128), np.float32)
 
     def call(x=x, taps=taps, heard=heard, weights=weights, **more):

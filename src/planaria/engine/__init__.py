@@ -7,6 +7,7 @@ from typing import Protocol
 import torch
 from torch import nn
 
+from planaria.core.moment import Moment
 from planaria.core.rule import Rule
 from planaria.engine import compiled, door, fused, native, node, sparse
 from planaria.errors import UserError, unknown
@@ -29,18 +30,7 @@ class _Engine(Protocol):
 
     def declines(self, rule: nn.Module, x: State) -> str: ...
     def slower(self, rule: nn.Module, x: State) -> str: ...
-    def rollout(
-        self,
-        rule: Rule,
-        x: State,
-        steps: int,
-        *,
-        t: int,
-        seed: int,
-        cond: Cond | None,
-        dt: float | None,
-        origin: tuple[int, int],
-    ) -> State: ...
+    def rollout(self, rule: Rule, x: State, steps: int, moment: Moment, cond: Cond | None) -> State: ...
 
 
 _FAST: dict[str, _Engine] = {
@@ -102,18 +92,8 @@ def run(
     doesn't know. Raises `UserError` for arguments that don't fit the rule or each other, and where `rule` is a module
     that takes no origin, and is given one; `MemoryError` where there is not enough.
     """
-    steps, t, seed, origin, dt = door.asked(rule, x, steps, t, seed, cond, dt, origin)
-    name, _ = choose(rule, x, engine, cond=cond)
-    if name in _FAST and isinstance(rule, Rule):
-        with node.memory(steps, x):
-            return _FAST[name].rollout(rule, x, steps, t=t, seed=seed, cond=cond, dt=dt, origin=origin)
-    elsewhere = {} if origin == (0, 0) else {"origin": origin}
-    if elsewhere and "origin" not in inspect.signature(rule.forward).parameters:
-        raise UserError(f"{type(rule).__name__} takes no origin: it can't be run as a part of a larger grid")
-    with node.memory(steps, x):
-        for k in range(steps):
-            x = rule(x, t + k, seed=seed, cond=cond, dt=dt, **elsewhere)
-    return x
+    steps, moment = door.entered(rule, x, steps, t, seed, cond, dt, origin)
+    return _run(rule, x, steps, moment, cond, engine)
 
 
 def unroll(
@@ -131,15 +111,29 @@ def unroll(
 ) -> Iterator[State]:
     """The state after each `every` steps, up to `steps`, one after the other; arguments as for `run`."""
     every = door.whole("every", every, 1, door.MOST)
-    steps, t, seed, origin, dt = door.asked(rule, x, steps, t, seed, cond, dt, origin)
+    steps, moment = door.entered(rule, x, steps, t, seed, cond, dt, origin)
     choose(rule, x, engine, cond=cond)
 
     def states(x: State) -> Iterator[State]:
         for k in range(0, steps - every + 1, every):
-            x = run(rule, x, every, t=t + k, seed=seed, cond=cond, dt=dt, origin=origin, engine=engine)
+            x = _run(rule, x, every, moment.later(k), cond, engine)
             yield x
 
     return states(x)
+
+
+def _run(rule: nn.Module, x: State, steps: int, moment: Moment, cond: Cond | None, engine: str) -> State:
+    """The state after `steps` steps from `moment` on, all of which is known to fit."""
+    name, _ = choose(rule, x, engine, cond=cond)
+    if name in _FAST and isinstance(rule, Rule):
+        with node.memory(steps, x):
+            return _FAST[name].rollout(rule, x, steps, moment, cond)
+    if "origin" in moment.keywords and "origin" not in inspect.signature(rule.forward).parameters:
+        raise UserError(f"{type(rule).__name__} takes no origin: it can't be run as a part of a larger grid")
+    with node.memory(steps, x):
+        for k in range(steps):
+            x = rule(x, moment.t + k, cond=cond, **moment.keywords)
+    return x
 
 
 def device_of(name: str) -> torch.device:

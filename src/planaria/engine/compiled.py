@@ -10,6 +10,7 @@ from importlib.util import find_spec
 import torch
 from torch import Tensor, nn
 
+from planaria.core.moment import Moment
 from planaria.core.noise import fire
 from planaria.core.rule import Rule
 from planaria.types import Cond, Mask, State
@@ -35,16 +36,11 @@ def rollout(
     rule: Rule,
     x: State,
     steps: int,
-    *,
-    t: int = 0,
-    seed: int = 0,
-    cond: Cond | None = None,
-    dt: float | None = None,
-    origin: tuple[int, int] = (0, 0),
+    moment: Moment,
+    cond: Cond | None,
 ) -> State:
     """`steps` steps of `rule` from `x`; arguments as for `planaria.run`."""
-    pace = rule.config.dt if dt is None else dt
-    return _rollout(_compiled("inductor"), rule, x, steps, t, seed, cond, pace, origin)
+    return _rollout(_compiled("inductor"), rule, x, steps, moment, cond)
 
 
 Step = Callable[[Rule, State, Mask, Cond | None, Tensor], State]
@@ -55,17 +51,14 @@ def _rollout(
     rule: Rule,
     x: State,
     steps: int,
-    t: int,
-    seed: int,
+    moment: Moment,
     cond: Cond | None,
-    dt: float,
-    origin: tuple[int, int] = (0, 0),
 ) -> State:
     b, _, h, w = x.shape
-    pace = torch.full((), dt, dtype=x.dtype, device=x.device)
+    dt = torch.full((), moment.length(rule.config.dt), dtype=x.dtype, device=x.device)
     for k in range(steps):
-        act = fire(rule.config.fire_rate, seed, t + k, (b, h, w), x.device, origin)
-        x = step(rule, x, act, cond, pace)
+        act = fire(rule.config.fire_rate, moment.seed, moment.t + k, (b, h, w), x.device, moment.origin)
+        x = step(rule, x, act, cond, dt)
     return x
 
 

@@ -6,11 +6,11 @@ Whole numbers are Python's, NumPy's or torch's, no booleans and no fractions; th
 import math
 import operator
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from planaria.core.moment import Moment
 from planaria.core.rule import Rule
 from planaria.core.solve import Solver
 from planaria.errors import UserError
@@ -84,22 +84,17 @@ def state(x: object, what: str = "a state") -> Tensor:
     return x
 
 
-class Asked(NamedTuple):
-    """What a call asks for besides the rule and its state."""
-
-    steps: int
-    t: int
-    seed: int
-    origin: tuple[int, int]
-    dt: float | None
-
-
-def asked(
+def entered(
     rule: object, x: object, steps: object, t: object, seed: object, cond: object, dt: object, origin: object
-) -> Asked:
-    """The arguments of a call, once all of them fit."""
-    numbers = whole("steps", steps, 0, MOST), whole("t", t), whole("seed", seed), pair("origin", origin)
-    return Asked(*numbers, length(dt, fits(rule, x, cond).dtype))
+) -> tuple[int, Moment]:
+    """The steps of a call and the moment of the first, once all its arguments fit."""
+    count, step, key, corner = (
+        whole("steps", steps, 0, MOST),
+        whole("t", t),
+        whole("seed", seed),
+        pair("origin", origin),
+    )
+    return count, Moment(step, key, length(dt, fits(rule, x, cond).dtype), corner)
 
 
 def fits(rule: object, x: object, cond: object) -> Tensor:

@@ -13,10 +13,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from planaria.core.moment import Moment
 from planaria.core.noise import derive
-from planaria.core.rule import Rule, RuleConfig
+from planaria.core.rule import Rule
 from planaria.engine import node
-from planaria.engine.node import Gradients, Steps, Walk, roll
+from planaria.engine.node import Gradients, Walk, roll
 from planaria.types import Cond, State
 
 Precision = Literal["float32", "tf32", "bf16"]
@@ -79,23 +80,17 @@ def rollout(
     rule: Rule,
     x: State,
     steps: int,
+    moment: Moment,
+    cond: Cond | None,
     *,
-    t: int = 0,
-    seed: int = 0,
-    cond: Cond | None = None,
-    dt: float | None = None,
-    origin: tuple[int, int] = (0, 0),
     precision: Precision = "float32",
 ) -> State:
     """`steps` steps of `rule` from `x`; arguments as for `planaria.run`."""
-    pace = rule.config.dt if dt is None else dt
-    keys = [derive(seed, t + k) for k in range(steps)]
+    keys = [derive(moment.seed, moment.t + k) for k in range(steps)]
     signed = torch.tensor([_signed(k) for k in keys], dtype=torch.int32).to(x.device)
     taps = tuple(rule.kernels.detach().double().flatten().tolist())
     apart = tuple(n if n != before else 0 for n, before in zip(rule.reaches, (0, *rule.reaches), strict=False))
-    corner = _signed(origin[0]), _signed(origin[1])
-    job = _Job(rule.config, steps, taps, apart, pace, signed, corner, precision, torch.is_grad_enabled())
-    return roll(job, Steps(rule, steps, t, seed, pace, origin), x, cond)
+    return roll(_Walk(rule, steps, moment, taps, apart, signed, precision), x, cond)
 
 
 @dataclass(frozen=True)
@@ -112,39 +107,27 @@ class Rounded:
         """Why it is never chosen by itself."""
         return f"its products are rounded to {self.precision}, so it runs only where asked for"
 
-    def rollout(
-        self,
-        rule: Rule,
-        x: State,
-        steps: int,
-        *,
-        t: int = 0,
-        seed: int = 0,
-        cond: Cond | None,
-        dt: float | None,
-        origin: tuple[int, int] = (0, 0),
-    ) -> State:
+    def rollout(self, rule: Rule, x: State, steps: int, moment: Moment, cond: Cond | None) -> State:
         """As for the exact engine."""
-        return rollout(rule, x, steps, t=t, seed=seed, cond=cond, dt=dt, origin=origin, precision=self.precision)
+        return rollout(rule, x, steps, moment, cond, precision=self.precision)
 
 
 @dataclass(frozen=True)
-class _Job(Walk):
+class _Walk(Walk):
     """A roll-out."""
 
-    config: RuleConfig
-    steps: int
     taps: tuple[float, ...]
     """Nine for each filter, row by row."""
     apart: tuple[int, ...]
     """How many cells lie between a filter's taps; 0 where as many as in the filter before."""
-    dt: float
     keys: Tensor
     """The seed folded with each step, `(steps,)` int32."""
-    corner: tuple[int, int]
-    """The first row and column in a larger grid."""
     precision: Precision
-    learns: bool
+
+    @property
+    def corner(self) -> tuple[int, int]:
+        """First row and column in a larger grid, as int32 holds them."""
+        return _signed(self.moment.origin[0]), _signed(self.moment.origin[1])
 
     @property
     def filters(self) -> int:
@@ -240,7 +223,7 @@ class _Job(Walk):
         return tuple(v.contiguous() for v in (added, w1, w2, b2))
 
 
-def _walk(job: _Job, x: Tensor, told: tuple[Tensor, ...], room: int) -> tuple[Tensor, Tensor]:
+def _walk(job: _Walk, x: Tensor, told: tuple[Tensor, ...], room: int) -> tuple[Tensor, Tensor]:
     """The last `room` states, `(room, b, h, w, c)`, in turn; and who lived through the steps between."""
     kernels, config = _kernels(), job.config
     (first, w1, w2, b2), (b, c, h, w) = told, x.shape
@@ -280,7 +263,7 @@ def _walk(job: _Job, x: Tensor, told: tuple[Tensor, ...], room: int) -> tuple[Te
 
 
 def _walk_back(
-    job: _Job,
+    job: _Walk,
     gradient: Tensor,
     learns: bool,
     states: Tensor,

@@ -16,9 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from planaria.core.filters import reaches
-from planaria.core.rule import Rule, RuleConfig
-from planaria.engine.node import Gradients, Steps, Walk, roll, told
+from planaria.core.moment import Moment
+from planaria.core.rule import Rule
+from planaria.engine.node import Gradients, Walk, roll, told
 from planaria.types import Cond, State
 
 kernel: ModuleType | None
@@ -91,33 +91,20 @@ def rollout(
     rule: Rule,
     x: State,
     steps: int,
+    moment: Moment,
+    cond: Cond | None,
     *,
-    t: int = 0,
-    seed: int = 0,
-    cond: Cond | None = None,
-    dt: float | None = None,
-    origin: tuple[int, int] = (0, 0),
     isa: str = "",
 ) -> State:
     """`steps` steps of `rule` from `x`; arguments as for `planaria.run`. `isa` names an instruction set, for tests."""
-    pace = rule.config.dt if dt is None else dt
-    job = _Job(rule.config, steps, t, seed, origin, pace, rule.kernels, isa, torch.is_grad_enabled())
-    return roll(job, Steps(rule, steps, t, seed, pace, origin), x, cond)
+    return roll(_Walk(rule, steps, moment, isa), x, cond)
 
 
 @dataclass(frozen=True)
-class _Job(Walk):
+class _Walk(Walk):
     """A roll-out."""
 
-    config: RuleConfig
-    steps: int
-    t: int
-    seed: int
-    origin: tuple[int, int]
-    dt: float
-    kernels: Tensor
     isa: str
-    learns: bool
 
     def settings(self) -> dict[str, Any]:
         """What the kernel is told besides numbers."""
@@ -131,22 +118,22 @@ class _Job(Walk):
             "edge": EDGES[config.edge],
             "open": config.life_edge == "zero",
             "dt": self.dt,
-            "seed": self.seed % 2**32,
-            "t": self.t % 2**32,
-            "row": self.origin[0] % 2**32,
-            "column": self.origin[1] % 2**32,
+            "seed": self.moment.seed % 2**32,
+            "t": self.moment.t % 2**32,
+            "row": self.moment.origin[0] % 2**32,
+            "column": self.moment.origin[1] % 2**32,
             "steps": self.steps,
             "fire": round(config.fire_rate * 2**32),
             "threads": torch.get_num_threads(),
             "obeys": _obeys(),
             "isa": self.isa,
-            "reaches": reaches(self.config.filters),
+            "reaches": self.rule.reaches,
         }
 
     @property
     def felt(self) -> int:
         """Numbers that a cell perceives: so many of the first layer's inputs come before the condition."""
-        return self.config.channels * len(self.kernels)
+        return self.config.channels * len(self.rule.kernels)
 
     def forward(
         self, x: State, cond: Cond | None, parameters: Sequence[Tensor], keep: bool
@@ -161,7 +148,7 @@ class _Job(Walk):
         log = kernel.forward(
             _array(x),
             y.numpy(),
-            _array(self.kernels.to(x.dtype).reshape(-1, 9)),
+            _array(self.rule.kernels.to(x.dtype).reshape(-1, 9)),
             _array(first_bias),
             [_array(w) for w in (first[:, : self.felt], *rest)],
             [_array(b) for b in biases[1:]],

@@ -8,7 +8,7 @@ graph that wasn't kept. Where the gradient is to have a gradient of its own, the
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -16,18 +16,37 @@ from torch import Tensor
 from torch.autograd import forward_ad
 from torch.func import functional_call
 
-from planaria.core.rule import Rule
+from planaria.core.moment import Moment
+from planaria.core.rule import Rule, RuleConfig
 from planaria.types import Cond, State
 
 Gradients = tuple[Tensor | None, ...]
 """Of the state, the condition and every parameter; None where there is none."""
 
 
+@dataclass(frozen=True)
 class Walk(ABC):
-    """What an engine knows of one roll-out. `cond` is None for a rule that is told nothing."""
+    """One roll-out: which steps of which rule, and how an engine takes them and goes back.
 
-    learns: bool
+    `cond` is None for a rule without a condition.
+    """
+
+    rule: Rule
+    steps: int
+    moment: Moment
+    """Of the first step."""
+    learns: bool = field(default_factory=torch.is_grad_enabled, kw_only=True)
     """Whether autograd was at work where the roll-out was asked for."""
+
+    @property
+    def config(self) -> RuleConfig:
+        """Settings of the rule."""
+        return self.rule.config
+
+    @property
+    def dt(self) -> float:
+        """Length of a step."""
+        return self.moment.length(self.rule.config.dt)
 
     @abstractmethod
     def forward(
@@ -47,35 +66,23 @@ class Walk(ABC):
     ) -> Gradients:
         """Gradients from that of the last state; at least those that are `needed`."""
 
-
-@dataclass(frozen=True)
-class Steps:
-    """Which steps of which rule: what the reference needs to take them again."""
-
-    rule: Rule
-    count: int
-    t: int
-    seed: int
-    dt: float
-    origin: tuple[int, int]
-
     def again(self, x: State, cond: Cond | None, parameters: Sequence[Tensor]) -> State:
         """The last state by the reference, with `parameters` in the place of the rule's own."""
         named = dict(zip((name for name, _ in self.rule.named_parameters()), parameters, strict=True))
-        told = {"seed": self.seed, "cond": cond, "dt": self.dt, "origin": self.origin}
-        for k in range(self.count):
-            x = functional_call(self.rule, named, (x, self.t + k), told)
+        keywords = {"cond": cond, **self.moment.keywords}
+        for k in range(self.steps):
+            x = functional_call(self.rule, named, (x, self.moment.t + k), keywords)
         return x
 
 
-def roll(walk: Walk, steps: Steps, x: State, cond: Cond | None) -> State:
+def roll(walk: Walk, x: State, cond: Cond | None) -> State:
     """The state after a walk, tied to `x`, `cond` and the rule's parameters where gradients are wanted."""
-    rule = steps.rule
-    told = cond if rule.config.cond else None
+    rule = walk.rule
+    cond = cond if rule.config.cond else None
     parameters = (*rule.weights, *rule.biases)
     if not walk.learns:
-        return walk.forward(x, told, parameters, False)[0]
-    return _Rollout.apply(walk, steps, x, told, *parameters)
+        return walk.forward(x, cond, parameters, False)[0]
+    return _Rollout.apply(walk, x, cond, *parameters)
 
 
 def told(gfirst: Tensor, cond: Cond | None, weight: Tensor) -> tuple[Tensor | None, Tensor]:
@@ -111,33 +118,33 @@ def memory(steps: int, x: State) -> Iterator[None]:
 
 class _Rollout(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, walk: Walk, steps: Steps, x: Tensor, cond: Tensor | None, *parameters: Tensor) -> Tensor:
+    def forward(ctx: Any, walk: Walk, x: Tensor, cond: Tensor | None, *parameters: Tensor) -> Tensor:
         keep = any(ctx.needs_input_grad)
         y, kept, rest = walk.forward(x, cond, parameters, keep)
         if keep:
             ctx.save_for_backward(x, cond, *parameters, *kept)
-            ctx.rest = (walk, steps, len(parameters), rest)
+            ctx.rest = (walk, len(parameters), rest)
         return y
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
-        walk, steps, count, rest = ctx.rest
+        walk, count, rest = ctx.rest
         x, cond, *saved = ctx.saved_tensors
         parameters, kept = saved[:count], tuple(saved[count:])
-        needed = ctx.needs_input_grad[2:]
-        with memory(steps.count, x):
+        needed = ctx.needs_input_grad[1:]
+        with memory(walk.steps, x):
             if torch.is_grad_enabled():
                 inputs = [v for v, wanted in zip((x, cond, *parameters), needed, strict=True) if wanted]
-                y = steps.again(x, cond, parameters)
+                y = walk.again(x, cond, parameters)
                 found = iter(torch.autograd.grad(y, inputs, grads[0], create_graph=True, allow_unused=True))
-                return None, None, *(next(found) if wanted else None for wanted in needed)
+                return None, *(next(found) if wanted else None for wanted in needed)
             if not _batched(grads[0]):
-                return None, None, *walk.backward(grads[0], cond, parameters, kept, rest, needed)
+                return None, *walk.backward(grads[0], cond, parameters, kept, rest, needed)
             there = [v for v in (x, cond) if v is not None]
-            pulled: Any = torch.func.vjp(lambda v, p: steps.again(v[0], v[1] if v[1:] else None, p), there, parameters)
+            pulled: Any = torch.func.vjp(lambda v, p: walk.again(v[0], v[1] if v[1:] else None, p), there, parameters)
             back = pulled[1]
             (gx, *gcond), gparameters = back(grads[0])
-            return None, None, gx, gcond[0] if gcond else None, *gparameters
+            return None, gx, gcond[0] if gcond else None, *gparameters
 
 
 def _batched(gradient: Tensor) -> bool:

@@ -15,9 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from planaria.core.moment import Moment
 from planaria.core.noise import fire
-from planaria.core.rule import ACTIVATIONS, Rule, RuleConfig
-from planaria.engine.node import Gradients, Steps, Walk, roll
+from planaria.core.rule import ACTIVATIONS, Rule
+from planaria.engine.node import Gradients, Walk, roll
 from planaria.types import Cond, State
 
 Taps = tuple[tuple[int, tuple[tuple[int, float], ...]], ...]
@@ -48,37 +49,24 @@ def rollout(
     rule: Rule,
     x: State,
     steps: int,
-    *,
-    t: int = 0,
-    seed: int = 0,
-    cond: Cond | None = None,
-    dt: float | None = None,
-    origin: tuple[int, int] = (0, 0),
+    moment: Moment,
+    cond: Cond | None,
 ) -> State:
     """`steps` steps of `rule` from `x`; arguments as for `planaria.run`."""
-    pace = rule.config.dt if dt is None else dt
-    job = _Job(rule.config, steps, t, seed, origin, pace, _taps(rule), torch.is_grad_enabled())
-    return roll(job, Steps(rule, steps, t, seed, pace, origin), x, cond)
+    return roll(_Walk(rule, steps, moment, _taps(rule)), x, cond)
 
 
 @dataclass(frozen=True)
-class _Job(Walk):
+class _Walk(Walk):
     """A roll-out."""
 
-    config: RuleConfig
-    steps: int
-    t: int
-    seed: int
-    origin: tuple[int, int]
-    dt: float
     taps: Taps
-    learns: bool
 
     def forward(
         self, x: State, cond: Cond | None, parameters: Sequence[Tensor], keep: bool
     ) -> tuple[State, tuple[Tensor, ...], Any]:
         """The last state; it as a table again, and what each step overwrote."""
-        config = self.config
+        config, moment = self.config, self.moment
         b, c, h, w = x.shape
         n, own = b * h * w, c - config.frozen
         circular = config.edge == "circular" and config.life_edge == "same"
@@ -92,8 +80,8 @@ class _Job(Walk):
         def living(a: Tensor) -> Tensor:
             return _dilate((a > config.life_threshold).view(b, h, w), circular)
 
-        for t in range(self.t, self.t + self.steps):
-            act = fire(config.fire_rate, self.seed, t, (b, h, w), origin=self.origin)[:, 0]
+        for k in range(self.steps):
+            act = fire(config.fire_rate, moment.seed, moment.t + k, (b, h, w), origin=moment.origin)[:, 0]
             life = None
             if config.life != "none":
                 vigour = cur[:n, config.life_channel]
@@ -277,9 +265,9 @@ def _dilate(m: Tensor, circular: bool) -> Tensor:
     return m[..., :-2] | m[..., 1:-1] | m[..., 2:]
 
 
-def _update(job: _Job, p: Tensor, sample: Tensor, cond: Tensor | None, weights: list[Tensor], biases: list[Tensor]):
+def _update(walk: _Walk, p: Tensor, sample: Tensor, cond: Tensor | None, weights: list[Tensor], biases: list[Tensor]):
     """The update network on perception rows `(n, f*c)`, filter-major; `sample` says whose condition each hears."""
-    config = job.config
+    config = walk.config
     bend = ACTIVATIONS[config.activation]
     seen = p.shape[1]
     for i, w in enumerate(weights):
@@ -293,4 +281,4 @@ def _update(job: _Job, p: Tensor, sample: Tensor, cond: Tensor | None, weights: 
             p = F.linear(p, w, bias)
         if i < len(config.hidden):
             p = bend(p)
-    return p * job.dt if job.dt != 1 else p
+    return p * walk.dt if walk.dt != 1 else p
