@@ -25,7 +25,7 @@ from helpers.browser import FLAGS, Site
 from web.test_parity import STEPS, in_browser
 
 COST = """async ({payload, prefer, size, n}) => {
-  const { World } = await import("./world.js");
+  const { World } = await import("/world/world.js");
   const world = new World(payload, { size, prefer });
   world.tick(150);
   world.read();

@@ -71,10 +71,8 @@ class Site:
             return self.texts[name].encode()
         if name == "favicon.ico":
             return b""
-        if "/" in name or name.startswith("."):
-            return None
-        path = WEB / name
-        return path.read_bytes() if path.is_file() else None
+        path = (WEB / name).resolve()
+        return path.read_bytes() if path.is_file() and path.is_relative_to(WEB) else None
 
     def close(self) -> None:
         self.server.shutdown()

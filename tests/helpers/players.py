@@ -5,10 +5,10 @@ from typing import Any
 from planaria.export.html import payload
 
 PAGE = """<!doctype html><html lang="en"><meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="stylesheet" href="/player.css"><style>body { margin: 0 }</style>
+<link rel="stylesheet" href="/player/player.css"><style>body { margin: 0 }</style>
 <div id="host" style="height: 100dvh"></div><div id="second"></div></html>"""
 MOUNT = """async ([model, options, host, name]) => {
-  const { mount } = await import("/player.js");
+  const { mount } = await import("/player/player.js");
   window[name] = mount(document.getElementById(host), model, {
     ...options, onwound: (wound) => (window.wounds ??= []).push(wound),
   });

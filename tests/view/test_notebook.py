@@ -149,7 +149,6 @@ def test_its_traits(tmp_path):
     assert widget.weights == b""
     data, _ = notebook.bundle(widget)
     assert data[notebook.WIDGET]["model_id"] == widget.model_id
-    assert "import " not in notebook.script().split("export default")[0].replace("important ", "")
     widget.close()
 
 

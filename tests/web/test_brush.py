@@ -15,7 +15,7 @@ SIZE = (20, 23)
 
 
 BRUSH = """async ({payload, size, prefer, photo}) => {
-  const { World } = await import("./world.js");
+  const { World } = await import("/world/world.js");
   const world = new World(payload, { size, seed: 7, prefer });
   const seen = [];
   const look = () => seen.push([[...world.read()], [...world.image({}).data], world.t]);

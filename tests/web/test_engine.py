@@ -13,7 +13,7 @@ from planaria.export.html import payload
 pytest_plugins = ("helpers.browser",)
 
 OPEN = """async ({payload, ...options}) => {
-  const { World } = await import("./world.js");
+  const { World } = await import("/world/world.js");
   window.world = new World(payload, { size: [20, 20], ...options });
   world.tick(6);
   return [world.kind, world.why];

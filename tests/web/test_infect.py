@@ -13,8 +13,8 @@ from planaria.living import find
 pytest_plugins = ("helpers.browser",)
 
 LIVE = """async ({payload, prefer, deeds}) => {
-  const { World } = await import("./world.js");
-  const { infect } = await import("./wound.js");
+  const { World } = await import("/world/world.js");
+  const { infect } = await import("/world/damage.js");
   const world = new World(payload, { size: [12, 12], seed: 7, prefer });
   const seen = [];
   for (const [deed, ...told] of deeds) {

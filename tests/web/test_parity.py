@@ -57,7 +57,7 @@ SHAPES = {
 """One of every kind of rule that the player runs."""
 
 RUN = """async ({payload, size, steps, prefer, start, cond}) => {
-  const { World } = await import("./world.js");
+  const { World } = await import("/world/world.js");
   const floats = (text) => new Float32Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
   const text = (x) => {
     let s = "";
@@ -182,7 +182,7 @@ def test_a_trained_model_grows_and_heals_alike(blank, engine):
         world.tick()
         ours.append(world.x[0])
     deed = """async ({payload, prefer}) => {
-      const { World } = await import("./world.js");
+      const { World } = await import("/world/world.js");
       const world = new World(payload, { size: [36, 36], seed: 7, prefer });
       world.tick(40);
       world.erase("left");

@@ -21,7 +21,7 @@ pytest_plugins = ("helpers.browser",)
 ENGINES = ("webgl2", "plain")
 TIMES = "\N{MULTIPLICATION SIGN}"
 OPEN = """async ({payload, ...options}) => {
-  const { World } = await import("./world.js");
+  const { World } = await import("/world/world.js");
   window.world?.dispose();
   window.world = new World(payload, options);
   return [world.kind, world.why];
@@ -53,7 +53,7 @@ def test_a_photo_is_posed_as_in_python(blank, name, size):
     photo = torch.rand(layout.photo, *size, generator=torch.Generator().manual_seed(1))
     told = blank.evaluate(
         """async ([photo, size, layout, seed]) => {
-          const { pose } = await import("./pose.js");
+          const { pose } = await import("/world/photo.js");
           return [...pose(Float32Array.from(photo), size, layout, seed)];
         }""",
         [photo.flatten().tolist(), list(size), {**vars(layout), "shifts": list(layout.shifts)}, 4_000_000_000],
@@ -70,7 +70,7 @@ def test_photos_are_shuffled_as_in_python(blank):
     for planes, size, shift in ((3, (8, 6), 1), (1, (7, 9), 4), (4, (5, 6), 3), (3, (4, 4), 16), (3, (1, 3), 2)):
         photo = torch.rand(planes, *size)
         told = blank.evaluate(
-            "async ([x, size, s]) => [...(await import('./pose.js')).shuffled(Float32Array.from(x), size, s)]",
+            "async ([x, size, s]) => [...(await import('/world/photo.js')).shuffled(Float32Array.from(x), size, s)]",
             [photo.flatten().tolist(), list(size), shift],
         )
         assert (torch.tensor(told).view(2, *size) - shuffled(photo[None], shift)[0]).abs().max() < 1e-6, (size, shift)

@@ -19,7 +19,7 @@ pytest_plugins = ("helpers.browser",)
 
 ENGINES = ("webgl2", "plain")
 OPEN = """async ({payload, ...options}) => {
-  const { World } = await import("./world.js");
+  const { World } = await import("/world/world.js");
   window.world?.dispose();
   window.world = new World(payload, options);
   return [world.kind, world.why];
@@ -66,7 +66,7 @@ def test_a_picture_is_tiled_as_in_python(blank):
     picture = torch.arange(12.0).view(1, 3, 4)
     for size in ((3, 4), (2, 3), (1, 1), (4, 6), (5, 9), (13, 22), (2, 30)):
         made = blank.evaluate(
-            "async ([x, size]) => [...(await import('./start.js')).tiled(Float32Array.from(x), [3, 4], size)]",
+            "async ([x, size]) => [...(await import('/world/start.js')).tiled(Float32Array.from(x), [3, 4], size)]",
             [picture.flatten().tolist(), list(size)],
         )
         assert torch.equal(torch.tensor(made), tiled(picture, size).flatten()), size

@@ -1,11 +1,9 @@
 """One page, one file: a model and the player that runs it, for any browser, without a network."""
 
 import base64
-import gzip
 import html
 import json
 import re
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -18,27 +16,20 @@ from planaria.core.rule import spread
 from planaria.export import Options
 from planaria.living import frame_steps, loop_steps, solver_of, stopped
 from planaria.store import write_bytes
+from planaria.web.bundle import bundle, text
 
 SUFFIXES = (".html",)
 MOST_START = 150_000
 """Bytes of the frames that a model begins with which a page carries; one frame it carries whatever its size."""
-_IMPORT = re.compile(r'^import .* from "\./(\w+)\.js";\n', re.MULTILINE)
 
 START = """
 const find = (id) => document.getElementById(id);
-const told = JSON.parse(find("planaria-model").textContent);
-mount(find("planaria"), told, { seed: told.seed });
-"""
-LOADER = """const host = document.getElementById("planaria");
 if (globalThis.DecompressionStream) {
-  const bytes = Uint8Array.from(atob("PACKED"), (c) => c.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  const script = Object.assign(document.createElement("script"), { type: "module" });
-  script.textContent = await new Response(stream).text(); // planaria's player, with its comments
-  document.body.append(script);
-} else host.textContent = "This page needs a browser of 2023 or later.";
+  const { mount } = await load("PACKED"); // planaria's player: a third of its size, with its comments
+  const model = JSON.parse(find("planaria-model").textContent);
+  mount(find("planaria"), model, { seed: model.seed });
+} else find("planaria").textContent = "This page needs a browser of 2023 or later.";
 """
-"""The player is packed to a third in a page; the page unpacks it into a script of its own."""
 
 
 def write(model: Path, output: Path, options: Options) -> Path:
@@ -62,17 +53,18 @@ def page(model: str | Path, options: Options | None = None) -> str:
     painted = layout["frozen"] and layout["strain"] is None
     made = "painted" if painted else "made" if layout["alpha"] is None else "grown"
     data = json.dumps(told, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
+    load, packed = bundle("player/player.js")
     parts = {
         "title": html.escape(options.title or told["name"]),
         "made": made,
         "style": f"<style>\n{style()}</style>",
         "model": f'<script type="application/json" id="planaria-model">{data}</script>',
-        "script": f'<script type="module">\n{LOADER.replace("PACKED", _packed(script() + START))}</script>',
+        "script": f'<script type="module">\n{load}{START.replace("PACKED", packed)}</script>',
     }
-    text = web("player.html")
+    whole = text("player/page.html")
     for mark, part in parts.items():
-        text = text.replace(f"<!--planaria:{mark}-->", part)
-    return text
+        whole = whole.replace(f"<!--planaria:{mark}-->", part)
+    return whole
 
 
 def payload(model: str | Path) -> dict[str, Any]:
@@ -118,30 +110,9 @@ def _start(path: Path, most: int | None = None) -> dict[str, Any]:
     return {"start": {"frames": n, "size": [h, w], "visible": visible, "data": data}}
 
 
-def script() -> str:
-    """The player's modules in one, with `mount(host, payload, options)`: without imports and exports."""
-    text = _IMPORT.sub("", "".join(web(f"{name}.js") for name in modules("player")))
-    return re.sub(r"^export ", "", text, flags=re.MULTILINE)
-
-
-def modules(name: str) -> list[str]:
-    """A module of `planaria/web` and all that it imports, each after what it needs."""
-    needed = [inner for other in _IMPORT.findall(web(f"{name}.js")) for inner in modules(other)]
-    return [*dict.fromkeys(needed), name]
-
-
 def style() -> str:
     """The player's style sheet."""
-    return re.sub(r"^[ ]+", "", web("player.css"), flags=re.MULTILINE)
-
-
-def web(name: str) -> str:
-    """A file of the player."""
-    return (files("planaria.web") / name).read_text(encoding="utf-8")
-
-
-def _packed(text: str) -> str:
-    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+    return re.sub(r"^[ ]+", "", text("player/player.css"), flags=re.MULTILINE)
 
 
 def _base64(x: Tensor) -> str:

@@ -1,7 +1,6 @@
 """The player in a notebook: an anywidget that holds the page's own player, and can be given new weights."""
 
 import functools
-import re
 import threading
 import time
 from importlib.util import find_spec
@@ -16,6 +15,7 @@ from planaria.core.rule import Rule
 from planaria.errors import UserError, missing_extra
 from planaria.export import html
 from planaria.store import live as running
+from planaria.web import bundle as web
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 PAUSE_SECONDS = 0.5
@@ -84,9 +84,9 @@ def bundle(widget: Any) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def script() -> str:
-    """The widget's module: the player's, and how a notebook speaks to it."""
-    glue = re.sub(r"^(//|import ).*\n|^export ", "", html.web("notebook.js"), flags=re.MULTILINE)
-    return f"{html.script()}\n{glue}\nexport default {{ render }};\n"
+    """The widget's module, which loads the player."""
+    load, packed = web.bundle("player/notebook.js")
+    return f'{load}\nconst {{ render }} = await load("{packed}");\nexport default {{ render }};\n'
 
 
 def _payload(model: str | Path | Saves) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""The player: one JavaScript engine, one page. Studio, export and notebook share it."""
+"""JavaScript: the engines, a world, the player that page, studio and notebook share, and the studio's pages."""

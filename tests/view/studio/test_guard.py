@@ -82,7 +82,7 @@ def test_another_site_can_neither_embed_nor_fetch(place):
     assert place.ask("GET", "/api/home", Sec_Fetch_Site="same-origin")[0] == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/api/home", "/api/nothing", "/web/studio.js", "/web/../cli/__init__.py"])
+@pytest.mark.parametrize("path", ["/", "/api/home", "/api/nothing", "/web/studio/main.js", "/web/../cli/__init__.py"])
 def test_every_answer_is_armoured(place, path):
     _, _, headers = place.ask("GET", path)
     policy = headers["content-security-policy"]
@@ -139,7 +139,7 @@ def test_slow_headers_and_bodies_are_not_waited_for(place, monkeypatch):
     monkeypatch.setattr(wire, "HEADER_SECONDS", 1.0)
     start = time.monotonic()
     with place.raw() as silent, place.raw() as dripping, place.raw() as slow, place.raw() as again:
-        again.sendall(f"GET /web/studio.js HTTP/1.1\r\nHost: {place.host}\r\n\r\n".encode())
+        again.sendall(f"GET /web/studio/main.js HTTP/1.1\r\nHost: {place.host}\r\n\r\n".encode())
         assert again.recv(100)
         slow.sendall(place.begin("POST", "/api/runs", "Content-Length: 90") + b"{")
         for k in range(12):

@@ -34,7 +34,7 @@ from planaria.view.studio.runs import BUSY, Runs
 FILM_SECONDS, PICTURE_SECONDS = 300.0, 60.0
 """How long one film or export, one picture may take to make."""
 REAP_SECONDS = 0.5
-WEB = re.compile(r"[a-z][a-z0-9_-]*\.(?:js|css|html|svg|png|ico)")
+WEB = re.compile(r"(?:[a-z]+/)?[a-z][a-z0-9_-]*\.(?:js|json|css|html|svg|png|ico)")
 EXPORTS = (".html", ".gif", ".webp", ".mp4", ".png", ".onnx")
 
 
@@ -62,7 +62,7 @@ class Studio:
         one = "/api/runs/{name}"
         routes: list[tuple[str, str, Callable[[Request], Awaitable[Response]]]] = [
             ("GET", "/", self.page),
-            ("GET", "/web/{file}", self.web),
+            ("GET", "/web/{file:path}", self.web),
             ("GET", "/api/home", self.get_home),
             ("GET", "/api/forms", self.get_forms),
             ("GET", "/api/thumb", self.get_thumb),
@@ -104,7 +104,7 @@ class Studio:
 
     async def page(self, _: Request) -> Response:
         """The page itself."""
-        return _web("studio.html")
+        return _web("studio/page.html")
 
     async def web(self, request: Request) -> Response:
         """A file of the page."""

@@ -1,0 +1,86 @@
+// A model as engines take it: numbers decoded, shapes checked; and the hash that says which cells act.
+
+/** Decode the payload that planaria's exporter writes; throws an Error in words where it doesn't fit together. */
+export function decode(payload) {
+  const { rule, layout } = payload;
+  if (payload.format !== 1) throw new Error("this page can't read a model of that format");
+  if (!["zero", "circular", "replicate"].includes(rule.edge)) throw new Error(`this page knows no edge ${rule.edge}`);
+  const kernels = payload.kernels.map((k) => Float32Array.from(k));
+  const reaches = payload.reaches ?? kernels.map(() => 1); // how many cells away each kernel's outer taps lie
+  if (reaches.length !== kernels.length || !reaches.every((n) => Number.isInteger(n) && n >= 1 && n <= 16)) {
+    throw new Error("the model's filters don't say how far they reach");
+  }
+  const blurs = payload.blurs ?? []; // [channel, side, kernel]
+  const own = rule.channels - rule.frozen;
+  const widths = [rule.channels * kernels.length + rule.cond, ...rule.hidden, own];
+  const weights = payload.weights.map(floats);
+  const biases = payload.biases.map(floats);
+  if (weights.length !== widths.length - 1) throw new Error("the model's layers don't fit its settings");
+  const model = { ...payload, kernels, reaches, blurs, own, widths, weights, biases, cond: new Float32Array(rule.cond), layout };
+  check(model);
+  return model;
+}
+
+/** The model with other numbers: `flat` holds all weights, then all biases. */
+export function withWeights(model, flat) {
+  let at = 0;
+  const take = (like) => flat.slice(at, (at += like.length));
+  const changed = { ...model, weights: model.weights.map(take), biases: model.biases.map(take) };
+  if (at !== flat.length) throw new Error(`the model has ${at} weights, not ${flat.length}`);
+  return changed;
+}
+
+function check({ widths, weights, biases }) {
+  weights.forEach((w, i) => {
+    if (w.length !== widths[i] * widths[i + 1]) throw new Error(`layer ${i + 1} has ${w.length} weights`);
+  });
+  biases.forEach((b, i) => {
+    if (b.length !== widths[i + 1]) throw new Error(`layer ${i + 1} has ${b.length} biases`);
+  });
+}
+
+function floats(text) {
+  const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  return new Float32Array(bytes.buffer); // little-endian, as every machine that has a browser
+}
+
+/** Leading channels that a cell writes, but for what an infection keeps there. */
+export function bodyOf({ visible, hidden, strain = null }) {
+  return Math.min(visible + hidden, strain ?? Infinity);
+}
+
+/** The first layer's bias with what `cond` adds to it: a condition is told to every cell alike. */
+export function firstBias({ widths, weights, biases, cond }) {
+  const [felt, width] = [widths[0], widths[1]];
+  const bias = new Float32Array(width);
+  for (let j = 0; j < width; j++) {
+    let sum = biases.length ? biases[0][j] : 0;
+    for (let k = 0; k < cond.length; k++) sum += weights[0][j * felt + felt - cond.length + k] * cond[k];
+    bias[j] = sum;
+  }
+  return bias;
+}
+
+function mix(v) {
+  v = Math.imul(v ^ (v >>> 16), 0x7feb352d);
+  v = Math.imul(v ^ (v >>> 15), 0x846ca68b);
+  return v ^ (v >>> 16);
+}
+
+/** Fold a coordinate into a 32-bit key, as planaria.core.noise does. */
+export function fold(key, v) {
+  return mix(((key + 0x9e3779b9) | 0) ^ v);
+}
+
+/** One 32-bit key made of several numbers. */
+export function derive(...parts) {
+  return parts.reduce((key, part) => fold(key, part >>> 0), 0);
+}
+
+/** What random numbers are for beside the cells that fire, as planaria.core.noise has it. */
+export const STREAM = { noise: 1, hidden: 2 };
+
+/** The words below which a cell acts, of 2**32. */
+export function threshold(rate) {
+  return Math.round(rate * 2 ** 32);
+}

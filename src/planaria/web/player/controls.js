@@ -1,0 +1,237 @@
+// The player's controls: everything around the canvas.
+
+import { fromHex, glyph, iconButton, slider, tag, toHex } from "./elements.js";
+import { LARGEST } from "./brush.js";
+import { TOOLS, WOUNDS, helpLines } from "./keys.js";
+import { bodyOf } from "../engine/model.js";
+import { photoPlanes } from "../world/photo.js";
+import { Webcam } from "./webcam.js";
+
+const SWATCHES = ["#d1495b", "#f2a541", "#2f8f6b", "#2e6fb7", "#5b2a86", "#1d1b26"];
+const GROUNDS = ["light", "dark", "chequer"];
+
+/** Builds the DOM of a player inside `root` and keeps it up to date; `player.act(deed)` does what a button says. */
+export class Bar {
+  constructor(root, player) {
+    this.player = player;
+    this.said = 0;
+    const act = (deed) => () => player.act(deed);
+    const button = (deed, words, key, attributes) => iconButton(deed, words, key, act(deed), attributes);
+    const opener = (deed, words) => button(deed, words, "", { "aria-expanded": "false" });
+    this.play = button("play", "Play", "Space", { class: "pl-button pl-main" });
+    this.tools = TOOLS.map(([tool, key, words]) => button(tool, words, key));
+    this.compare = this.holder();
+    this.stage = tag("div", { class: "pl-stage", tabindex: "0", role: "application" });
+    this.status = tag("div", { class: "pl-status" });
+    this.title = tag("strong");
+    this.live = tag("div", { class: "pl-unseen", role: "status", "aria-live": "polite" });
+    this.toast = tag("div", { class: "pl-toast", "aria-hidden": "true" });
+    const open = () => player.easel.drop(this.file.files[0]);
+    this.file = tag("input", { type: "file", accept: "image/*", hidden: true, onchange: open });
+    this.hint = tag("div", { class: "pl-hint" });
+    this.panels = { wound: this.wounds(act), more: this.more(act, button) };
+    this.openers = { wound: opener("wound", "Wounds"), more: opener("more", "More") };
+    this.help = helpSheet();
+    const run = [button("step", "One step", "."), button("reset", "Begin again", "R"), button("undo", "Undo", "Z")];
+    const zoom = [button("minus", "Zoom out"), button("fit", "Show all of it", "F"), button("plus", "Zoom in")];
+    const corner = part("corner", ...zoom, button("help", "Help", "?"));
+    this.bar = tag("div", { class: "pl-bar", role: "toolbar", "aria-label": "Controls" },
+      group("run", this.play, ...run),
+      group("tools", ...this.tools, this.compare),
+      this.strip(),
+      this.speed(),
+      group("menus", ...Object.values(this.openers)));
+    this.top = part("top", part("title", this.title, this.status), corner);
+    const deck = part("deck", this.bar, ...Object.values(this.panels));
+    root.append(this.stage, this.top, this.toast, part("dock", this.hint, deck), this.live, this.file, this.help);
+  }
+
+  /** A button that shows the photo while it is held; a press of Enter shows it until the next. */
+  holder() {
+    const show = (bare) => () => this.player.easel.compare(bare);
+    const press = ({ detail }) => detail === 0 && this.player.act("compare");
+    const hold = { onpointerdown: show(true), oncontextmenu: (event) => event.preventDefault() };
+    for (const kind of ["up", "leave", "cancel"]) hold[`onpointer${kind}`] = show(false);
+    return iconButton("compare", "Hold to see the photo", "U", press, hold);
+  }
+
+  /** The size and the colour of the brush. */
+  strip() {
+    const { player } = this;
+    this.size = slider("Size of the brush", "[ ]", { min: 0, max: LARGEST }, (radius) => player.size(radius));
+    const take = ({ currentTarget }) => player.colour(fromHex(currentTarget.value));
+    const swatches = SWATCHES.map((value) => {
+      const named = { class: "pl-swatch", type: "button", value, title: value, "aria-label": `Colour ${value}` };
+      return tag("button", { ...named, onclick: take }, dot(value));
+    });
+    this.own = dot("conic-gradient(#d1495b, #f2a541, #2f8f6b, #2e6fb7, #5b2a86, #d1495b)");
+    this.colour = tag("input", { type: "color", title: "Any colour", "aria-label": "Any colour", oninput: take });
+    this.colours = part("colours", ...swatches, tag("label", { class: "pl-swatch pl-any" }, this.own, this.colour));
+    this.brush = group("brush", part("dot"), this.size, part("dot"), this.colours);
+    return this.brush;
+  }
+
+  speed() {
+    this.pace = slider("Speed", "- +", { min: 0, max: 1, step: 0.01 }, (slide) => this.player.hurry(slide));
+    this.rate = part("rate");
+    return group("speed", this.pace, this.rate);
+  }
+
+  wounds(act) {
+    const items = WOUNDS.map(([wound, words], i) =>
+      tag("button", { class: "pl-item", type: "button", "data-act": wound, onclick: act(wound) },
+        part(`cut pl-cut-${wound}`), words, tag("kbd", {}, String(i + 1))));
+    return tag("div", { class: "pl-panel pl-wounds", role: "group", "aria-label": "Wounds", hidden: true }, ...items);
+  }
+
+  more(act, button) {
+    const { player } = this;
+    const word = (deed, words, onclick = act(deed)) =>
+      tag("button", { class: "pl-word", type: "button", "data-act": deed, onclick }, words);
+    const field = (kind, words, take, attributes) => {
+      const onchange = ({ target }) => take(target.value);
+      return tag(kind, { class: "pl-field", "aria-label": words, onchange, ...attributes });
+    };
+    this.channel = field("select", "What is shown", (value) => player.show(value === "" ? null : Number(value)));
+    this.seed = field("input", "Seed of its luck", (value) => player.luck(Number(value)), { type: "number", min: "0" });
+    this.grounds = GROUNDS.map((look) => word(look, look, () => player.ground(look)));
+    this.loop = word("loop", "Loop");
+    this.fill = word("fill", "Fill");
+    this.webcam = word("webcam", "Webcam");
+    this.cells = tag("span");
+    this.about = tag("p", { class: "pl-about" });
+    const row = (words, ...parts) => part("row", tag("span", {}, words), ...parts);
+    return tag("div", { class: "pl-panel pl-more", role: "group", "aria-label": "More", hidden: true },
+      row("Show", this.channel),
+      row("Ground", ...this.grounds),
+      row("Cells", button("minus", "Fewer cells", "", { onclick: act("fewer") }), this.cells,
+        button("plus", "More cells", "", { onclick: act("wider") }), this.fill),
+      row("Seed", this.seed),
+      part("pair", word("save", "Save picture"), word("photo", "Open photo"),
+        word("randomise", "Randomise"), word("clear", "Clear"), this.loop, this.webcam),
+      this.about);
+  }
+
+  /** Open the panel `name`, or close it; `""` closes all. */
+  open(name) {
+    for (const [key, panel] of Object.entries(this.panels)) {
+      panel.hidden = key !== name || !panel.hidden;
+      this.openers[key].setAttribute("aria-expanded", String(!panel.hidden));
+    }
+  }
+
+  get opened() {
+    return Object.keys(this.panels).find((key) => !this.panels[key].hidden);
+  }
+
+  /** Another model: its channels and its name. */
+  model() {
+    const { layout } = this.player.world;
+    const { visible, hidden, frozen } = layout;
+    const body = bodyOf(layout);
+    const count = (kind, n) => Array.from({ length: n }, (_, i) => `${kind} ${i + 1}`);
+    const seen = visible === 1 ? ["grey"] : ["red", "green", "blue", "alpha"].slice(0, visible);
+    const inner = [...seen, ...count("hidden", body - visible), ...count("infection", visible + hidden - body)];
+    this.names = [...inner, ...count(photoPlanes(layout) ? "frozen" : "infection", frozen)];
+    const choice = (value, words) => tag("option", { value }, words);
+    this.channel.replaceChildren(choice("", "colour"), ...this.names.map((name, i) => choice(String(i), name)));
+    this.title.textContent = this.player.world.name;
+    const chooser = tag("button", { type: "button", onclick: () => this.file.click() }, "Choose one");
+    const { sort, world, brush } = this.player;
+    this.hint.replaceChildren(sort.hint, ...(world.repaints ? [chooser] : []));
+    const lines = [...this.help.querySelectorAll("dl > div")];
+    const useless = { plant: !sort.seeds, bare: !world.repaints, infect: sort.first !== "infect" };
+    for (const one of [...this.tools, ...lines]) one.hidden = useless[one.dataset.act] ?? false;
+    TOOLS.forEach(([tool, key, usual], i) => {
+      const words = sort.tools[tool] ?? usual;
+      this.tools[i].title = `${words} (${key})`;
+      this.tools[i].setAttribute("aria-label", words);
+      lines.find(({ dataset }) => dataset.act === tool).lastChild.textContent = words;
+    });
+    this.compare.hidden = !world.repaints;
+    this.fill.hidden = world.repaints;
+    this.webcam.hidden = !world.repaints || !Webcam.there;
+    if (useless[brush.tool]) brush.tool = sort.first;
+    this.hint.classList.remove("pl-gone");
+    this.refresh();
+  }
+
+  /** Show what is so now. */
+  refresh() {
+    const { player } = this;
+    const { world, brush, pace, playing } = player;
+    const [rows, columns] = world.size;
+    const colour = toHex(brush.colour);
+    const words = playing ? "Pause" : "Play";
+    this.play.replaceChildren(glyph(words.toLowerCase()));
+    this.play.setAttribute("aria-label", words);
+    this.play.title = `${words} (Space)`;
+    press(this.tools, (tool) => tool.dataset.act === brush.tool);
+    press(this.grounds, (ground) => ground.dataset.act === player.look);
+    press(this.colours.querySelectorAll("button"), (swatch) => swatch.value === colour);
+    this.brush.dataset.tool = this.stage.dataset.tool = brush.tool;
+    this.size.value = String(brush.radius);
+    this.colour.value = colour;
+    if (!SWATCHES.includes(colour)) this.own.style.background = colour;
+    this.pace.value = String(pace.slide);
+    this.pace.setAttribute("aria-valuetext", `${pace.asked} ${pace.unit}s a second`);
+    this.rate.textContent = `${pace.asked}/s`;
+    this.rate.title = `${pace.unit}s a second`;
+    press([this.loop], () => pace.loop);
+    press([this.webcam], () => Boolean(player.easel?.webcam));
+    this.channel.value = String(player.channel ?? "");
+    this.seed.value = String(world.seed);
+    this.cells.textContent = `${columns} × ${rows}`;
+    this.about.textContent = player.about();
+    const what = `${world.name}, ${columns} by ${rows} cells; arrow keys and Enter use the tool`;
+    this.stage.setAttribute("aria-label", what);
+  }
+
+  /** The line of figures: shown at once, read out now and then. */
+  tell(text, title) {
+    this.status.textContent = text;
+    this.status.title = title;
+    if (performance.now() - this.said > 10_000) this.read(text);
+  }
+
+  read(text) {
+    this.said = performance.now();
+    this.live.textContent = text;
+  }
+
+  /** Say something: in sight for a while, and read out. */
+  say(text) {
+    this.read(text);
+    this.toast.textContent = text;
+    this.toast.classList.add("pl-seen");
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.toast.classList.remove("pl-seen"), 1500 + 50 * text.length);
+  }
+}
+
+function part(name, ...inner) {
+  return tag("div", { class: `pl-${name}` }, ...inner);
+}
+
+function group(name, ...inner) {
+  return part(`group pl-${name}`, ...inner);
+}
+
+function dot(background) {
+  const node = tag("span");
+  node.style.background = background;
+  return node;
+}
+
+function press(buttons, on) {
+  for (const one of buttons) one.setAttribute("aria-pressed", String(on(one)));
+}
+
+function helpSheet() {
+  const close = iconButton("close", "Close", "Esc", () => sheet.close());
+  const line = ([keys, words, act = ""]) => tag("div", { "data-act": act }, tag("dt", {}, tag("kbd", {}, keys)), tag("dd", {}, words));
+  const sheet = tag("dialog", { class: "pl-help", "aria-label": "Keys" },
+    tag("header", {}, tag("strong", {}, "Keys"), close), tag("dl", {}, ...helpLines().map(line)));
+  sheet.addEventListener("click", ({ target }) => target === sheet && sheet.close());
+  return sheet;
+}

@@ -1,0 +1,380 @@
+// The player: one organism, a canvas that it fills, and the controls around it. The exported page, the studio and the
+// notebook all show this one.
+
+import { World } from "../world/world.js";
+import { tag, toHex, within } from "./elements.js";
+import { TOOLS, WOUNDS, kindOf, listenToKeys } from "./keys.js";
+import { drawWorld } from "./files.js";
+import { Bar } from "./controls.js";
+import { Brush, LARGEST } from "./brush.js";
+import { Camera } from "./camera.js";
+import { Easel } from "./photo.js";
+import { Hand } from "./pointer.js";
+import { Health } from "../world/health.js";
+import { Pace } from "./clock.js";
+
+const ANEW = ["reset", "randomise", "clear", "undo"]; // what makes a life that is no longer the one before
+
+/**
+ * Show a model in `host`: options {size, seed, prefer, autoplay, speed, compact, onwound(wound), onstatus(text)}. A
+ * model that can't run says so in words; `world` is null then.
+ */
+export function mount(host, payload, options = {}) {
+  const element = tag("div", { class: options.compact ? "pl-player pl-compact" : "pl-player" });
+  host.append(element);
+  try {
+    return new Player(element, payload, options);
+  } catch (error) {
+    const words = [tag("strong", {}, "This model can't be shown."), tag("span", {}, error.message)];
+    element.replaceChildren(tag("div", { class: "pl-error", role: "alert" }, ...words));
+    const nothing = () => {};
+    const still = { play: nothing, pause: nothing, setModel: nothing, setWeights: nothing, playing: false };
+    return { ...still, world: null, element, destroy: () => element.remove() };
+  }
+}
+
+/** What `mount` gives: the world, its clock, and the deeds that buttons and keys do. */
+class Player {
+  constructor(element, payload, options) {
+    const { size, seed = 0, prefer, autoplay = true, speed, compact = false } = options;
+    this.element = element;
+    this.options = options;
+    this.compact = compact;
+    this.canvas = tag("canvas", {});
+    this.spare = tag("canvas", {}); // for the chequered ground
+    this.world = new World(payload, { size, seed, canvas: this.canvas, prefer });
+    this.payload = payload;
+    this.kind = this.world.kind;
+    this.camera = new Camera(this.world.size);
+    this.brush = new Brush(this);
+    this.pace = new Pace(payload, speed);
+    this.health = new Health(payload);
+    this.playing = autoplay;
+    this.channel = null;
+    this.asked = ""; // the ground asked for, if any
+    this.ratio = 1;
+    this.cursor = null; // the cell under the pointer or the arrow keys
+    this.seen = true; // on screen
+    this.request = 0;
+    this.told = 0;
+    this.dark = matchMedia("(prefers-color-scheme: dark)");
+    this.stop = new AbortController();
+    this.bar = new Bar(element, this);
+    this.bar.stage.append(this.canvas, this.brush.outline);
+    this.hand = new Hand(this.bar.stage, this, this.stop.signal);
+    this.bar.model();
+    this.easel = new Easel(this, size !== undefined);
+    this.listen();
+    this.measure();
+    this.tell();
+    if (this.health.stopped.startsWith("stopped")) this.bar.say(`Its training ${this.health.stopped}.`);
+  }
+
+  listen() {
+    const { signal } = this.stop;
+    const listen = (target, kind, act) => target.addEventListener(kind, act, { signal });
+    const meet = (all) => this.meet(all.at(-1));
+    this.watchers = [new ResizeObserver(() => this.measure()), new IntersectionObserver(meet)];
+    for (const watcher of this.watchers) watcher.observe(this.bar.stage);
+    listen(document, "visibilitychange", () => this.stir());
+    listenToKeys(this, listen);
+    listen(this.dark, "change", () => this.ground(this.asked));
+    listen(document, "pointerdown", (event) => this.bar.opened && this.leave(event));
+    listen(this.element, "click", (event) => {
+      const button = event.detail && event.target.closest(".pl-bar button, .pl-corner button");
+      if (button && !this.bar.help.open && !this.bar.opened) this.bar.stage.focus({ preventScroll: true });
+    });
+    listen(this.element, "dragover", (event) => {
+      event.preventDefault();
+      this.element.classList.add("pl-over");
+    });
+    listen(this.element, "dragleave", () => this.element.classList.remove("pl-over"));
+    listen(this.element, "drop", (event) => {
+      event.preventDefault();
+      this.element.classList.remove("pl-over");
+      this.easel.drop(event.dataTransfer.files[0]);
+    });
+  }
+
+  /** What kind of life it is, and the words for it. */
+  get sort() {
+    return kindOf(this.world.model);
+  }
+
+  play() {
+    this.playing = true;
+    this.pace.rest();
+    this.bar.refresh();
+    this.stir();
+  }
+
+  pause() {
+    this.playing = false;
+    this.bar.refresh();
+    this.tell();
+  }
+
+  /** Another model: its cells live on where they hold as many numbers. */
+  setModel(payload) {
+    this.world.setModel(payload);
+    this.payload = payload;
+    this.pace.count(payload);
+    this.health = new Health(payload);
+    this.channel = null;
+    this.bar.model();
+    this.easel.renew();
+    this.tell();
+    this.stir();
+  }
+
+  /** Newer numbers for the same model. */
+  setWeights(floats) {
+    this.world.setWeights(floats);
+  }
+
+  /** Stop, and leave nothing behind. */
+  destroy() {
+    this.stop.abort();
+    this.easel.watch(null);
+    this.playing = false;
+    cancelAnimationFrame(this.request);
+    clearTimeout(this.bar.timer);
+    for (const watcher of this.watchers) watcher.disconnect();
+    this.world.dispose();
+    this.element.remove();
+  }
+
+  /** Something changed: draw in the next frame. */
+  stir() {
+    this.dirty = true;
+    this.ask();
+  }
+
+  ask() {
+    if (!this.request && !this.stop.signal.aborted) this.request = requestAnimationFrame((now) => this.frame(now));
+  }
+
+  get living() {
+    return this.playing && this.seen && !document.hidden;
+  }
+
+  frame(now) {
+    this.request = 0;
+    try {
+      if (this.living) {
+        this.easel.follow(now);
+        const done = this.pace.run(now, () => this.live());
+        if (done) this.brush.hold();
+        this.dirty ||= done > 0;
+        this.ask();
+        if (now - this.told > 250) this.tell(now);
+        const news = this.health.look(this.world, now, (t) => this.pace.moment(t));
+        if (news) this.bar.say(news);
+      } else this.pace.rest();
+      if (this.dirty) this.draw();
+    } catch (error) {
+      this.pause();
+      this.bar.say(`It stopped: ${error.message}`);
+    }
+  }
+
+  /** One step; a loop begins again first where it is due. */
+  live() {
+    if (this.pace.ends(this.world.t)) this.world.begin();
+    this.world.tick(1);
+  }
+
+  draw() {
+    this.dirty = false;
+    const { camera, channel } = this;
+    const { scale, x, y } = camera;
+    const light = getComputedStyle(this.element).getPropertyValue("--pl-line");
+    if (this.easel.bare) this.easel.draw(this.canvas.getContext("2d"), camera);
+    else drawWorld(this.world, this.canvas, { scale, x, y, channel, light }, this.grounds, this.spare);
+    this.brush.show(this.cursor, camera, this.ratio);
+    if (this.kind === this.world.kind) return;
+    this.kind = this.world.kind;
+    if (this.kind === "plain") this.bar.say(`Going on in plain JavaScript: ${this.world.why}.`);
+  }
+
+  /** The ground asked for, or that of the page. */
+  get look() {
+    return this.asked || (this.dark.matches ? "dark" : "light");
+  }
+
+  /** Its colours, [r, g, b] in 0..1. */
+  get grounds() {
+    return { light: [[1, 1, 1]], dark: [[0.07, 0.065, 0.095]], chequer: [[1, 1, 1], [0.88, 0.87, 0.9]] }[this.look];
+  }
+
+  /** The canvas takes the room it has. */
+  measure() {
+    const { stage } = this.bar;
+    this.ratio = Math.min(3, devicePixelRatio || 1);
+    const [width, height] = [stage.clientWidth, stage.clientHeight].map((n) => Math.max(1, Math.round(n * this.ratio)));
+    if (this.canvas.width !== width || this.canvas.height !== height) Object.assign(this.canvas, { width, height });
+    const { bar, top } = this.bar;
+    const gap = 12 * this.ratio;
+    const [rows, columns] = this.world.size;
+    const title = width < (1.3 * height * columns) / rows ? top.offsetHeight * this.ratio : 0; // a wide one has it beside the grid
+    const bottom = bar.offsetHeight * this.ratio + 2 * gap;
+    this.camera.frame(width, height, { top: title + gap, bottom, left: gap, right: gap });
+    this.stir();
+  }
+
+  /** The grid has another size: show all of it. */
+  seat() {
+    if (this.camera.grid === this.world.size) return;
+    this.camera.grid = this.world.size;
+    this.camera.fitted = true;
+    this.measure();
+  }
+
+  meet({ isIntersecting }) {
+    this.seen = isIntersecting;
+    this.stir();
+  }
+
+  leave(event) {
+    if (!event.target.closest?.(".pl-panel, .pl-menus") || !this.element.contains(event.target)) this.bar.open("");
+  }
+
+  tell(now = 0) {
+    this.told = now;
+    const text = this.pace.told(this.world.t, this.playing);
+    this.bar.tell(text, this.pace.unit === "step" ? "" : `step ${this.world.t}`);
+    this.options.onstatus?.(text);
+  }
+
+  about() {
+    const { world, payload } = this;
+    const held = [...payload.weights, ...payload.biases]; // base64: four letters for three bytes
+    const numbers = held.reduce((n, text) => n + Math.floor((text.length * 3) / 16), 0);
+    const { stopped } = this.health;
+    const whole = payload.trained ? `trained for ${payload.trained.toLocaleString("en")} iterations` : "";
+    const taught = [stopped ? `training ${stopped}` : whole].filter(Boolean).map((said) => `, ${said}`).join("");
+    const { solver } = payload;
+    const other = solver && solver !== "euler" ? ` Taught in steps of ${solver}; here it takes Euler's.` : "";
+    const plain = `plain JavaScript: ${world.why}${world.repaints ? "; fewer cells go faster" : ""}`;
+    const engine = world.kind === "plain" ? plain : "WebGL2, on the graphics card";
+    return `${numbers.toLocaleString("en")} numbers${taught}. Runs in ${engine}.${other}`;
+  }
+
+  /** Do what a button or key says. */
+  act(deed) {
+    const { world, bar, brush, pace, easel } = this;
+    const [rows, columns] = world.size;
+    const middle = [this.canvas.width / 2, this.canvas.height / 2];
+    const deeds = {
+      play: () => (this.playing ? this.pause() : this.play()),
+      step: () => {
+        this.pause();
+        for (let left = pace.steps - (world.t % pace.steps); left > 0; left--) this.live();
+      },
+      loop: () => bar.say(pace.turn()),
+      reset: () => world.reset(),
+      undo: () => world.undo() || bar.say("Nothing to undo."),
+      wound: () => bar.open("wound"),
+      more: () => bar.open("more"),
+      help: () => bar.help.showModal(),
+      plus: () => this.zoom(1.5, middle),
+      minus: () => this.zoom(1 / 1.5, middle),
+      fit: () => this.camera.fit(),
+      smaller: () => this.size(brush.radius - 1),
+      bigger: () => this.size(brush.radius + 1),
+      slower: () => this.hurry(pace.slide - 0.084),
+      faster: () => this.hurry(pace.slide + 0.084),
+      randomise: () => world.randomise(),
+      clear: () => {
+        world.clear();
+        bar.say(this.sort.cleared);
+      },
+      channel: () => this.show([...bar.names.keys(), null][(this.channel ?? -1) + 1]),
+      background: () => this.ground({ light: "dark", dark: "chequer", chequer: "light" }[this.look]),
+      save: () => easel.save(),
+      photo: () => bar.file.click(),
+      webcam: () => easel.look(),
+      bare: () => easel.compare(true),
+      compare: () => easel.compare(!easel.bare),
+      fewer: () => easel.rescale(-1),
+      wider: () => easel.rescale(1),
+      fill: () => easel.fill(),
+    };
+    const part = Math.max(2, Math.round(Math.min(rows, columns) / 4));
+    for (const [wound] of WOUNDS) deeds[wound] = () => this.wound(wound === "centre" ? `centre(${part})` : wound);
+    for (const [tool, , words] of TOOLS) deeds[tool] = () => {
+      if (bar.tools.find(({ dataset }) => dataset.act === tool).hidden) return;
+      brush.tool = tool;
+      bar.live.textContent = this.sort.tools[tool] ?? words;
+    };
+    deeds[deed]();
+    if (ANEW.includes(deed)) this.health.begin();
+    this.seat();
+    bar.refresh();
+    this.tell();
+    this.stir();
+  }
+
+  /** Hurt it; `again` where the hand still rests on the same spot. */
+  wound(wound, again = false) {
+    this.world.erase(wound);
+    if (again) return;
+    if (!this.world.repaints) this.bar.hint.classList.add("pl-gone");
+    this.options.onwound?.(wound);
+  }
+
+  pick(row, column) {
+    const [rows, columns] = this.world.size;
+    if (row < 0 || column < 0 || row >= rows || column >= columns) return;
+    this.colour(this.world.pick(row, column, this.grounds[0]));
+    this.bar.say(`Painting in ${toHex(this.brush.colour)}.`);
+  }
+
+  /** Paint in [r, g, b], 0..255. */
+  colour(rgb) {
+    this.brush.colour = rgb;
+    this.brush.tool = "paint";
+    this.bar.refresh();
+  }
+
+  size(radius) {
+    this.brush.radius = within(radius, 0, LARGEST);
+    this.bar.refresh();
+    this.stir();
+  }
+
+  hurry(slide) {
+    this.pace.slide = slide;
+    this.bar.refresh();
+  }
+
+  show(channel) {
+    this.channel = channel;
+    this.bar.say(channel === null ? "Colour" : `Channel ${this.bar.names[channel]}: red is 1, white 0, blue -1`);
+    this.bar.refresh();
+    this.stir();
+  }
+
+  ground(look) {
+    this.asked = look;
+    this.bar.refresh();
+    this.stir();
+  }
+
+  luck(seed) {
+    if (Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32) this.world.seed = seed;
+    else this.bar.say("A seed is a whole number, 0 to 4294967295.");
+    this.bar.refresh();
+  }
+
+  zoom(factor, [x, y]) {
+    this.camera.zoom(factor, x, y);
+    this.stir();
+  }
+
+  /** The pointer or the arrow keys are over a cell [row, column], or over none. */
+  point(cell) {
+    this.cursor = cell;
+    this.brush.show(cell, this.camera, this.ratio);
+  }
+}
