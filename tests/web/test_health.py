@@ -19,7 +19,7 @@ LATER = """async (steps) => {
   };
   world.tick(steps);
   while (found < 2) {
-    const line = player.health.look(world, 1000 * ++window.looks, (t) => player.pace.moment(t));
+    const line = player.health.look(world, 1000 * ++window.looks, (t) => player.clock.moment(t));
     if (line) window.lines.push(line);
     await new Promise((done) => setTimeout(done, 10));
   }

@@ -74,10 +74,10 @@ def test_play_pause_and_step(shown):
 def test_a_slow_model_leaves_the_page_at_ease(shown):
     """However fast it should go, a frame stops ticking after its budget."""
     ticks = """() => {
-      const { pace } = player;
-      Object.assign(pace, { most: 256, owed: 200, credit: 200, before: performance.now() });
+      const { clock } = player;
+      Object.assign(clock, { most: 256, owed: 200, credit: 200, before: performance.now() });
       let n = 0;
-      pace.run(performance.now(), () => {
+      clock.run(performance.now(), () => {
         n++;
         for (const end = performance.now() + 8; performance.now() < end; );
       });
@@ -87,7 +87,7 @@ def test_a_slow_model_leaves_the_page_at_ease(shown):
 
 
 def test_the_speed_slider_is_logarithmic(shown):
-    speeds = shown.evaluate("[0, 0.5, 1].map((s) => { player.pace.slide = s; return player.pace.speed; })")
+    speeds = shown.evaluate("[0, 0.5, 1].map((s) => { player.clock.slide = s; return player.clock.speed; })")
     assert speeds == [1, 60, 3840]
     shown.get_by_role("slider", name="Speed").fill("0")
     assert shown.locator(".pl-rate").inner_text() == "1/s"
@@ -124,7 +124,7 @@ def test_everything_by_keyboard(shown):
     assert shown.evaluate("player.world.t") == 0
     shown.keyboard.press("]")
     shown.keyboard.press("+")
-    assert shown.evaluate("player.pace.speed") > 60
+    assert shown.evaluate("player.clock.speed") > 60
     shown.keyboard.press("?")
     assert shown.locator("dialog").is_visible()
     assert "Play or pause" in shown.locator("dialog").inner_text()
@@ -177,8 +177,8 @@ def test_wounds_and_more_open_from_the_bar(shown):
     shown.get_by_role("button", name="Fill").click()
     rows, columns = shown.evaluate("player.world.size")
     assert columns > rows, "a wide window has room for a wide grid"
-    shown.get_by_label("Seed of its luck").fill("7")
-    shown.get_by_label("Seed of its luck").blur()
+    shown.get_by_label("Random seed").fill("7")
+    shown.get_by_label("Random seed").blur()
     assert shown.evaluate("player.world.seed") == 7
     shown.get_by_role("button", name="dark").click()
     assert max(pixel(shown, 0, 0)) < 40

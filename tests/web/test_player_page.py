@@ -187,16 +187,16 @@ def test_it_says_which_engine_it_fell_to_and_no_more(page, site):
     assert page.evaluate("[player.world.kind, player.world.why]") == ["webgl2", ""]
     page.evaluate("player.world.engine.gl.getExtension('WEBGL_lose_context').loseContext()")
     page.locator(".pl-toast", has_text="plain JavaScript: the graphics card was lost").wait_for(state="attached")
-    page.evaluate("player.bar.say(''); player.pause(); player.easel.resize(32, 32); player.draw()")
+    page.evaluate("player.bar.say(''); player.pause(); player.photoPanel.resize(32, 32); player.draw()")
     assert page.evaluate("[player.kind, player.bar.toast.textContent]") == ["webgl2", ""]
 
 
 def test_the_ground_follows_the_scheme_until_one_is_chosen(shown):
-    pressed = "[...player.bar.grounds].filter((g) => g.ariaPressed === 'true').map((g) => g.textContent)"
+    pressed = "[...player.bar.backgrounds].filter((g) => g.ariaPressed === 'true').map((g) => g.textContent)"
     assert shown.evaluate(pressed) == ["light"]
     shown.emulate_media(color_scheme="dark")
     shown.wait_for_function(f"{pressed}.join() === 'dark'")
-    shown.evaluate("player.ground('chequer')")
+    shown.evaluate("player.setBackground('chequer')")
     shown.emulate_media(color_scheme="light")
     assert shown.evaluate(pressed) == ["chequer"]
 

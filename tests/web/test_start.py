@@ -140,7 +140,7 @@ def drifting(page, site, tmp_path):
 
 
 def test_people_count_in_frames(drifting):
-    assert drifting.evaluate("[player.pace.speed, player.pace.asked]") == [40, 20]
+    assert drifting.evaluate("[player.clock.speed, player.clock.wanted]") == [40, 20]
     assert drifting.locator(".pl-rate").inner_text() == "20/s"
     assert drifting.get_by_role("slider", name="Speed").get_attribute("aria-valuetext") == "20 frames a second"
     first = drifting.evaluate("[...player.world.read().slice(0, 32)]")
@@ -151,8 +151,8 @@ def test_people_count_in_frames(drifting):
     assert after == pytest.approx(first[-2:] + first[:-2], abs=1e-6), "the film goes on"
     drifting.evaluate("player.world.tick(1); player.act('step')")
     assert drifting.evaluate("player.world.t") == 4, "on to the next whole frame"
-    drifting.evaluate("player.pace.slide = 0.5; player.bar.refresh()")
-    assert drifting.evaluate("player.pace.speed") == 62
+    drifting.evaluate("player.clock.slide = 0.5; player.bar.refresh()")
+    assert drifting.evaluate("player.clock.speed") == 62
 
 
 def test_a_loop_is_as_long_as_the_film(drifting):
@@ -171,7 +171,7 @@ def test_a_loop_is_as_long_as_the_film(drifting):
     loop = drifting.get_by_role("button", name="Loop", exact=True)
     assert loop.get_attribute("aria-pressed") == "true"
     loop.click()
-    assert not drifting.evaluate("player.pace.loop")
+    assert not drifting.evaluate("player.clock.loop")
 
 
 def test_a_film_is_drawn_into(drifting):
@@ -214,7 +214,7 @@ DROP = """async ([wide, high]) => {
   context.fillStyle = "#ff8000";
   context.fillRect(0, 0, wide, high);
   const blob = await new Promise((done) => canvas.toBlob(done, "image/png"));
-  await player.easel.drop(new File([blob], "now.png", { type: "image/png" }));
+  await player.photoPanel.drop(new File([blob], "now.png", { type: "image/png" }));
   return [...player.world.read()];
 }"""
 
@@ -271,7 +271,7 @@ def test_a_grey_film_is_painted_against_its_ground(page, site, tmp_path):
 def test_another_kind_of_model_is_counted_in_its_own_way(drifting):
     film = drifting.evaluate("player.payload")
     drifting.evaluate("(model) => player.setModel(model)", payload("heart"))
-    assert drifting.evaluate("[player.pace.unit, player.pace.speed, player.pace.steps]") == ["step", 60, 1]
+    assert drifting.evaluate("[player.clock.unit, player.clock.speed, player.clock.steps]") == ["step", 60, 1]
     assert drifting.locator(".pl-status").inner_text() == "step 0 · paused"
     assert drifting.get_by_role("button", name="Plant a seed").is_visible()
     drifting.evaluate("(film) => { player.act('plant'); player.setModel(film); }", film)

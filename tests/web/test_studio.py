@@ -313,7 +313,7 @@ def test_a_file_beside_its_place_opens_nothing(visit, server):
     assert kept == [True, True]
 
 
-def test_who_has_paused_it_keeps_what_is_in_the_dish(visit, server):
+def test_who_has_paused_it_keeps_what_is_on_the_grid(visit, server):
     """A run that only the page believes in: newer weights let the organism grow anew, but not under one's hands."""
     model = payload("ladybird")
     card = {"name": "ghost", "task": "growing", "picture": "ladybird", "state": "running", "step": 10, "steps": 100}

@@ -74,7 +74,7 @@ def test_the_form_asks_for_wishes(place, visit, allowed):
     page = visit("new")
     page.locator("input[name=task][value=text]").check(force=True)
     page.get_by_role("heading", name="What shall photos look like?").wait_for()
-    wishes = page.get_by_label("Wishes")
+    wishes = page.get_by_label("Prompts")
     assert wishes.input_value() == "a pencil sketch"
     sent = []
     page.route("**/api/runs", lambda route: (sent.append(route.request.post_data_json), route.continue_()))
@@ -86,7 +86,7 @@ def test_the_form_asks_for_wishes(place, visit, allowed):
     assert sent[0]["settings"]["prompts"] == ["ink, on wet paper", "mosaic:2"]
     wishes.fill("")
     page.get_by_role("button", name="Start painting").click()
-    page.locator("#wishes-error", has_text="prompts").wait_for()
+    page.locator("#prompts-error", has_text="prompts").wait_for()
     assert place.get("/api/home")[1]["runs"] == []
 
 

@@ -48,7 +48,7 @@ def test_two_hosts_or_none_are_refused(place):
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "localhost:9000"])
 def test_loopback_names_are_ours_whatever_the_tunnel(place, host):
     assert place.ask("GET", "/api/home", Host=host)[0] == 200
-    assert place.ask("POST", "/api/runs/x/wish", b"{}", Host=host, Origin=f"http://{host}")[0] == 404
+    assert place.ask("POST", "/api/runs/x/request", b"{}", Host=host, Origin=f"http://{host}")[0] == 404
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def test_no_name_leads_out(place, name):
         status, said, _ = place.ask("GET", path)
         assert status in (403, 404, 405), (path, status)
         assert SECRET not in (said if isinstance(said, bytes) else b"")
-    for path in (f"/api/runs/{name}/wish", f"/api/runs/{name}/resume"):
+    for path in (f"/api/runs/{name}/request", f"/api/runs/{name}/resume"):
         assert place.ask("POST", path, b'{"stop": true}')[0] in (404, 405), path
     assert place.ask("DELETE", f"/api/runs/{name}")[0] in (404, 405)
 

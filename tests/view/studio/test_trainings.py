@@ -66,20 +66,20 @@ def test_a_training_is_started_watched_paused_wounded_stopped_and_resumed_from_t
             if isinstance(message, bytes):
                 heard.add(message[0])
         assert place.get(f"/api/runs/{name}/player")[1]["name"] == name
-    assert place.post(f"/api/runs/{name}/wish", pause=True)[0] == 200
+    assert place.post(f"/api/runs/{name}/request", pause=True)[0] == 200
     paused = state(place, name, "paused")
     assert place.ask("DELETE", f"/api/runs/{name}")[0] == 409
     assert place.post(f"/api/runs/{name}/resume")[0] == 409
     time.sleep(0.4)
     assert card(place, name)["step"] == paused["step"]
-    assert place.post(f"/api/runs/{name}/wish", pause=False, wound="circle(6,6,2)")[0] == 200
+    assert place.post(f"/api/runs/{name}/request", pause=False, wound="circle(6,6,2)")[0] == 200
     state(place, name, "running")
     until(lambda: "a person wounded" in (folder / "metrics.jsonl").read_text())
-    assert place.post(f"/api/runs/{name}/wish", stop=True)[0] == 200
+    assert place.post(f"/api/runs/{name}/request", stop=True)[0] == 200
     stopped = state(place, name, "stopped")
     assert store.read_header(folder / "checkpoint.safetensors")["state"]["step"] == stopped["step"]
     until(lambda: not place.inside.trainings._children)
-    assert place.post(f"/api/runs/{name}/wish", stop=True)[0] == 409
+    assert place.post(f"/api/runs/{name}/request", stop=True)[0] == 409
     assert place.post(f"/api/runs/{name}/resume", steps=stopped["step"])[1]["field"] == "steps"
     assert place.post(f"/api/runs/{name}/resume", steps=stopped["step"] + 20)[0] == 200
     done = state(place, name, "finished")
@@ -147,7 +147,7 @@ def test_a_training_that_cannot_begin_says_why(place, monkeypatch):
 
 def test_a_stop_while_it_starts_is_heard_and_a_killed_training_is_told(place):
     name = start(place, **{"train.steps": "100000", "train.checkpoint": "5"})
-    assert place.post(f"/api/runs/{name}/wish", stop=True)[0] == 200
+    assert place.post(f"/api/runs/{name}/request", stop=True)[0] == 200
     assert state(place, name, "stopped")["step"] == 1
     assert place.post(f"/api/runs/{name}/resume")[0] == 200
     until(lambda: card(place, name)["step"] > 5)
@@ -164,7 +164,7 @@ def test_a_stop_while_it_starts_is_heard_and_a_killed_training_is_told(place):
 )  # fmt: skip
 def test_odd_wishes_are_refused(place, asked, field):
     training(place.folder / "a")
-    status, said = place.post("/api/runs/a/wish", **asked)
+    status, said = place.post("/api/runs/a/request", **asked)
     assert (status, said["field"]) == (400, field)
     assert not (place.folder / "a" / "wishes.json").exists()
 
@@ -193,7 +193,7 @@ def test_a_training_outlives_the_studio_and_ctrl_c_is_prompt(tmp_path):
     until(lambda: live.read_status(runs / name).step > before)
     with studio(runs) as place:
         assert card(place, name)["state"] == "running"
-        place.post(f"/api/runs/{name}/wish", stop=True)
+        place.post(f"/api/runs/{name}/request", stop=True)
         state(place, name, "stopped")
     assert child.wait(30) == 130
 

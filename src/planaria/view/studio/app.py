@@ -72,7 +72,7 @@ class Studio:
             ("GET", one, self.get_run),
             ("DELETE", one, self.put_away),
             ("GET", f"{one}/metrics", self.get_metrics),
-            ("POST", f"{one}/wish", self.wish),
+            ("POST", f"{one}/request", self.wish),
             ("POST", f"{one}/resume", self.resume),
             ("GET", "/api/{kind}/{name}/player", self.get_player),
             ("GET", "/files/{kind}/{name}/{file}", self.get_file),

@@ -49,13 +49,13 @@ export function bodyOf({ visible, hidden, strain = null }) {
   return Math.min(visible + hidden, strain ?? Infinity);
 }
 
-/** The first layer's bias with what `cond` adds to it: a condition is told to every cell alike. */
+/** The first layer's bias with what `cond` adds to it: every cell has the same condition. */
 export function firstBias({ widths, weights, biases, cond }) {
-  const [felt, width] = [widths[0], widths[1]];
+  const [inputs, width] = [widths[0], widths[1]];
   const bias = new Float32Array(width);
   for (let j = 0; j < width; j++) {
     let sum = biases.length ? biases[0][j] : 0;
-    for (let k = 0; k < cond.length; k++) sum += weights[0][j * felt + felt - cond.length + k] * cond[k];
+    for (let k = 0; k < cond.length; k++) sum += weights[0][j * inputs + inputs - cond.length + k] * cond[k];
     bias[j] = sum;
   }
   return bias;

@@ -2,7 +2,7 @@
 
 import { bodyOf, derive, firstBias, fold, threshold } from "./model.js";
 
-const BENDS = {
+const ACTIVATIONS = {
   relu: (v) => (v > 0 ? v : 0),
   leaky_relu: (v) => (v > 0 ? v : 0.01 * v),
   elu: (v) => (v > 0 ? v : Math.expm1(v)),
@@ -62,7 +62,7 @@ export class PlainEngine {
     this.biases = widths.slice(1).map((n, i) => model.biases[i] ?? new Float32Array(n));
     this.biases[0] = firstBias(model);
     this.layers = widths.map((n) => new Float64Array(n));
-    this.bend = BENDS[rule.activation];
+    this.activation = ACTIVATIONS[rule.activation];
   }
 
   /** One step; cells act by the hash of (`seed`, `t`). */
@@ -73,7 +73,7 @@ export class PlainEngine {
     const [x, y] = [this.x, this.y];
     this.wrap(x, c);
     y.set(x);
-    if (rule.life !== "none") this.feelLife(x, this.alive);
+    if (rule.life !== "none") this.markLife(x, this.alive);
     const before = rule.life === "before" || rule.life === "both";
     if (rule.life === "both") this.spread(this.alive, this.reach);
     const may = rule.life === "both" ? this.reach : before ? this.alive : null;
@@ -92,7 +92,7 @@ export class PlainEngine {
       const judged = rule.life === "before" ? this.alive : this.after;
       if (judged === this.after) {
         this.wrap(y, c);
-        this.feelLife(y, this.after);
+        this.markLife(y, this.after);
       }
       for (let row = 0; row < h; row++) {
         for (let cell = this.cell(row, 0), end = cell + w; cell < end; cell++) {
@@ -103,8 +103,8 @@ export class PlainEngine {
     [this.x, this.y] = [y, x];
   }
 
-  /** What `World.gauge` says of the cells, with `told`. */
-  gauge(told) {
+  /** What `World.gauge` says of the cells, with `when`. */
+  gauge(when) {
     const { rule, layout } = this.model;
     const [c, body] = [rule.channels, bodyOf(layout)];
     const [h, w] = this.size;
@@ -120,7 +120,7 @@ export class PlainEngine {
         if (this.x[at + rule.life_channel] > living) living = this.x[at + rule.life_channel];
       }
     }
-    return { shown: most[0], held: most[1], living, ...told };
+    return { shown: most[0], held: most[1], living, ...when };
   }
 
   /** Where a cell lies among those of the grid and its border. */
@@ -128,17 +128,17 @@ export class PlainEngine {
     return (row + this.border) * this.across + column + this.border;
   }
 
-  /** What the cell at `at` becomes: perceive, think, add. */
+  /** What the cell at `at` becomes: perceive, update, add. */
   act(x, y, at) {
     const { rule, weights, own } = this.model;
     const [c, f] = [rule.channels, this.taps.length];
-    const felt = this.layers[0];
+    const p = this.layers[0];
     for (let k = 0; k < f; k++) {
       const taps = this.taps[k];
       for (let channel = 0; channel < c; channel++) {
         let sum = 0;
         for (let i = 0; i < taps.length; i++) sum += taps[i][1] * x[at + channel + taps[i][0]];
-        felt[channel * f + k] = sum;
+        p[channel * f + k] = sum;
       }
     }
     for (let i = 0; i < weights.length; i++) this.layer(i, i === 0 ? c * f : this.layers[i].length);
@@ -177,16 +177,16 @@ export class PlainEngine {
       for (let k = 0; k < n; k++) a += weights[j * stride + k] * input[k];
       output[j] = a;
     }
-    if (i < this.model.weights.length - 1) for (j = 0; j < count; j++) output[j] = this.bend(output[j]);
+    if (i < this.model.weights.length - 1) for (j = 0; j < count; j++) output[j] = this.activation(output[j]);
   }
 
   /** Which cells have a living one in their 3x3 block. */
-  feelLife(x, into) {
+  markLife(x, into) {
     const { channels, life_channel: k, life_threshold: least } = this.model.rule;
     const [h, w] = this.size;
-    const feel = (cell) => (this.living[cell] = x[cell * channels + k] > least ? 1 : 0);
-    if (this.open) this.visit([0, 0, h, w], (at) => feel(at / channels));
-    else for (let cell = 0; cell < this.cells; cell++) feel(cell);
+    const mark = (cell) => (this.living[cell] = x[cell * channels + k] > least ? 1 : 0);
+    if (this.open) this.visit([0, 0, h, w], (at) => mark(at / channels));
+    else for (let cell = 0; cell < this.cells; cell++) mark(cell);
     this.spread(this.living, into);
   }
 
@@ -242,10 +242,10 @@ export class PlainEngine {
     });
   }
 
-  visit([row, column, h, w], deed) {
+  visit([row, column, h, w], change) {
     const c = this.model.rule.channels;
     for (let r = 0; r < h; r++) {
-      for (let s = 0; s < w; s++) deed(this.cell(row + r, column + s) * c, r * w + s);
+      for (let s = 0; s < w; s++) change(this.cell(row + r, column + s) * c, r * w + s);
     }
   }
 

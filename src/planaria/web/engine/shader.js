@@ -2,7 +2,7 @@
 
 import { bodyOf, firstBias, threshold } from "./model.js";
 
-const GLSL_BENDS = {
+const GLSL_ACTIVATIONS = {
   relu: "max(v, 0.0)",
   leaky_relu: "max(v, 0.0) + 0.01 * min(v, 0.0)",
   elu: "mix(exp(min(v, 0.0)) - 1.0, v, greaterThan(v, vec4(0.0)))",
@@ -114,7 +114,7 @@ export function stepShader(model, block, first, count) {
   for (int j = 0; j < ${outputs[i]}; j++) {
     vec4 v = W(${biasAt[i]} + j);
     for (int k = 0; k < ${inputs[i]}; k++) v += M(${starts[i]} + j * ${inputs[i]} + k) * ${from}[k];
-    h${i}[j] = bend(v);
+    h${i}[j] = activate(v);
   }`);
   }
   const [last, penult] = [layers - 1, layers - 2];
@@ -128,7 +128,7 @@ export function stepShader(model, block, first, count) {
       : `  for (int j = 0; j < ${outputs[penult]}; j++) {
     vec4 v = W(${biasAt[penult]} + j);
     for (int k = 0; k < ${inputs[penult]}; k++) v += M(${starts[penult]} + j * ${inputs[penult]} + k) * ${before}[k];
-    v = bend(v);
+    v = activate(v);
 ${terms("v", "j")}
   }`,
   );
@@ -148,7 +148,7 @@ vec4 erf4(vec4 v) { // Numerical Recipes, erfc by Chebyshev fit: relative error 
     + t * (0.27886807 + t * (-1.13520398 + t * (1.48851587 + t * (-0.82215223 + t * 0.17087277)))))))));
   return sign(v) * (1.0 - e);
 }
-vec4 bend(vec4 v) { return ${GLSL_BENDS[rule.activation]}; }
+vec4 activate(vec4 v) { return ${GLSL_ACTIVATIONS[rule.activation]}; }
 void main() {
   ivec2 q = ivec2(gl_FragCoord.xy);
 ${adds.map((i) => `  vec4 d${i} = vec4(0.0);`).join("\n")}

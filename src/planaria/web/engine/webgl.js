@@ -8,8 +8,8 @@ const BLOCK = 16; // cells on a side of what one pixel of the gauge looks over
 /** Whether this browser only imitates a graphics card, so that plain JavaScript is several times faster. */
 export function imitated() {
   const gl = document.createElement("canvas").getContext("webgl2");
-  const told = gl?.getExtension("WEBGL_debug_renderer_info");
-  const name = told ? gl.getParameter(told.UNMASKED_RENDERER_WEBGL) : "";
+  const info = gl?.getExtension("WEBGL_debug_renderer_info");
+  const name = info ? gl.getParameter(info.UNMASKED_RENDERER_WEBGL) : "";
   gl?.getExtension("WEBGL_lose_context")?.loseContext();
   return /swiftshader|llvmpipe|softpipe|software|basic render/i.test(name);
 }
@@ -178,11 +178,11 @@ export class GraphicsEngine {
     gl.bindBuffer(gl.PIXEL_PACK_BUFFER, buffer);
     gl.bufferData(gl.PIXEL_PACK_BUFFER, found.byteLength, gl.STREAM_READ);
     gl.bindBuffer(gl.PIXEL_PACK_BUFFER, null);
-    return { ...this.program(source, { x: 0 }), frame, w, h, found, buffer, fence: null, told: null };
+    return { ...this.program(source, { x: 0 }), frame, w, h, found, buffer, fence: null, when: null };
   }
 
   /** What `World.gauge` says, of when it was last asked: nothing waits for the card. */
-  gauge(told) {
+  gauge(when) {
     const gl = this.gl;
     const { program, frame, w, h, found, buffer, fence } = this.gauger;
     const ready = fence ? gl.clientWaitSync(fence, 0, 0) : gl.ALREADY_SIGNALED;
@@ -193,7 +193,7 @@ export class GraphicsEngine {
       gl.deleteSync(fence);
       gl.getBufferSubData(gl.PIXEL_PACK_BUFFER, 0, found);
       const most = [0, 1, 2].map((k) => found.reduce((m, v, i) => (i % 4 === k && v > m ? v : m), -Infinity));
-      result = { shown: most[0], held: most[1], living: most[2], ...this.gauger.told };
+      result = { shown: most[0], held: most[1], living: most[2], ...this.gauger.when };
     }
     gl.useProgram(program);
     gl.bindFramebuffer(gl.FRAMEBUFFER, frame);
@@ -202,7 +202,7 @@ export class GraphicsEngine {
     gl.drawArrays(gl.TRIANGLES, 0, 3);
     gl.readPixels(0, 0, w, h, gl.RGBA, gl.FLOAT, 0);
     gl.bindBuffer(gl.PIXEL_PACK_BUFFER, null);
-    Object.assign(this.gauger, { fence: gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0), told });
+    Object.assign(this.gauger, { fence: gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0), when });
     gl.flush();
     return result;
   }

@@ -3,14 +3,14 @@
 import { within } from "./elements.js";
 
 const BUDGET = 12; // ms of a frame that steps may take
-const LATE = 40; // ms between frames that tell of a graphics card out of breath
+const LATE = 40; // ms between frames that show a graphics card out of breath
 const FASTEST = 3840; // steps a second: 64 in each frame of 1/60 s
 const STEPS = 60; // a second, where nobody says otherwise
-const FRAMES = 20; // a second, of a model that was shown a film
-const ROUND = 200; // steps of a loop where the model tells none
+const FRAMES = 20; // a second, of a video model
+const ROUND = 200; // steps of a loop where the model has none
 
 /** The speed asked for, and the speed there is. */
-export class Pace {
+export class Clock {
   constructor(payload, speed) {
     this.loop = false; // begins again after `length` steps
     this.count(payload);
@@ -20,7 +20,7 @@ export class Pace {
     this.rest();
   }
 
-  /** Count as people do with this model: in frames of `steps` cell steps where it was shown a film, else in steps. */
+  /** Count as people do with this model: in frames of `steps` cell steps for a video model, else in steps. */
   count({ start, frame = 1, length, layout }) {
     const unit = (start && !layout.frozen) || frame > 1 ? "frame" : "step";
     const other = unit !== this.unit || frame !== this.steps;
@@ -46,13 +46,13 @@ export class Pace {
   }
 
   /** Where time stands and how fast it goes, in words. */
-  told(t, playing) {
-    const pace = `${rounded(this.real / this.steps)} ${this.unit}s/s`;
-    return `${this.unit} ${Math.floor(t / this.steps)} · ${playing ? pace : "paused"}`;
+  status(t, playing) {
+    const speed = `${rounded(this.real / this.steps)} ${this.unit}s/s`;
+    return `${this.unit} ${Math.floor(t / this.steps)} · ${playing ? speed : "paused"}`;
   }
 
   /** The speed asked for, in what people count. */
-  get asked() {
+  get wanted() {
     const speed = this.speed / this.steps;
     return speed < 10 ? Number(speed.toFixed(1)) : Math.round(speed);
   }

@@ -8,16 +8,16 @@ import { photoPlanes } from "../world/photo.js";
 import { Webcam } from "./webcam.js";
 
 const SWATCHES = ["#d1495b", "#f2a541", "#2f8f6b", "#2e6fb7", "#5b2a86", "#1d1b26"];
-const GROUNDS = ["light", "dark", "chequer"];
+const BACKGROUNDS = ["light", "dark", "chequer"];
 
-/** Builds the DOM of a player inside `root` and keeps it up to date; `player.act(deed)` does what a button says. */
+/** Builds the DOM of a player inside `root` and keeps it up to date; `player.act(action)` does what a button says. */
 export class Bar {
   constructor(root, player) {
     this.player = player;
     this.said = 0;
-    const act = (deed) => () => player.act(deed);
-    const button = (deed, words, key, attributes) => iconButton(deed, words, key, act(deed), attributes);
-    const opener = (deed, words) => button(deed, words, "", { "aria-expanded": "false" });
+    const act = (action) => () => player.act(action);
+    const button = (action, words, key, attributes) => iconButton(action, words, key, act(action), attributes);
+    const opener = (action, words) => button(action, words, "", { "aria-expanded": "false" });
     this.play = button("play", "Play", "Space", { class: "pl-button pl-main" });
     this.tools = TOOLS.map(([tool, key, words]) => button(tool, words, key));
     this.compare = this.holder();
@@ -26,7 +26,7 @@ export class Bar {
     this.title = tag("strong");
     this.live = tag("div", { class: "pl-unseen", role: "status", "aria-live": "polite" });
     this.toast = tag("div", { class: "pl-toast", "aria-hidden": "true" });
-    const open = () => player.easel.drop(this.file.files[0]);
+    const open = () => player.photoPanel.drop(this.file.files[0]);
     this.file = tag("input", { type: "file", accept: "image/*", hidden: true, onchange: open });
     this.hint = tag("div", { class: "pl-hint" });
     this.panels = { wound: this.wounds(act), more: this.more(act, button) };
@@ -48,7 +48,7 @@ export class Bar {
 
   /** A button that shows the photo while it is held; a press of Enter shows it until the next. */
   holder() {
-    const show = (bare) => () => this.player.easel.compare(bare);
+    const show = (bare) => () => this.player.photoPanel.compare(bare);
     const press = ({ detail }) => detail === 0 && this.player.act("compare");
     const hold = { onpointerdown: show(true), oncontextmenu: (event) => event.preventDefault() };
     for (const kind of ["up", "leave", "cancel"]) hold[`onpointer${kind}`] = show(false);
@@ -72,9 +72,9 @@ export class Bar {
   }
 
   speed() {
-    this.pace = slider("Speed", "- +", { min: 0, max: 1, step: 0.01 }, (slide) => this.player.hurry(slide));
+    this.speedSlider = slider("Speed", "- +", { min: 0, max: 1, step: 0.01 }, (slide) => this.player.hurry(slide));
     this.rate = part("rate");
-    return group("speed", this.pace, this.rate);
+    return group("speed", this.speedSlider, this.rate);
   }
 
   wounds(act) {
@@ -86,15 +86,15 @@ export class Bar {
 
   more(act, button) {
     const { player } = this;
-    const word = (deed, words, onclick = act(deed)) =>
-      tag("button", { class: "pl-word", type: "button", "data-act": deed, onclick }, words);
+    const word = (action, words, onclick = act(action)) =>
+      tag("button", { class: "pl-word", type: "button", "data-act": action, onclick }, words);
     const field = (kind, words, take, attributes) => {
       const onchange = ({ target }) => take(target.value);
       return tag(kind, { class: "pl-field", "aria-label": words, onchange, ...attributes });
     };
     this.channel = field("select", "What is shown", (value) => player.show(value === "" ? null : Number(value)));
-    this.seed = field("input", "Seed of its luck", (value) => player.luck(Number(value)), { type: "number", min: "0" });
-    this.grounds = GROUNDS.map((look) => word(look, look, () => player.ground(look)));
+    this.seed = field("input", "Random seed", (value) => player.reseed(Number(value)), { type: "number", min: "0" });
+    this.backgrounds = BACKGROUNDS.map((look) => word(look, look, () => player.setBackground(look)));
     this.loop = word("loop", "Loop");
     this.fill = word("fill", "Fill");
     this.webcam = word("webcam", "Webcam");
@@ -103,7 +103,7 @@ export class Bar {
     const row = (words, ...parts) => part("row", tag("span", {}, words), ...parts);
     return tag("div", { class: "pl-panel pl-more", role: "group", "aria-label": "More", hidden: true },
       row("Show", this.channel),
-      row("Ground", ...this.grounds),
+      row("Background", ...this.backgrounds),
       row("Cells", button("minus", "Fewer cells", "", { onclick: act("fewer") }), this.cells,
         button("plus", "More cells", "", { onclick: act("wider") }), this.fill),
       row("Seed", this.seed),
@@ -159,7 +159,7 @@ export class Bar {
   /** Show what is so now. */
   refresh() {
     const { player } = this;
-    const { world, brush, pace, playing } = player;
+    const { world, brush, clock, playing } = player;
     const [rows, columns] = world.size;
     const colour = toHex(brush.colour);
     const words = playing ? "Pause" : "Play";
@@ -167,18 +167,18 @@ export class Bar {
     this.play.setAttribute("aria-label", words);
     this.play.title = `${words} (Space)`;
     press(this.tools, (tool) => tool.dataset.act === brush.tool);
-    press(this.grounds, (ground) => ground.dataset.act === player.look);
+    press(this.backgrounds, (button) => button.dataset.act === player.look);
     press(this.colours.querySelectorAll("button"), (swatch) => swatch.value === colour);
     this.brush.dataset.tool = this.stage.dataset.tool = brush.tool;
     this.size.value = String(brush.radius);
     this.colour.value = colour;
     if (!SWATCHES.includes(colour)) this.own.style.background = colour;
-    this.pace.value = String(pace.slide);
-    this.pace.setAttribute("aria-valuetext", `${pace.asked} ${pace.unit}s a second`);
-    this.rate.textContent = `${pace.asked}/s`;
-    this.rate.title = `${pace.unit}s a second`;
-    press([this.loop], () => pace.loop);
-    press([this.webcam], () => Boolean(player.easel?.webcam));
+    this.speedSlider.value = String(clock.slide);
+    this.speedSlider.setAttribute("aria-valuetext", `${clock.wanted} ${clock.unit}s a second`);
+    this.rate.textContent = `${clock.wanted}/s`;
+    this.rate.title = `${clock.unit}s a second`;
+    press([this.loop], () => clock.loop);
+    press([this.webcam], () => Boolean(player.photoPanel?.webcam));
     this.channel.value = String(player.channel ?? "");
     this.seed.value = String(world.seed);
     this.cells.textContent = `${columns} × ${rows}`;
@@ -187,7 +187,7 @@ export class Bar {
     this.stage.setAttribute("aria-label", what);
   }
 
-  /** The line of figures: shown at once, read out now and then. */
+  /** The status line: shown at once, read out now and then. */
   tell(text, title) {
     this.status.textContent = text;
     this.status.title = title;

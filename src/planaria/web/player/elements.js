@@ -44,8 +44,8 @@ export function tag(name, attributes = {}, ...children) {
 /** An SVG element of `paths`, in a square of `side` units, of the class `kind`. */
 export function drawing(paths, side, kind) {
   const svg = document.createElementNS(SVG, "svg");
-  const told = { viewBox: `0 0 ${side} ${side}`, "aria-hidden": "true", class: kind };
-  for (const [key, value] of Object.entries(told)) svg.setAttribute(key, value);
+  const attributes = { viewBox: `0 0 ${side} ${side}`, "aria-hidden": "true", class: kind };
+  for (const [key, value] of Object.entries(attributes)) svg.setAttribute(key, value);
   for (const d of paths) {
     const path = document.createElementNS(SVG, "path");
     path.setAttribute("d", d.replace("~", ""));

@@ -11,7 +11,7 @@ export const TOOLS = [
   ["pan", "H", "Move the picture"],
 ];
 
-/** What kinds of life there are: what a person is told of each, and with which tool he begins. */
+/** What kinds of life there are: the hint for each, and with which tool it begins. */
 const KINDS = {
   grow: {
     hint: "Drag to wound it. It heals.",
@@ -75,7 +75,7 @@ export const WOUNDS = [
   ["noise", "Noise"],
 ];
 
-// key as the browser names it, deed, its name on the help sheet, what it does
+// key as the browser names it, action, its name on the help sheet, what it does
 const KEYS = [
   [" ", "play", "Space", "Play or pause"],
   [".", "step", ".", "One step"],
@@ -101,7 +101,7 @@ const KEYS = [
   ["?", "help", "?", "This help"],
 ];
 
-const HAND = [
+const POINTER = [
   ["← ↑ → ↓", "A cursor on the cells; Enter uses the tool there"],
   ["Drag", "Use the tool"],
   ["Right click", "Pick a colour"],
@@ -109,22 +109,22 @@ const HAND = [
   ["Middle drag", "Move the picture; as Space, or two fingers, and drag"],
 ];
 
-/** What the help sheet lists: [keys, words, deed]. */
+/** What the help sheet lists: [keys, words, action]. */
 export function helpLines() {
-  return [...KEYS.filter((line) => line[2]).map(([, deed, keys, words]) => [keys, words, deed]), ...HAND];
+  return [...KEYS.filter((line) => line[2]).map(([, action, keys, words]) => [keys, words, action]), ...POINTER];
 }
 
-/** Keys become deeds of `player`; `listen(target, kind, act)` listens for as long as it lives. */
+/** Keys become actions of `player`; `listen(target, kind, act)` listens for as long as it lives. */
 export function listenToKeys(player, listen) {
   listen(document, "keydown", (event) => meant(player, event) && pressKey(player, event));
   listen(document, "keyup", ({ key }) => {
     if (key === " ") liftSpace(player);
-    if (key.toLowerCase() === "u") player.easel.compare(false);
+    if (key.toLowerCase() === "u") player.photoPanel.compare(false);
   });
-  listen(document, "paste", (event) => meant(player, event) && player.easel.drop(event.clipboardData?.files[0]));
+  listen(document, "paste", (event) => meant(player, event) && player.photoPanel.drop(event.clipboardData?.files[0]));
   listen(window, "blur", () => {
-    player.hand.space = false;
-    player.easel.compare(false);
+    player.pointer.space = false;
+    player.photoPanel.compare(false);
   });
 }
 
@@ -136,7 +136,7 @@ function meant({ element, compact, bar }, { target }) {
 }
 
 function pressKey(player, event) {
-  const { bar, hand } = player;
+  const { bar, pointer } = player;
   const { target, key } = event;
   if (key === "Escape" && bar.opened) {
     const opener = bar.openers[bar.opened];
@@ -151,15 +151,15 @@ function pressKey(player, event) {
   const line = KEYS.find(([one]) => one === key.toLowerCase());
   if (!(target === bar.stage && steer(player, event)) && !line) return;
   event.preventDefault();
-  if (key === " ") hand.space = true;
+  if (key === " ") pointer.space = true;
   else if (line) player.act(line[1]);
 }
 
 // Space plays or pauses when it comes up, unless it was held to move the picture.
 function liftSpace(player) {
-  const { hand } = player;
-  if (hand.space && !hand.moved) player.act("play");
-  hand.space = hand.moved = false;
+  const { pointer } = player;
+  if (pointer.space && !pointer.moved) player.act("play");
+  pointer.space = pointer.moved = false;
 }
 
 // Arrows move the cursor, Enter uses the tool on it.

@@ -1,4 +1,4 @@
-// The easel: the photo that stands before the cells, how large they paint it, and what is kept of the picture.
+// The photo panel: the photo that the cells repaint, how many cells paint it, and pictures that are saved.
 
 import { imageOf } from "../world/photo.js";
 import { tag, within } from "./elements.js";
@@ -11,7 +11,7 @@ const ROOM = 192 ** 2; // cells of a photo, at least, on a graphics card
 const WORK = 150e6; // products that a step may take in plain JavaScript
 
 /** Photos and sizes of a player's world. */
-export class Easel {
+export class PhotoPanel {
   constructor(player, chosen) {
     this.player = player;
     this.chosen = chosen; // somebody said how many cells there should be
@@ -64,7 +64,7 @@ export class Easel {
         bar.say(`${file.name}, ${columns} × ${rows} cells.${slow}`);
       } else {
         world.place(pixelsOf(photo, world.size));
-        bar.say(`${file.name} is in the dish.`);
+        bar.say(`${file.name} is on the grid.`);
       }
       bar.hint.classList.add("pl-gone");
       player.stir();
@@ -156,11 +156,11 @@ export class Easel {
 
   /** Keep what is seen as a PNG. */
   save() {
-    const { world, channel, grounds, spare } = this.player;
+    const { world, channel, backgrounds, spare } = this.player;
     const [rows, columns] = world.size;
     const scale = Math.max(1, Math.round(1024 / Math.max(rows, columns)));
     const canvas = tag("canvas", { width: columns * scale, height: rows * scale });
-    drawWorld(world, canvas, { scale, x: 0, y: 0, channel }, grounds, spare);
+    drawWorld(world, canvas, { scale, x: 0, y: 0, channel }, backgrounds, spare);
     savePicture(canvas, `${world.name}-${world.t}.png`);
   }
 }

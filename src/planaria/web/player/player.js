@@ -8,10 +8,10 @@ import { drawWorld } from "./files.js";
 import { Bar } from "./controls.js";
 import { Brush, LARGEST } from "./brush.js";
 import { Camera } from "./camera.js";
-import { Easel } from "./photo.js";
-import { Hand } from "./pointer.js";
+import { PhotoPanel } from "./photo.js";
+import { Pointer } from "./pointer.js";
 import { Health } from "../world/health.js";
-import { Pace } from "./clock.js";
+import { Clock } from "./clock.js";
 
 const ANEW = ["reset", "randomise", "clear", "undo"]; // what makes a life that is no longer the one before
 
@@ -33,7 +33,7 @@ export function mount(host, payload, options = {}) {
   }
 }
 
-/** What `mount` gives: the world, its clock, and the deeds that buttons and keys do. */
+/** What `mount` gives: the world, its clock, and the actions that buttons and keys do. */
 class Player {
   constructor(element, payload, options) {
     const { size, seed = 0, prefer, autoplay = true, speed, compact = false } = options;
@@ -41,29 +41,29 @@ class Player {
     this.options = options;
     this.compact = compact;
     this.canvas = tag("canvas", {});
-    this.spare = tag("canvas", {}); // for the chequered ground
+    this.spare = tag("canvas", {}); // for the chequered background
     this.world = new World(payload, { size, seed, canvas: this.canvas, prefer });
     this.payload = payload;
     this.kind = this.world.kind;
     this.camera = new Camera(this.world.size);
     this.brush = new Brush(this);
-    this.pace = new Pace(payload, speed);
+    this.clock = new Clock(payload, speed);
     this.health = new Health(payload);
     this.playing = autoplay;
     this.channel = null;
-    this.asked = ""; // the ground asked for, if any
+    this.background = ""; // the background that was chosen, if any
     this.ratio = 1;
     this.cursor = null; // the cell under the pointer or the arrow keys
     this.seen = true; // on screen
     this.request = 0;
-    this.told = 0;
+    this.updated = 0;
     this.dark = matchMedia("(prefers-color-scheme: dark)");
     this.stop = new AbortController();
     this.bar = new Bar(element, this);
     this.bar.stage.append(this.canvas, this.brush.outline);
-    this.hand = new Hand(this.bar.stage, this, this.stop.signal);
+    this.pointer = new Pointer(this.bar.stage, this, this.stop.signal);
     this.bar.model();
-    this.easel = new Easel(this, size !== undefined);
+    this.photoPanel = new PhotoPanel(this, size !== undefined);
     this.listen();
     this.measure();
     this.tell();
@@ -78,7 +78,7 @@ class Player {
     for (const watcher of this.watchers) watcher.observe(this.bar.stage);
     listen(document, "visibilitychange", () => this.stir());
     listenToKeys(this, listen);
-    listen(this.dark, "change", () => this.ground(this.asked));
+    listen(this.dark, "change", () => this.setBackground(this.background));
     listen(document, "pointerdown", (event) => this.bar.opened && this.leave(event));
     listen(this.element, "click", (event) => {
       const button = event.detail && event.target.closest(".pl-bar button, .pl-corner button");
@@ -92,7 +92,7 @@ class Player {
     listen(this.element, "drop", (event) => {
       event.preventDefault();
       this.element.classList.remove("pl-over");
-      this.easel.drop(event.dataTransfer.files[0]);
+      this.photoPanel.drop(event.dataTransfer.files[0]);
     });
   }
 
@@ -103,7 +103,7 @@ class Player {
 
   play() {
     this.playing = true;
-    this.pace.rest();
+    this.clock.rest();
     this.bar.refresh();
     this.stir();
   }
@@ -118,11 +118,11 @@ class Player {
   setModel(payload) {
     this.world.setModel(payload);
     this.payload = payload;
-    this.pace.count(payload);
+    this.clock.count(payload);
     this.health = new Health(payload);
     this.channel = null;
     this.bar.model();
-    this.easel.renew();
+    this.photoPanel.renew();
     this.tell();
     this.stir();
   }
@@ -135,7 +135,7 @@ class Player {
   /** Stop, and leave nothing behind. */
   destroy() {
     this.stop.abort();
-    this.easel.watch(null);
+    this.photoPanel.watch(null);
     this.playing = false;
     cancelAnimationFrame(this.request);
     clearTimeout(this.bar.timer);
@@ -162,15 +162,15 @@ class Player {
     this.request = 0;
     try {
       if (this.living) {
-        this.easel.follow(now);
-        const done = this.pace.run(now, () => this.live());
+        this.photoPanel.follow(now);
+        const done = this.clock.run(now, () => this.live());
         if (done) this.brush.hold();
         this.dirty ||= done > 0;
         this.ask();
-        if (now - this.told > 250) this.tell(now);
-        const news = this.health.look(this.world, now, (t) => this.pace.moment(t));
+        if (now - this.updated > 250) this.tell(now);
+        const news = this.health.look(this.world, now, (t) => this.clock.moment(t));
         if (news) this.bar.say(news);
-      } else this.pace.rest();
+      } else this.clock.rest();
       if (this.dirty) this.draw();
     } catch (error) {
       this.pause();
@@ -180,7 +180,7 @@ class Player {
 
   /** One step; a loop begins again first where it is due. */
   live() {
-    if (this.pace.ends(this.world.t)) this.world.begin();
+    if (this.clock.ends(this.world.t)) this.world.begin();
     this.world.tick(1);
   }
 
@@ -189,21 +189,21 @@ class Player {
     const { camera, channel } = this;
     const { scale, x, y } = camera;
     const light = getComputedStyle(this.element).getPropertyValue("--pl-line");
-    if (this.easel.bare) this.easel.draw(this.canvas.getContext("2d"), camera);
-    else drawWorld(this.world, this.canvas, { scale, x, y, channel, light }, this.grounds, this.spare);
+    if (this.photoPanel.bare) this.photoPanel.draw(this.canvas.getContext("2d"), camera);
+    else drawWorld(this.world, this.canvas, { scale, x, y, channel, light }, this.backgrounds, this.spare);
     this.brush.show(this.cursor, camera, this.ratio);
     if (this.kind === this.world.kind) return;
     this.kind = this.world.kind;
     if (this.kind === "plain") this.bar.say(`Going on in plain JavaScript: ${this.world.why}.`);
   }
 
-  /** The ground asked for, or that of the page. */
+  /** The background that was chosen, or that of the page. */
   get look() {
-    return this.asked || (this.dark.matches ? "dark" : "light");
+    return this.background || (this.dark.matches ? "dark" : "light");
   }
 
   /** Its colours, [r, g, b] in 0..1. */
-  get grounds() {
+  get backgrounds() {
     return { light: [[1, 1, 1]], dark: [[0.07, 0.065, 0.095]], chequer: [[1, 1, 1], [0.88, 0.87, 0.9]] }[this.look];
   }
 
@@ -240,9 +240,9 @@ class Player {
   }
 
   tell(now = 0) {
-    this.told = now;
-    const text = this.pace.told(this.world.t, this.playing);
-    this.bar.tell(text, this.pace.unit === "step" ? "" : `step ${this.world.t}`);
+    this.updated = now;
+    const text = this.clock.status(this.world.t, this.playing);
+    this.bar.tell(text, this.clock.unit === "step" ? "" : `step ${this.world.t}`);
     this.options.onstatus?.(text);
   }
 
@@ -261,17 +261,17 @@ class Player {
   }
 
   /** Do what a button or key says. */
-  act(deed) {
-    const { world, bar, brush, pace, easel } = this;
+  act(action) {
+    const { world, bar, brush, clock, photoPanel } = this;
     const [rows, columns] = world.size;
     const middle = [this.canvas.width / 2, this.canvas.height / 2];
-    const deeds = {
+    const actions = {
       play: () => (this.playing ? this.pause() : this.play()),
       step: () => {
         this.pause();
-        for (let left = pace.steps - (world.t % pace.steps); left > 0; left--) this.live();
+        for (let left = clock.steps - (world.t % clock.steps); left > 0; left--) this.live();
       },
-      loop: () => bar.say(pace.turn()),
+      loop: () => bar.say(clock.turn()),
       reset: () => world.reset(),
       undo: () => world.undo() || bar.say("Nothing to undo."),
       wound: () => bar.open("wound"),
@@ -282,40 +282,40 @@ class Player {
       fit: () => this.camera.fit(),
       smaller: () => this.size(brush.radius - 1),
       bigger: () => this.size(brush.radius + 1),
-      slower: () => this.hurry(pace.slide - 0.084),
-      faster: () => this.hurry(pace.slide + 0.084),
+      slower: () => this.hurry(clock.slide - 0.084),
+      faster: () => this.hurry(clock.slide + 0.084),
       randomise: () => world.randomise(),
       clear: () => {
         world.clear();
         bar.say(this.sort.cleared);
       },
       channel: () => this.show([...bar.names.keys(), null][(this.channel ?? -1) + 1]),
-      background: () => this.ground({ light: "dark", dark: "chequer", chequer: "light" }[this.look]),
-      save: () => easel.save(),
+      background: () => this.setBackground({ light: "dark", dark: "chequer", chequer: "light" }[this.look]),
+      save: () => photoPanel.save(),
       photo: () => bar.file.click(),
-      webcam: () => easel.look(),
-      bare: () => easel.compare(true),
-      compare: () => easel.compare(!easel.bare),
-      fewer: () => easel.rescale(-1),
-      wider: () => easel.rescale(1),
-      fill: () => easel.fill(),
+      webcam: () => photoPanel.look(),
+      bare: () => photoPanel.compare(true),
+      compare: () => photoPanel.compare(!photoPanel.bare),
+      fewer: () => photoPanel.rescale(-1),
+      wider: () => photoPanel.rescale(1),
+      fill: () => photoPanel.fill(),
     };
     const part = Math.max(2, Math.round(Math.min(rows, columns) / 4));
-    for (const [wound] of WOUNDS) deeds[wound] = () => this.wound(wound === "centre" ? `centre(${part})` : wound);
-    for (const [tool, , words] of TOOLS) deeds[tool] = () => {
+    for (const [wound] of WOUNDS) actions[wound] = () => this.wound(wound === "centre" ? `centre(${part})` : wound);
+    for (const [tool, , words] of TOOLS) actions[tool] = () => {
       if (bar.tools.find(({ dataset }) => dataset.act === tool).hidden) return;
       brush.tool = tool;
       bar.live.textContent = this.sort.tools[tool] ?? words;
     };
-    deeds[deed]();
-    if (ANEW.includes(deed)) this.health.begin();
+    actions[action]();
+    if (ANEW.includes(action)) this.health.begin();
     this.seat();
     bar.refresh();
     this.tell();
     this.stir();
   }
 
-  /** Hurt it; `again` where the hand still rests on the same spot. */
+  /** Damage it; `again` where the pointer still rests on the same spot. */
   wound(wound, again = false) {
     this.world.erase(wound);
     if (again) return;
@@ -326,7 +326,7 @@ class Player {
   pick(row, column) {
     const [rows, columns] = this.world.size;
     if (row < 0 || column < 0 || row >= rows || column >= columns) return;
-    this.colour(this.world.pick(row, column, this.grounds[0]));
+    this.colour(this.world.pick(row, column, this.backgrounds[0]));
     this.bar.say(`Painting in ${toHex(this.brush.colour)}.`);
   }
 
@@ -344,7 +344,7 @@ class Player {
   }
 
   hurry(slide) {
-    this.pace.slide = slide;
+    this.clock.slide = slide;
     this.bar.refresh();
   }
 
@@ -355,13 +355,13 @@ class Player {
     this.stir();
   }
 
-  ground(look) {
-    this.asked = look;
+  setBackground(look) {
+    this.background = look;
     this.bar.refresh();
     this.stir();
   }
 
-  luck(seed) {
+  reseed(seed) {
     if (Number.isInteger(seed) && seed >= 0 && seed < 2 ** 32) this.world.seed = seed;
     else this.bar.say("A seed is a whole number, 0 to 4294967295.");
     this.bar.refresh();

@@ -1,17 +1,17 @@
-// The hand on the canvas: mouse, pen and fingers become strokes, pans, zooms and picks.
+// The pointer on the canvas: mouse, pen and fingers become strokes, pans, zooms and picks.
 
 import { within } from "./elements.js";
 import { LARGEST } from "./brush.js";
 
 const SLIP = 250; // ms in which a second finger turns a stroke into a pinch
 
-/** Listens on `stage`; `player` has the camera, the brush and the deeds. */
-export class Hand {
+/** Listens on `stage`; `player` has the camera, the brush and the actions. */
+export class Pointer {
   constructor(stage, player, signal) {
     this.stage = stage;
     this.player = player;
     this.touches = new Map(); // pointer -> where it is, in device pixels
-    this.deed = ""; // what the pressed pointer does: "" | "stroke" | "pan" | "pinch"
+    this.gesture = ""; // what the pressed pointer does: "" | "stroke" | "pan" | "pinch"
     this.began = 0;
     this.space = false; // the space bar is down: the mouse pans
     this.moved = false; // it did
@@ -48,11 +48,11 @@ export class Hand {
     if (event.button === 2) {
       player.pick(...this.cell(event));
     } else if (event.button === 1 || this.space || player.brush.tool === "pan") {
-      this.deed = "pan";
+      this.gesture = "pan";
       this.moved = this.space;
       this.stage.classList.add("pl-grabbing");
     } else {
-      this.deed = "stroke";
+      this.gesture = "stroke";
       this.began = event.timeStamp;
       player.brush.begin(...this.cell(event));
     }
@@ -61,12 +61,12 @@ export class Hand {
   /** A second finger: take back what the first one did by touching down, and zoom. */
   pinch() {
     const { player } = this;
-    if (this.deed === "stroke" && player.brush.at) {
+    if (this.gesture === "stroke" && player.brush.at) {
       player.brush.end();
       if (performance.now() - this.began < SLIP) player.world.undo();
       player.stir();
     }
-    this.deed = "pinch";
+    this.gesture = "pinch";
   }
 
   drag(event) {
@@ -74,9 +74,9 @@ export class Hand {
     const before = this.touches.get(event.pointerId);
     if (before) {
       const now = this.place(event);
-      if (this.deed === "pan") player.camera.move(now[0] - before[0], now[1] - before[1]);
-      if (this.deed === "pinch") this.spread(event.pointerId, now);
-      if (this.deed === "stroke") {
+      if (this.gesture === "pan") player.camera.move(now[0] - before[0], now[1] - before[1]);
+      if (this.gesture === "pinch") this.spread(event.pointerId, now);
+      if (this.gesture === "stroke") {
         const passed = event.getCoalescedEvents?.() ?? [];
         for (const one of passed.length ? passed : [event]) player.brush.move(...this.cell(one));
       } else player.stir();
@@ -100,8 +100,8 @@ export class Hand {
   release(event) {
     if (!this.touches.delete(event.pointerId)) return;
     if (this.touches.size) return;
-    if (this.deed === "stroke") this.player.brush.end();
-    this.deed = "";
+    if (this.gesture === "stroke") this.player.brush.end();
+    this.gesture = "";
     this.stage.classList.remove("pl-grabbing");
     if (event.pointerType === "touch") this.player.point(null);
   }

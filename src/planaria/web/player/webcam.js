@@ -21,8 +21,8 @@ export class Webcam {
   /** Ask for the camera and wait for its first picture; throws an Error in words. */
   async open() {
     try {
-      const wish = { facingMode: "user", width: { ideal: 640 }, height: { ideal: 480 } };
-      this.stream = await navigator.mediaDevices.getUserMedia({ video: wish });
+      const video = { facingMode: "user", width: { ideal: 640 }, height: { ideal: 480 } };
+      this.stream = await navigator.mediaDevices.getUserMedia({ video });
       this.video.srcObject = this.stream;
       await this.video.play();
     } catch (error) {

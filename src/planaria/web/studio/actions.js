@@ -1,4 +1,4 @@
-// What a person can ask of a training: pause, stop, go on, train on, away with it.
+// What a person can do with a training: pause, stop, go on, train on, away with it.
 
 import { button, confirmed, make, say, tell } from "./elements.js";
 import { Refusal, ask, at } from "./server.js";
@@ -9,19 +9,19 @@ const PATIENCE = 30000;
  * The buttons of run `name`; `update(status)` shows those that fit its state. `parting(true)` is called before the run
  * goes to the bin, `parting(false)` where it didn't.
  */
-export function deeds(name, parting) {
+export function actions(name, parting) {
   const path = (what) => `${at("api", "runs", name)}/${what}`;
   const problem = make("p", { class: "problem small", role: "alert", hidden: true });
   const wait = make("p", { class: "muted wait", role: "status" });
   let status = null;
   let waiting = null;
 
-  async function attempt(words, deed) {
+  async function attempt(words, action) {
     problem.hidden = true;
     waiting = { state: status?.state, until: Date.now() + PATIENCE, words };
     show();
     try {
-      await deed();
+      await action();
       say(words);
     } catch (refusal) {
       if (!(refusal instanceof Refusal)) throw refusal;
@@ -32,14 +32,14 @@ export function deeds(name, parting) {
     }
   }
 
-  const wish = (words, json) => attempt(words, () => ask(path("wish"), { method: "POST", json }));
+  const request = (words, json) => attempt(words, () => ask(path("request"), { method: "POST", json }));
   const resume = (json) => attempt("Starting \u2026", () => ask(path("resume"), { method: "POST", json }));
-  const pause = button("pause", "Pause training", () => wish("Pausing \u2026", { pause: true }), "primary");
-  const unpause = button("play", "Resume training", () => wish("Going on \u2026", { pause: false }), "primary");
+  const pause = button("pause", "Pause training", () => request("Pausing \u2026", { pause: true }), "primary");
+  const unpause = button("play", "Resume training", () => request("Going on \u2026", { pause: false }), "primary");
   const again = button("again", "Go on training", () => resume({}), "primary");
   const stop = button("stop", "Stop", async () => {
     const sure = await confirmed("Stop this training?", "What it has learned is saved; it can go on later.", "Stop it");
-    if (sure) wish("Stopping \u2026", { stop: true });
+    if (sure) request("Stopping \u2026", { stop: true });
   });
   const more = make("input", { type: "text", inputMode: "numeric", id: "more", size: 7, autocomplete: "off" });
   const onward = make("button", { class: "button", type: "submit", text: "Train on" });
@@ -92,7 +92,7 @@ export function deeds(name, parting) {
     show();
   };
   const buttons = make("div", { class: "row" }, pause, unpause, again, stop, bin, wait);
-  const element = make("div", { class: "deeds" }, buttons, longer, problem);
+  const element = make("div", { class: "actions" }, buttons, longer, problem);
   return { element, update };
 }
 
@@ -100,8 +100,8 @@ const EVERY = 350;
 const MOST = 6;
 
 /**
- * Sends wounds on to the training pool, a few a second; `say(wound)` tells that one was sent.
- * A disc that lies in the one before it is the same stroke of the hand and isn't sent.
+ * Sends wounds on to the training pool, a few a second; `say(wound)` is called when one was sent.
+ * A disc that lies in the one before it is the same stroke and isn't sent.
  */
 export function wounds(name, sent) {
   let waiting = [];
@@ -113,7 +113,7 @@ export function wounds(name, sent) {
     if (!wound) return;
     timer = setTimeout(flush, EVERY);
     try {
-      await ask(`${at("api", "runs", name)}/wish`, { method: "POST", json: { wound } });
+      await ask(`${at("api", "runs", name)}/request`, { method: "POST", json: { wound } });
       sent(wound, "");
     } catch (refusal) {
       if (!(refusal instanceof Refusal)) throw refusal;

@@ -188,9 +188,9 @@ export function pictures(
       cells = side;
       draw();
     },
-    prepare(asked) {
-      if (JSON.stringify(asked) === JSON.stringify(settings)) return;
-      settings = asked;
+    prepare(changed) {
+      if (JSON.stringify(changed) === JSON.stringify(settings)) return;
+      settings = changed;
       if (picked && !buttons.has(picked) && written(picked) === null) look(thumb(picked, settings));
     },
   };

@@ -2,16 +2,16 @@
 
 import { make } from "./elements.js";
 
-/** The chooser: one wish a line; `onpick()` at each change. It answers as the chooser of pictures does. */
-export function wishes(onpick) {
-  const error = make("p", { class: "field-error", id: "wishes-error", role: "alert", hidden: true });
+/** The chooser: one prompt a line; `onpick()` at each change. It answers as the chooser of pictures does. */
+export function prompts(onpick) {
+  const error = make("p", { class: "field-error", id: "prompts-error", role: "alert", hidden: true });
   const lines = make("textarea", {
-    id: "wishes",
+    id: "prompts",
     rows: 3,
     maxLength: 2000,
     placeholder: "a pencil sketch",
     spellcheck: false,
-    "aria-describedby": "wishes-error",
+    "aria-describedby": "prompts-error",
   });
 
   function choose(given) {
@@ -34,8 +34,8 @@ export function wishes(onpick) {
   }
 
   lines.addEventListener("input", mark);
-  const told = make("span", { text: "Wishes" });
-  const element = make("div", { class: "films" }, make("label", { class: "words", for: "wishes" }, told, lines), error);
+  const title = make("span", { text: "Prompts" });
+  const element = make("div", { class: "films" }, make("label", { class: "words", for: "prompts" }, title, lines), error);
   const source = () => lines.value.split("\n").map((line) => line.trim()).filter(Boolean);
   return { element, source, ready: () => Promise.resolve(), choose, fail, resize: () => {} };
 }

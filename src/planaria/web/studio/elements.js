@@ -23,7 +23,7 @@ export function make(tag, given = {}, ...children) {
     if (value === null || value === undefined) continue;
     if (name === "class") element.className = value;
     else if (name === "text") element.textContent = value;
-    else if (name === "on") for (const [event, hear] of Object.entries(value)) element.addEventListener(event, hear);
+    else if (name === "on") for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
     else if (name in element && !ATTRIBUTES.includes(name)) element[name] = value;
     else element.setAttribute(name, value);
   }

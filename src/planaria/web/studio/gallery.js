@@ -1,4 +1,4 @@
-// A gallery organism: alive, to be hurt, taken along, and taken as a model for one's own.
+// A gallery organism: alive, to be damaged, taken along, and taken as a model for one's own.
 
 import { icon, make } from "./elements.js";
 import { ask, at } from "./server.js";
@@ -17,7 +17,7 @@ export async function gallery(host, { name }) {
   const href = `#/new?like=gallery/${encodeURIComponent(name)}`;
   const words = make("span", { text: "Train your own like this" });
   const more = make("a", { class: "button primary", href }, icon("plus"), words);
-  const intro = make("div", {}, make("h1", { text: name }), make("p", { class: "lead small", text: told(payload) }), more);
+  const intro = make("div", {}, make("h1", { text: name }), make("p", { class: "lead small", text: described(payload) }), more);
   const side = make(
     "div",
     { class: "side" },
@@ -32,7 +32,7 @@ export async function gallery(host, { name }) {
 }
 
 /** What a person may do with a model. */
-function told({ layout, start }) {
+function described({ layout, start }) {
   if (layout.strain !== null) return INFECTED;
   if (layout.frozen) return PAINTED;
   return layout.alpha === null && !start ? ENDLESS : GROWN;

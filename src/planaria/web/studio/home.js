@@ -2,7 +2,7 @@
 
 import { ago, chip, icon, log10, make, tell, unload } from "./elements.js";
 import { ask, listen } from "./server.js";
-import { dish } from "./specimen.js";
+import { specimen } from "./specimen.js";
 
 const LEAD = `Teach one tiny rule to thousands of cells. From a single one they grow your picture, keep it, and mend it
   when you cut. Try it: wound this one.`;
@@ -57,7 +57,7 @@ function rested(card) {
   return card.grid?.length === 2 ? `${card.grid[1]} \u00d7 ${card.grid[0]}` : (card.picture ?? "");
 }
 
-/** Open the page in `host`; gives the deed that leaves it. */
+/** Open the page in `host`; gives the function that leaves it. */
 export async function home(host) {
   let found = await ask("/api/home");
   const top = hero(found.gallery);
@@ -97,7 +97,7 @@ export async function home(host) {
 }
 
 function hero(cards) {
-  const place = make("div", { class: "hero-dish" });
+  const place = make("div", { class: "hero-specimen" });
   const words = make(
     "div",
     { class: "hero-words" },
@@ -105,7 +105,7 @@ function hero(cards) {
     make("p", { class: "lead", text: LEAD }),
     make("a", { class: "button primary big", href: "#/new" }, icon("plus"), make("span", { text: "Grow something" })),
   );
-  const living = dish(place, cards);
+  const living = specimen(place, cards);
   return { element: make("section", { class: "hero" }, words, place), close: living.close };
 }
 

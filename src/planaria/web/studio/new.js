@@ -5,7 +5,7 @@ import { Refusal, ask, at } from "./server.js";
 import { allSettings, field, spelled } from "./fields.js";
 import { films } from "./choose_film.js";
 import { pictures } from "./choose_picture.js";
-import { wishes } from "./choose_words.js";
+import { prompts } from "./choose_words.js";
 
 const FIRST = {
   host: "The model to infect", size: "Size, in cells", background: "Background to leave out", trim: "Cut empty margins", regime: "What it learns", steps: "Cell steps a frame", context: "Frames it is shown",
@@ -17,7 +17,7 @@ const ASKED = {
   infect: ["What shall it become?", "The body of another model is taken over, and turns into this."],
   texture: ["Which texture shall grow?", "A picture full of one thing: bark, knitting, pasta."],
   style: ["In whose style shall it paint?", "A picture with strokes and colours of its own. Photos are painted so."],
-  words: ["What shall photos look like?", "In words, one wish a line; mosaic:2 weighs twice."],
+  words: ["What shall photos look like?", "In words, one prompt a line; mosaic:2 weighs twice."],
   "": ["What it needs", "This kind of life needs no picture."],
 };
 const CHOSEN = ["picture", "film", "style", "words"]; // settings that have a chooser of their own
@@ -79,7 +79,7 @@ export async function fresh(host, { query }) {
       picture: () => pictures(forms.pictures, face, tell, { oncure }),
       film: () => films(forms.films, face, tell),
       style: () => pictures(forms.styles, face, tell, STYLE),
-      words: () => wishes(tell),
+      words: () => prompts(tell),
     };
     chooser = source ? choosers[source.kind]() : null;
     [sourceTitle.textContent, sourceHelp.textContent] = ASKED[task.name] ?? ASKED[source?.kind ?? ""];
@@ -108,8 +108,8 @@ export async function fresh(host, { query }) {
   function resize() {
     const cells = fields.has("style") ? STYLE_PIXELS : Number(fields.get("size")?.value());
     if (Number.isInteger(cells) && cells > 0) chooser?.resize(cells);
-    const asked = LOOK.map((key) => [key, fields.get(key)?.value() ?? ""]);
-    chooser?.prepare?.(Object.fromEntries(asked.filter(([, value]) => !["", "none", "false"].includes(value))));
+    const chosen = LOOK.map((key) => [key, fields.get(key)?.value() ?? ""]);
+    chooser?.prepare?.(Object.fromEntries(chosen.filter(([, value]) => !["", "none", "false"].includes(value))));
   }
 
   function describe() {
@@ -232,13 +232,13 @@ export function flat(tree, prefix = "") {
 
 function thumb(forms, source, look = {}) {
   if (!forms.thumb || !source) return null;
-  const asked = Object.entries(look).map(([key, value]) => `&${key}=${encodeURIComponent(value)}`);
-  return forms.thumb + encodeURIComponent(source) + asked.join("");
+  const query = Object.entries(look).map(([key, value]) => `&${key}=${encodeURIComponent(value)}`);
+  return forms.thumb + encodeURIComponent(source) + query.join("");
 }
 
 function step(title, text, content) {
-  const told = text ? make("p", { class: "muted", text }) : null;
-  const head = make("div", { class: "step-head" }, make("h2", { text: title }), told);
+  const note = text ? make("p", { class: "muted", text }) : null;
+  const head = make("div", { class: "step-head" }, make("h2", { text: title }), note);
   return make("section", { class: "step" }, head, content);
 }
 

@@ -12,7 +12,7 @@ const MADE = [
   ["onnx", "Network", "ONNX, for other programs"],
 ];
 
-/** The measured figures; a loss is told as its log10 too. */
+/** The measured figures; a loss has its log10 too. */
 export function figures(card) {
   const rows = Object.entries(card.figures ?? {}).filter(([, value]) => typeof value === "number");
   const body = rows.map(([name, value]) => {

@@ -1,4 +1,4 @@
-// The loss curve: each iteration faint, the running median bold, the guardian's deeds dotted, a reading at the pointer;
+// The loss curve: each iteration faint, the running median bold, the guardian's actions dotted, a reading at the pointer;
 // where there are, its named terms as thin lines and what was held out as dots.
 
 import { log10, make, tell, whole } from "./elements.js";
@@ -41,14 +41,14 @@ export function plot(host) {
 
   const add = (news, reset = false) => {
     if (!news.length) return;
-    const told = news.filter(({ loss }) => positive(loss));
+    const losses = news.filter(({ loss }) => positive(loss));
     const to = reset ? Infinity : news.at(-1).step;
     const merged = (old, some) => {
       const kept = old.filter(({ step }) => step < news[0].step || step > to);
       return [...kept, ...some].sort((a, b) => a.step - b.step);
     };
     const point = ({ step, loss, terms }) => ({ step, loss, value: Math.log10(loss), terms: alike(terms) });
-    points = merged(points, told.map(point));
+    points = merged(points, losses.map(point));
     if (points.length > MOST) points = points.filter((_, place) => (points.length - place) % 2); // the newest stays
     events = merged(events, news.filter(({ event }) => event));
     const held = news.filter(({ validation }) => positive(validation));
@@ -68,9 +68,9 @@ export function plot(host) {
   };
 
   function scales(width) {
-    const told = [...points, ...looks].map((point) => point.value);
-    const least = told.reduce((low, value) => Math.min(low, value)) - DEEP; // else a term near 0 flattens all
-    const values = [...told, ...lines.flatMap(({ line }) => line.map((one) => Math.max(least, one.value)))];
+    const drawn = [...points, ...looks].map((point) => point.value);
+    const least = drawn.reduce((low, value) => Math.min(low, value)) - DEEP; // else a term near 0 flattens all
+    const values = [...drawn, ...lines.flatMap(({ line }) => line.map((one) => Math.max(least, one.value)))];
     values.sort((a, b) => a - b);
     const [low, high] = [0.002, 0.998].map((share) => values[Math.round(share * (values.length - 1))]);
     const pad = Math.max(0.08, 0.06 * (high - low));
@@ -182,11 +182,11 @@ export function plot(host) {
     pen.beginPath();
     pen.arc(x, y, 4, 0, 7);
     pen.fill();
-    const told = events.find(({ step }) => Math.abs(scale.x(step) - x) < 5);
+    const event = events.find(({ step }) => Math.abs(scale.x(step) - x) < 5);
     const held = looks.find(({ step }) => Math.abs(scale.x(step) - x) < 5);
     const parts = [...short(Object.entries(near.terms)), ...(held ? [["held out", held.value]] : [])];
     const more = parts.map(([name, value]) => ` \u00b7 ${name} ${log10(10 ** value)}`).join("");
-    reading.textContent = told ? told.event : `iteration ${whole(near.step)}: log10 loss ${log10(near.loss)}${more}`;
+    reading.textContent = event ? event.event : `iteration ${whole(near.step)}: log10 loss ${log10(near.loss)}${more}`;
     reading.hidden = false;
     reading.style.left = `${within(x - reading.offsetWidth / 2, 0, width - reading.offsetWidth)}px`;
   }
@@ -243,9 +243,9 @@ function positive(value) {
 
 /** Terms as log10, those above 0. Of the frames ahead, each is a share of the loss: times their number, it is an error. */
 function alike(terms) {
-  const told = Object.entries(terms ?? {}).filter(([, value]) => positive(value));
-  const count = told.filter(([name]) => AHEAD.test(name)).length;
-  return Object.fromEntries(told.map(([name, value]) => [name, Math.log10(AHEAD.test(name) ? value * count : value)]));
+  const shown = Object.entries(terms ?? {}).filter(([, value]) => positive(value));
+  const count = shown.filter(([name]) => AHEAD.test(name)).length;
+  return Object.fromEntries(shown.map(([name, value]) => [name, Math.log10(AHEAD.test(name) ? value * count : value)]));
 }
 
 /** Terms `[name, value]` with the first and the last of the frames ahead alone. */

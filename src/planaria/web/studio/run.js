@@ -2,7 +2,7 @@
 
 import { chip, icon, log10, make, span, tell, unload, whole } from "./elements.js";
 import { Refusal, ask, at, listen } from "./server.js";
-import { deeds, wounds } from "./actions.js";
+import { actions, wounds } from "./actions.js";
 import { downloads, figures, settingsTable } from "./panels.js";
 import { flat } from "./new.js";
 import { mount } from "../player/player.js";
@@ -22,7 +22,7 @@ export async function run(host, { name }) {
   let card = await ask(path);
   let parting = false;
   const doing = progress();
-  const actions = deeds(name, (away) => {
+  const controls = actions(name, (away) => {
     parting = away; // what is asked for of a run on its way to the bin is missed
     if (away) unload(results);
     else quietly(refresh);
@@ -34,7 +34,7 @@ export async function run(host, { name }) {
   const curve = make("section", { class: "panel" }, make("h2", { text: "Learning" }));
   const state = chip();
   const about = make("p", { class: "muted", text: kind(card) });
-  const now = make("section", { class: "panel" }, doing.element, actions.element);
+  const now = make("section", { class: "panel" }, doing.element, controls.element);
   const settings = make("div", { class: "last" });
   const main = make("div", { class: "side" }, living.element, settings);
   const side = make("div", { class: "side" }, now, trouble, curve, pool.element);
@@ -50,7 +50,7 @@ export async function run(host, { name }) {
     card = { ...card, ...status };
     state.set(card.state, card.step, card.steps);
     doing.update(card);
-    actions.update(card);
+    controls.update(card);
     living.update(card);
     pool.update(card);
     complain(trouble, card);
@@ -58,7 +58,7 @@ export async function run(host, { name }) {
   const fill = () => {
     unload(results);
     results.replaceChildren(...finished(card, name));
-    settings.replaceChildren(...told(card));
+    settings.replaceChildren(...settingsOf(card));
   };
   const refresh = async () => {
     const found = await ask(path);
@@ -74,7 +74,7 @@ export async function run(host, { name }) {
     const { lines } = await ask(`${path}/metrics`);
     losses.add(lines, again);
   };
-  const quietly = (deed, ...given) => deed(...given).catch((problem) => {
+  const quietly = (action, ...given) => action(...given).catch((problem) => {
     if (!(problem instanceof Refusal)) throw problem;
   });
   show({});
@@ -106,8 +106,8 @@ export async function run(host, { name }) {
 function kind(card) {
   const cells = card.grid?.length === 2 ? `${card.grid[1]} \u00d7 ${card.grid[0]} cells` : "";
   const picture = String(card.picture ?? "").replace(/[\\/]+$/, "").split(/[\\/]/).pop();
-  const wishes = [card.config?.prompts ?? []].flat().join(", ");
-  return [card.task, picture || wishes, cells].filter(Boolean).join(" \u00b7 ");
+  const prompts = [card.config?.prompts ?? []].flat().join(", ");
+  return [card.task, picture || prompts, cells].filter(Boolean).join(" \u00b7 ");
 }
 
 /** The organism, alive with the newest weights. */
@@ -116,7 +116,7 @@ function organism(name) {
   const cell = make("div", { class: "waiting" }, make("span", { class: "seed" }), asleep);
   const place = make("div", { class: "player-place" }, cell);
   const weights = make("p", { class: "muted weights", role: "status" });
-  const told = make("p", { class: "muted told", role: "status" });
+  const sent = make("p", { class: "muted sent", role: "status" });
   const share = make("input", { type: "checkbox", class: "switch", role: "switch", id: "share" });
   const anew = make("input", { type: "checkbox", class: "switch", role: "switch", id: "anew", checked: true });
   const anewWords = make("span", { text: "Grow anew as it learns" });
@@ -124,7 +124,7 @@ function organism(name) {
     const label = make("label", { class: "switch-row", for: input.id }, input, words);
     return make("div", { class: "switch-line" }, label, more);
   };
-  const sharing = row(share, make("span", { text: "Wounds reach the training pool too" }), told);
+  const sharing = row(share, make("span", { text: "Wounds reach the training pool too" }), sent);
   const live = make("div", { class: "switches" }, sharing, row(anew, anewWords));
   const element = make("div", { class: "living" }, place, weights, live);
   let player = null;
@@ -134,11 +134,11 @@ function organism(name) {
   let learning = false; // it trained while this page was open: what it ended with is newer
   let touched = 0;
   let closed = false;
-  const hurt = wounds(name, (wound, problem) => tell(told, problem || `${wound} is on its way`));
+  const sending = wounds(name, (wound, problem) => tell(sent, problem || `${wound} is on its way`));
   for (const kind of ["pointerdown", "keydown"]) place.addEventListener(kind, () => (touched = Date.now()));
 
   const onwound = (wound) => {
-    if (share.checked && lives) hurt.add(wound);
+    if (share.checked && lives) sending.add(wound);
   };
   const grow = async (there) => {
     if (!there || player || asked) return null;
@@ -202,7 +202,7 @@ function organism(name) {
     },
     close() {
       closed = true;
-      hurt.close();
+      sending.close();
       player?.destroy();
     },
   };
@@ -227,11 +227,11 @@ function progress() {
     const news = card.state === "running" && card.step > (seen.at(-1)?.step ?? -1);
     if (news) seen = [...seen, { now, step: card.step }].slice(-40);
     const [first, last] = [seen[0], seen.at(-1)];
-    const pace = seen.length > 1 ? (last.step - first.step) / (last.now - first.now) : 0;
+    const speed = seen.length > 1 ? (last.step - first.step) / (last.now - first.now) : 0;
     const rest = card.steps - card.step;
     tell(note, card.state === "running" ? (card.note ?? "") : "");
     const none = card.state === "finished" ? "done" : "\u2013";
-    tell(left.value, pace > 0 && rest > 0 ? span(rest / pace) : none);
+    tell(left.value, speed > 0 && rest > 0 ? span(rest / speed) : none);
   };
   const facts = make("dl", { class: "facts" }, step.element, loss.element, left.element);
   return { element: make("div", { class: "progress" }, bar, facts, note), update };
@@ -275,7 +275,7 @@ function complain(panel, card) {
 }
 
 /** Its settings, where it says them. */
-function told(card) {
+function settingsOf(card) {
   const usual = Object.fromEntries((card.fields ?? []).map((field) => [field.key, field.default]));
   return card.config ? [settingsTable(flat(card.config), usual)] : [];
 }

@@ -31,9 +31,9 @@ export function at(...parts) {
 
 /**
  * Listen to a socket until `close()`; it connects again by itself, waiting longer each time.
- * `heard` has `json(message)`, `bytes(kind, step, buffer)` whose content starts at byte 8, and `opened(again)`.
+ * `handlers` has `json(message)`, `bytes(kind, step, buffer)` whose content starts at byte 8, and `opened(again)`.
  */
-export function listen(path, heard) {
+export function listen(path, handlers) {
   let socket = null;
   let closed = false;
   let timer = 0;
@@ -45,12 +45,12 @@ export function listen(path, heard) {
     socket.onopen = () => {
       wait = 500;
       report(true);
-      heard.opened?.(opened++ > 0);
+      handlers.opened?.(opened++ > 0);
     };
     socket.onmessage = ({ data }) => {
-      if (typeof data === "string") return heard.json?.(JSON.parse(data));
+      if (typeof data === "string") return handlers.json?.(JSON.parse(data));
       const head = new DataView(data);
-      return heard.bytes?.(head.getUint32(0, true), head.getUint32(4, true), data);
+      return handlers.bytes?.(head.getUint32(0, true), head.getUint32(4, true), data);
     };
     socket.onclose = () => {
       if (closed) return;

@@ -1,4 +1,4 @@
-// The dish on the home page: a living organism that a pointer wounds. No knobs; the player has those.
+// The specimen on the home page: a living organism that a pointer wounds. No knobs; the player has those.
 
 import { make } from "./elements.js";
 import { ask, at } from "./server.js";
@@ -9,12 +9,12 @@ const TICKS_A_SECOND = 30;
 const WOUND_AT = 300;
 
 /** Grow one of the gallery in `host`; gives `close()`. */
-export function dish(host, cards) {
+export function specimen(host, cards) {
   const known = FAVOURITES.filter((name) => cards.some((card) => card.name === name));
   const name = known[Math.floor(Math.random() * known.length)] ?? cards[0]?.name;
   const label = name ? `A living ${name}; drag over it to wound it` : "";
-  const canvas = make("canvas", { class: "dish", role: "img", "aria-label": label });
-  const link = make("a", { class: "dish-name", text: name ?? "", href: `#/gallery/${encodeURIComponent(name ?? "")}` });
+  const canvas = make("canvas", { class: "specimen", role: "img", "aria-label": label });
+  const link = make("a", { class: "specimen-name", text: name ?? "", href: `#/gallery/${encodeURIComponent(name ?? "")}` });
   host.append(canvas, link);
   let world = null;
   let frame = 0;

@@ -19,8 +19,8 @@ export function woundOf(kind, [a, b, c], seed) {
   return masks[kind];
 }
 
-/** The number in 0..1 that chance gives place `i` of channel `k` on a grid of `w` columns. */
-export function chance(key, k, i, w) {
+/** The random number in 0..1 at place `i` of channel `k` on a grid of `w` columns. */
+export function uniform(key, k, i, w) {
   return (fold(fold(fold(key, k), Math.floor(i / w)), i % w) >>> 8) / 2 ** 24;
 }
 
@@ -31,10 +31,10 @@ export function infect(world, row, column, radius) {
   const cells = rect[2] * rect[3];
   if (cells < 1) return;
   const life = alpha === null ? null : world.engine.read(rect).subarray(alpha * cells, (alpha + 1) * cells);
-  const deed = (v, k, i) => {
+  const change = (v, k, i) => {
     const [down, right] = [rect[0] + Math.floor(i / rect[3]) - row, rect[1] + (i % rect[3]) - column];
     const caught = k === strain && down * down + right * right <= radius * radius && !(life && !(life[i] > 0));
     return caught ? 1 : v;
   };
-  world.edit(rect, deed, strain + 1);
+  world.edit(rect, change, strain + 1);
 }

@@ -6,7 +6,7 @@ import { PlainEngine } from "../engine/plain.js";
 import { exposed, held, photoPlanes, planesOf, planted, pose, sown } from "./photo.js";
 import { centred, groundOf, opening, tiled } from "./start.js";
 import { GraphicsEngine, imitated } from "../engine/webgl.js";
-import { chance, woundOf } from "./damage.js";
+import { uniform, woundOf } from "./damage.js";
 
 const UNDO_DEPTH = 64;
 const UNDO_BYTES = 64e6;
@@ -133,13 +133,13 @@ export class World {
     this.edit(this.whole, () => 0);
   }
 
-  /** A number by chance in every channel, the same as in Python; none is infected. */
+  /** A random number in every channel, the same as in Python; none is infected. */
   randomise() {
     const { visible, offset } = this.layout;
     const key = derive(derive(this.seed, STREAM.noise), this.t);
     const [, w] = this.size;
     const body = bodyOf(this.layout);
-    this.edit(this.whole, (_, k, i) => (k < body ? chance(key, k, i, w) - (k < visible ? offset : 0.5) : 0));
+    this.edit(this.whole, (_, k, i) => (k < body ? uniform(key, k, i, w) - (k < visible ? offset : 0.5) : 0));
   }
 
   /** A photo, as ImageData: where it lies under the cells, as `expose` does; else the visible channels of the grid. */
@@ -201,7 +201,7 @@ export class World {
     const life = alpha === null ? null : this.read().slice(alpha * h * w, (alpha + 1) * h * w);
     this.edit(this.whole, (v, k, i) => {
       if (k >= body || (life && !(life[i] > 0))) return v;
-      const [first, second] = [chance(key, 2 * k, i, w), chance(key, 2 * k + 1, i, w)];
+      const [first, second] = [uniform(key, 2 * k, i, w), uniform(key, 2 * k + 1, i, w)];
       return v + strength * Math.sqrt(-2 * Math.log(1 - first)) * Math.cos(2 * Math.PI * second);
     });
   }
@@ -260,13 +260,13 @@ export class World {
     return [top, left, Math.max(0, bottom - top), Math.max(0, right - left)];
   }
 
-  /** Change the first `channels` of a rectangle's cells by `deed(value, channel, place)`; frozen ones stay. */
-  edit(rect, deed, channels = this.own) {
+  /** Change the first `channels` of a rectangle's cells by `change(value, channel, place)`; frozen ones stay. */
+  edit(rect, change, channels = this.own) {
     const count = rect[2] * rect[3];
     if (count < 1) return;
     this.remember();
     const x = this.engine.read(rect);
-    for (let k = 0; k < channels; k++) for (let i = 0; i < count; i++) x[k * count + i] = deed(x[k * count + i], k, i);
+    for (let k = 0; k < channels; k++) for (let i = 0; i < count; i++) x[k * count + i] = change(x[k * count + i], k, i);
     this.engine.write(x, rect);
   }
 
@@ -354,9 +354,9 @@ export class World {
     this.engine.setModel(this.model);
   }
 
-  /** The vector told to every cell. */
+  /** The condition, the same vector in every cell. */
   setCond(cond) {
-    if (cond.length !== this.rule.cond) throw new Error(`the rule is told ${this.rule.cond} numbers`);
+    if (cond.length !== this.rule.cond) throw new Error(`the rule takes ${this.rule.cond} numbers`);
     this.model = { ...this.model, cond: Float32Array.from(cond) };
     this.charged = null;
     this.engine.setModel(this.model);
