@@ -64,7 +64,7 @@ def read_model(path: Path) -> None:
     from planaria import store
     from planaria.store import card, start, trained_size
 
-    for read in (store.load, card, start, trained_size):
+    for read in (store.read, store.load, card, start, trained_size):
         read(path)
     command_line("show", path)
     command_line("run", path, "--steps", 3, "-o", path.with_name("film.gif"))

@@ -41,7 +41,7 @@ LOWER = 24
 
 def taught(model: str) -> Task:
     """The task that a model was taught, to judge it by."""
-    return Task(parse(Config, (store.card(model)["config"], model)), torch.device("cpu"))
+    return Task(parse(Config, (store.card(model).config.json, model)), torch.device("cpu"))
 
 
 @torch.no_grad()

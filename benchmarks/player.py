@@ -52,7 +52,7 @@ def main() -> None:
         print("| grown pattern, grid | plain JavaScript, ms a step | WebGL2 in SwiftShader, ms a step |\n|---|---|---|")
         for model, size in WORKS:
             rows, columns = size or store.trained_size(model)
-            order = {"payload": payload(model), "size": [rows, columns]}
+            order = {"payload": payload(store.read(model)), "size": [rows, columns]}
             plain = page.evaluate(COST, {**order, "prefer": "plain", "n": 20})
             card = page.evaluate(COST, {**order, "prefer": "webgl2", "n": 5})
             print(f"| {model}, {rows}x{columns} | {median(plain):.1f} | {median(card):.1f} |")
@@ -67,14 +67,14 @@ def main() -> None:
                 print(parity(page, model, prefer))
         browser.close()
     site.close()
-    sizes = {name: len(whole_page(name).encode()) for name in store.gallery()}
+    sizes = {name: len(whole_page(store.read(name)).encode()) for name in store.gallery()}
     print(f"\nExported pages: {json.dumps(sizes)} bytes")
 
 
 def parity(page, model: str, prefer: str) -> str:
     """One row: 100 steps from the seed in the browser against PyTorch's reference, all at once and one by one."""
     rule, layout = store.load(model)
-    told = payload(model)
+    told = payload(store.read(model))
     seed = layout.seed(1, tuple(told["grid"]))
     ours = torch.cat([seed, *unroll(rule, seed, STEPS, seed=7, engine="reference")])
     native = torch.cat([seed, *unroll(rule, seed, STEPS, seed=7)])

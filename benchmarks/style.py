@@ -45,10 +45,10 @@ LONGEST, TOLD = 200, 4
 def flicker(model: str, films: dict[str, Tensor], style: str, steps: int, frame_steps: int) -> None:
     """Shimmer of films with carried state, and with every frame begun anew, at the same distance to the style."""
     made = pl.load(model)
-    config = made.card.get("config", {})
-    image = style_image(style or config["style"], config.get("scale", 160), {})
-    names = dict.fromkeys((config.get("backbone", "filters"), "random"))
-    eyes = {name: Style(backbones.load(name, path=config.get("backbone_path", "")), image) for name in names}
+    config = made.card.config
+    image = style_image(style or config.style, config.scale, {})
+    names = dict.fromkeys((config.backbone, "random"))
+    eyes = {name: Style(backbones.load(name, path=config.backbone_path), image) for name in names}
     print("| film | cells | steps a frame |", *(f"distance ({name}) |" for name in eyes), "shimmer | of restart |")
     print("|---|---|---|---|---|" + "---|" * len(eyes))
     for name, frames in films.items():

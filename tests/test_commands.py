@@ -17,6 +17,7 @@ from planaria.core.rule import Rule, RuleConfig
 from planaria.recipes import find
 from planaria.repaint import canvas_for
 from planaria.report.readme import card_text
+from planaria.store.cards import Card
 from planaria.tasks import load
 
 NAMES = ["a b;c'd", "-x", "$HOME", 'say "hi"', "two\nlines", "`ls`", "*", "plain"]
@@ -38,7 +39,7 @@ def test_extras_are_installed_by_one_line():
 CARDS = {
     "grow": {"grid": [8, 8]},
     "infect": {"host": "butterfly", "grid": [8, 8]},
-    "video": {"frame": 4},
+    "video": {"frame": {"steps": 4, "solver": "euler"}},
     "texture": {},
     "style": {},
     "text": {},
@@ -51,7 +52,7 @@ def test_what_a_run_says_of_itself(task, name):
     given = {"prompts": ["a sketch"]} if task == "text" else {}
     config = to_dict(find(task).config(given))
     card = {"name": name, "task": task, "trained": 3, "config": config, "figures": {}, **CARDS[task]}
-    text = card_text(card, RuleConfig())
+    text = card_text(Card.parse(card), RuleConfig())
     words = shlex.split(text.split("```")[1])
     asked = [tuple(words[i : i + 3]) for i, word in enumerate(words) if word == "planaria"]
     assert ("planaria", "show", f"runs/{name}") in asked

@@ -16,6 +16,7 @@ from planaria.export.movie import Film
 from planaria.health import Health
 from planaria.living import Living, find
 from planaria.repaint.files import picture_of
+from planaria.store.cards import Card
 from planaria.view.play.open import open_play
 from planaria.view.play.terminal import message_lines
 from planaria.world import World
@@ -119,9 +120,9 @@ def test_a_death_long_after_an_edit_is_no_erasure():
     ({"steps": "x"}, ""), ({"steps": True}, ""), ([], ""), (None, ""),
 ])  # fmt: skip
 def test_a_card_says_whether_its_training_was_stopped(train, says):
-    assert living.stopped({"trained": 68, "config": {"train": train}}) == says
-    assert living.stopped({"trained": "68", "config": {"train": train}}) == ""
-    assert living.stopped({"config": None}) == ""
+    assert living.stopped(Card.parse({"trained": 68, "config": {"train": train}})) == says
+    assert living.stopped(Card.parse({"trained": "68", "config": {"train": train}})) == ""
+    assert living.stopped(Card.parse({"config": None})) == ""
 
 
 def test_one_that_trains_is_told_as_that(place):
@@ -296,5 +297,5 @@ def test_a_film_of_what_works_warns_of_nothing():
 
 def test_something_in_memory_has_no_card():
     rule = bursting.bursting()
-    found = Living(rule, Layout(1, None, 1), (6, 6), torch.ones(1, 2, 6, 6), {}, "x")
+    found = Living(rule, Layout(1, None, 1), (6, 6), torch.ones(1, 2, 6, 6), None, "x")
     assert Health.of(found).burst(3).startswith("it burst by step 3: ")

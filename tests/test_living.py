@@ -11,6 +11,7 @@ from planaria.core.solve import Solver
 from planaria.data.frames import write_frames
 from planaria.engine.context import charge
 from planaria.errors import UserError
+from planaria.store.cards import Card
 
 
 @pytest.fixture
@@ -108,8 +109,8 @@ def test_the_solver_is_that_of_the_training(tmp_path):
 
 @pytest.mark.parametrize(("steps", "frame"), [(3, 3), (0, 1), ("3", 1), (10**9, 1), (None, 1)])
 def test_a_card_is_not_trusted(steps, frame):
-    assert living.frame_steps({"frame": {"steps": steps}}) == frame
-    assert living.frame_steps({"frame": steps}) == 1
+    assert Card.parse({"frame": {"steps": steps}}).frame_steps == frame
+    assert Card.parse({"frame": steps}).frame_steps == 1
 
 
 def test_a_start_that_is_none_is_refused(tmp_path, monkeypatch):

@@ -1,12 +1,11 @@
 """Health: what a person should know of a life that goes wrong, said once, in one line."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from planaria.commands import command
 from planaria.core.bounds import burst, extinct
 from planaria.living import Living, stopped
+from planaria.store.cards import Card
 from planaria.world import World
 
 OWN_STEPS = 64
@@ -24,21 +23,20 @@ class Health:
 
     def __init__(
         self,
-        card: Mapping[str, Any] | None = None,
+        card: Card | None = None,
         path: Path | None = None,
         *,
         frame: int | None = None,
         again: str = "",
     ):
-        self.card, self.path, self.frame, self.again = card or {}, path, frame, again
+        self.card, self.path, self.frame, self.again = card or Card(), path, frame, again
         self._alive = self._said = False
         self._owed = 0.0
 
     @classmethod
     def of(cls, living: Living, again: str = "") -> "Health":
         """That of something to run."""
-        counted = living.frame > 1 or "frame" in living.card
-        return cls(living.card, living.path, frame=living.frame if counted else None, again=again)
+        return cls(living.card, living.path, frame=living.frame if living.learned_film else None, again=again)
 
     def due(self, seconds: float, world: World, *, loop: bool = False) -> str:
         """As `look`, four times a second: `seconds` have gone by since the last call."""

@@ -2,10 +2,8 @@
 
 import math
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -21,7 +19,8 @@ from planaria.data.patterns import is_pattern
 from planaria.data.video import FILMS
 from planaria.engine.context import charge
 from planaria.errors import UserError
-from planaria.store import live
+from planaria.store import Saved, live
+from planaria.store.cards import Card, Settings
 from planaria.types import Picture, State
 from planaria.world import World
 
@@ -42,14 +41,27 @@ class Living:
     """Rows and columns."""
     start: State | None
     """Where a life begins, `(1, c, h, w)`; the seed cell where None."""
-    card: Mapping[str, Any]
-    """What the model file says of itself; empty where there is none."""
+    model: Saved | None
+    """What it was before; None of a simulator."""
     name: str
     frame: int = 1
     """Cell steps from frame to frame; 1 where it has none."""
     engine: str = "auto"
-    path: Path | None = None
-    """Its model file, where it has one."""
+
+    @property
+    def card(self) -> Card:
+        """What the model says of itself; empty where there is none."""
+        return self.model.card if self.model is not None else Card()
+
+    @property
+    def path(self) -> Path | None:
+        """Its model file, where it has one."""
+        return self.model.path if self.model is not None else None
+
+    @property
+    def learned_film(self) -> bool:
+        """Whether it learned a film, so that its life is counted in frames."""
+        return self.frame > 1 or self.card.frame is not None
 
     def world(self, *, seed: int = 0) -> World:
         """A live run of it with a brush."""
@@ -57,7 +69,7 @@ class Living:
 
 
 def find(
-    what: str | Path,
+    what: str | Path | Saved,
     *,
     size: int | tuple[int, int] | None = None,
     start: str | Path | None = None,
@@ -65,7 +77,7 @@ def find(
     solver: str | None = None,
     engine: str = "auto",
 ) -> Living:
-    """What `what` stands for: a model file, a run folder, a model of the gallery, or `sim:NAME`.
+    """What `what` stands for: a model, a model file, a run folder, a model of the gallery, or `sim:NAME`.
 
     `start` is None (as the model says, else the seed cell), `seed`, `random`, any picture of `data.images`, a folder
     of frames or a film, whose first frames are the context of a video model, or, of `sim:life`, a pattern (.rle,
@@ -73,50 +85,41 @@ def find(
     photo's shape. `solver` takes the rule's steps (`core.solve`), as it was trained where None. Raises `UserError`.
     """
     grid = (size, size) if isinstance(size, int) else size
-    if str(what).startswith(SIMULATED):
+    if not isinstance(what, Saved) and str(what).startswith(SIMULATED):
         return _simulated(str(what), grid, start, seed, solver, engine)
-    path = store.model_path(what)
-    rule, layout = store.load(path)
-    told = store.card(path)
+    model = what if isinstance(what, Saved) else store.read(what)
     if grid is None:
-        trained = store.trained_size(path)
-        posed = layout.photo and start not in (None, "seed", "random")
-        grid = shape_of(str(start), trained[0] * trained[1]) if posed else trained
-    name = str(told.get("name") or (path.resolve().parent.name if path.name == "model.safetensors" else path.stem))
-    frames = store.start(path) if start is None else None
-    living = wake(rule, layout, told, frames, grid, name=name, seed=seed, solver=solver, engine=engine)
-    living = replace(living, path=path)
+        posed = model.layout.photo and start not in (None, "seed", "random")
+        grid = shape_of(str(start), model.size[0] * model.size[1]) if posed else model.size
     if start is None:
-        return living
-    shown = {"context": _context(told), "frame": living.frame}
-    return replace(living, start=begin(living.rule, layout, grid, start, seed=seed, engine=engine, **shown))
+        return wake(model, grid, seed=seed, solver=solver, engine=engine)
+    living = wake(replace(model, start=None), grid, seed=seed, solver=solver, engine=engine)
+    shown = {"context": model.card.config, "frame": living.frame}
+    begun = begin(living.rule, model.layout, grid, start, seed=seed, engine=engine, **shown)
+    return replace(living, start=begun, model=model)
 
 
 def wake(
-    rule: Rule,
-    layout: Layout,
-    card: Mapping[str, Any],
-    frames: Tensor | None,
-    size: tuple[int, int],
+    model: Saved,
+    size: tuple[int, int] | None = None,
     *,
-    name: str = "",
     seed: int = 0,
     solver: str | None = None,
     engine: str = "auto",
 ) -> Living:
-    """A model in memory as something to run; `frames` `(n, visible, h, w)` are what its life begins with, if any.
+    """A model as something to run, on the grid that it was trained on where `size` is None.
 
-    Where they are a photo to be repainted, `seed` is that of the hidden channels.
+    Where its life begins with a photo to be repainted, `seed` is that of the hidden channels.
     """
-    frame, solver = frame_steps(card), solver or solver_of(card)
-    module = rule if solver == "euler" else Solver(rule, solver)
+    frame, solver, size = model.card.frame_steps, solver or model.card.solver, size or model.size
+    module = model.rule if solver == "euler" else Solver(model.rule, solver)
     with torch.no_grad():
-        x = None
+        x, frames, layout = None, model.start, model.layout
         if frames is not None and layout.photo:
             x = layout.pose(tiled(frames[-1:], size), seed=seed)
         elif frames is not None:
             x = charge(module, layout, tiled(frames, size)[None], frame, engine=engine)
-    return Living(module, layout, size, x, card, name, frame, engine)
+    return Living(module, layout, size, x, model, model.name, frame, engine)
 
 
 def infected(
@@ -133,19 +136,19 @@ def infected(
     else by contact; `delay`, `recovery` and `chance` are those of `core.infection.Spread`. Raises `UserError` where
     the two don't fit.
     """
-    if not isinstance(living.rule, Rule):
+    model = living.model
+    if model is None or not isinstance(living.rule, Rule):
         raise UserError(f"{living.name} is no plain rule, and only one can be infected")
     host, layout, _, _ = strains(living.rule, living.layout)
-    path = store.model_path(virus)
-    _, _, guest, spread = strains(*store.load(path))
+    theirs = store.read(virus)
+    _, _, guest, spread = strains(theirs.rule, theirs.layout)
     changed = {"delay": delay, "recovery": recovery, "chance": chance}
     spread = replace(spread, **{key: n for key, n in changed.items() if n is not None})
     laid, start = infectable(layout, spread), living.start
     if start is not None:
         start = F.pad(start[:, : layout.channels], (0, 0, 0, 0, 0, laid.channels - layout.channels))
-    config = store.card(path).get("config")
-    card = {**living.card, "share": config.get("share") if isinstance(config, dict) else None}
-    return replace(living, rule=combine(host, guest, spread), layout=laid, start=start, card=card)
+    model = replace(model, card=replace(model.card, share=theirs.card.config.share))
+    return replace(living, rule=combine(host, guest, spread), layout=laid, start=start, model=model)
 
 
 def begin(
@@ -155,13 +158,13 @@ def begin(
     start: str | Path,
     *,
     seed: int = 0,
-    context: Mapping[str, Any] | None = None,
+    context: Settings | None = None,
     frame: int = 1,
     engine: str = "auto",
 ) -> State | None:
     """The state that a life begins with: `seed` (None), `random`, a picture, or frames that charge the hidden channels.
 
-    `context` are settings of `data.frames.open_frames` and how many `frames` to show at most.
+    `context` are settings of the training, which say how frames are opened and how many are shown.
     """
     if start == "seed":
         return None
@@ -170,7 +173,7 @@ def begin(
         world.randomise()
         return world.x
     if layout.visible != 4 and not layout.photo and _many(start):
-        return charge(rule, layout, _frames(start, layout, size, context or {})[None], frame, engine=engine)
+        return charge(rule, layout, _frames(start, layout, size, context or Settings())[None], frame, engine=engine)
     if layout.photo:
         return layout.pose(exposed(layout, size, str(start))[None], seed=seed)
     return layout.embed(fitted(str(start), size, layout.visible, layout.alpha is not None))
@@ -227,7 +230,7 @@ def _simulated(
         x = rule.start(1, grid, seed)
     else:
         x = begin(rule, rule.layout, grid, start, seed=seed, engine=engine)
-    return Living(rule, rule.layout, grid, x, {}, what, rule.frame, engine)
+    return Living(rule, rule.layout, grid, x, None, what, rule.frame, engine)
 
 
 def _many(start: str | Path) -> bool:
@@ -235,67 +238,26 @@ def _many(start: str | Path) -> bool:
     return Path(start).is_dir() or str(start).lower().endswith(many) or str(start).startswith(SIMULATED)
 
 
-def _frames(source: str | Path, layout: Layout, size: tuple[int, int], context: Mapping[str, Any]) -> Tensor:
+def _frames(source: str | Path, layout: Layout, size: tuple[int, int], context: Settings) -> Tensor:
     """The first frames of `source` on the grid, `(n, visible, h, w)`."""
     from planaria.data.frames import open_frames
 
     film = open_frames(
-        str(source), size=context.get("size", max(size)), every=context.get("every", 1),
-        crop=context.get("crop", "none"), count=context.get("frames", 1),
-        colour="grey" if layout.visible == 1 else "rgb",
+        str(source), size=max(size) if context.size is None else context.size, every=context.every, crop=context.crop,
+        count=context.context, colour="grey" if layout.visible == 1 else "rgb",
     )  # fmt: skip
     return tiled(film.stack(0, len(film)), size)
 
 
-def _context(card: Mapping[str, Any]) -> dict[str, Any]:
-    """How a video model was shown its frames."""
-    config = card.get("config")
-    if not isinstance(config, Mapping):
-        return {}
-    given = {key: config[key] for key, kind in (("size", int), ("every", int), ("crop", str)) if _is(config, key, kind)}
-    return {**given, "frames": config["context"]} if _is(config, "context", int) else given
-
-
-def _is(config: Mapping[str, Any], key: str, kind: type) -> bool:
-    return type(config.get(key)) is kind
-
-
-def frame_steps(card: Mapping[str, Any]) -> int:
-    """Cell steps from frame to frame that a card tells, 1 where a model has no frames."""
-    told = card.get("frame")
-    steps = told.get("steps") if isinstance(told, Mapping) else None
-    return steps if type(steps) is int and 1 <= steps <= 10_000 else 1
-
-
-def loop_steps(card: Mapping[str, Any]) -> int:
-    """Cell steps of a loop: as many as the data has, else the longest training roll-out, else 200."""
-    config = card.get("config")
-    train = config.get("train") if isinstance(config, Mapping) else None
-    rollout = train.get("rollout") if isinstance(train, Mapping) else None
-    for length in (card.get("length"), rollout[-1] if isinstance(rollout, list) and rollout else None):
-        if type(length) is int and 1 <= length <= 1_000_000:
-            return length
-    return 200
-
-
-def stopped(card: Mapping[str, Any], path: Path | None = None) -> str:
+def stopped(card: Card, path: Path | None = None) -> str:
     """`stopped at iteration 68 of 1,200`, where a card tells of a training that hasn't come to its end; else nothing.
 
     One that goes on, in the folder of the model file `path`, is told as `at iteration 68 of 1,200, still training`.
     """
-    config = card.get("config")
-    train = config.get("train") if isinstance(config, Mapping) else None
-    done, whole = card.get("trained"), train.get("steps") if isinstance(train, Mapping) else None
-    if type(done) is not int or type(whole) is not int or not 0 <= done < whole:
+    done, whole = card.trained, card.config.train.steps
+    if done is None or whole is None or not 0 <= done < whole:
         return ""
     status = live.read_status(path.parent) if path is not None else None
     at = f"at iteration {done:,} of {whole:,}"
     going = status is not None and status.state in ("running", "paused")
     return f"{at}, still training" if going else f"stopped {at}"
-
-
-def solver_of(card: Mapping[str, Any]) -> str:
-    """How a card says that a step is taken: `euler` where it doesn't."""
-    told = card.get("frame")
-    solver = told.get("solver") if isinstance(told, Mapping) else None
-    return solver if isinstance(solver, str) else "euler"

@@ -1,6 +1,5 @@
 """Model: a rule, its layout and its card in one hand, as `planaria.load` gives it."""
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,8 @@ from planaria.health import Health
 from planaria.living import Living, wake
 from planaria.repaint import STEPS, repaint
 from planaria.repaint.files import open_photo, picture_of, planes_of
+from planaria.store import Saved
+from planaria.store.cards import USUAL_GRID, Card
 from planaria.types import Cond, State
 from planaria.usual import actions
 from planaria.view import notebook
@@ -34,11 +35,8 @@ class Model(tuple[Rule, Layout]):
     None where that is a seed cell.
     """
 
-    card: dict[str, Any]
-    size: tuple[int, int]
-    name: str
-    path: Path | None
-    start: Tensor | None
+    saved: Saved
+    """All of it."""
 
     def __new__(
         cls,
@@ -46,15 +44,20 @@ class Model(tuple[Rule, Layout]):
         layout: Layout,
         card: Mapping[str, Any] | None = None,
         *,
-        size: tuple[int, int] = (72, 72),
+        size: tuple[int, int] = USUAL_GRID,
         name: str = "",
         path: Path | None = None,
         start: Tensor | None = None,
     ) -> "Model":
         """Put together what belongs together."""
-        model = super().__new__(cls, (rule, layout))
-        model.card, model.size, model.path, model.start = dict(card or {}), size, path, start
-        model.name = name or str(model.card.get("name") or "model")
+        told = Card.parse(card)
+        return cls.of(Saved(rule, layout, told, start, size, name or told.name or "model", path))
+
+    @classmethod
+    def of(cls, saved: Saved) -> "Model":
+        """The model of a file that was read."""
+        model = super().__new__(cls, (saved.rule, saved.layout))
+        model.saved = saved
         return model
 
     @property
@@ -66,6 +69,31 @@ class Model(tuple[Rule, Layout]):
     def layout(self) -> Layout:
         """Which channel means what."""
         return self[1]
+
+    @property
+    def card(self) -> Card:
+        """What is known of it; as a mapping, the JSON of its file."""
+        return self.saved.card
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns that it was trained on."""
+        return self.saved.size
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.saved.name
+
+    @property
+    def path(self) -> Path | None:
+        """Its file, where it has one."""
+        return self.saved.path
+
+    @property
+    def start(self) -> Tensor | None:
+        """The frames `(n, visible, h, w)` in 0..1 that a life of it begins with; None where that is a seed cell."""
+        return self.saved.start
 
     def world(self, size: int | tuple[int, int] | None = None, *, seed: int = 0, start: State | None = None) -> World:
         """A live run of it with a brush, from where its life begins or from `start` `(1, c, h, w)`."""
@@ -95,7 +123,7 @@ class Model(tuple[Rule, Layout]):
         """
         living = self._living(options.pop("size", None), options.pop("start", None), options.get("seed", 0))
         fps = movie.VIDEO_FPS * options.get("factor", 1)
-        usual: dict[str, Any] = {"every": living.frame, "fps": fps} if movie.taught(living) else {}
+        usual: dict[str, Any] = {"every": living.frame, "fps": fps} if living.learned_film else {}
         if usual and not options.keys() & {"steps", "frames"}:
             usual["frames"] = movie.FRAMES
         given = {"size": living.size, "start": living.start, "health": Health.of(living), **usual, **options}
@@ -121,15 +149,12 @@ class Model(tuple[Rule, Layout]):
 
     def save(self, path: str | Path) -> Path:
         """Write it as one model file, replacing what was there at once; gives the path."""
-        told = {**self.card, "name": self.name, "grid": list(self.size)}
-        store.save(path, self.rule, self.layout, told, self.start)
+        store.save(path, self.rule, self.layout, self._named().card, self.start)
         return Path(path)
 
     def export(self, output: str | Path, **options: Any) -> Path:
         """Write it as `.html`, `.onnx`, `.gif`, `.webp`, `.mp4` or `.png`; options as `planaria.export.Options` has."""
-        with tempfile.TemporaryDirectory() as folder:
-            path = self.save(Path(folder) / "model.safetensors")
-            return export.write(path, output, export.Options(**{"name": self.name, **options}))
+        return export.write(self._named(), output, export.Options(**options))
 
     def player(self, **options: Any) -> Any:
         """A player for a notebook, as `planaria.view.notebook.player` makes it. Needs the extra `notebook`."""
@@ -137,8 +162,8 @@ class Model(tuple[Rule, Layout]):
 
     def __repr__(self) -> str:
         count = sum(p.numel() for p in self.rule.parameters())
-        trained = self.card.get("trained")
-        after = f", {trained:,} iterations" if isinstance(trained, int) else ""
+        trained = self.card.trained
+        after = f", {trained:,} iterations" if trained is not None else ""
         h, w = self.size
         return f"Model {self.name!r}: {count:,} parameters, {self.layout.channels} channels, {h}x{w} cells{after}"
 
@@ -167,9 +192,13 @@ class Model(tuple[Rule, Layout]):
             grid = door.state(start, "a start").shape[2], start.shape[3]
         else:
             grid = self.size if size is None else door.grid(size)
-        frames = None if start is not None else self.start
-        living = replace(wake(self.rule, self.layout, self.card, frames, grid, seed=seed), path=self.path)
-        return living if start is None else replace(living, start=start)
+        if start is None:
+            return wake(self.saved, grid, seed=seed)
+        return replace(wake(replace(self.saved, start=None), grid, seed=seed), start=start, model=self.saved)
+
+    def _named(self) -> Saved:
+        """It with a card that says what it is called and how large its grid is."""
+        return replace(self.saved, card=self.card.changed(name=self.name, grid=list(self.size)))
 
 
 def load(path: str | Path, *, device: torch.device | None = None) -> Model:
@@ -178,9 +207,4 @@ def load(path: str | Path, *, device: torch.device | None = None) -> Model:
     Nothing in the file is executed, and its shapes are checked before memory is taken. Raises `UserError` for
     anything but a whole planaria model.
     """
-    file = store.model_path(path)
-    rule, layout = store.load(file, device=device)
-    told = store.card(file)
-    name = str(told.get("name") or (file.resolve().parent.name if file.name == "model.safetensors" else file.stem))
-    frames = store.start(file)
-    return Model(rule, layout, told, size=store.trained_size(file), name=name, path=file, start=frames)
+    return Model.of(store.read(path, device=device))

@@ -1,9 +1,9 @@
 """What a film shows of a model where nobody says otherwise: damage to one that heals, infection of a host."""
 
-from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from planaria.core.layout import Layout
+from planaria.store.cards import Card
 
 WOUND_AT, WOUND = 160, "left"
 """What a film of a model that was trained to heal shows."""
@@ -18,23 +18,21 @@ class Actions(TypedDict):
     infect: dict[int, str]
 
 
-def actions(layout: Layout, card: Mapping[str, Any]) -> Actions:
+def actions(layout: Layout, card: Card) -> Actions:
     """Everything that a film should show of a model with this layout and card."""
     return {"erase": healing(card), "infect": infection(layout, card)}
 
 
-def healing(card: Mapping[str, Any]) -> dict[int, str]:
+def healing(card: Card) -> dict[int, str]:
     """The damage that a film of a model with this card should show: one, if it was trained to heal."""
-    config = card.get("config")
-    return {WOUND_AT: WOUND} if isinstance(config, dict) and config.get("regime") == "regenerate" else {}
+    return {WOUND_AT: WOUND} if card.config.regime == "regenerate" else {}
 
 
-def infection(layout: Layout, card: Mapping[str, Any]) -> dict[int, str]:
+def infection(layout: Layout, card: Card) -> dict[int, str]:
     """The infection that a film of a model with this layout and card should show, if it holds one."""
     if layout.strain is None:
         return {}
     if layout.strain < layout.channels - layout.frozen:
         return {INFECTED_AT: "middle"}
-    config = card.get("config")
-    share = card.get("share", config.get("share") if isinstance(config, dict) else None)
+    share = card.share
     return {INFECTED_AT: f"{100 * share if isinstance(share, float) and 0.0001 <= share <= 1 else 10:g}%"}

@@ -12,6 +12,7 @@ from planaria.cli import main
 from planaria.errors import UserError
 from planaria.export import Options, movie, suffixes, write, writer
 from planaria.export.movie import shoot
+from planaria.store.cards import Card
 from planaria.usual import healing
 
 FILM = {"steps": 12, "size": (20, 24), "every": 4, "scale": 1}
@@ -85,7 +86,7 @@ def test_a_model_that_heals_shows_it():
 
 @pytest.mark.parametrize("card", [{}, {"config": 7}, {"config": {}}, {"config": {"regime": ["regenerate"]}}])
 def test_other_models_show_no_wound(card):
-    assert healing(card) == {}
+    assert healing(Card.parse(card)) == {}
 
 
 def test_it_has_the_size_it_was_trained_at(tmp_path):

@@ -7,13 +7,14 @@ import re
 
 import pytest
 import torch
+from helpers.payloads import payload
 from helpers.rules import rule as random_rule
 
 from planaria import store
 from planaria.core.layout import Layout
 from planaria.errors import UserError
 from planaria.export import Options, write
-from planaria.export.html import page, payload
+from planaria.export.html import page
 
 
 @pytest.fixture
@@ -30,11 +31,11 @@ def unpacked(text: str) -> str:
 def test_a_page_of_8k_parameters_is_under_120_kb(tmp_path):
     size = write("lizard", tmp_path / "deep" / "lizard.html").stat().st_size
     assert 60_000 < size < 120_000
-    assert page("lizard") == page("lizard")
+    assert page(store.read("lizard")) == page(store.read("lizard"))
 
 
 def test_it_holds_the_model_to_the_bit(model):
-    text = page(model)
+    text = page(store.read(model))
     told = json.loads(re.search(r'<script type="application/json" id="planaria-model">(.*?)</script>', text)[1])
     assert told == payload(model) | {"seed": 0}
     rule, layout = store.load(model)
@@ -48,14 +49,14 @@ def test_it_holds_the_model_to_the_bit(model):
 
 
 def test_it_opens_as_it_was_asked_to(model):
-    text = page(model, Options(name="Ada", title="A & B", size=(30, 40), seed=3))
+    text = page(store.read(model), Options(name="Ada", title="A & B", size=(30, 40), seed=3))
     told = json.loads(re.search(r'<script type="application/json" id="planaria-model">(.*?)</script>', text)[1])
     assert (told["name"], told["grid"], told["seed"]) == ("Ada", [30, 40], 3)
     assert "<title>A &amp; B</title>" in text
 
 
 def test_it_names_no_address_and_loads_nothing(model):
-    text = page(model)
+    text = page(store.read(model))
     for part in (text, unpacked(text)):
         assert not re.search(r"https?://(?!www\.w3\.org/)|\bfetch\(|XMLHttpRequest|WebSocket|<link|src=", part)
     assert "default-src 'none'" in text
@@ -65,7 +66,7 @@ def test_it_names_no_address_and_loads_nothing(model):
 def test_what_a_model_says_of_itself_is_no_markup(tmp_path):
     evil = "</title></script><script>alert(1)</script><!--planaria:script-->"
     store.save(tmp_path / "m.safetensors", random_rule().float(), Layout(4, 3, 2), {"name": evil, "task": evil})
-    text = page(tmp_path / "m.safetensors")
+    text = page(store.read(tmp_path / "m.safetensors"))
     assert "alert(1)</script>" not in text.replace("&lt;/script&gt;", "")
     assert text.count("<script") == 2
     assert payload(tmp_path / "m.safetensors")["name"] == evil

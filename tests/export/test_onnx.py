@@ -104,7 +104,7 @@ def test_it_says_what_it_is(tmp_path):
     r, layout = store.load("lizard")
     assert parse(RuleConfig, (header["rule"], "rule")) == r.config
     assert parse(Layout, (header["layout"], "layout")) == layout
-    assert header["card"] == store.card("lizard") | {"name": "Liz"}
+    assert header["card"] == {**store.card("lizard"), "name": "Liz"}
     assert "fold(key, v)" in told["fire"]
     assert "y = step(x, fire)" in proto.doc_string
     shapes = [

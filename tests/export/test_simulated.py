@@ -4,7 +4,6 @@ import pytest
 import torch
 from PIL import Image
 
-from planaria import store
 from planaria.data import simulate
 from planaria.engine import run
 from planaria.errors import UserError
@@ -13,12 +12,12 @@ from planaria.export import Options, html, write
 
 @pytest.fixture
 def kept(monkeypatch):
-    """Model files that pages are made of, as they are at that moment."""
+    """Models that pages are made of."""
     seen = []
     real = html.write
 
     def watched(model, output, options):
-        seen.append((*store.load(model), store.card(model), store.start(model)))
+        seen.append((model.rule, model.layout, model.card, model.start))
         return real(model, output, options)
 
     monkeypatch.setattr(html, "write", watched)

@@ -44,7 +44,7 @@ def save_stopped(folder: Path, done: int = 68, whole: int = 1200, visible: int =
     films.save(path, bursting(visible), visible=visible)
     rule, layout = store.load(path)
     card = store.card(path)
-    card |= {"trained": done, "config": {**card["config"], "train": {"steps": whole}}}
+    card = card.changed(trained=done, config={**card.config.json, "train": {"steps": whole}})
     store.save(path, rule, layout, card, start=store.start(path))
     (folder / "checkpoint.safetensors").touch()
     return folder

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from planaria.export.html import payload
+from helpers.payloads import payload
 
 PAGE = """<!doctype html><html lang="en"><meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="stylesheet" href="/player/player.css"><style>body { margin: 0 }</style>

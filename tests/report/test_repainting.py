@@ -136,7 +136,7 @@ def test_show_tells_the_prompts_of_a_text_model(place, capsys):
     rule, layout = store.load(folder)
     card = store.card(folder)
     config = {k: v for k, v in card["config"].items() if k != "style"} | {"prompts": ["a pencil sketch", "mosaic:2"]}
-    card |= {"task": "text", "config": config}
+    card = card.changed(task="text", config=config)
     store.save(place / "text.safetensors", rule, layout, card, store.start(folder))
     assert main(["show", "text.safetensors"]) == 0
     assert "text a pencil sketch, mosaic:2" in capsys.readouterr().out

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.payloads import payload
 from helpers.tiny import tiny
 
 from planaria import store
@@ -15,7 +16,6 @@ from planaria.config import to_dict
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule, RuleConfig
 from planaria.errors import UserError
-from planaria.export import html
 from planaria.model import load
 from planaria.store.cards import FIELDS
 from planaria.view.play.open import open_play
@@ -69,7 +69,7 @@ def every_reader(path: Path, quick: bool) -> Iterator[str]:
         play.close()
 
     readers = (
-        lambda: json.dumps(html.payload(path), allow_nan=False),
+        lambda: json.dumps(payload(path), allow_nan=False),
         lambda: repr(load(path)),
         played,
     )

@@ -19,6 +19,7 @@ from planaria import store
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule, RuleConfig
 from planaria.errors import UserError
+from planaria.store.cards import Card
 
 LAYOUT = Layout(4, 3, hidden=1, frozen=1)
 CARD = {"name": "Эхо 🦎", "grid": [24, 30], "config": {"picture": "a\nb"}, "figures": {"mse": 1e-05}, "none": None}
@@ -169,7 +170,7 @@ def test_any_change_of_the_header_is_harmless(path):
         try:
             r, layout = store.load(path)
             assert r.config.channels == layout.channels
-            assert isinstance(store.card(path), dict)
+            assert isinstance(store.card(path), Card)
             loaded += 1
         except UserError as error:
             lines.append(str(error))

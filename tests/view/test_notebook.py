@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from helpers.payloads import payload
 from helpers.rules import rule
 from PIL import Image
 
@@ -18,7 +19,6 @@ import planaria as pl
 from planaria import store
 from planaria.commands import install
 from planaria.errors import UserError
-from planaria.export import html
 from planaria.store import live as running
 from planaria.store.live import Status, watched, write_status
 from planaria.view import notebook
@@ -127,25 +127,25 @@ def test_a_view_that_opens_later_has_the_newest(shown, site, page):
 def test_another_model_and_the_end(shown, complaints):
     page = shown(player("lizard", **SMALL))
     page.wait_for_function(f"({STEP})() > 5")
-    page.evaluate("(payload) => model.set('payload', payload)", html.payload("heart"))
+    page.evaluate("(payload) => model.set('payload', payload)", payload("heart"))
     page.wait_for_function("() => /heart/i.test(el.textContent)")
     page.evaluate("() => end()")
     assert page.locator("#cell canvas").count() == 0
     assert page.evaluate("() => model.hearers.length") == 0
-    page.evaluate("(payload) => model.set('payload', payload)", html.payload("heart"))
+    page.evaluate("(payload) => model.set('payload', payload)", payload("heart"))
 
 
 def test_its_traits(tmp_path):
     model = pl.load("lizard")
     widget = player(model, size=40, seed=7, compact=False, speed=30)
-    assert widget.payload == html.payload("lizard") == player("lizard").payload
+    assert widget.payload == payload("lizard") == player("lizard").payload
     assert json.loads(json.dumps(widget.options)) == {"seed": 7, "speed": 30, "size": [40, 40], "height": 480}
     assert widget.compact is False
     assert repr(widget) == "Player of 'lizard'"
     text = [*widget.payload["weights"], *widget.payload["biases"]]
     assert weights_of(model.rule) == b"".join(base64.b64decode(t) for t in text)
     widget.weights = b"1234"
-    widget.payload = html.payload("heart")
+    widget.payload = payload("heart")
     assert widget.weights == b""
     data, _ = notebook.bundle(widget)
     assert data[notebook.WIDGET]["model_id"] == widget.model_id

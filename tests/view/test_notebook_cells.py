@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers.payloads import payload
 
-from planaria.export import html
 from planaria.view.notebook import WIDGET
 
 nbclient = pytest.importorskip("nbclient")
@@ -62,12 +62,12 @@ def test_with_anywidget(ran):
     widgets = book.metadata.widgets[STATE]["state"]
     first, second = (widgets[data[WIDGET]["model_id"]] for data in (model, player))
     for state in (first["state"], second["state"]):
-        assert state["payload"] == html.payload("lizard")
+        assert state["payload"] == payload("lizard")
         assert "export default { render }" in state["_esm"]
         assert ".pl-player" in state["_css"]
     assert second["state"]["options"] == {"seed": 3, "height": 480, "speed": 30, "size": [48, 48]}
     sent = {tuple(b["path"]): base64.b64decode(b["data"]) for b in second["buffers"]}
-    heart = html.payload("heart")
+    heart = payload("heart")
     assert sent["weights",] == b"".join(base64.b64decode(t) for t in [*heart["weights"], *heart["biases"]])
     assert "lizard.html" in path["text/plain"]
     assert "<title>A lizard that heals</title>" in (work / "lizard.html").read_text()

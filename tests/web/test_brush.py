@@ -2,11 +2,11 @@
 
 import pytest
 import torch
+from helpers.payloads import payload
 from helpers.rules import rule as random_rule
 
 from planaria import store
 from planaria.core.layout import Layout
-from planaria.export.html import payload
 from planaria.world import World
 
 pytest_plugins = ("helpers.browser",)

@@ -4,11 +4,11 @@ import base64
 
 import pytest
 import torch
+from helpers.payloads import payload
 from helpers.rules import rule as random_rule
 
 from planaria import store
 from planaria.core.layout import Layout
-from planaria.export.html import payload
 
 pytest_plugins = ("helpers.browser",)
 

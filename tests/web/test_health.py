@@ -2,10 +2,10 @@
 
 import pytest
 from helpers import bursting, films
+from helpers.payloads import payload
 from helpers.players import show
 
 from planaria.core import bounds
-from planaria.export.html import payload
 
 pytest_plugins = ("helpers.browser",)
 

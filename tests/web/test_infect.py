@@ -3,11 +3,11 @@
 import pytest
 import torch
 from helpers import infected
+from helpers.payloads import payload
 from helpers.players import MODEL, at, show
 
 from planaria.core.infection import Spread
 from planaria.core.outbreak import Outbreak
-from planaria.export.html import payload
 from planaria.living import find
 
 pytest_plugins = ("helpers.browser",)

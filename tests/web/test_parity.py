@@ -5,6 +5,7 @@ import base64
 import numpy as np
 import pytest
 import torch
+from helpers.payloads import payload
 from helpers.rules import rule as random_rule
 
 from planaria import store
@@ -12,7 +13,6 @@ from planaria.core.layout import Layout
 from planaria.core.noise import fire
 from planaria.core.rule import Rule, RuleConfig
 from planaria.engine import unroll
-from planaria.export.html import payload
 from planaria.world import World
 
 pytest_plugins = ("helpers.browser",)

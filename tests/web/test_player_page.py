@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.payloads import payload
 from helpers.players import ERROR, MODEL, at, drag, grow, show
 
 from planaria import store
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule, RuleConfig
 from planaria.export.html import page as exported
-from planaria.export.html import payload
 
 pytest_plugins = ("helpers.browser",)
 

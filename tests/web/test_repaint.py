@@ -3,6 +3,7 @@
 import pytest
 import torch
 from helpers import easel
+from helpers.payloads import payload
 from helpers.players import at, colour, pixel, show
 from helpers.rules import rule as random_rule
 from PIL import Image
@@ -13,7 +14,6 @@ from planaria.core.rule import Rule, RuleConfig
 from planaria.core.shuffle import shuffled
 from planaria.engine import unroll
 from planaria.export.html import page as exported
-from planaria.export.html import payload
 from planaria.living import find, shape_of
 
 pytest_plugins = ("helpers.browser",)

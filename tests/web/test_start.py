@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 from helpers import films
+from helpers.payloads import payload
 from helpers.players import STILL, at, colour, pixel, show
 from helpers.rules import rule as random_rule
 from PIL import Image
 
 from planaria.core.layout import tiled
 from planaria.engine import unroll
-from planaria.export.html import MOST_START, payload
+from planaria.export.html import MOST_START
 from planaria.living import find
 
 pytest_plugins = ("helpers.browser",)

@@ -14,9 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from helpers.payloads import payload
 from PIL import Image
-
-from planaria.export.html import payload
 
 pytest_plugins = ("helpers.browser",)
 pytest.importorskip("uvicorn", reason="the studio's libraries are not installed")

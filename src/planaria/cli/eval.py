@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from planaria.evaluate.repainting import Judge
     from planaria.living import Living
     from planaria.report import tables
+    from planaria.store.cards import Settings
     from planaria.types import Picture
-
-Kind = TypeVar("Kind")
 
 PAINTING = ("texture", "style", "text")
 """Tasks whose models paint."""
@@ -110,37 +109,37 @@ def eval_(
     from planaria.health import Health
     from planaria.report import scores as report
     from planaria.report import tables
+    from planaria.store.cards import Card
 
-    card = {} if str(model).startswith(living.SIMULATED) else store.card(model)
+    card = Card() if str(model).startswith(living.SIMULATED) else store.card(model)
     film = {"FRAMES": frames, "--held-out": held_out, "--context": context, "--crop": crop, "--every": every}
     painting = {"--photos": photos, "--style": style, "--backbones": backbones, "--steps": steps}
-    if card.get("task") in PAINTING:
+    if card.task in PAINTING:
         _refuse(film, f"{model} is no video model")
         wanted = _numbers("--steps", steps or "60,200,1000", "cell steps")
         judged = (photos, style, backbones, size, count)
         return _paint(model, living.find(model, engine=engine), judged, wanted, output, seed, engine)
     _refuse(painting, f"{model} is no texture, style or text model")
-    if not isinstance(card.get("frame"), Mapping):
-        task = card.get("task")
-        trained = f": it was trained to {task}" if isinstance(task, str) and task.isalpha() else ""
+    if card.frame is None:
+        trained = f": it was trained to {card.task}" if card.task.isalpha() else ""
         raise UserError(f"{model} is no video model{trained}; planaria eval measures video models, and what paints")
-    config = card["config"] if isinstance(card.get("config"), Mapping) else {}
-    source = frames or _told(config, "frames", str, "")
+    config = card.config
+    source = frames or config.frames
     if not source:
         said = command("eval", Path(model), "FRAMES")
         raise UserError(f"{model} doesn't say what it was trained on; name the frames: {said}")
     folder = _folder(model, output)
     alive = living.find(model, engine=engine)
     made = source.startswith(living.SIMULATED)  # to measure, and grey
-    console, seen = printer(), _told(config, "context", int, 1) if context is None else context
+    console, seen = printer(), config.context if context is None else context
     with busy(console, "reading frames"):
         clips = open_clips(
-            source, clips=1 if frames else _told(config, "clips", int, 1),
-            count=(0 if frames else _told(config, "count", int, 0)) if count is None else count,
-            held_out=_told(config, "held_out", float, 0.0) if held_out is None else held_out,
-            size=_told(config, "size", int, 0) if size is None else size,
-            crop=("none" if made else _told(config, "crop", str, "none")) if crop is None else crop,
-            every=_told(config, "every", int, 1) if every is None else every,
+            source, clips=1 if frames else config.clips,
+            count=(0 if frames else config.count) if count is None else count,
+            held_out=config.held_out if held_out is None else held_out,
+            size=(config.size or 0) if size is None else size,
+            crop=("none" if made else config.crop) if crop is None else crop,
+            every=config.every if every is None else every,
             colour="auto" if made else "grey" if alive.layout.visible == 1 else "rgb",
         )  # fmt: skip
         shown, start = evaluate.held_out(clips, seen)
@@ -180,7 +179,7 @@ def _paint(
     if count is not None and count < 1:
         raise UserError(f"--count {count}: one photo at least")
     folder = _folder(model, output)
-    config = alive.card["config"] if isinstance(alive.card.get("config"), Mapping) else {}
+    config = alive.card.config
     console, textured = printer(), not alive.layout.photo
     if textured and source:
         raise UserError(f"{model} grows a texture from nothing; leave out --photos")
@@ -202,18 +201,17 @@ def _paint(
 
 
 def _judges(
-    model: Path, config: Mapping[str, Any], style: str | None, names: str | None, textured: bool
+    model: Path, config: "Settings", style: str | None, names: str | None, textured: bool
 ) -> "tuple[dict[str, Judge], dict[str, Judge]]":
     """What should come nearer, the style or the prompts, and what is given up for it, the photo."""
     from planaria.evaluate import repainting
     from planaria.losses import backbones
 
-    usual = _told(config, "backbone", str, "filters")
+    usual = config.backbone
     other = "random" if usual != "random" else "filters"
     asked = [name.strip() for name in (names or f"{usual},{other}").split(",") if name.strip()]
-    path = _told(config, "backbone_path", str, "")
-    eyes = {name: backbones.load(name, path=path if name == usual else "") for name in asked}
-    wished, kept = _prompted(config) if config.get("prompts") else ({}, {})
+    eyes = {name: backbones.load(name, path=config.backbone_path if name == usual else "") for name in asked}
+    wished, kept = _prompted(config) if config.prompts else ({}, {})
     if (image := _style(model, config, style)) is not None:
         wished |= {f"style ({name})": repainting.by_style(eye, image) for name, eye in eyes.items()}
     if not textured:
@@ -221,16 +219,16 @@ def _judges(
     return wished, kept
 
 
-def _prompted(config: Mapping[str, Any]) -> "tuple[dict[str, Judge], dict[str, Judge]]":
+def _prompted(config: "Settings") -> "tuple[dict[str, Judge], dict[str, Judge]]":
     """The prompts that a text model was taught, and those that push away."""
     from planaria.data.photos import open_photos
     from planaria.evaluate.repainting import by_prompt
     from planaria.losses.clip import load_clip
     from planaria.losses.prompts import parse_all
 
-    clip = load_clip(_told(config, "clip", str, ""))
+    clip = load_clip(config.clip)
     pulls, pushes = {}, {}
-    for prompt in parse_all(config["prompts"]):
+    for prompt in parse_all(config.prompts):
         if prompt.text:
             aim = clip.text([prompt.text])[0]
         else:
@@ -240,7 +238,7 @@ def _prompted(config: Mapping[str, Any]) -> "tuple[dict[str, Judge], dict[str, J
     return pulls, pushes
 
 
-def _style(model: Path, config: Mapping[str, Any], style: str | None) -> "Picture | None":
+def _style(model: Path, config: "Settings", style: str | None) -> "Picture | None":
     """The style image as it was taught: the one that the training left beside the model, else from where it was."""
     from planaria import store
     from planaria.tasks.restyle import style_image
@@ -250,11 +248,11 @@ def _style(model: Path, config: Mapping[str, Any], style: str | None) -> "Pictur
         from planaria.data.photos import open_photos
 
         return open_photos(str(kept), size=4096)[0]
-    source = style or _told(config, "style", str, "")
+    source = style or config.style
     if not source:
         return None
     try:
-        return style_image(source, _told(config, "scale", int, 192), {})
+        return style_image(source, config.scale, {})
     except UserError as error:
         raise UserError(f"{error} Or say where the style image is: --style PICTURE") from error
 
@@ -301,12 +299,6 @@ def _numbers(option: str, text: str, what: str) -> tuple[int, ...]:
     if not words or not all(word.isdecimal() and 1 <= int(word) <= 1_000_000 for word in words):
         raise UserError(f"{option} {text!r}: write {what} with commas between, as in 1,2,5")
     return tuple(map(int, words))
-
-
-def _told(config: Mapping[str, Any], key: str, kind: type[Kind], default: Kind) -> Kind:
-    """A setting of the model's training, where it says so in the right kind."""
-    value = config.get(key)
-    return value if isinstance(value, kind) and not isinstance(value, bool) else default
 
 
 def _folder(model: Path, output: Path | None) -> Path:

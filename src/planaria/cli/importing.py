@@ -2,7 +2,7 @@
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -53,6 +53,7 @@ def import_(
     """
     from planaria import store
     from planaria.store import origins
+    from planaria.store.cards import Origin
 
     parts = [theirs.stem, *([origins.named("", net)] if net else [])]
     output = output or Path(f"{'-'.join(parts)}.safetensors")
@@ -66,13 +67,13 @@ def import_(
             f"can't write {str(output)[:80]!r}: {e.strerror or e}; name another: -o FILE.safetensors"
         ) from e
     made = origins.load(theirs, origin, kernel=kernel, net=net)
-    card: dict[str, Any] = {**made.card, **({"name": name.encode(errors="replace").decode()} if name else {})}
+    card = made.card.changed(name=name.encode(errors="replace").decode()) if name else made.card
     store.save(output, made.rule, made.layout, card)
-    told = card["origin"]
+    whose = card.origin or Origin()
     weights = sum(p.numel() for p in made.rule.parameters())
-    line = f"{output}: {told['from']}, {made.rule.config.channels} channels, {weights:,} parameters ({told['read as']})"
+    line = f"{output}: {whose.format}, {made.rule.config.channels} channels, {weights:,} parameters ({whose.read_as})"
     console = printer()
-    for said in (line, f"licence: {told['licence']}", f"to see it live: {command('play', output)}"):
+    for said in (line, f"licence: {whose.licence}", f"to see it live: {command('play', output)}"):
         console.print(said, markup=False, highlight=False, soft_wrap=True)
     if wrong := _tried(made):
         warnings.warn(f"{output} {wrong}", stacklevel=2)
@@ -89,7 +90,7 @@ def _tried(made: "Imported") -> str:
     from planaria.world import World
 
     rule, layout = made.rule, made.layout
-    grid = min(made.card["grid"][0], WIDEST), min(made.card["grid"][1], WIDEST)
+    grid = min(made.card.grid[0], WIDEST), min(made.card.grid[1], WIDEST)
     x = World(rule, layout, grid, start=begin(rule, layout, grid, PHOTO if layout.photo else "seed")).x
     with torch.no_grad():
         for t in range(0, TRIAL, STRIDE):

@@ -1,12 +1,15 @@
 """`planaria list`: what there is, with a line on each."""
 
 from math import log10
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from rich.markup import escape
 from rich.table import Table
 
 from planaria.console import printer
+
+if TYPE_CHECKING:
+    from planaria.store.cards import Card
 
 
 def list_(
@@ -93,11 +96,11 @@ def _kinds(what: str) -> dict[str, str]:
     return dict.fromkeys(builtin.PICTURES, "drawn by planaria") | drawn
 
 
-def _trained(card: dict[str, Any]) -> str:
+def _trained(card: "Card") -> str:
     """A line on how a model was trained."""
-    config, (rows, columns) = card["config"], card["grid"]
-    error = log10(card["figures"]["mse at step 400"])
+    config, (rows, columns) = card.config, card.grid
+    error = log10(card.figures["mse at step 400"])
     return (
-        f"{config['picture']}, {config['size']} cells in {rows}x{columns}, {card['trained']:,} iterations; "
+        f"{config.picture}, {config.size} cells in {rows}x{columns}, {card.trained:,} iterations; "
         f"log10 MSE {error:.2f} at step 400"
     )

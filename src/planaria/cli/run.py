@@ -123,7 +123,7 @@ def run(
         living = find(model, **given) if asks is None else _woken(asks, **given)
         if infect is not None:
             living = infected(living, infect, delay=delay, recovery=recovery, chance=chance)
-        if steps is None and frames is None and living.frame == 1 and "frame" not in living.card:
+        if steps is None and frames is None and not living.learned_film:
             steps = STEPS
         told = take(
             living,
@@ -166,8 +166,6 @@ def _settings_of_others(path: Path) -> "Filming | None":
 
 def _woken(asks: "Filming", **given: Any) -> "Living":
     """The model that a settings file names, as the file says that it is."""
-    from tempfile import TemporaryDirectory
-
     from planaria import store
     from planaria.living import find
     from planaria.store import origins
@@ -176,10 +174,7 @@ def _woken(asks: "Filming", **given: Any) -> "Living":
         living = find(asks.model, **given)
     else:
         made = origins.load(asks.model, kernel=asks.kernel)
-        with TemporaryDirectory() as folder:
-            file = Path(folder) / f"{asks.model.stem}.safetensors"
-            store.save(file, made.rule, made.layout, made.card)
-            living = find(file, **given)
+        living = find(store.Saved(made.rule, made.layout, made.card, None, made.card.grid, made.card.name), **given)
     if asks.channels is not None and living.layout.channels != asks.channels:
         raise UserError(f"{asks.model} has {living.layout.channels} channels, not n_channels: {asks.channels}")
     return living

@@ -33,32 +33,26 @@ def show(what: Path, /) -> int:
 
     from planaria import store
     from planaria.data.sources import natural
-    from planaria.export.movie import taught
     from planaria.living import find
-    from planaria.recipes import source_of
     from planaria.view.half_blocks import HalfBlocks, cropped
 
     console = printer()
-    living = find(what)
-    card = living.card
-    rule, _ = store.load(what)
-    config = card["config"] if isinstance(card.get("config"), dict) else {}
-    figures = card["figures"] if isinstance(card.get("figures"), dict) else {}
+    model = store.read(what)
+    living, card, rule = find(model), model.card, model.rule
     table = Table(box=None, show_header=False, pad_edge=False)
-    prompts = config.get("prompts")
-    source = ", ".join(map(str, prompts)) if isinstance(prompts, list) else source_of(config)
+    source = ", ".join(card.config.prompts) or card.config.source
     rows = {
-        "model": str(store.model_path(what)),
-        "task": f"{card.get('task', '?')} {source} {config.get('regime', '')}".strip(),
+        "model": str(model.path),
+        "task": f"{card.task or '?'} {source} {card.config.regime}".strip(),
         **_origin(living),
         "rule": f"{rule.config.channels} channels, {', '.join(rule.config.filters)}, hidden {rule.config.hidden}, "
         f"{sum(p.numel() for p in rule.parameters()):,} parameters",
     }
-    if taught(living):
+    if living.learned_film:
         rows["frame"] = f"{living.frame} cell steps, {living.size[1]}x{living.size[0]} cells"
     for key, value in rows.items():
         table.add_row(f"[bold]{key}[/]", _printable(value))
-    for key, value in sorted(figures.items(), key=lambda figure: natural(Path(figure[0]))):
+    for key, value in sorted(card.figures.items(), key=lambda figure: natural(Path(figure[0]))):
         if isinstance(value, float) and math.isfinite(value):
             log = f"  (log10 {math.log10(value):.2f})" if value > 0 and "mse" in key.lower() else ""
             table.add_row(_printable(key), f"{value:.6f}{log}")
@@ -80,19 +74,19 @@ def _origin(living: "Living") -> dict[str, str]:
     """Where a model is from: how long it was trained here, or whose format it was read from, on what terms."""
     from planaria.living import stopped
 
-    card = living.card
-    told = card.get("origin")
-    if not isinstance(told, dict):
-        return {"trained": stopped(card, living.path) or f"{card.get('trained', '?')} iterations"}
+    card, origin = living.card, living.card.origin
+    if origin is None:
+        done = "?" if card.trained is None else card.trained
+        return {"trained": stopped(card, living.path) or f"{done} iterations"}
     return {
-        "format": f"{told.get('from', '?')}, of {told.get('home', '?')}; read from {told.get('file', '?')}",
-        "licence": str(told.get("licence", "?")),
+        "format": f"{origin.format}, of {origin.home}; read from {origin.file}",
+        "licence": origin.licence,
     }
 
 
 def _moments(living: "Living") -> "tuple[Film, str, int]":
     """A film to pick from, what its moments are counted in, and cell steps of that."""
-    from planaria.export.movie import film, taught
+    from planaria.export.movie import film
     from planaria.health import Health
     from planaria.usual import actions
 
@@ -101,10 +95,10 @@ def _moments(living: "Living") -> "tuple[Film, str, int]":
         deeds = actions(living.layout, living.card)
         told = {"steps": 260, "size": living.size, "every": 20, "seed": 1, "health": health}
         return film(living.rule, living.layout, **told, **deeds), "steps", 1
-    every = STRIDE * living.frame if taught(living) else PAINTED
+    every = STRIDE * living.frame if living.learned_film else PAINTED
     steps = (PICTURES - 1) * every
     shot = film(living.rule, living.layout, steps=steps, every=every, start=living.start, health=health)
-    return (shot, "frames", living.frame) if taught(living) else (shot, "steps", 1)
+    return (shot, "frames", living.frame) if living.learned_film else (shot, "steps", 1)
 
 
 def _printable(text: str) -> str:

@@ -1,18 +1,21 @@
 """What leaves planaria: a page, an ONNX graph, films and stills, found by the suffix they are written with.
 
-One file a kind: its `SUFFIXES`, and `write(model, output, options)`. The folder is the list.
+One file a kind: its `SUFFIXES`, and `write(model, output, options)` of a `store.Saved`. The folder is the list.
 """
 
 import importlib
 import pkgutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from planaria.errors import UserError, unknown
 from planaria.files import unwritable
+
+if TYPE_CHECKING:
+    from planaria.store import Saved
 
 
 @dataclass(frozen=True)
@@ -69,28 +72,37 @@ def writer(output: str | Path) -> ModuleType:
     raise unknown("format", path.suffix or path.name, suffixes())
 
 
-def write(model: str | Path, output: str | Path, options: Options | None = None) -> Path:
-    """Write a model file, run folder, gallery model or `sim:NAME` as what the suffix of `output` says; gives the path.
+def write(model: "str | Path | Saved", output: str | Path, options: Options | None = None) -> Path:
+    """Write a model, its file or run folder, a gallery model or `sim:NAME` as what the suffix of `output` says.
 
     `.html` one page that runs it, `.onnx` one step as a graph, `.gif`, `.webp`, `.mp4` a film, `.png` a strip.
-    The file is replaced in one step. Raises `UserError` for other suffixes and for what isn't a model.
+    The file is replaced in one step; gives the path. Raises `UserError` for other suffixes and for what isn't a model.
     """
-    from planaria.data import simulate
+    from planaria import store
     from planaria.living import SIMULATED
-    from planaria.store import model_path, save
 
-    module, options = writer(output), options or Options()
+    module, options, output = writer(output), options or Options(), Path(output)
+    if isinstance(model, store.Saved):
+        return module.write(model, output, options)
     if not str(model).startswith(SIMULATED):
-        return module.write(model_path(model), Path(output), options)
+        return module.write(store.read(model), output, options)
     if module.__name__.endswith("movie"):
-        return module.write(Path(model), Path(output), options)
-    with tempfile.TemporaryDirectory() as folder:
-        simulator, path = simulate.load(str(model).removeprefix(SIMULATED)), Path(folder) / "model.safetensors"
-        rule, layout = simulator.as_rule()
-        start = layout.picture(simulator.start(1, options.size, options.seed))
-        told = {"name": simulator.name, "grid": list(start.shape[2:]), "frame": {"steps": 1, "solver": "euler"}}
-        save(path, rule, layout, told, start=start)
-        return module.write(path, Path(output), options)
+        return module.write(str(model), output, options)
+    return module.write(_as_model(str(model).removeprefix(SIMULATED), options), output, options)
+
+
+def _as_model(name: str, options: Options) -> "Saved":
+    """A simulator that is a rule, as a model. Raises `UserError` where it is none."""
+    from planaria import store
+    from planaria.data import simulate
+    from planaria.store.cards import Card
+
+    simulator = simulate.load(name)
+    rule, layout = simulator.as_rule()
+    start = layout.picture(simulator.start(1, options.size, options.seed)).clamp(0, 1)
+    size = (start.shape[2], start.shape[3])
+    told = {"name": simulator.name, "grid": list(size), "frame": {"steps": 1, "solver": "euler"}}
+    return store.Saved(rule, layout, Card.parse(told), start, size, simulator.name)
 
 
 def _modules() -> Iterator[ModuleType]:

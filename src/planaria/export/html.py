@@ -9,13 +9,12 @@ from typing import Any
 
 from torch import Tensor
 
-from planaria import store
 from planaria.config import to_dict
 from planaria.core.bounds import limits
 from planaria.core.rule import spread
 from planaria.export import Options
-from planaria.living import frame_steps, loop_steps, solver_of, stopped
-from planaria.store import write_bytes
+from planaria.living import stopped
+from planaria.store import Saved, write_bytes
 from planaria.web.bundle import bundle, text
 
 SUFFIXES = (".html",)
@@ -32,13 +31,13 @@ if (globalThis.DecompressionStream) {
 """
 
 
-def write(model: Path, output: Path, options: Options) -> Path:
+def write(model: Saved, output: Path, options: Options) -> Path:
     """Write `model` as a page."""
     write_bytes(output, page(model, options).encode())
     return output
 
 
-def page(model: str | Path, options: Options | None = None) -> str:
+def page(model: Saved, options: Options | None = None) -> str:
     """The whole page of a model, about 100 KB: HTML that asks for nothing from anywhere.
 
     Of `options` it takes name, title, size and seed.
@@ -67,47 +66,41 @@ def page(model: str | Path, options: Options | None = None) -> str:
     return whole
 
 
-def payload(model: str | Path) -> dict[str, Any]:
-    """What the player takes: settings, kernels and weights of a model file, as JSON values; floats as base64."""
-    path = store.model_path(model)
-    rule, layout = store.load(path)
-    card = store.card(path)
-    config = card["config"] if isinstance(card.get("config"), dict) else {}
+def payload(model: Saved) -> dict[str, Any]:
+    """What the player takes: settings, kernels and weights of a model, as JSON values; floats as base64."""
+    rule, layout, card = model.rule, model.layout, model.card
     return {
         "format": 1,
-        "name": str(card.get("name") or (path.parent.name if path.name == "model.safetensors" else path.stem)),
+        "name": model.name,
         "rule": to_dict(rule.config),
         "layout": to_dict(layout),
-        "grid": list(store.trained_size(path)),
+        "grid": list(model.size),
         "kernels": rule.kernels.flatten(1).tolist(),
         "reaches": list(rule.reaches),
         "blurs": [[channel, len(kernel), kernel.flatten().tolist()] for channel, kernel in spread(rule.config.blurs)],
         "weights": [_base64(w) for w in rule.weights],
         "biases": [_base64(b) for b in rule.biases],
         "bounds": list(limits(layout)),
-        "stopped": stopped(card, path),
-        "trained": card.get("trained") if isinstance(card.get("trained"), int) else 0,
-        "task": str(card.get("task", "")),
-        "picture": str(config.get("picture", "")),
-        "frame": frame_steps(card),
-        "length": loop_steps(card),
-        "solver": solver_of(card),
-        **_start(path, most=1 if layout.photo else None),
+        "stopped": stopped(card, model.path),
+        "trained": card.trained or 0,
+        "task": card.task,
+        "picture": card.config.picture,
+        "frame": card.frame_steps,
+        "length": card.loop_steps,
+        "solver": card.solver,
+        **({} if model.start is None else {"start": _start(model.start, most=1 if layout.photo else None)}),
     }
 
 
-def _start(path: Path, most: int | None = None) -> dict[str, Any]:
+def _start(frames: Tensor, most: int | None = None) -> dict[str, Any]:
     """The frames that a model begins with, as bytes: the last ones where all are more than a page should carry.
 
     At most the last `most`: a photo that is repainted is one.
     """
-    frames = store.start(path)
-    if frames is None:
-        return {}
-    kept = frames[-(most or max(1, MOST_START // frames[0].numel())) :]
+    kept = frames[-(most or max(1, MOST_START // frames[0].numel())) :].detach().cpu().clamp(0, 1)
     n, visible, h, w = kept.shape
     data = base64.b64encode(kept.mul(255).round().byte().numpy().tobytes()).decode()
-    return {"start": {"frames": n, "size": [h, w], "visible": visible, "data": data}}
+    return {"frames": n, "size": [h, w], "visible": visible, "data": data}
 
 
 def style() -> str:

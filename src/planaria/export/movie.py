@@ -25,7 +25,7 @@ from planaria.export import Options
 from planaria.files import unwritable
 from planaria.health import Health
 from planaria.living import Living, find
-from planaria.store import write_bytes
+from planaria.store import Saved, write_bytes
 from planaria.types import State
 from planaria.usual import healing, infection
 from planaria.world import World
@@ -282,9 +282,9 @@ def take(living: Living, options: Options) -> Take:
     """What is to be filmed of `living`, which was found with the same options. Raises `UserError`."""
     every = options.every
     if every is None:
-        every = living.frame if taught(living) or not isinstance(living.rule, Rule | Solver) else 2
+        every = living.frame if living.learned_film or not isinstance(living.rule, Rule | Solver) else 2
     _one(options.steps, options.frames)
-    frames = FRAMES if taught(living) and options.steps is None and options.frames is None else options.frames
+    frames = FRAMES if living.learned_film and options.steps is None and options.frames is None else options.frames
     steps = STEPS if options.steps is None else options.steps
     last = steps if frames is None else (frames - 1) * every
     erase, infect = options.erase, options.infect
@@ -296,15 +296,10 @@ def take(living: Living, options: Options) -> Take:
     size = living.size if living.start is None else (living.start.shape[2], living.start.shape[3])
     deeds = _deeds(living.layout, size, erase, infect)
     stops = _stops(steps, frames, every, options.fps_factor, deeds)
-    fps = (VIDEO_FPS if taught(living) else FPS) * options.fps_factor if options.fps is None else options.fps
+    fps = (VIDEO_FPS if living.learned_film else FPS) * options.fps_factor if options.fps is None else options.fps
     _check(fps, options.background)
     world, health = living.world(seed=options.seed), Health.of(living)
     return Take(world, stops, options.fps_factor, deeds, fps, options.background, health)
-
-
-def taught(living: Living) -> bool:
-    """Whether it was taught a film, so that its life is counted in frames."""
-    return living.frame > 1 or "frame" in living.card
 
 
 def _one(steps: int | None, frames: int | None) -> None:
@@ -355,20 +350,21 @@ def _check(fps: int, background: float) -> None:
         raise UserError("a film needs fps >= 1 and a background of 0 (black) to 1 (white)")
 
 
-def shoot(model: str | Path, options: Options) -> Film:
-    """Film what `planaria.living.find` finds: a model file, a run folder, a model of the gallery, `sim:NAME`."""
+def shoot(model: str | Path | Saved, options: Options) -> Film:
+    """Film what `planaria.living.find` finds: a model, its file or run folder, a model of the gallery, `sim:NAME`."""
     return _found(model, options).film()
 
 
-def write(model: Path, output: Path, options: Options) -> Path:
-    """Film a model into a `.gif`, `.webp`, `.mp4` or a `.png` strip."""
+def write(model: Saved | str, output: Path, options: Options) -> Path:
+    """Film a model, or a simulator by its name, into a `.gif`, `.webp`, `.mp4` or a `.png` strip."""
     check_suffix(output)
+    found = _found(model, options)
     if output.suffix.lower() == ".mp4":
-        return _found(model, options).save(output, scale=options.scale)
-    return shoot(model, options).save(output, scale=options.scale)
+        return found.save(output, scale=options.scale)
+    return found.film().save(output, scale=options.scale)
 
 
-def _found(model: str | Path, options: Options) -> Take:
+def _found(model: str | Path | Saved, options: Options) -> Take:
     living = find(
         model, size=options.size, start=options.start, seed=options.seed, solver=options.solver, engine=options.engine
     )

@@ -13,11 +13,11 @@ import torch
 from torch import nn
 
 from planaria import store
-from planaria.config import to_dict
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule
 from planaria.errors import missing_extra
 from planaria.export import Options
+from planaria.store import Saved
 from planaria.types import Cond, Mask, State
 
 SUFFIXES = (".onnx",)
@@ -33,11 +33,10 @@ fire[sample, 0, row, column] = fold(fold(fold(fold(fold(0, seed), t), sample), r
 where t is the step's number from 0 and fire_rate that of the rule: the very cells of planaria with that seed."""
 
 
-def write(model: Path, output: Path, options: Options) -> Path:
+def write(model: Saved, output: Path, options: Options) -> Path:
     """Write a model as an ONNX graph of one step, replacing the file at once."""
-    rule, layout = store.load(model)
-    told = store.card(model) | ({"name": options.name} if options.name else {})
-    store.write_bytes(output, graph(rule, layout, told))
+    card = model.card.changed(name=options.name) if options.name else model.card
+    store.write_bytes(output, graph(model.rule, model.layout, card))
     return output
 
 
@@ -68,7 +67,7 @@ def graph(rule: Rule, layout: Layout, card: Mapping[str, Any] | None = None) -> 
     for part in (proto.graph, *proto.graph.node, *proto.graph.value_info, *proto.graph.input, *proto.graph.output):
         del part.metadata_props[:]  # where in whose files each line was traced
     proto.doc_string = ABOUT
-    header = {"format": store.FORMAT, "rule": to_dict(config), "layout": to_dict(layout), "card": dict(card or {})}
+    header = store.header_of(rule, layout, card)
     for key, value in {store.KEY: json.dumps(header, sort_keys=True, allow_nan=False), "fire": FIRE}.items():
         proto.metadata_props.add(key=key, value=value)
     onnx.checker.check_model(proto, full_check=True)

@@ -38,7 +38,7 @@ def check(living: Living, typed: str) -> None:
         is_for = "is a simulator"
     elif living.layout.alpha is not None or rule.config.life != "none":
         is_for = "grows from a seed"
-    elif not living.layout.photo and "frame" in living.card:
+    elif not living.layout.photo and living.card.frame is not None:
         is_for = "goes on with a film"
     else:
         return

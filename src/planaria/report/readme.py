@@ -2,15 +2,15 @@
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from planaria.commands import command
 from planaria.config import write_yaml
 from planaria.core.rule import RuleConfig, shapes
 from planaria.living import stopped
-from planaria.recipes import source_of
+from planaria.store.cards import Card
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,14 @@ class Words:
     """Lines after the figures."""
 
 
-def card_text(card: dict[str, Any], rule: RuleConfig) -> str:
+def card_text(card: Card, rule: RuleConfig) -> str:
     """The run's `README.md`."""
-    name, config, words = card["name"], card["config"], _words(card)
+    name, config, words = card.name, card.config, _words(card)
     lines = [
         f"# {' '.join(name.split())}",
         "",
-        f"A neural cellular automaton that {words.deed}, trained with planaria for {card['trained']} iterations"
-        + (f" in the regime `{config['regime']}`." if "regime" in config else ".")
+        f"A neural cellular automaton that {words.deed}, trained with planaria for {card.trained} iterations"
+        + (f" in the regime `{config.regime}`." if config.regime else ".")
         + (f" Its training {at}." if (at := stopped(card)) else ""),
         "",
         f"![{words.picture.removesuffix('.png')}]({words.picture})",
@@ -51,7 +51,7 @@ def card_text(card: dict[str, Any], rule: RuleConfig) -> str:
         *_reused(card),
         "## Figures",
         "",
-        *figure_table(card["figures"]),
+        *figure_table(card.figures),
         *words.more,
         "",
         "## Use it",
@@ -75,18 +75,18 @@ def card_text(card: dict[str, Any], rule: RuleConfig) -> str:
         "## Settings",
         "",
         "```yaml",
-        write_yaml({"task": card["task"], **config}).rstrip(),
+        write_yaml({"task": card.task, **config.json}).rstrip(),
         "```",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _words(card: dict[str, Any]) -> Words:
+def _words(card: Card) -> Words:
     """What is told of this kind of model."""
-    name, config, run = card["name"], card["config"], f"runs/{card['name']}"
-    source, load = source_of(config), f"pl.load({json.dumps(run, ensure_ascii=False)})"
+    name, config, run = card.name, card.config, f"runs/{card.name}"
+    source, load = config.source, f"pl.load({json.dumps(run, ensure_ascii=False)})"
     film = Path(f"{name}.gif")
-    if "frame" in card:
+    if card.frame is not None:
         return Words(
             f"goes on with {source}",
             (command("run", run, "-o", film, "--frames", 200), command("eval", run)),
@@ -95,14 +95,14 @@ def _words(card: dict[str, Any]) -> Words:
             "draw into it",
             more=("", "More in [scores.md](scores.md).", "", "![scores](scores.png)", "", "![roll-out](rollout.png)"),
         )
-    if card["task"] == "infect":
-        still = config["spread"] == "still"
-        place, where = (f"{100 * config['share']:g}%",) * 2 if still else ("20,20", "middle")
+    if card.task == "infect":
+        still = config.spread == "still"
+        place, where = (f"{100 * (config.share or 0):g}%",) * 2 if still else ("20,20", "middle")
         return Words(
-            f"grows {card['host']}, and infected becomes {source}",
+            f"grows {card.host}, and infected becomes {source}",
             (
                 command("run", run, "-o", film, "--at", f"{place}@100"),
-                command("run", config["host"], "--infect", run, "--at", f"{where}@100", "-o", "battle.gif"),
+                command("run", config.host, "--infect", run, "--at", f"{where}@100", "-o", "battle.gif"),
             ),
             (
                 f"model = {load}",
@@ -111,7 +111,7 @@ def _words(card: dict[str, Any]) -> Words:
             "`target.png`",
             "drag over it to infect cells" if still else "click to infect it",
         )
-    if card["task"] == "texture":
+    if card.task == "texture":
         return Words(
             f"grows an endless texture like that of {source}",
             (command("apply", run, "-o", "texture.png", "--size", 1080), command("eval", run)),
@@ -123,8 +123,8 @@ def _words(card: dict[str, Any]) -> Words:
             "rub a hole into the texture",
             "tiles.png",
         )
-    if card["task"] in ("style", "text"):
-        wished = " and ".join(f"“{prompt}”" for prompt in config.get("prompts", ()))
+    if card.task in ("style", "text"):
+        wished = " and ".join(f"“{prompt}”" for prompt in config.prompts)
         return Words(
             f"repaints photos in the style of {source}" if source else f"repaints photos as {wished}",
             (
@@ -139,26 +139,25 @@ def _words(card: dict[str, Any]) -> Words:
             "sheet.png",
         )
     return Words(
-        f"grows {source}" if source else f"was trained for {card['task']}",
+        f"grows {source}" if source else f"was trained for {card.task}",
         (command("run", run, "-o", film, "--steps", 300, "--erase", "left@150"),),
         (
             f"rule, layout = {load}",
-            f"x = pl.run(rule, layout.seed(1, {tuple(card['grid'])}), steps=200, seed=7)",
+            f"x = pl.run(rule, layout.seed(1, {card.grid}), steps=200, seed=7)",
         ),
         "`target.png`",
         "wound it",
     )
 
 
-def _reused(card: dict[str, Any]) -> list[str]:
+def _reused(card: Card) -> list[str]:
     """What was taken over from another model, if one was."""
-    if not card.get("reused"):
+    if not card.reused:
         return []
-    begun = card["config"]["train"]["init"]
-    return [f"Began from `{begun}`:", "", *(f"- {line}" for line in card["reused"]), ""]
+    return [f"Began from `{card.config.train.init}`:", "", *(f"- {line}" for line in card.reused), ""]
 
 
-def figure_table(figures: dict[str, float]) -> list[str]:
+def figure_table(figures: Mapping[str, float]) -> list[str]:
     """Figures as a Markdown table; squared errors also as log10."""
     if not figures:
         return ["None were taken."]

@@ -15,7 +15,8 @@ from planaria.files import open_regular
 from planaria.living import find
 from planaria.report import repainting, scores
 from planaria.report.readme import card_text
-from planaria.store import metrics, write_bytes
+from planaria.store import Saved, metrics, read, write_bytes
+from planaria.store.cards import Card
 from planaria.tasks import restyle, video
 from planaria.tasks.base import Task
 from planaria.usual import actions
@@ -24,18 +25,19 @@ MOST_POINTS = 20_000
 """Iterations that a plot of the loss shows at most."""
 
 
-def write(folder: Path, rule: Rule, task: Task, card: dict[str, Any]) -> None:
+def write(folder: Path, rule: Rule, task: Task, card: Card) -> None:
     """Write `loss.png`, `film.webp`, `strip.png`, `target.png`, the page `organism.html` and `README.md` into a run
     folder that holds the model; of a video model `scores.*` and `rollout.*` too, of a texture, style or text model
     what `repainting.write` writes."""
     loss_plot(folder)
+    model = read(folder)
     target = task.tensors.get("target")
     if isinstance(task, restyle.Task):
         repainting.write(folder, rule, task)
     else:
         if isinstance(task, video.Task):
-            shown = movie.shoot(folder, Options(seed=1))
-            _measure(folder, task, card)
+            shown = movie.shoot(model, Options(seed=1))
+            _measure(folder, model, task)
         else:
             deeds = actions(task.layout, card)
             shown = movie.film(rule, task.layout, steps=300, size=task.size, every=3, seed=1, **deeds)
@@ -43,18 +45,18 @@ def write(folder: Path, rule: Rule, task: Task, card: dict[str, Any]) -> None:
         shown.save(folder / "strip.png")
     if target is not None:
         write_bytes(folder / "target.png", _png(target))
-    write_bytes(folder / "organism.html", html.page(folder).encode())
+    write_bytes(folder / "organism.html", html.page(model).encode())
     write_bytes(folder / "README.md", card_text(card, rule.config).encode())
 
 
-def _measure(folder: Path, task: video.Task, card: dict[str, Any]) -> None:
+def _measure(folder: Path, model: Saved, task: video.Task) -> None:
     """What the saved model can do on its own film, as `planaria eval` measures it."""
-    living = find(folder)
+    living = find(model)
     frames, start = evaluate.held_out(task.clips, task.config.context)
     found = evaluate.evaluate(
         living.rule, living.layout, frames, context=task.config.context, steps=living.frame, start=start
     )
-    scores.write(folder, card["name"], found, frames, task.clips.fps)
+    scores.write(folder, model.name, found, frames, task.clips.fps)
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

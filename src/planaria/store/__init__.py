@@ -4,7 +4,8 @@ import contextlib
 import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
@@ -20,21 +21,21 @@ from planaria.core.layout import Layout
 from planaria.core.rule import Rule, RuleConfig, shapes
 from planaria.errors import UserError
 from planaria.files import open_regular, spare, sweep
-from planaria.store import lock
-from planaria.store.cards import typed
+from planaria.store import live, lock
+from planaria.store.cards import USUAL_GRID, Card
 from planaria.store.others import mistaken
 
 FORMAT = 1
 """Version of the header; newer ones are refused."""
 
 KEY = "planaria"
+MODEL = "model.safetensors"
+"""Name of the model file in a run folder."""
 START = "start"
 """Name of the frames in a model file that a life of it begins with."""
 LONGEST_START, MOST_START = 4096, 1_000_000_000
 """Frames of a start, or cells on its side; and numbers that the states of all its frames hold."""
 HEADER_LIMIT = 10_000_000
-USUAL_GRID = (72, 72)
-"""Rows and columns of a grid, where a card doesn't say."""
 DTYPES = ("F64", "F32", "F16", "BF16")
 
 _swept: set[Path] = set()
@@ -42,54 +43,62 @@ _swept: set[Path] = set()
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, eq=False)
+class Saved:
+    """A model as a file holds it."""
+
+    rule: Rule
+    layout: Layout
+    card: Card = field(default_factory=Card)
+    start: Tensor | None = None
+    """Frames `(n, visible, h, w)` in 0..1 that a life of it begins with; None where that is a seed cell."""
+    size: tuple[int, int] = USUAL_GRID
+    """Rows and columns that it was trained on."""
+    name: str = "model"
+    path: Path | None = None
+    """Its file; None where it has none."""
+
+
 def save(
-    path: str | Path, rule: Rule, layout: Layout, card: dict[str, Any] | None = None, start: Tensor | None = None
+    path: str | Path, rule: Rule, layout: Layout, card: Mapping[str, Any] | None = None, start: Tensor | None = None
 ) -> None:
     """Write one model file, atomically. `card` is what people should know of it: JSON values only.
 
-    `start` `(n, visible, h, w)` in 0..1 are frames that a life of it begins with, for `start` to read: in 8 bits, and
+    `start` `(n, visible, h, w)` in 0..1 are frames that a life of it begins with, for `read` to read: in 8 bits, and
     only the last ones where they are more than it would read.
     """
-    header = {
-        "format": FORMAT,
-        "rule": to_dict(rule.config),
-        "layout": to_dict(layout),
-        "card": card or {},
-    }
     tensors = {name: p.detach().cpu().contiguous() for name, p in rule.named_parameters()}
     if start is not None:
         room = max(1, MOST_START // (start[0].numel() * layout.channels))
         kept = start[-min(room, LONGEST_START) :].detach().cpu()
         tensors[START] = kept.clamp(0, 1).mul(255).round().byte().contiguous()
-    write_tensors(path, tensors, header)
+    write_tensors(path, tensors, header_of(rule, layout, card))
 
 
-def load(path: str | Path, *, device: torch.device | None = None) -> tuple[Rule, Layout]:
-    """Read a model file: the rule, in evaluation mode without gradients asked for, and its layout.
+def header_of(rule: Rule, layout: Layout, card: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The JSON that a model file carries in its header."""
+    return {"format": FORMAT, "rule": to_dict(rule.config), "layout": to_dict(layout), "card": dict(card or {})}
+
+
+def read(path: str | Path, *, device: torch.device | None = None) -> Saved:
+    """Read a model file: its rule in evaluation mode without gradients asked for, and all else that it holds.
 
     A run folder stands for its `model.safetensors`. Nothing in the file is executed, and its shapes are checked
     before memory is taken. Raises `UserError` for anything but a whole planaria model.
     """
     path = model_path(path)
-    header = read_header(path)
-    config, layout = _settings(RuleConfig, path, header, "rule"), _settings(Layout, path, header, "layout")
-    if layout.channels != config.channels:
-        raise UserError(f"{path}: damaged: the layout has {layout.channels} channels, the rule {config.channels}")
-    with _opened(path) as f:
-        slices = {name: f.get_slice(name) for name in f.keys()}  # noqa: SIM118
-        slices.pop(START, None)
-        found = {name: tuple(s.get_shape()) for name, s in slices.items()}
-        wanted = shapes(config)
-        if found != wanted:
-            odd = sorted(set(found.items()) ^ set(wanted.items()))
-            raise UserError(f"{path}: damaged: weights don't fit the settings in its header, first at {odd[0][0]}")
-        if odd := [name for name, s in slices.items() if s.get_dtype() not in DTYPES]:
-            raise UserError(f"{path}: damaged: {odd[0]} holds no real numbers in floating point")
-        rule = Rule(config)
-        rule.load_state_dict({name: f.get_tensor(name) for name in wanted})
-    if not all(bool(p.isfinite().all()) for p in rule.parameters()):
-        raise UserError(f"{path}: damaged: some weights are not numbers")
-    return rule.requires_grad_(False).eval().to(device), layout
+    with _opened(path) as file:
+        header = _header(path, file)
+        rule, layout = _rule(path, header, file, device)
+        told, begun = _card(path, header), _start(path, layout, file)
+    return Saved(rule, layout, told, begun, told.grid, told.name or name_of(path), path)
+
+
+def load(path: str | Path, *, device: torch.device | None = None) -> tuple[Rule, Layout]:
+    """The rule and the layout of a model file, as `read` gives them."""
+    path = model_path(path)
+    with _opened(path) as file:
+        return _rule(path, _header(path, file), file, device)
 
 
 def start(path: str | Path) -> Tensor | None:
@@ -98,35 +107,24 @@ def start(path: str | Path) -> Tensor | None:
     The first ones charge its hidden channels, it stands at the last one. Raises `UserError` for what are no frames.
     """
     path = model_path(path)
-    header = read_header(path)
-    layout = _settings(Layout, path, header, "layout")
-    with _opened(path) as f:
-        if START not in f.keys():  # noqa: SIM118
-            return None
-        there = f.get_slice(START)
-        shape = there.get_shape()
-        if there.get_dtype() != "U8" or len(shape) != 4 or min(shape) < 1 or shape[1] != layout.visible:
-            raise UserError(f"{path}: damaged: its start holds no frames of {layout.visible} channels")
-        if max(shape) > LONGEST_START or math.prod(shape) * layout.channels > MOST_START:
-            raise UserError(f"{path}: its start of {shape[0]} frames, {shape[3]}x{shape[2]} cells, is too large")
-        return f.get_tensor(START).float().div(255)
+    with _opened(path) as file:
+        return _start(path, _settings(Layout, path, _header(path, file), "layout"), file)
 
 
-def card(path: str | Path) -> dict[str, Any]:
+def card(path: str | Path) -> Card:
     """What people should know of a model: its task, full settings and figures, each of the kind it should be."""
     path = model_path(path)
-    told = _part(read_header(path), "card", str(path))
-    try:
-        json.dumps(told, ensure_ascii=False, allow_nan=False).encode()
-    except ValueError:
-        raise UserError(f"{path}: damaged: its card holds numbers without end, or text that can't be shown") from None
-    return typed(told)
+    return _card(path, read_header(path))
 
 
 def trained_size(path: str | Path) -> tuple[int, int]:
     """Rows and columns of the grid that a model was trained on; 72x72 where its card doesn't say."""
-    rows, columns = card(path).get("grid", USUAL_GRID)
-    return rows, columns
+    return card(path).grid
+
+
+def name_of(path: Path) -> str:
+    """What a model is called whose card doesn't say: as its run folder, or its file."""
+    return path.resolve().parent.name if path.name in (MODEL, live.WEIGHTS) else path.stem
 
 
 def gallery() -> dict[str, Path]:
@@ -140,7 +138,7 @@ def model_path(path: str | Path) -> Path:
     named, path = str(path), Path(path)
     try:
         if path.is_dir():
-            path = path / "model.safetensors"
+            path = path / MODEL
         there = path.is_file()
     except OSError as e:
         raise UserError(f"can't read {path}: {e.strerror or e}") from e
@@ -149,7 +147,7 @@ def model_path(path: str | Path) -> Path:
     shipped = gallery()
     if named in shipped:
         return shipped[named]
-    run = Path("runs") / named / "model.safetensors"
+    run = Path("runs") / named / MODEL
     if path.name == named and run.is_file():
         return run
     near = get_close_matches(named, shipped, 1)
@@ -159,8 +157,12 @@ def model_path(path: str | Path) -> Path:
 
 def read_header(path: Path) -> dict[str, Any]:
     """The JSON that a model or checkpoint carries in its header."""
-    with _opened(path) as f:
-        text = (f.metadata() or {}).get(KEY)
+    with _opened(path) as file:
+        return _header(path, file)
+
+
+def _header(path: Path, file: Any) -> dict[str, Any]:
+    text = (file.metadata() or {}).get(KEY)
     if text is None:
         raise UserError(f"{path}: holds weights but no planaria settings, so it isn't a planaria model")
     try:
@@ -238,6 +240,47 @@ def _opened(path: Path) -> Iterator[Any]:
         raise UserError(f"can't read {path}: {e.strerror or e}") from e
     except safetensors.SafetensorError as e:
         raise mistaken(path, f"{path}: truncated or damaged ({str(e).splitlines()[0]})") from None
+
+
+def _rule(path: Path, header: dict[str, Any], file: Any, device: torch.device | None) -> tuple[Rule, Layout]:
+    config, layout = _settings(RuleConfig, path, header, "rule"), _settings(Layout, path, header, "layout")
+    if layout.channels != config.channels:
+        raise UserError(f"{path}: damaged: the layout has {layout.channels} channels, the rule {config.channels}")
+    slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+    slices.pop(START, None)
+    found = {name: tuple(s.get_shape()) for name, s in slices.items()}
+    wanted = shapes(config)
+    if found != wanted:
+        odd = sorted(set(found.items()) ^ set(wanted.items()))
+        raise UserError(f"{path}: damaged: weights don't fit the settings in its header, first at {odd[0][0]}")
+    if odd := [name for name, s in slices.items() if s.get_dtype() not in DTYPES]:
+        raise UserError(f"{path}: damaged: {odd[0]} holds no real numbers in floating point")
+    rule = Rule(config)
+    rule.load_state_dict({name: file.get_tensor(name) for name in wanted})
+    if not all(bool(p.isfinite().all()) for p in rule.parameters()):
+        raise UserError(f"{path}: damaged: some weights are not numbers")
+    return rule.requires_grad_(False).eval().to(device), layout
+
+
+def _start(path: Path, layout: Layout, file: Any) -> Tensor | None:
+    if START not in file.keys():  # noqa: SIM118
+        return None
+    there = file.get_slice(START)
+    shape = there.get_shape()
+    if there.get_dtype() != "U8" or len(shape) != 4 or min(shape) < 1 or shape[1] != layout.visible:
+        raise UserError(f"{path}: damaged: its start holds no frames of {layout.visible} channels")
+    if max(shape) > LONGEST_START or math.prod(shape) * layout.channels > MOST_START:
+        raise UserError(f"{path}: its start of {shape[0]} frames, {shape[3]}x{shape[2]} cells, is too large")
+    return file.get_tensor(START).float().div(255)
+
+
+def _card(path: Path, header: dict[str, Any]) -> Card:
+    told = _part(header, "card", str(path))
+    try:
+        json.dumps(told, ensure_ascii=False, allow_nan=False).encode()
+    except ValueError:
+        raise UserError(f"{path}: damaged: its card holds numbers without end, or text that can't be shown") from None
+    return Card.parse(told)
 
 
 def _settings(cls: type[T], path: Path, header: dict[str, Any], part: str) -> T:

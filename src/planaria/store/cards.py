@@ -1,12 +1,235 @@
-"""Cards: what a model file says of itself, each field that is looked up of the kind that it should be."""
+"""Cards: what a model file says of itself, parsed once into fields of the kinds that they should be."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 MOST = 10**9
 """Iterations of a training, and cell steps of a loop."""
 LARGEST = 16_384
 """Cells on a side of a grid."""
+USUAL_GRID = (72, 72)
+"""Rows and columns of a grid, where a card doesn't say."""
+USUAL_LOOP = 200
+"""Cell steps of a loop, where a card doesn't say."""
+LONGEST_FRAME, LONGEST_LOOP = 10_000, 1_000_000
+"""Cell steps of a frame and of a loop that are believed."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Training:
+    """Settings of a training, as far as others read them."""
+
+    steps: int | None = None
+    """Iterations in all."""
+    rollout: int | None = None
+    """Cell steps of the longest roll-out."""
+    init: str = ""
+    """The model that it began from."""
+
+    @classmethod
+    def parse(cls, settings: Mapping[str, Any]) -> "Training":
+        """Those among settings of any kind."""
+        rollout = settings.get("rollout")
+        last = rollout[-1] if isinstance(rollout, list | tuple) and rollout else None
+        return cls(_whole(settings, "steps"), last if type(last) is int else None, _or(settings, "init", ""))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of a model's task, as far as others read them: what isn't told is as where it doesn't matter."""
+
+    json: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """All of them, as a file has them."""
+    picture: str = ""
+    regime: str = ""
+    """What a growing pattern was trained to do."""
+    prompts: tuple[str, ...] = ()
+    style: str = ""
+    scale: int = 192
+    """Cells on the longer side of the style image."""
+    backbone: str = "filters"
+    backbone_path: str = ""
+    clip: str = ""
+    host: str = ""
+    """The model that was to be infected."""
+    spread: str = ""
+    """How the infection was to spread."""
+    share: float | None = None
+    """Share of the cells that an infection takes which stays where it is."""
+    frames: str = ""
+    """The film that was learned."""
+    size: int | None = None
+    """Cells on the longest side of the picture, or of a frame."""
+    crop: str = "none"
+    every: int = 1
+    """Each n-th frame is kept."""
+    context: int = 1
+    """Frames shown before the cells run freely."""
+    clips: int = 1
+    count: int = 0
+    """Frames at most; 0 for all."""
+    held_out: float = 0.0
+    """Share of the frames that were not learned."""
+    train: Training = Training()
+
+    @classmethod
+    def parse(cls, settings: Mapping[str, Any]) -> "Settings":
+        """Those among settings of any kind."""
+        prompts, train, share = (settings.get(name) for name in ("prompts", "train", "share"))
+        return cls(
+            json=settings,
+            picture=_or(settings, "picture", cls.picture),
+            regime=_or(settings, "regime", cls.regime),
+            prompts=tuple(map(str, prompts)) if isinstance(prompts, list | tuple) else (),
+            style=_or(settings, "style", cls.style),
+            scale=_or(settings, "scale", cls.scale),
+            backbone=_or(settings, "backbone", cls.backbone),
+            backbone_path=_or(settings, "backbone_path", cls.backbone_path),
+            clip=_or(settings, "clip", cls.clip),
+            host=_or(settings, "host", cls.host),
+            spread=_or(settings, "spread", cls.spread),
+            share=share if _is_number(share) else None,
+            frames=_or(settings, "frames", cls.frames),
+            size=_whole(settings, "size"),
+            crop=_or(settings, "crop", cls.crop),
+            every=_or(settings, "every", cls.every),
+            context=_or(settings, "context", cls.context),
+            clips=_or(settings, "clips", cls.clips),
+            count=_or(settings, "count", cls.count),
+            held_out=_or(settings, "held_out", cls.held_out),
+            train=Training.parse(train) if isinstance(train, Mapping) else Training(),
+        )
+
+    @property
+    def source(self) -> str:
+        """What was learned: the picture, the film or the style image; empty where none."""
+        return self.picture or self.frames or self.style
+
+
+@dataclass(frozen=True)
+class Frame:
+    """How a model that learned a film goes from frame to frame."""
+
+    steps: int = 1
+    """Cell steps."""
+    solver: str = "euler"
+    """What takes them, as `planaria.core.solve` names it."""
+
+    @classmethod
+    def parse(cls, told: Mapping[str, Any]) -> "Frame":
+        """One among values of any kind."""
+        steps = _or(told, "steps", 1)
+        return cls(steps if 1 <= steps <= LONGEST_FRAME else 1, _or(told, "solver", "euler"))
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Whose model it was before it was imported."""
+
+    format: str = "?"
+    """The format of its file, as `planaria list origins` names it."""
+    home: str = "?"
+    """Where such models are published."""
+    file: str = "?"
+    licence: str = "?"
+    read_as: str = "?"
+    """What was made of what the file doesn't say."""
+
+    @classmethod
+    def parse(cls, told: Mapping[str, Any]) -> "Origin":
+        """One among values of any kind."""
+        names = {"format": "from", "home": "home", "file": "file", "licence": "licence", "read_as": "read as"}
+        return cls(**{name: str(told[key]) for name, key in names.items() if key in told})
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Card(Mapping[str, Any]):
+    """What a model file says of itself. As a mapping it is the JSON that is saved again, what isn't known here too."""
+
+    json: Mapping[str, Any] = field(default_factory=dict)
+    """All that it says; fields of another kind than they should be are left out."""
+    name: str = ""
+    task: str = ""
+    """What it was trained for, by `planaria list tasks`."""
+    trained: int | None = None
+    """Iterations done."""
+    grid: tuple[int, int] = USUAL_GRID
+    """Rows and columns that it was trained on."""
+    config: Settings = Settings()
+    figures: Mapping[str, float] = field(default_factory=dict)
+    """What was measured after the training."""
+    reused: tuple[str, ...] = ()
+    """What was taken over from another model, a line each."""
+    frame: Frame | None = None
+    """Where it learned a film, how it goes from frame to frame."""
+    length: int | None = None
+    """Cell steps of all that it learned."""
+    share: float | None = None
+    """Share of the cells that an infection takes which stays where it is."""
+    host: str = ""
+    """The model that it infects."""
+    origin: Origin | None = None
+    """Whose it was, where it was imported."""
+
+    @classmethod
+    def parse(cls, told: Mapping[str, Any] | None) -> "Card":
+        """The card that says what `told` does; what is of another kind than it should be, as if it weren't told."""
+        if isinstance(told, Card):
+            return told
+        kept = typed(told or {})
+        config = Settings.parse(kept.get("config", {}))
+        return cls(
+            json=kept,
+            name=kept.get("name", ""),
+            task=kept.get("task", ""),
+            trained=kept.get("trained"),
+            grid=tuple(kept.get("grid", USUAL_GRID)),
+            config=config,
+            figures=kept.get("figures", {}),
+            reused=tuple(kept.get("reused", ())),
+            frame=Frame.parse(kept["frame"]) if "frame" in kept else None,
+            length=kept.get("length"),
+            share=kept.get("share", config.share),
+            host=_or(kept, "host", ""),
+            origin=Origin.parse(kept["origin"]) if "origin" in kept else None,
+        )
+
+    def changed(self, **fields: Any) -> "Card":
+        """It with other fields, given as JSON has them."""
+        return Card.parse({**self.json, **fields})
+
+    @property
+    def frame_steps(self) -> int:
+        """Cell steps from frame to frame; 1 where it has no frames."""
+        return self.frame.steps if self.frame is not None else 1
+
+    @property
+    def loop_steps(self) -> int:
+        """Cell steps of a loop: as many as the data has, else the longest training roll-out, else 200."""
+        for length in (self.length, self.config.train.rollout):
+            if length is not None and 1 <= length <= LONGEST_LOOP:
+                return length
+        return USUAL_LOOP
+
+    @property
+    def solver(self) -> str:
+        """What takes a step, as `planaria.core.solve` names it."""
+        return self.frame.solver if self.frame is not None else "euler"
+
+    def __getitem__(self, name: str) -> Any:
+        return self.json[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.json)
+
+    def __len__(self) -> int:
+        return len(self.json)
+
+    def __repr__(self) -> str:
+        return f"Card({dict(self.json)!r})"
 
 
 def _is_count(value: Any) -> bool:
@@ -18,11 +241,13 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_grid(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(type(n) is int and 1 <= n <= LARGEST for n in value)
+    return (
+        isinstance(value, list | tuple) and len(value) == 2 and all(type(n) is int and 1 <= n <= LARGEST for n in value)
+    )
 
 
 def _is_lines(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(line, str) for line in value)
+    return isinstance(value, list | tuple) and all(isinstance(line, str) for line in value)
 
 
 def _is_text(value: Any) -> bool:
@@ -30,7 +255,7 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_named(value: Any) -> bool:
-    return isinstance(value, dict)
+    return isinstance(value, Mapping)
 
 
 FIELDS: dict[str, Callable[[Any], bool]] = {
@@ -41,9 +266,21 @@ FIELDS: dict[str, Callable[[Any], bool]] = {
 """Field -> whether a value is of its kind. Of `config`, what the task's settings are is in the task's file."""
 
 
-def typed(told: dict[str, Any]) -> dict[str, Any]:
+def typed(told: Mapping[str, Any]) -> dict[str, Any]:
     """A card without the fields that are of another kind than they should be, as if they weren't told."""
     kept = {name: value for name, value in told.items() if name not in FIELDS or FIELDS[name](value)}
     if "figures" in kept:
         kept["figures"] = {name: value for name, value in kept["figures"].items() if _is_number(value)}
     return kept
+
+
+def _or(told: Mapping[str, Any], name: str, usual: T) -> T:
+    """A value where it is of the very kind of the usual one; else that."""
+    value = told.get(name)
+    return value if type(value) is type(usual) else usual
+
+
+def _whole(told: Mapping[str, Any], name: str) -> int | None:
+    """A whole number; None for anything else."""
+    value = told.get(name)
+    return value if type(value) is int else None

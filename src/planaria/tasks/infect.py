@@ -254,13 +254,11 @@ class Task(grow.Task):
 
 def _kept(config: Config) -> Iterator[tuple[str, Tensor]]:
     """What a checkpoint keeps of the files that a config names: the picture, the host, what the virus begins as."""
-    path = store.model_path(config.host)
-    host, layout, _, _ = strains(*store.load(path))
+    theirs = store.read(config.host)
+    host, layout, _, _ = strains(theirs.rule, theirs.layout)
     if layout.alpha is None or layout.visible != 4:
         raise UserError(f"host {config.host}: an infection is taught on a body that grows: a model of task grow")
-    size = store.trained_size(path)
-    told: dict[str, Any] = {"name": path.parent.name if path.name == "model.safetensors" else path.stem}
-    told |= {"rule": to_dict(host.config), "layout": to_dict(layout)}
+    told: dict[str, Any] = {"name": theirs.name, "rule": to_dict(host.config), "layout": to_dict(layout)}
     virus = host
     if config.virus not in ("host", "fresh"):
         _, _, virus, _ = strains(*store.load(config.virus))
@@ -270,13 +268,13 @@ def _kept(config: Config) -> Iterator[tuple[str, Tensor]]:
         yield from ((f"virus.{name}", p.detach().clone()) for name, p in virus.named_parameters())
     yield from ((f"host.{name}", p.detach().clone()) for name, p in host.named_parameters())
     yield "host", torch.tensor(list(json.dumps(told).encode()), dtype=torch.uint8)
-    yield "target", _placed(config, size, store.card(path))
+    yield "target", _placed(config, theirs)
 
 
-def _placed(config: Config, size: tuple[int, int], card: dict[str, Any]) -> Tensor:
+def _placed(config: Config, host: store.Saved) -> Tensor:
     """The picture on the host's grid, in the middle, or so that the seed lies on it."""
-    theirs = card["config"].get("size") if isinstance(card.get("config"), dict) else None
-    cells = config.size or (theirs if isinstance(theirs, int) else 0) or max(1, min(size) * 4 // 7)
+    size = host.size
+    cells = config.size or host.card.config.size or max(1, min(size) * 4 // 7)
     shown = picture(config.picture, cells, background=config.background, trim=config.trim)
     _, h, w = shown.shape
     down, right = size[0] - h, size[1] - w

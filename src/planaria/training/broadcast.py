@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -22,6 +21,7 @@ from planaria.core.damage import Wound
 from planaria.core.layout import Layout
 from planaria.errors import UserError
 from planaria.store import live
+from planaria.store.cards import Card
 from planaria.training.dist import Ranks
 from planaria.training.loop import Report, Trainer
 
@@ -43,7 +43,7 @@ class Stage:
     `card` gives what the live model file says of itself.
     """
 
-    def __init__(self, folder: Path, steps: int, ranks: Ranks, card: Callable[[], dict[str, Any]]):
+    def __init__(self, folder: Path, steps: int, ranks: Ranks, card: Callable[[], Card]):
         self.folder, self.ranks, self.card = folder, ranks, card
         self.status = live.Status("stopped", 0, steps)
         self._wishes = live.Wishes()

@@ -24,6 +24,7 @@ from planaria.files import append_regular
 from planaria.recipes import Recipe, find, name_for, taken
 from planaria.report import run as run_report
 from planaria.store import live, lock, metrics
+from planaria.store.cards import Card
 from planaria.tasks.base import Task, TaskConfig
 from planaria.training.broadcast import PAUSE, STOP, Stage
 from planaria.training.dist import Ranks, ranks
@@ -198,7 +199,7 @@ class Session:
         self.close()
         return figures
 
-    def card(self, figures: dict[str, float]) -> dict[str, Any]:
+    def card(self, figures: dict[str, float]) -> Card:
         """What the model file says of itself."""
         return _card(self.folder, self.task_name, self.trainer, self.config, figures)
 
@@ -272,9 +273,9 @@ class Session:
 
 def _card(
     folder: Path, task_name: str, trainer: Trainer, config: TaskConfig, figures: dict[str, float] | None = None
-) -> dict[str, Any]:
+) -> Card:
     """What a model file says of itself."""
-    return {
+    told = {
         "name": folder.name,
         "task": task_name,
         "trained": trainer.step_count,
@@ -284,6 +285,7 @@ def _card(
         **({"reused": trainer.reused} if trainer.reused else {}),
         **trainer.task.card(),
     }
+    return Card.parse(told)
 
 
 @contextlib.contextmanager

@@ -5,7 +5,6 @@ import threading
 import time
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -14,6 +13,7 @@ from planaria import store
 from planaria.core.rule import Rule
 from planaria.errors import UserError, missing_extra
 from planaria.export import html
+from planaria.store import Saved
 from planaria.store import live as running
 from planaria.web import bundle as web
 
@@ -25,11 +25,12 @@ PATIENCE_SECONDS = 30.0
 
 
 @runtime_checkable
-class Saves(Protocol):
+class Holds(Protocol):
     """A model in memory: what `planaria.load` gives."""
 
-    def save(self, path: str | Path) -> Path:
-        """Write it as a model file."""
+    @property
+    def saved(self) -> Saved:
+        """All of it."""
         ...
 
 
@@ -39,7 +40,7 @@ def interactive() -> bool:
 
 
 def player(
-    model: str | Path | Saves,
+    model: str | Path | Holds,
     *,
     size: int | tuple[int, int] | None = None,
     seed: int = 0,
@@ -89,11 +90,8 @@ def script() -> str:
     return f'{load}\nconst {{ render }} = await load("{packed}");\nexport default {{ render }};\n'
 
 
-def _payload(model: str | Path | Saves) -> dict[str, Any]:
-    if isinstance(model, Saves):
-        with TemporaryDirectory() as folder:
-            return html.payload(model.save(Path(folder) / "model.safetensors"))
-    return html.payload(model)
+def _payload(model: str | Path | Holds) -> dict[str, Any]:
+    return html.payload(model.saved if isinstance(model, Holds) else store.read(model))
 
 
 def _first(folder: Path) -> Path:

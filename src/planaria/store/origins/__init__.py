@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
@@ -18,6 +17,7 @@ from planaria.commands import command
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule
 from planaria.errors import UserError, unknown
+from planaria.store.cards import Card
 from planaria.store.origins.families import FAMILIES, Family
 from planaria.store.origins.licences import code_licence, licence
 from planaria.store.origins.readers import described, read
@@ -35,7 +35,7 @@ class Imported:
 
     rule: Rule
     layout: Layout
-    card: dict[str, Any]
+    card: Card
     """What people should know of it: where it is from, its licence, how it was read."""
 
 
@@ -87,7 +87,7 @@ def load(path: str | Path, origin: str = "", *, kernel: str = "", net: str = "")
             "file": path.name.encode(errors="replace").decode(), "read as": read_as, "sha256": digest,
         },
     }  # fmt: skip
-    return Imported(rule.requires_grad_(False).eval(), layout, card)
+    return Imported(rule.requires_grad_(False).eval(), layout, Card.parse(card))
 
 
 def _told(path: Path, tensors: Mapping[str, Tensor], kind: str, fits: Sequence[str]) -> str:

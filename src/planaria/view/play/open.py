@@ -12,7 +12,7 @@ from planaria import store
 from planaria.core.rule import Rule
 from planaria.errors import UserError
 from planaria.health import Health
-from planaria.living import SIMULATED, Living, find, infected, loop_steps, stopped
+from planaria.living import SIMULATED, Living, find, infected, stopped
 from planaria.store import live
 from planaria.view.play.follow import Training, folder_of
 from planaria.view.play.player import Player
@@ -64,8 +64,8 @@ def open_play(
         kept = world.start
         training.layout = layout
         training.wake = lambda path: dataclasses.replace(wake(path, world.size), **{"start": kept} if saved else {})
-    counted = living.frame if living.frame > 1 or "frame" in living.card else None
-    length = loop_steps(living.card) if living.card else LOOP * living.frame
+    counted = living.frame if living.learned_film else None
+    length = living.card.loop_steps if living.card else LOOP * living.frame
     health = Health.of(living, again="I begins again")
     play = Player(world, _name(model), length=length, frame=counted, training=training, health=health, **settings)
     if training is None or not training.going:

@@ -205,9 +205,10 @@ class Studio:
         path = self.runs.model(request.path_params["kind"], request.path_params["name"], newest=True)
 
         def made() -> dict[str, Any]:
+            from planaria import store
             from planaria.export.html import payload
 
-            return payload(path)
+            return payload(store.read(path))
 
         return JSONResponse(await asyncio.to_thread(made))
 

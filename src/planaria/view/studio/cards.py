@@ -81,14 +81,13 @@ def of_model(path: Path) -> dict[str, Any]:
         card = store.card(path)
     except UserError as e:
         return {"trouble": str(e)}
-    config, figures = card.get("config"), card.get("figures")
-    pairs = list(figures.items())[:MOST_FIGURES] if isinstance(figures, dict) else []
+    figures = list(card.figures.items())[:MOST_FIGURES]
     return {
-        "task": str(card.get("task", ""))[:LONGEST_TEXT],
-        "picture": source_of(config)[:LONGEST_TEXT] if isinstance(config, dict) else "",
-        "step": _count(card.get("trained")),
-        "figures": {str(k)[:LONGEST_TEXT]: n for k, v in pairs if (n := metrics.finite(v)) is not None},
-        "grid": list(card.get("grid", store.USUAL_GRID)),
+        "task": card.task[:LONGEST_TEXT],
+        "picture": card.config.source[:LONGEST_TEXT],
+        "step": card.trained or 0,
+        "figures": {k[:LONGEST_TEXT]: n for k, v in figures if (n := metrics.finite(v)) is not None},
+        "grid": list(card.grid),
         "model": True,
     }
 

@@ -297,10 +297,10 @@ def weights(path: Path) -> tuple[int, bytes]:
         raise UserError(f"{path} is too large to show")
     tensors = store.read_tensors(path)
     tensors.pop(store.START, None)
-    step = store.card(path).get("trained")
+    step = store.card(path).trained or 0
     order = sorted(tensors, key=lambda name: (name.startswith("biases"), int(name.rpartition(".")[2])))
     flat = [tensors[name].float().reshape(-1).numpy() for name in order]
-    return step if type(step) is int and 0 <= step < 2**32 else 0, np.concatenate(flat).astype("<f4").tobytes()
+    return step, np.concatenate(flat).astype("<f4").tobytes()
 
 
 def _signature(path: Path) -> tuple[int, int, int] | None:

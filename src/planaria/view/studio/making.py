@@ -166,13 +166,13 @@ def film(model: str, output: str) -> dict[str, Any]:
     """A film, or a strip for `.png`, of how a model grows and heals, or goes on with the film or photo it was shown."""
     from planaria import usual
     from planaria.export import movie
-    from planaria.living import find, loop_steps
+    from planaria.living import find
 
     living = find(model)
     if living.start is None:
         told = {"size": living.size, "steps": 260, "every": 4, "fps": 24, "erase": usual.healing(living.card)}
     else:
-        steps = min(loop_steps(living.card), MOST_FRAMES * living.frame)
+        steps = min(living.card.loop_steps, MOST_FRAMES * living.frame)
         told = {"start": living.start, "steps": steps, "every": living.frame, "fps": movie.VIDEO_FPS}
     movie.film(living.rule, living.layout, seed=1, **told).save(output)
     return {}
