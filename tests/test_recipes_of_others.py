@@ -52,9 +52,9 @@ def test_every_key_of_a_training_becomes_one_of_ours(place):
     assert (config.rule.channels, config.rule.filters) == (8, ("identity", "laplacian5"))
     train = config.train
     assert (train.steps, train.lr, train.batch, train.pool, train.device) == (2, 0.002, 2, 4, "cpu")
-    assert {line.partition(":")[0] for line in recipe.told} >= TRAIN.keys()
-    assert "n_channels: rule.channels=8" in recipe.told
-    assert "filter: rule.filters=identity,laplacian5" in recipe.told
+    assert {line.partition(":")[0] for line in recipe.notes} >= TRAIN.keys()
+    assert "n_channels: rule.channels=8" in recipe.notes
+    assert "filter: rule.filters=identity,laplacian5" in recipe.notes
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_values_as_people_write_them(place, changes, expected):
     recipe = find(written(place, "train_config.yaml", TRAIN | changes))
     config = recipe.config({})
     assert {key: getattr(config, key) for key in expected} == expected
-    assert {line.partition(":")[0] for line in recipe.told} >= TRAIN.keys()
+    assert {line.partition(":")[0] for line in recipe.notes} >= TRAIN.keys()
 
 
 def test_a_name_of_windows_and_a_card_by_its_number(place):

@@ -1,4 +1,4 @@
-"""The terminal that words go to: what it can show, told in one place."""
+"""The terminal that words go to: what it can show, in one place."""
 
 import contextlib
 import os

@@ -155,7 +155,7 @@ _NOTHING_OF_OURS = (
 """What others do and planaria doesn't, so that no name of ours is near, however alike it looks."""
 
 SURE = 6
-"""Letters of a word that is told from others though one of them is wrong."""
+"""Letters of a word that is recognised though one of them is wrong."""
 
 _NAMES: dict[str, list[str]] = {}
 for _ours, _others in _MEANT.items():

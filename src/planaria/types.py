@@ -15,7 +15,7 @@ Mask = Bool[Tensor, "b 1 h w"]
 Cells = Bool[Tensor, "h w"]
 """One yes or no for each cell of a single world."""
 Cond = Float[Tensor, "b k"]
-"""A vector told to every cell of a sample."""
+"""A vector that every cell of a sample reads."""
 Picture = Float[Tensor, "v h w"]
 """A picture, in 0..1: premultiplied RGBA where `v` is 4, RGB where 3."""
 PerSample = Float[Tensor, " b"]

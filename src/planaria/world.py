@@ -30,7 +30,7 @@ class World:
     """One living sample `x` `(1, c, h, w)` at step `t`, and the calls that change it.
 
     `size` is one number for a square or `(rows, columns)`; `start` `(1, c, h, w)` is where it begins, the seed where
-    None; `cond` `(1, k)` is told to every cell; it lives where the rule does unless `device` says otherwise, in the
+    None; `cond` `(1, k)` is read by every cell; it lives where the rule does unless `device` says otherwise, in the
     rule's precision. The same calls from the same `seed` give the same life.
     """
 
@@ -95,10 +95,10 @@ class World:
             raise UserError(f"a fraction of a step is 0..1, got {fraction}")
         if fraction == 0:
             return self.x
-        told = {"t": self.t, "seed": self.seed, "cond": self.cond, "engine": self.engine}
+        options = {"t": self.t, "seed": self.seed, "cond": self.cond, "engine": self.engine}
         if isinstance(self.rule, Solver):
-            return run(self.rule, self.x, 1, dt=fraction * self.rule.dt, **told)
-        ahead = run(self.rule, self.x, 1, **told)
+            return run(self.rule, self.x, 1, dt=fraction * self.rule.dt, **options)
+        ahead = run(self.rule, self.x, 1, **options)
         return ahead if fraction == 1 else torch.lerp(self.x, ahead, fraction)
 
     def reset(self) -> None:

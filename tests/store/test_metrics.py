@@ -32,12 +32,12 @@ def test_what_is_no_number_is_none(number):
     line = b'{"step": 3, "loss": %b, "lr": %b, "validation": %b, "terms": {"a": %b, "b": 2}}' % ((number,) * 4)
     found = metrics.parse(line)
     assert found == metrics.Metric(3, terms={"b": 2.0})
-    assert found.told() == {"step": 3, "terms": {"b": 2.0}}
+    assert found.as_dict() == {"step": 3, "terms": {"b": 2.0}}
 
 
 def test_texts_can_be_written_again():
     found = metrics.parse(b'{"step": 0, "event": "\\ud800' + b"x" * 2000 + b'", "terms": {"\\ud800": 1}}')
-    assert json.dumps(found.told(), ensure_ascii=False).encode()
+    assert json.dumps(found.as_dict(), ensure_ascii=False).encode()
     assert (len(found.event), found.terms) == (metrics.LONGEST_TEXT, {"?": 1.0})
     assert metrics.parse(b'{"step": 1, "event": 5}').event == ""
 

@@ -60,10 +60,10 @@ def content(folder: Path) -> tuple[dict, dict[str, torch.Tensor]]:
 def test_numbers_come_back_as_they_were_told(run):
     state = content(run)[0]["state"]
     assert set(state) == set(KEYS)
-    assert Numbers.read(state).told() == state
+    assert Numbers.read(state).as_dict() == state
     assert Numbers.read({**state, "best_loss": None}).best_loss == math.inf
     old = {key: value for key, value in state.items() if key not in ("stale", "falls", "reused")}
-    assert Numbers.read(old).told() == {**old, "stale": 0, "falls": 0, "reused": []}, "of before these were told"
+    assert Numbers.read(old).as_dict() == {**old, "stale": 0, "falls": 0, "reused": []}, "of before these were kept"
 
 
 @pytest.mark.parametrize("key", ["state", *KEYS])

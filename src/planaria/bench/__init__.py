@@ -51,7 +51,7 @@ class Plan:
         return {"device": self.device, "threads": self.threads}
 
     def job(self, work: str) -> dict[str, Any]:
-        """A work, as a process is told of it."""
+        """A work, as it is sent to a process."""
         return {"work": work, "model": str(self.model) if self.model else None, "scale": self.scale}
 
 

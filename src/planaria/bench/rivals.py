@@ -30,9 +30,9 @@ class Eager(nn.Module):
             self.register_buffer(f"kernels{i}", kernels.repeat(config.channels, 1, 1, 1).clone())
         self.bend = ACTIVATIONS[config.activation]
         self.layers = nn.ModuleList()
-        felt = len(rule.kernels) * config.channels
+        count = len(rule.kernels) * config.channels
         for i, weight in enumerate(rule.weights):
-            weight = weight.detach()[:, :felt] if i == 0 else weight.detach()  # nothing is told to the cells here
+            weight = weight.detach()[:, :count] if i == 0 else weight.detach()  # no condition here
             layer = nn.Conv2d(weight.shape[1], weight.shape[0], 1, bias=i < len(rule.biases), dtype=weight.dtype)
             with torch.no_grad():
                 layer.weight.copy_(weight[:, :, None, None])
@@ -60,13 +60,13 @@ class Eager(nn.Module):
 
     def perceive(self, x: Tensor) -> Tensor:
         """Every filter of every channel, those of one channel next to each other."""
-        felt, mode = [], {"zero": "constant"}.get(self.config.edge, self.config.edge)
+        parts, mode = [], {"zero": "constant"}.get(self.config.edge, self.config.edge)
         for i, (n, _) in enumerate(self.reaches):
             padded = F.pad(x, (n, n, n, n), mode=mode)
-            felt.append(F.conv2d(padded, self.get_buffer(f"kernels{i}"), groups=self.config.channels, dilation=n))
-        if len(felt) == 1:
-            return felt[0]
-        return torch.cat([p.unflatten(1, (self.config.channels, -1)) for p in felt], 2).flatten(1, 2)
+            parts.append(F.conv2d(padded, self.get_buffer(f"kernels{i}"), groups=self.config.channels, dilation=n))
+        if len(parts) == 1:
+            return parts[0]
+        return torch.cat([p.unflatten(1, (self.config.channels, -1)) for p in parts], 2).flatten(1, 2)
 
     def alive(self, x: Tensor) -> Tensor:
         """Cells with a living cell around them."""

@@ -234,7 +234,7 @@ def _train(recipe: "Recipe", config: Any, name: str | None, runs: Path, resume: 
     from planaria.training.session import folder_of
 
     folder = folder_of(recipe, config, name, runs)
-    for line in recipe.told:
+    for line in recipe.notes:
         _tell(line)
     with heard() as stop:
         try:

@@ -112,8 +112,8 @@ def apply(
             raise UserError(f"--film shows how a photo is painted; {source} is a film, which goes to {output}")
         first = repaint.STEPS if steps is None else steps
         later = repaint.FRAME_STEPS if frame_steps is None else frame_steps
-        told = {"steps": first, "frame_steps": later, "seed": seed, "restart": restart, "follow": follow}
-        return _film(living, source, output, _longest(grid, size), told, console)
+        options = {"steps": first, "frame_steps": later, "seed": seed, "restart": restart, "follow": follow}
+        return _film(living, source, output, _longest(grid, size), options, console)
     if restart or frame_steps is not None or not follow:
         raise UserError(f"--restart, --frame-steps and --no-follow are for films; {source or 'a texture'} is none")
     canvas, steps = _canvas(living, source, output, grid, size, steps, seed)
@@ -199,7 +199,7 @@ def _small(canvas: "Canvas") -> "np.ndarray":
 
 
 def _film(
-    living: "Living", source: str, output: Path, longest: int | None, told: dict[str, Any], console: Console
+    living: "Living", source: str, output: Path, longest: int | None, options: dict[str, Any], console: Console
 ) -> int:
     """Repaint a film, frame by frame."""
     from planaria.data.frames import open_frames
@@ -218,7 +218,7 @@ def _film(
 
         def painted() -> Iterator["np.ndarray"]:
             nonlocal count
-            for seen in repaint_film(living, (_levels(frame, planes) for frame in found.stream()), **told):
+            for seen in repaint_film(living, (_levels(frame, planes) for frame in found.stream()), **options):
                 yield seen.permute(1, 2, 0).contiguous().cpu().numpy()
                 count += 1
                 bar.update(task, completed=count)
@@ -227,7 +227,9 @@ def _film(
         lost = left_out(found.sound, output)
         _write_film(painted(), output, found.fps, None if lost else found.sound)
     h, w = found.size
-    kept = f"{told['steps']} steps each" if told["restart"] else f"{told['frame_steps']} steps each, cells kept"
+    kept = (
+        f"{options['steps']} steps each" if options["restart"] else f"{options['frame_steps']} steps each, cells kept"
+    )
     _say(console, f"{output}: {count} frames of {w}x{h} pixels, {found.fps:g} a second, {kept}")
     if lost:
         _say(console, f"{source}: {lost}")

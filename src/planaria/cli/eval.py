@@ -53,7 +53,7 @@ def eval_(
     """Measure how well a video model predicts, or how well a texture, style or text model paints.
 
     A video model is held against copying the last frame and going on in a line; it gets scores.json, scores.md,
-    scores.png, rollout.png and rollout.webp, in the run folder, or beside the model. Of what paints is told how far it
+    scores.png, rollout.png and rollout.webp, in the run folder, or beside the model. For what paints, how far it
     is from its style or prompts and from the photo, before and after, and whether it stays within bounds; it gets
     scores.json, scores.md and moments.png.
 

@@ -112,8 +112,8 @@ def _folder(found: "Frames", output: Path, made: dict[str, Any], rate: float, co
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def note(written: int | None) -> None:
-        told = {"format": 1, **made, "fps": rate, "frames": written}
-        write_bytes(output / NOTE, (json.dumps(told, indent=1, allow_nan=False) + "\n").encode())
+        data = {"format": 1, **made, "fps": rate, "frames": written}
+        write_bytes(output / NOTE, (json.dumps(data, indent=1, allow_nan=False) + "\n").encode())
 
     before = _noted(output, output / NOTE)
     for key, now in made.items() if before else ():
@@ -173,7 +173,7 @@ def _pictures(shown: Iterator["Picture"]) -> Iterator["np.ndarray"]:
 
 
 def _watched(found: "Frames", first: int, progress: Progress) -> Iterator["Picture"]:
-    """Frames from `first` on, each told to the bar."""
+    """Frames from `first` on, each counted by the bar."""
     bar = progress.add_task("frames", total=found.expected, completed=first)
     for frame in found.stream(first):
         yield frame
@@ -193,12 +193,12 @@ def _noted(output: Path, path: Path) -> dict[str, Any]:
         raise UserError(f"{output} is a file; name a folder, or a film ending in {', '.join(FILMS)}")
     if path.is_file():
         try:
-            told = json.loads(path.read_text())
+            note = json.loads(path.read_text())
         except (OSError, ValueError, RecursionError):
-            told = None
-        if not (isinstance(told, dict) and told):
+            note = None
+        if not (isinstance(note, dict) and note):
             raise UserError(f"{path} can't be read; remove {output}, or name another folder")
-        return told
+        return note
     if output.is_dir() and any(there.suffix.lower() in STILLS for there in output.iterdir()):
         raise UserError(f"{output} holds other pictures; name an empty or new folder")
     return {}

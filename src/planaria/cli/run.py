@@ -102,14 +102,14 @@ def run(
     console = printer()
     asks = _settings_of_others(Path(model))
     if asks is not None:
-        for line in asks.told:
+        for line in asks.notes:
             console.print(line, markup=False, highlight=False, soft_wrap=True)
         output, size = output or asks.output, size or (str(asks.size) if asks.size else None)
         steps = asks.steps if steps is None and frames is None else steps
         every, fps = every or 1, fps or asks.fps
         erase = erase or [asks.erase] * bool(asks.erase)
     grid, wounds, outbreaks = parse.size(size), parse.wounds(erase), parse.outbreaks(at)
-    if infect is None and any(told is not None for told in (delay, recovery, chance)):
+    if infect is None and any(given is not None for given in (delay, recovery, chance)):
         raise UserError("--delay, --recovery and --chance say how an infection spreads: give --infect VIRUS too")
 
     from planaria.export import Options
@@ -125,7 +125,7 @@ def run(
             living = infected(living, infect, delay=delay, recovery=recovery, chance=chance)
         if steps is None and frames is None and not living.learned_film:
             steps = STEPS
-        told = take(
+        shot = take(
             living,
             Options(
                 steps=steps, frames=frames, fps_factor=fps_factor, size=grid, start=start, solver=solver, seed=seed,
@@ -136,17 +136,17 @@ def run(
     with _progress(console) as bar:
 
         def watch(run: Iterable[Any]) -> Iterator[Any]:
-            yield from bar.track(run, total=len(told), description="running")
+            yield from bar.track(run, total=len(shot), description="running")
             bar.update(bar.task_ids[-1], description="writing", total=None)
 
         if output is None:
-            _show(told, watch, console, model)
+            _show(shot, watch, console, model)
             return 0
-        told.save(output, scale=scale, watch=watch)
-    slow = longer(told.fps, output.suffix)
+        shot.save(output, scale=scale, watch=watch)
+    slow = longer(shot.fps, output.suffix)
     lasts = f"; {output.suffix} shows no more a second, so it lasts {slow:.1f} times as long" if slow > 1 else ""
     console.print(
-        f"{output}: {len(told)} frames, {told.fps} a second{lasts}", markup=False, highlight=False, soft_wrap=True
+        f"{output}: {len(shot)} frames, {shot.fps} a second{lasts}", markup=False, highlight=False, soft_wrap=True
     )
     return 0
 
@@ -180,11 +180,11 @@ def _woken(asks: "Filming", **given: Any) -> "Living":
     return living
 
 
-def _show(told: "Take", watch: Callable[[Iterable[Any]], Iterable[Any]], console: Console, model: str) -> None:
+def _show(shot: "Take", watch: Callable[[Iterable[Any]], Iterable[Any]], console: Console, model: str) -> None:
     """The last frame, in half blocks; where there are no colours, how it can be seen."""
     from planaria.view.half_blocks import HalfBlocks
 
-    ((step, last),) = deque(watch(told), maxlen=1)
+    ((step, last),) = deque(watch(shot), maxlen=1)
     if pictures(console):
         console.print(HalfBlocks(last, console.width))
     else:

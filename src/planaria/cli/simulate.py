@@ -116,7 +116,7 @@ def _film(simulator: "Simulator", output: Path, frames: int, fps: int, scale: in
 
 
 def _frames(simulator: "Simulator", count: int, console: Console) -> "Iterator[np.ndarray]":
-    """Frames as `(h, w, 3)` uint8, told to a bar."""
+    """Frames as `(h, w, 3)` uint8, counted by a bar."""
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_interactive) as progress:
         bar = progress.add_task(simulator.name, total=count)

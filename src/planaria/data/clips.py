@@ -131,8 +131,8 @@ def open_clips(
         films, fps = opened, opened[0].fps
     shapes = {tuple(film.stack(0, 1).shape[1:]) for film in films}
     if len(shapes) > 1:
-        told = ", ".join(sorted(f"{w}x{h} with {v} channels" for v, h, w in shapes))
-        raise UserError(f"{source}: its films differ: {told}; give them one size (size=64 crop=square) and colour")
+        sizes = ", ".join(sorted(f"{w}x{h} with {v} channels" for v, h, w in shapes))
+        raise UserError(f"{source}: its films differ: {sizes}; give them one size (size=64 crop=square) and colour")
     ((visible, h, w),) = shapes
     return Clips(tuple(films), visible, (h, w), fps, held_out)
 

@@ -102,12 +102,12 @@ def remark(image: Image.Image, background: str, trim: bool, shown: str) -> Remar
     if wanted is None and colour is not None:
         kept = "background and its empty margins, which are" if cut else "background, which is"
         cure = {"background": "auto", **cut}
-        told = " ".join(f"{key}={value}" for key, value in cure.items())
+        settings = " ".join(f"{key}={value}" for key, value in cure.items())
         ground = _word(colour)
-        return Remark(f"{shown} lies on a plain {ground} {kept} learned too; add {told} to leave that out", cure)
+        return Remark(f"{shown} lies on a plain {ground} {kept} learned too; add {settings} to leave that out", cure)
     if cut:
-        told = f"{shown} spans {spans:.0%} of its picture, and the empty margins count as cells"
-        return Remark(f"{told}; add trim=true to cut them off", cut)
+        finding = f"{shown} spans {spans:.0%} of its picture, and the empty margins count as cells"
+        return Remark(f"{finding}; add trim=true to cut them off", cut)
     return None
 
 

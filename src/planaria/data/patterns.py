@@ -52,9 +52,9 @@ def open_pattern(source: str | Path) -> Pattern:
         raise UserError(f"can't read {name!r}: {getattr(error, 'strerror', None) or error}") from error
     text = data.decode("utf-8-sig", "replace")
     lines = text.splitlines()
-    told = next((line for line in lines if line.strip() and not line.startswith("#")), "")
-    if found := _HEADER.fullmatch(told):
-        at = lines.index(told)
+    header = next((line for line in lines if line.strip() and not line.startswith("#")), "")
+    if found := _HEADER.fullmatch(header):
+        at = lines.index(header)
         body = "\n".join(line for line in lines[at + 1 :] if not line.startswith("#"))
         sides, rule = (_number(found[2], name), _number(found[1], name)), (found[3] or "").partition(":")[0]
         return Pattern(_drawn(lambda: _runs(body, name), sides, name), rule.strip())

@@ -178,8 +178,8 @@ def _of_folder(folder: Path, size: int, most: int) -> Photos:
     if not pictures:
         raise UserError(f"{str(folder)!r} holds no picture that can be read: {broken[0][1]}")
     if broken:
-        told = ", ".join(name for name, _ in broken[:8]) + (" ..." if len(broken) > 8 else "")
-        warnings.warn(f"{folder}: {len(broken)} of {len(pictures) + len(broken)} can't be read: {told}", stacklevel=3)
+        listed = ", ".join(name for name, _ in broken[:8]) + (" ..." if len(broken) > 8 else "")
+        warnings.warn(f"{folder}: {len(broken)} of {len(pictures) + len(broken)} can't be read: {listed}", stacklevel=3)
     return _kept(pictures)
 
 

@@ -45,7 +45,7 @@ def left_out(sound: Sound | None, output: Path, *, paced: bool = True) -> str:
 class Copy:
     """Copies the packets of a film's sound into a container that is being written. Closed like a file.
 
-    Sound that breaks off is told, and is no reason to give up the film.
+    Sound that breaks off is reported, and is no reason to give up the film.
     """
 
     def __init__(self, sound: Sound, box: Any) -> None:

@@ -246,8 +246,8 @@ def _head(path: Path) -> tuple[str, tuple[int, int]]:
 def _noted_fps(folder: Path) -> float:
     """Frames a second, as the folder's note has it."""
     try:
-        told = json.loads((folder / NOTE).read_text())
+        note = json.loads((folder / NOTE).read_text())
     except (OSError, ValueError, RecursionError):
         return FPS
-    fps = told.get("fps") if isinstance(told, dict) else None
+    fps = note.get("fps") if isinstance(note, dict) else None
     return float(fps) if isinstance(fps, int | float) and 0.01 <= fps <= 1000 else FPS

@@ -118,8 +118,8 @@ def _fonts(words: Iterable[str], text: str, shown: str) -> dict[str, Any]:
     fonts["skip_system_fonts"] = False
     none = _letter(_NO_LETTER, fonts)
     if undrawn := [c for c in lacking if _letter(c, fonts) in (none, b"")]:
-        told = " ".join(map(repr, undrawn[:12]))
-        raise UserError(f"{shown!r} has letters that no font here can draw: {told}; turn its text into paths")
+        letters = " ".join(map(repr, undrawn[:12]))
+        raise UserError(f"{shown!r} has letters that no font here can draw: {letters}; turn its text into paths")
     return fonts
 
 

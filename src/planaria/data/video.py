@@ -40,8 +40,8 @@ class Film(Source):
             timed = stream.duration and stream.time_base
             lasts = float(stream.duration * stream.time_base) if timed else (box.duration or 0) / 1e6
             self.expected = max(0, stream.frames or round(lasts * self.fps)) or None
-            if (heard := box.streams.best("audio")) is not None:
-                codec = heard.codec_context.name if heard.codec_context else ""
+            if (sound := box.streams.best("audio")) is not None:
+                codec = sound.codec_context.name if sound.codec_context else ""
                 self.sound = Sound(path, box.format.name.partition(",")[0], codec)
 
     def frames(self, start: int = 0, every: int = 1) -> Iterator[np.ndarray]:
@@ -73,13 +73,13 @@ class Film(Source):
 
     def _looks(self) -> Iterator[np.ndarray]:
         if self.expected and self.expected <= SHORT:
-            with contextlib.suppress(UserError):  # what can't be had here is met again, and told, in reading
+            with contextlib.suppress(UserError):  # what can't be had here is met again, and reported, in reading
                 yield from self.frames()
             return
         with self._open() as (box, stream, decoder):
             view = Viewer(stream, self.name)
             for k in range(LOOKS if box.duration else 1):
-                with contextlib.suppress(Exception):  # what is broken there is told by reading it
+                with contextlib.suppress(Exception):  # what is broken there is reported by reading it
                     if k:
                         box.seek(k * box.duration // LOOKS)
                         decoder.flush_buffers()

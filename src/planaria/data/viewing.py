@@ -29,8 +29,8 @@ def decoder_of(stream: Any, name: str) -> Any:
         raise UserError(f"{name} can't be read: FFmpeg has no decoder for its pictures; convert it to H.264 (.mp4)")
     if context.width * context.height > MOST_PIXELS:
         raise UserError(f"{name}: frames of {context.width}x{context.height} pixels are too large")
-    told = {key.lower(): value for key, value in stream.metadata.items()}
-    if told.get("alpha_mode") == "1" and context.name in _WITH_ALPHA:
+    tags = {key.lower(): value for key, value in stream.metadata.items()}
+    if tags.get("alpha_mode") == "1" and context.name in _WITH_ALPHA:
         import av
 
         try:
@@ -105,9 +105,9 @@ def _matrix(frame: "VideoFrame") -> tuple[int, int, int, int]:
     """How a frame is to be turned: where its right and its down go, as (right x, right y, down x, down y)."""
     side: Any = frame.side_data
     with contextlib.suppress(KeyError):
-        told = np.frombuffer(bytes(side["DISPLAYMATRIX"]), np.int32)
-        if len(told) == 9:
-            return int(told[0]), int(told[1]), int(told[3]), int(told[4])
+        matrix = np.frombuffer(bytes(side["DISPLAYMATRIX"]), np.int32)
+        if len(matrix) == 9:
+            return int(matrix[0]), int(matrix[1]), int(matrix[3]), int(matrix[4])
     return 1, 0, 0, 1
 
 

@@ -62,9 +62,9 @@ class Painted:
 
     def to_dict(self) -> dict[str, Any]:
         """Every number, ready for JSON: what is no number is None."""
-        told = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "pictures"}
+        plain = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "pictures"}
         distances = {name: [_finite(v) for v in values] for name, values in self.distances.items()}
-        return {**told, "distances": distances, "largest": [_finite(v) for v in self.largest], "bounded": self.bounded}
+        return {**plain, "distances": distances, "largest": [_finite(v) for v in self.largest], "bounded": self.bounded}
 
 
 def by_style(backbone: Backbone, image: Picture) -> Judge:

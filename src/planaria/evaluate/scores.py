@@ -1,4 +1,4 @@
-"""Scores: everything that was measured of a video model, and how it is told."""
+"""Scores: everything that was measured of a video model, and how it is written."""
 
 import dataclasses
 import math
@@ -72,8 +72,8 @@ class Scores:
 
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
-        told = {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        return {**told, "psnr": _plain(value.psnr)} if isinstance(value, Curve) else told
+        plain = {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {**plain, "psnr": _plain(value.psnr)} if isinstance(value, Curve) else plain
     if isinstance(value, dict):
         return {key: _plain(v) for key, v in value.items()}
     if isinstance(value, tuple | list):

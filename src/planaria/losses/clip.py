@@ -57,12 +57,12 @@ class Clip:
     @torch.no_grad()
     def text(self, words: Sequence[str]) -> Float[Tensor, "n d"]:
         """Unit vectors of `words`. Raises `UserError` for words too many to be read."""
-        told = self.tokenizer(list(words), padding=True, return_tensors="pt", return_token_type_ids=False)
-        counts = told["attention_mask"].sum(1).tolist()
+        tokens = self.tokenizer(list(words), padding=True, return_tensors="pt", return_token_type_ids=False)
+        counts = tokens["attention_mask"].sum(1).tolist()
         for said, count in zip(words, counts, strict=True):
             if count > self.longest:
                 raise UserError(f"the prompt {said[:60]!r} is {count} tokens; this CLIP reads {self.longest}")
-        return _unit(self.model.get_text_features(**told.to(self.device)))
+        return _unit(self.model.get_text_features(**tokens.to(self.device)))
 
     def image(self, rgb: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
         """Unit vectors of pictures in 0..1, any size: the shorter side is fitted, the middle is looked at.
@@ -91,17 +91,17 @@ def load_clip(source: str, device: torch.device | None = None) -> Clip:
         raise missing_extra("a prompt", "clip") from None
     folder = _folder(source)
     size = _check(folder, source)
-    told: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     with _quiet():
         try:
             with torch.device("meta"):  # shapes alone
-                count = sum(p.numel() for p in CLIPModel(CLIPConfig.from_pretrained(folder, **told)).parameters())
+                count = sum(p.numel() for p in CLIPModel(CLIPConfig.from_pretrained(folder, **options)).parameters())
             if count > size:  # what is lacking would be made up, in any size
                 raise ValueError(f"its weights are {size:,} bytes for {count:,} parameters")
             read: Any = CLIPModel.from_pretrained(
-                folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **told
+                folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **options
             )
-            tokenizer = AutoTokenizer.from_pretrained(folder, **told)
+            tokenizer = AutoTokenizer.from_pretrained(folder, **options)
         except Exception as error:  # a reader at work on files that cannot be trusted may raise anything
             raise UserError(f"{source!r} is a CLIP that can't be read: {_line(error)}") from error
     model, about = read

@@ -64,8 +64,8 @@ def load_head(path: Path, width: int, device: torch.device) -> Head:
         if len(data) > MOST_BYTES:
             raise UserError(f"{path} is too large for an aesthetic head of {width} numbers")
         if path.suffix.lower() == ".json":
-            told = json.loads(data)
-            held = {key: torch.tensor(told[key], dtype=torch.float32) for key in ("weight", "bias") if key in told}
+            header = json.loads(data)
+            held = {key: torch.tensor(header[key], dtype=torch.float32) for key in ("weight", "bias") if key in header}
         else:
             with safe_open(path, "pt") as file:
                 held = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118

@@ -134,9 +134,9 @@ def directions(n: int, size: int, seed: int) -> Tensor:
     return v / v.norm(dim=1, keepdim=True)
 
 
-def _least(felt: Tensor, spreads: Tensor) -> float:
+def _least(features: Tensor, spreads: Tensor) -> float:
     """The smallest spread that a channel of a map may have."""
-    steady = STEADY * float(felt.mean((2, 3)).max()) if float(felt.min()) > 0 else 0.0
+    steady = STEADY * float(features.mean((2, 3)).max()) if float(features.min()) > 0 else 0.0
     return max(1e-6, LEAST * float(spreads.max()), steady)
 
 

@@ -32,7 +32,7 @@ class Recipe:
     """What a run of it is called where nobody says otherwise; empty where its inputs should say."""
     folder: Path | None = None
     """The run folder that it came from, if it did."""
-    told: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     """What became of each setting of a file of others, a line each."""
 
     @property
@@ -132,7 +132,7 @@ def _read(path: Path, name: str) -> Recipe:
     settings = read_yaml(path)
     if others.is_theirs(settings):
         made = others.training(settings, path)
-        return Recipe("grow", made.settings, str(path), made.name or name, told=tuple(made.told))
+        return Recipe("grow", made.settings, str(path), made.name or name, notes=tuple(made.notes))
     task = settings.pop("task", None)
     if task is None:
         raise UserError(f"{path}: says no task; add a line like 'task: grow' (have: {', '.join(tasks.names())})")

@@ -34,7 +34,7 @@ class Training:
 
     settings: dict[str, Any] = field(default_factory=dict)
     """Ours, of the task grow, nested."""
-    told: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     """What became of each key, a line each."""
     name: str = ""
     """What the run is called; empty where the file doesn't say."""
@@ -53,7 +53,7 @@ class Filming:
     size: int | None = None
     fps: int = FPS
     erase: str = ""
-    told: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def is_theirs(settings: Mapping[str, Any]) -> bool:
@@ -71,7 +71,7 @@ def training(settings: Mapping[str, Any], path: Path) -> Training:
         raise UserError(f"{path}: says no target_path, the picture that is learned")
     picture = read.place("target_path")
     made.settings = {"picture": picture, "regime": "persist"}
-    made.told.append(f"target_path: picture={picture}")
+    made.notes.append(f"target_path: picture={picture}")
     whole = {
         "iterations": ("train", "steps"), "img_size": ("", "size"), "padding": ("", "padding"),
         "n_channels": ("rule", "channels"), "batch_size": ("train", "batch"), "pool_size": ("train", "pool"),
@@ -92,15 +92,15 @@ def training(settings: Mapping[str, Any], path: Path) -> Training:
     if read.damaged():
         _damage(made, read)
     elif "damage" in settings:
-        made.told.append("damage: regime=persist")
+        made.notes.append("damage: regime=persist")
     if "model_path" in settings:
         made.name = PureWindowsPath(read.text("model_path")).stem
-        made.told.append(f"model_path: the run's name, runs/{made.name}")
+        made.notes.append(f"model_path: the run's name, runs/{made.name}")
     if "ani_path" in settings:
         film = command("run", f"runs/{made.name or 'NAME'}", "-o", Path(read.place("ani_path")))
-        made.told.append(f"ani_path: the run films itself, film.webp; under that name: {film}")
-    made.told += read.told
-    made.told.append("not said there, so as planaria has it: a learning rate that falls, gradients of length 1")
+        made.notes.append(f"ani_path: the run films itself, film.webp; under that name: {film}")
+    made.notes += read.notes
+    made.notes.append("not said there, so as planaria has it: a learning rate that falls, gradients of length 1")
     return made
 
 
@@ -116,29 +116,29 @@ def filming(settings: Mapping[str, Any], path: Path) -> Filming:
     run = Path("runs") / model.stem
     if not model.exists() and (run / "model.safetensors").exists():
         model = run
-    made = Filming(model, told=[f"model_path: {model}"])
+    made = Filming(model, notes=[f"model_path: {model}"])
     if "ani_path" in settings:
         made.output = Path(read.place("ani_path"))
-        made.told.append(f"ani_path: --output {made.output}, {FPS} pictures a second, one a step")
+        made.notes.append(f"ani_path: --output {made.output}, {FPS} pictures a second, one a step")
     if "iterations" in settings:
         made.steps = read.whole("iterations", 1)
-        made.told.append(f"iterations: --steps {made.steps}")
+        made.notes.append(f"iterations: --steps {made.steps}")
     if "img_size" in settings:
         made.size = read.whole("img_size", 1) + 2 * (read.whole("padding", 0) if "padding" in settings else 0)
-        made.told.append(f"img_size, padding: --size {made.size}")
+        made.notes.append(f"img_size, padding: --size {made.size}")
     if "n_channels" in settings:
         made.channels = read.whole("n_channels", 1)
-        made.told.append(f"n_channels: the model's own, {made.channels}")
+        made.notes.append(f"n_channels: the model's own, {made.channels}")
     if "filter" in settings:
         made.kernel = read.one("filter", FILTERS)
-        made.told.append(f"filter: {made.kernel}, where the model's file doesn't tell")
+        made.notes.append(f"filter: {made.kernel}, where the model's file doesn't tell")
     if read.damaged():
         made.erase = f"left@{(made.steps or 200) // 2}"
-        made.told.append(f"damage: --erase {made.erase}")
+        made.notes.append(f"damage: --erase {made.erase}")
     for key in ("target_path", "loss", *TRAINS):
         if key in settings:
-            made.told.append(f"{key}: not used for a film")
-    made.told += read.told
+            made.notes.append(f"{key}: not used for a film")
+    made.notes += read.notes
     return made
 
 
@@ -146,7 +146,7 @@ def _set(made: Training, key: str, group: str, name: str, value: Any) -> None:
     """Put a value where ours stands, and say so."""
     (made.settings.setdefault(group, {}) if group else made.settings)[name] = value
     shown = ",".join(value) if isinstance(value, list) else value
-    made.told.append(f"{key}: {f'{group}.' if group else ''}{name}={shown}")
+    made.notes.append(f"{key}: {f'{group}.' if group else ''}{name}={shown}")
 
 
 def _damage(made: Training, read: "_Reader") -> None:
@@ -154,10 +154,10 @@ def _damage(made: Training, read: "_Reader") -> None:
     made.settings["regime"] = "regenerate"
     damage = read.settings["damage"]
     if damage is True or str(damage).strip().lower() in _WORDS:
-        made.told.append("damage: regime=regenerate")
+        made.notes.append("damage: regime=regenerate")
         return
     made.settings["damage"] = read.whole("damage", 0)
-    made.told.append(f"damage: regime=regenerate damage={made.settings['damage']}")
+    made.notes.append(f"damage: regime=regenerate damage={made.settings['damage']}")
 
 
 class _Reader:
@@ -166,7 +166,7 @@ class _Reader:
     def __init__(self, settings: Mapping[str, Any], path: Path):
         self.settings = {key: value for key, value in settings.items() if value is not None}
         """What the file says; a key without a value is as if it weren't there."""
-        self.told = [f"{key}: empty there, so as planaria has it" for key in settings if key not in self.settings]
+        self.notes = [f"{key}: empty there, so as planaria has it" for key in settings if key not in self.settings]
         self.path = path
         for key in settings:
             if key not in KEYS:

@@ -132,7 +132,7 @@ def warn_of(made: Canvas, what: Living | tuple[nn.Module, Layout]) -> bool:
 
 
 class Cuts:
-    """Where a film goes over to another scene, told from the frames so far.
+    """Where a film goes over to another scene, judged by the frames so far.
 
     Frames are compared after they were averaged to 12 x 12 large cells, so that what moves a little, or noise,
     hardly matters. A cut is a mean difference above 0.1 that is also 2.5 times the smaller one of the two before it: so

@@ -120,8 +120,8 @@ def strip(frames: Frames, film: Frames, whole: Whole) -> Image.Image:
             y = top + row * (tall + gap)
             sheet.paste(_image(picture, (wide, tall)), (x, y))
             ink.rectangle((x - 1, y - 1, x + wide, y + tall), outline=LIGHT if row else "#dedbe6")
-        told = "shown" if k < whole.first else f"{decibels(whole.psnr[k - whole.first])} dB"
-        ink.text((x + 1, top + 2 * (tall + gap) - 1), told, MUTED, font)
+        label = "shown" if k < whole.first else f"{decibels(whole.psnr[k - whole.first])} dB"
+        ink.text((x + 1, top + 2 * (tall + gap) - 1), label, MUTED, font)
     return sheet
 
 
@@ -135,10 +135,10 @@ def film(frames: Frames, made: Frames, whole: Whole, fps: float = 20) -> bytes:
         sheet = Image.new("RGB", (wide, 2 * tall + 29), "white")
         sheet.paste(_image(frames[k], (wide, tall)), (0, 0))
         sheet.paste(_image(made[k], (wide, tall)), (0, tall + 3))
-        told = "shown" if k < whole.first else f"{decibels(whole.psnr[k - whole.first])} dB"
+        label = "shown" if k < whole.first else f"{decibels(whole.psnr[k - whole.first])} dB"
         words = ImageDraw.Draw(sheet)
         words.text((4, 2 * tall + 9), f"{k}", INK, font)
-        words.text((wide - 4, 2 * tall + 9), told, MUTED, font, anchor="ra")
+        words.text((wide - 4, 2 * tall + 9), label, MUTED, font, anchor="ra")
         images.append(sheet)
     out = io.BytesIO()
     images[0].save(

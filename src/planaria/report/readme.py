@@ -82,7 +82,7 @@ def card_text(card: Card, rule: RuleConfig) -> str:
 
 
 def _words(card: Card) -> Words:
-    """What is told of this kind of model."""
+    """What a README says of this kind of model."""
     name, config, run = card.name, card.config, f"runs/{card.name}"
     source, load = config.source, f"pl.load({json.dumps(run, ensure_ascii=False)})"
     film = Path(f"{name}.gif")

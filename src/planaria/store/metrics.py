@@ -30,7 +30,7 @@ class Metric:
 
     step: int
     loss: float | None = None
-    """None where it was endless, or isn't told."""
+    """None where it was endless, or isn't there."""
     lr: float | None = None
     terms: dict[str, float] = field(default_factory=dict)
     """Parts of the loss by name."""
@@ -39,7 +39,7 @@ class Metric:
     event: str = ""
     """What the guardian, the schedule or a person did."""
 
-    def told(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """What there is of it, ready for JSON."""
         return {name: value for name, value in vars(self).items() if value is not None and value not in ("", {})}
 

@@ -227,16 +227,16 @@ def _named(name: str, source: str, things: bool) -> _Named:
     return _Named(name)
 
 
-def _kept(told: object, things: bool) -> Storage | _Named:
+def _kept(record: object, things: bool) -> Storage | _Named:
     """What a persistent id stands for: a storage, or, in the old form of a whole module, a class beside its source."""
-    if things and type(told) is tuple and told[:1] == ("module",):
-        return _class(_values(told, 2, 4)[1])
-    return _storage(told)
+    if things and type(record) is tuple and record[:1] == ("module",):
+        return _class(_values(record, 2, 4)[1])
+    return _storage(record)
 
 
-def _storage(told: object) -> Storage:
+def _storage(record: object) -> Storage:
     """The storage that a persistent id stands for: its kind, key, device, size, and maybe the part that is seen."""
-    word, kind, key, _, count, *rest = _values(told, 5, 6)
+    word, kind, key, _, count, *rest = _values(record, 5, 6)
     if word != "storage" or not isinstance(kind, _Named):
         raise ValueError("no storage")
     dtype = DTYPES.get(kind.name.rpartition(".")[2])

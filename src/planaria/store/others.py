@@ -23,7 +23,7 @@ _TABLE_END = bytes.fromhex("57fb808b247547db")
 
 def mistaken(path: Path, why: str) -> UserError:
     """An error for a file that a reader can't read, `why` and, where that is known, what the file is."""
-    words = told(path)
+    words = kind_of(path)
     return UserError(f"{why}; it is {words}" if words else why)
 
 
@@ -36,7 +36,7 @@ def absent(path: Path) -> UserError:
     return mistaken(path, f"no file {str(path)!r}")
 
 
-def told(path: Path) -> str:
+def kind_of(path: Path) -> str:
     """What a file is and what to do about it, to follow "it is"; "" where no more is known than its name says."""
     try:
         if path.is_dir():

@@ -96,7 +96,7 @@ class Stage:
             return
         self._hear()
         if self._wishes.pause or self._wishes.stop:
-            with contextlib.suppress(UserError):  # on a full disk, what ended it is what must be told
+            with contextlib.suppress(UserError):  # on a full disk, what ended it is what must be reported
                 live.wish(self.folder, pause=False, stop=False)
         self._say(state, note=" ".join(note.split())[:500])
 

@@ -84,9 +84,9 @@ class Trainer:
         seed = derive(settings.seed, TrainingStream.FIRE, self.ranks.rank, k)
         y, terms = self.task.unroll(self.model, batch, n, seed=seed, progress=self.progress)
         each = torch.stack(list(terms.values())).sum(0)
-        told = torch.stack([each.detach().mean(), *(v.detach().mean() for v in terms.values())])
-        self.ranks.mean([told])
-        loss, *means = told.tolist()
+        values = torch.stack([each.detach().mean(), *(v.detach().mean() for v in terms.values())])
+        self.ranks.mean([values])
+        loss, *means = values.tolist()
         self.step_count = k + 1
         self.shown = y.detach()
         wrong = guardian.trouble(self.shown, loss, self.recent, self.task.layout) if settings.guardian else ""
@@ -277,11 +277,11 @@ class Trainer:
             best_loss=self.best_loss, ranks=self.ranks.size, stale=self.stale, falls=self.falls,
             reused=tuple(self.reused),
         )  # fmt: skip
-        return tensors, numbers.told()
+        return tensors, numbers.as_dict()
 
-    def restore(self, tensors: Mapping[str, Tensor], told: object) -> None:
+    def restore(self, tensors: Mapping[str, Tensor], state: object) -> None:
         """Take up where `state` was taken. Raises `UserError` for what it never gave, and leaves all as it was."""
-        numbers = Numbers.read(told)
+        numbers = Numbers.read(state)
         if numbers.ranks != self.ranks.size:
             raise UserError(f"the run has {numbers.ranks} processes, so it can't go on with {self.ranks.size}")
         now, good, best = (

@@ -37,27 +37,27 @@ class Numbers:
     reused: tuple[str, ...] = ()
     """What was taken over from another model, a line each."""
 
-    def told(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """It as a header tells it: JSON values."""
-        told = {**asdict(self), "recent": list(self.recent), "reused": list(self.reused)}
-        return {**told, "best_loss": self.best_loss if math.isfinite(self.best_loss) else None}
+        state = {**asdict(self), "recent": list(self.recent), "reused": list(self.reused)}
+        return {**state, "best_loss": self.best_loss if math.isfinite(self.best_loss) else None}
 
     @classmethod
-    def read(cls, told: object) -> "Numbers":
-        """What `told` made, or a damaged file holds. Raises `UserError` naming what is none of it."""
-        if not isinstance(told, dict):
+    def read(cls, state: object) -> "Numbers":
+        """What `as_dict` gives, or a damaged file holds. Raises `UserError` naming what is none of it."""
+        if not isinstance(state, dict):
             raise UserError("damaged: its header has no [state]")
-        best = told.get("best_loss", "")
+        best = state.get("best_loss", "")
         return cls(
-            step=_count(told, "step"),
-            recent=tuple(_number(loss, "recent") for loss in _list(told, "recent")),
-            caution=_share(told, "caution"),
-            rescues=_count(told, "rescues"),
+            step=_count(state, "step"),
+            recent=tuple(_number(loss, "recent") for loss in _list(state, "recent")),
+            caution=_share(state, "caution"),
+            rescues=_count(state, "rescues"),
             best_loss=math.inf if best is None else _number(best, "best_loss"),
-            ranks=_count(told, "ranks"),
-            stale=_count({"stale": 0, **told}, "stale"),
-            falls=_count({"falls": 0, **told}, "falls"),
-            reused=tuple(_line(line) for line in _list({"reused": [], **told}, "reused")),
+            ranks=_count(state, "ranks"),
+            stale=_count({"stale": 0, **state}, "stale"),
+            falls=_count({"falls": 0, **state}, "falls"),
+            reused=tuple(_line(line) for line in _list({"reused": [], **state}, "reused")),
         )
 
 
@@ -65,8 +65,8 @@ def _wrong(name: str, value: object, what: str) -> UserError:
     return UserError(f"damaged: {name} is {repr(value)[:60]}, not {what}")
 
 
-def _count(told: Mapping[str, Any], name: str) -> int:
-    value = told.get(name)
+def _count(state: Mapping[str, Any], name: str) -> int:
+    value = state.get(name)
     if type(value) is not int or not 0 <= value <= MOST:
         raise _wrong(name, value, f"a count of 0 to {MOST:,}")
     return value
@@ -78,15 +78,15 @@ def _number(value: object, name: str) -> float:
     return float(value)
 
 
-def _share(told: Mapping[str, Any], name: str) -> float:
-    value = _number(told.get(name), name)
+def _share(state: Mapping[str, Any], name: str) -> float:
+    value = _number(state.get(name), name)
     if not 0 < value <= 1:
         raise _wrong(name, value, "a share above 0 and at most 1")
     return value
 
 
-def _list(told: Mapping[str, Any], name: str) -> list[object]:
-    value = told.get(name)
+def _list(state: Mapping[str, Any], name: str) -> list[object]:
+    value = state.get(name)
     if not isinstance(value, list) or len(value) > LONGEST:
         raise _wrong(name, value, f"a list of at most {LONGEST:,}")
     return value

@@ -25,7 +25,7 @@ def points(tensors: Mapping[str, Tensor], kind: str, like: Sequence[Tensor]) -> 
 
 
 def pooled(tensors: Mapping[str, Tensor], prefix: str, like: State) -> tuple[State, Tensor | None]:
-    """The pool that `pack` packed under `prefix`, of the shape of `like`, and how old its samples are, if it is told.
+    """The pool that `pack` packed under `prefix`, of the shape of `like`, and how old its samples are, if it is kept.
 
     Raises `UserError` for anything else.
     """

@@ -92,10 +92,10 @@ class Session:
         ranks.barrier()
 
     def _restore(self, checkpoint: Path, saved: dict[str, Tensor]) -> None:
-        told = store.read_header(checkpoint).get("state")
+        state = store.read_header(checkpoint).get("state")
         with _damages(checkpoint):
             try:
-                self.trainer.restore(saved, told)
+                self.trainer.restore(saved, state)
             except UserError as e:
                 raise UserError(f"{checkpoint}: {e}") from e
 

@@ -54,10 +54,10 @@ def player(
     `speed` in steps a second, `prefer` (`webgl2` or `plain`). Set its `weights` to `weights_of(rule)` to show what was
     learned since.
     """
-    told = {"seed": seed, "height": height, **options}
+    options = {"seed": seed, "height": height, **options}
     if size is not None:
-        told["size"] = [size, size] if isinstance(size, int) else list(size)
-    return _widget()(payload=_payload(model), options=told, compact=compact)
+        options["size"] = [size, size] if isinstance(size, int) else list(size)
+    return _widget()(payload=_payload(model), options=options, compact=compact)
 
 
 def weights_of(rule: Rule) -> bytes:
@@ -73,7 +73,7 @@ def live(folder: str | Path, **options: Any) -> Any:
     is nothing to follow.
     """
     folder = Path(folder)
-    _widget()  # a missing extra is told before anything is waited for
+    _widget()  # a missing extra is reported before anything is waited for
     widget = player(_first(folder), **options)
     threading.Thread(target=_follow, args=(folder, widget), name=f"follow {folder.name}", daemon=True).start()
     return widget

@@ -41,7 +41,7 @@ def test_rings_have_their_heights():
 def test_convolution_and_fourier_transform_agree(name, size):
     by_fft, by_hand = (load(f"lenia/{name},size={size},method={m}") for m in ("fft", "convolution"))
     x = torch.rand(2, 1, *by_fft.size, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    torch.testing.assert_close(by_fft.felt(x), by_hand.felt(x), rtol=0, atol=1e-12)
+    torch.testing.assert_close(by_fft.potential(x), by_hand.potential(x), rtol=0, atol=1e-12)
     torch.testing.assert_close(by_fft(x), by_hand(x), rtol=0, atol=1e-11)
     torch.testing.assert_close(by_fft(x.float()).double(), by_hand(x), rtol=0, atol=1e-4)
 

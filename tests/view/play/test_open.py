@@ -120,12 +120,12 @@ def test_a_training_is_followed(tmp_path):
     p = open_play(folder)
     assert live.watched(folder)
     assert torch.equal(p.world.rule.weights[0], store.load(folder / live.WEIGHTS)[0].weights[0])
-    assert p.training.told == "running, iteration 3 of 10, loss 0.25000"
+    assert p.training.progress == "running, iteration 3 of 10, loss 0.25000"
     model(folder, live.WEIGHTS, seed=2)
     say(folder, "running", 5)
     p.advance(0.01)
     assert torch.equal(p.world.rule.weights[0], store.load(folder / live.WEIGHTS)[0].weights[0])
-    assert "iteration 5" in p.training.told
+    assert "iteration 5" in p.training.progress
     p.key("space")
     assert live.read_wishes(folder).pause
     p.key("space")

@@ -28,12 +28,12 @@ def names() -> list[str]:
 
 def about() -> dict[str, str]:
     """Every simulator and preset -> a line on it."""
-    told = {}
+    texts = {}
     for name in names():
         module = _module(name)
-        told[name] = module.ABOUT
-        told |= {f"{name}/{key}": preset.about for key, preset in module.PRESETS.items()}
-    return told
+        texts[name] = module.ABOUT
+        texts |= {f"{name}/{key}": preset.about for key, preset in module.PRESETS.items()}
+    return texts
 
 
 def load(spec: str, **settings: object) -> Simulator:
@@ -72,12 +72,12 @@ def frames(
 
 def spelled(spec: str, words: Sequence[str]) -> str:
     """`spec` with settings `key=value` behind it, the last of those with the same key; each checked for its form."""
-    told: dict[str, str] = {}
+    kept: dict[str, str] = {}
     for word in words:
         if not re.fullmatch(r"[a-z_]+=[^=]+", word):
             raise UserError(f"{word!r} is no setting; write key=value")
-        told[word.partition("=")[0]] = word
-    return ",".join([spec, *told.values()])
+        kept[word.partition("=")[0]] = word
+    return ",".join([spec, *kept.values()])
 
 
 def _read(spec: str) -> tuple[ModuleType, str, dict[str, object]]:

@@ -102,14 +102,14 @@ class GrayScott(Simulator):
         dt: float | None = None,
     ) -> State:
         """`dt` on: du/dt = Du lap u - u v^2 + F (1 - u), dv/dt = Dv lap v + u v^2 - (F + k) v, both held in 0..1."""
-        told, time = self.config, self.config.dt if dt is None else dt
+        config, time = self.config, self.config.dt if dt is None else dt
         steps = max(1, math.ceil(time / LONGEST - 1e-9))
         v, eaten = (x[:, :1] / BRIGHT).clamp(0, 1), x[:, 1:].clamp(0, 1)
         for _ in range(steps):
             made = (1 - eaten) * v * v
             lap_v, lap_eaten = laplacian(torch.cat([v, eaten], 1)).split(1, 1)
-            v = v + time / steps * (told.dv * lap_v + made - (told.feed + told.kill) * v)
-            eaten = eaten + time / steps * (told.du * lap_eaten + made - told.feed * eaten)
+            v = v + time / steps * (config.dv * lap_v + made - (config.feed + config.kill) * v)
+            eaten = eaten + time / steps * (config.du * lap_eaten + made - config.feed * eaten)
             v, eaten = v.clamp(0, 1), eaten.clamp(0, 1)
         return torch.cat([v * BRIGHT, eaten], 1)
 

@@ -134,11 +134,11 @@ class Lenia(Simulator):
         dt: float | None = None,
     ) -> State:
         """`dt` on; the growth is 2 exp(-(u - mu)^2 / 2 sigma^2) - 1."""
-        told = self.config
-        growth = 2 * torch.exp(-(((self.felt(x) - told.mu) / told.sigma) ** 2) / 2) - 1
-        return (x + (told.dt if dt is None else dt) * growth).clamp(0, 1)
+        config = self.config
+        growth = 2 * torch.exp(-(((self.potential(x) - config.mu) / config.sigma) ** 2) / 2) - 1
+        return (x + (config.dt if dt is None else dt) * growth).clamp(0, 1)
 
-    def felt(self, x: State) -> State:
+    def potential(self, x: State) -> State:
         """Mean of every cell's neighbourhood, weighted by the kernel, on a torus."""
         r, (b, c, h, w) = self.config.radius, x.shape
         if self.config.method == "convolution":

@@ -2,7 +2,7 @@
 
 A file of this folder has `NAMES`, the backbones in it; `ABOUT`, a line on each; `load(name, path, device)`, which makes
 one of them, see `Backbone`, and never goes to the network; and, where their weights are published, `PUBLISHED`,
-name -> `Published`: those are fetched here, and `load` is told the path of the checked file.
+name -> `Published`: those are fetched here, and `load` is given the path of the checked file.
 """
 
 import importlib

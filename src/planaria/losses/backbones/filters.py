@@ -66,8 +66,8 @@ class Filters(nn.Module):
         bank[len(light) + len(colour) :, 2] = colour
         self.register_buffer("bank", bank, persistent=False)
         rng = torch.Generator().manual_seed(seed)
-        felt = 2 * len(bank) + 6
-        mix = torch.randn(MIXED, felt, 3, 3, generator=rng)
+        features = 2 * len(bank) + 6
+        mix = torch.randn(MIXED, features, 3, 3, generator=rng)
         mix -= mix.mean((1, 2, 3), keepdim=True)
         self.register_buffer("mix", mix / mix.flatten(1).norm(dim=1)[:, None, None, None], persistent=False)
         scale = torch.tensor(CONTRAST)[:, None]

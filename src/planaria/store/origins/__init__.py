@@ -21,7 +21,7 @@ from planaria.store.cards import Card
 from planaria.store.origins.families import FAMILIES, Family
 from planaria.store.origins.licences import code_licence, licence
 from planaria.store.origins.readers import described, read
-from planaria.store.others import told
+from planaria.store.others import kind_of
 
 MOST_WRAPPED, LONGEST_NAME = 8, 80
 """Automata in one checkpoint; letters of a name."""
@@ -103,7 +103,7 @@ def _told(path: Path, tensors: Mapping[str, Tensor], kind: str, fits: Sequence[s
             "all others, so no rule that cells run can be made of it"
         )
     words = f"{path}: of no origin that planaria knows"
-    if kind == ".bin" and (really := told(path)):
+    if kind == ".bin" and (really := kind_of(path)):
         raise UserError(f"{words}; it is {really}")
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     words += f"; it holds {described(tensors)}{_nearest(shapes, kind)}"
@@ -185,5 +185,5 @@ def _within(tensors: dict[str, Tensor], kind: str, families: Sequence[Family]) -
 
 def named(stem: str, net: str = "") -> str:
     """What an automaton in a file of this name is called: letters, digits and dashes."""
-    told = f"{stem} {net}" if not net or net.isdecimal() else net.rpartition("/")[2]
-    return "-".join("".join(c if c.isalnum() else " " for c in told).split())[:LONGEST_NAME] or "imported"
+    words = f"{stem} {net}" if not net or net.isdecimal() else net.rpartition("/")[2]
+    return "-".join("".join(c if c.isalnum() else " " for c in words).split())[:LONGEST_NAME] or "imported"

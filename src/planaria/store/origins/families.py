@@ -137,7 +137,7 @@ class Family:
             sizes = self._wanted()
             parts = tensors["numbers"].split([math.prod(shape) for shape in sizes.values()])
             tensors = {name: part.view(sizes[name]) for name, part in zip(sizes, parts, strict=True)}
-        filters, told = self._filters(stem, kernel)
+        filters, note = self._filters(stem, kernel)
         keys = self._named({name: tuple(t.shape) for name, t in tensors.items()})
         layers = [tensors[weight].flatten(1) for weight, _ in keys]
         biases = [tensors.get(bias) for _, bias in keys]
@@ -159,16 +159,14 @@ class Family:
             rule = within(rule, self.bound)
         hidden = channels - self.layout.visible - self.layout.frozen
         turned = ", rows first" if self.down_first else ""
-        told = f"{self.order}, {told or ', '.join(filters)}{turned}, {config.edge} edge"
-        return rule, replace(self.layout, hidden=hidden), told
+        note = f"{self.order}, {note or ', '.join(filters)}{turned}, {config.edge} edge"
+        return rule, replace(self.layout, hidden=hidden), note
 
     def _filters(self, stem: str, kernel: str) -> tuple[tuple[str, ...], str]:
         """The rule's filters, which some files have in their names alone."""
         if not self.kernel_in_name:
             if kernel:
-                raise UserError(
-                    f"a kernel is told by no file of this origin, and none is asked for: leave out {kernel!r}"
-                )
+                raise UserError(f"no file of this origin names a kernel: leave out {kernel!r}")
             return self.config.filters, ""
         words = re.findall("[a-z]+", re.sub("(?<=[a-z])(?=[A-Z])", " ", stem).lower())
         said = list(dict.fromkeys(word for word in words if word in NAMED))

@@ -27,16 +27,16 @@ MOST_KERNELS, MOST_VECTORS, MOST_FILES = 16, 1_000, 1_000
 COMPARED = 200
 """Letters of two names that are held against each other."""
 SHOWN = 12
-"""Names of textures that are told at most."""
+"""Names of textures that are listed at most."""
 
 
-def graph(path: Path, told: dict[str, Any]) -> dict[str, Tensor]:
+def graph(path: Path, data: dict[str, Any]) -> dict[str, Tensor]:
     """The 1x1 convolutions of a graph model of TensorFlow.js, `graph.N.weight` `(out, in)` and `graph.N.bias` `(out,)`.
 
     Their numbers are constants of the graph, as the notebook of Growing Neural Cellular Automata writes it, or lie in
     files beside it that its manifest names.
     """
-    found = _constants(path, told.get("modelTopology")) | _shards(path, told.get("weightsManifest"))
+    found = _constants(path, data.get("modelTopology")) | _shards(path, data.get("weightsManifest"))
     kernels = {name: v for name, v in found.items() if v.ndim == 4 and v.shape[:2] == (1, 1)}
     biases = {name: v for name, v in found.items() if v.ndim == 1}
     if not kernels:
@@ -71,10 +71,10 @@ def _chain(kernels: dict[str, Tensor]) -> list[str]:
     return max(found, key=lambda one: one[:2])[2]
 
 
-def tiles(path: Path, told: dict[str, Any], net: str) -> dict[str, Tensor]:
+def tiles(path: Path, data: dict[str, Any], net: str) -> dict[str, Tensor]:
     """One of the textures, `tiles.N.weight` `(out, in)` and `tiles.N.bias`: by name, or by number from 0."""
-    layers = told["layers"]
-    names = told.get("model_names")
+    layers = data["layers"]
+    names = data.get("model_names")
     names = [str(name) for name in names] if isinstance(names, list) else []
     if not all(isinstance(layer, dict) for layer in layers) or not 1 <= len(layers) <= 16:
         raise UserError(f"{path}: damaged: its layers are none")
@@ -159,22 +159,22 @@ def _constants(path: Path, topology: object) -> dict[str, Tensor]:
     total = 0
     for node in nodes:
         try:
-            told = node["attr"]["value"]["tensor"] if node["op"] == "Const" else {}
-            if told.get("dtype") not in ("DT_FLOAT", 1):
+            tensor = node["attr"]["value"]["tensor"] if node["op"] == "Const" else {}
+            if tensor.get("dtype") not in ("DT_FLOAT", 1):
                 continue
-            shape = [int(side["size"]) for side in told["tensorShape"].get("dim", ())]
+            shape = [int(side["size"]) for side in tensor["tensorShape"].get("dim", ())]
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             continue
         total += math.prod(shape) if all(0 < n <= MOST_NUMBERS for n in shape) and len(shape) <= 8 else MOST_NUMBERS + 1
         if total > MOST_NUMBERS:
             raise UserError(f"{path} holds more than {MOST_NUMBERS:,} numbers; no automaton does")
-        found[str(node.get("name"))] = _constant(path, told, shape)
+        found[str(node.get("name"))] = _constant(path, tensor, shape)
     return found
 
 
-def _constant(path: Path, told: dict[str, Any], shape: list[int]) -> Tensor:
+def _constant(path: Path, node: dict[str, Any], shape: list[int]) -> Tensor:
     """One constant: its bytes, or the number that fills it."""
-    count, text, fill = math.prod(shape), told.get("tensorContent"), told.get("floatVal")
+    count, text, fill = math.prod(shape), node.get("tensorContent"), node.get("floatVal")
     if isinstance(text, str):
         if len(text) != 4 * -(-4 * count // 3):
             raise UserError(f"{path}: damaged: a constant of {count:,} numbers has {len(text):,} letters")
@@ -196,11 +196,11 @@ def _shards(path: Path, manifest: object) -> dict[str, Tensor]:
     for group in manifest if isinstance(manifest, list) else ():
         try:
             names = [str(name) for name in group["paths"]]
-            told = [(str(w["name"]), [int(n) for n in w["shape"][:9]], w["dtype"]) for w in group["weights"]]
+            entries = [(str(w["name"]), [int(n) for n in w["shape"][:9]], w["dtype"]) for w in group["weights"]]
         except (KeyError, TypeError, ValueError, OverflowError):
             raise UserError(f"{path}: damaged: its manifest of weights") from None
-        total = sum(math.prod(shape) for _, shape, _ in told)
-        odd = any(dtype != "float32" or len(shape) > 8 or min(shape, default=1) < 1 for _, shape, dtype in told)
+        total = sum(math.prod(shape) for _, shape, _ in entries)
+        odd = any(dtype != "float32" or len(shape) > 8 or min(shape, default=1) < 1 for _, shape, dtype in entries)
         left, files = left - total, files - max(1, len(names))
         if odd or min(left, files) < 0:
             raise UserError(
@@ -214,11 +214,11 @@ def _shards(path: Path, manifest: object) -> dict[str, Tensor]:
                 raise UserError(f"{path}: its weights lie in {name[:60]!r}, and there is no such file beside it")
             with (path.parent / name).open("rb") as shard:
                 data += shard.read(4 * total - len(data) + 1)
-        if not told or len(data) != 4 * total:
+        if not entries or len(data) != 4 * total:
             raise UserError(f"{path}: its weights hold {len(data):,} bytes, not {4 * total:,}")
         numbers = torch.frombuffer(data, dtype=torch.float32)
-        parts = numbers.split([math.prod(shape) for _, shape, _ in told])
-        found |= {name: part.reshape(shape) for (name, shape, _), part in zip(told, parts, strict=True)}
+        parts = numbers.split([math.prod(shape) for _, shape, _ in entries])
+        found |= {name: part.reshape(shape) for (name, shape, _), part in zip(entries, parts, strict=True)}
     return found
 
 

@@ -103,9 +103,9 @@ def described(tensors: Mapping[str, Tensor]) -> str:
     """What a file holds, in a few words."""
     if not tensors:
         return "no tensors"
-    told = [f"{_shown(name)} {'x'.join(map(str, t.shape)) or 'one number'}" for name, t in list(tensors.items())[:6]]
+    texts = [f"{_shown(name)} {'x'.join(map(str, t.shape)) or 'one number'}" for name, t in list(tensors.items())[:6]]
     more = f" and {len(tensors) - 6} more" if len(tensors) > 6 else ""
-    return ", ".join(told) + more
+    return ", ".join(texts) + more
 
 
 def _shown(name: str) -> str:
@@ -124,18 +124,18 @@ def _numbers(path: Path, size: int) -> dict[str, Tensor]:
 
 def _json(path: Path, net: str) -> dict[str, Tensor]:
     """Layers of bytes with a scale each, as the WebGL pages of Distill load them; or one of Google's two kinds."""
-    told = google.parsed(path)
-    if isinstance(told, dict) and "modelTopology" in told:
-        return google.graph(path, told)
-    if isinstance(told, dict) and isinstance(told.get("layers"), list):
-        return google.tiles(path, told, net)
-    if not isinstance(told, list) or not 1 <= len(told) <= 16 or not all(isinstance(layer, dict) for layer in told):
+    data = google.parsed(path)
+    if isinstance(data, dict) and "modelTopology" in data:
+        return google.graph(path, data)
+    if isinstance(data, dict) and isinstance(data.get("layers"), list):
+        return google.tiles(path, data, net)
+    if not isinstance(data, list) or not 1 <= len(data) <= 16 or not all(isinstance(layer, dict) for layer in data):
         raise UserError(
             f"{path}: JSON, but no list of layers with data_b64, in_ch, out_ch, weight_scale, bias_scale, no graph of "
             "TensorFlow and no tiles of textures"
         )
     tensors: dict[str, Tensor] = {}
-    for k, layer in enumerate(told):
+    for k, layer in enumerate(data):
         weight, bias = _layer(path, k, layer)
         tensors |= {f"layers.{k}.weight": weight, f"layers.{k}.bias": bias}
     return tensors

@@ -70,7 +70,7 @@ class Training:
         self._paused = False
 
     @property
-    def told(self) -> str:
+    def progress(self) -> str:
         """How it does, in a line."""
         if self.status is None:
             return ""
@@ -104,7 +104,7 @@ class Training:
 
 
 def folder_of(model: Path) -> Path | None:
-    """The run folder that `model` names, itself or by a file of it, if a training ever told how it does there."""
+    """The run folder that `model` names, itself or by a file of it, if a training ever reported its status there."""
     folder = model if model.is_dir() else model.parent if model.name in ("model.safetensors", live.WEIGHTS) else None
     if folder is None or live.read_status(folder) is None:
         return None

@@ -245,8 +245,8 @@ def _left(play: Player, palette: Palette) -> Iterator[Item]:
     yield Item(play.moment, 2, palette.ink, widest=f"{play.unit} 00000")
     if play.recorder.on:
         yield Item(f"{play.recorder.seconds:.1f} s", 2, palette.coral, "record", widest="00.0 s")
-    if play.training is not None and play.training.told:
-        yield Item(play.training.told, 3, palette.leaf)
+    if play.training is not None and play.training.progress:
+        yield Item(play.training.progress, 3, palette.leaf)
     yield Item(f"{play.brush} {play.radius}" if play.radius else play.brush, 5, palette.muted, play.brush)
     if play.channel is not None:
         yield Item(play.view, 3, palette.plum)

@@ -27,7 +27,7 @@ SHUT = "\x1b[?1006l\x1b[?1002l\x1b[?7h\x1b[0m\x1b[?25h\x1b[?1049l"
 MOST_INPUT = 4096
 KEYS_WIDE = 9
 
-_TOLD = re.compile(rb"\x1b\[<(\d{1,5});(\d{1,5});(\d{1,5})([Mm])|\x1b[\[O]([\x30-\x3f]*)([\x40-\x7e])")
+_SEQUENCE = re.compile(rb"\x1b\[<(\d{1,5});(\d{1,5});(\d{1,5})([Mm])|\x1b[\[O]([\x30-\x3f]*)([\x40-\x7e])")
 _NAMED = {b"A": "up", b"B": "down", b"C": "right", b"D": "left"}
 _BYTES = {0x20: "space", 0x09: "tab", 0x0D: "enter", 0x0A: "enter", 0x1A: "ctrl+z"}
 
@@ -99,10 +99,10 @@ class Terminal:
 
         ready, _, _ = select.select([self._in], [], [], seconds)
         if ready:
-            told = os.read(self._in, MOST_INPUT)
-            if not told:
+            data = os.read(self._in, MOST_INPUT)
+            if not data:
                 self.play.over = True  # the terminal has gone
-            self._rest, self._rest_since = self._rest + told, time.monotonic()
+            self._rest, self._rest_since = self._rest + data, time.monotonic()
         late = time.monotonic() - self._rest_since > ESCAPE_SECONDS
         events, self._rest = parse(self._rest, late)
         for event in events:
@@ -161,9 +161,9 @@ class Terminal:
         if (columns, lines) != self._size:
             self._size, self._shown = (columns, lines), []
         self._place = Place((columns, max(1, lines - 1)), self.play.world.size)
-        told = message_lines(self.play.message, columns)
+        message = message_lines(self.play.message, columns)
         shown = self._lines(columns, max(1, lines - 1))
-        frame = [*shown[: max(0, len(shown) - len(told))], *told, status(self.play, columns)][-lines:]
+        frame = [*shown[: max(0, len(shown) - len(message))], *message, status(self.play, columns)][-lines:]
         old = self._shown or [""] * len(frame)
         new = [
             f"\x1b[{k + 1};1H{line}\x1b[0m" for k, (line, was) in enumerate(zip(frame, old, strict=True)) if line != was
@@ -200,20 +200,20 @@ class Click:
         self.wheel = (1 if code & 3 == 0 else -1 if code & 3 == 1 else 0) if code & 64 else 0
 
 
-def parse(told: bytes, late: bool) -> tuple[list[str | Click], bytes]:
-    """Keys and clicks in what a terminal told, and what is left of a sequence that isn't whole yet.
+def parse(data: bytes, late: bool) -> tuple[list[str | Click], bytes]:
+    """Keys and clicks in what a terminal sent, and what is left of a sequence that isn't whole yet.
 
     A lone escape at the end is kept, and is the key once it is `late`.
     """
     events: list[str | Click] = []
     at = 0
-    while at < len(told):
-        byte = told[at]
+    while at < len(data):
+        byte = data[at]
         if byte != 0x1B:
             if name := _BYTES.get(byte) or (chr(byte).lower() if 0x20 < byte < 0x7F else ""):
                 events.append(name)
             at += 1
-        elif match := _TOLD.match(told, at):
+        elif match := _SEQUENCE.match(data, at):
             at = match.end()
             if match[4]:
                 events.append(Click(int(match[1]), int(match[2]) - 1, int(match[3]) - 1, match[4] == b"M"))
@@ -224,10 +224,10 @@ def parse(told: bytes, late: bool) -> tuple[list[str | Click], bytes]:
         elif late:
             events.append("escape")
             at += 1
-        elif len(told) - at > 32:
+        elif len(data) - at > 32:
             at += 1  # no sequence that means anything
         else:
-            return events, told[at:]
+            return events, data[at:]
     return events, b""
 
 
@@ -288,7 +288,7 @@ def status(play: Player, columns: int) -> str:
         ("", play.moment),
         *([("31", "paused")] if play.paused else []),
         *([("31", f"● {play.recorder.seconds:.1f} s")] if play.recorder.on else []),
-        *([("32", play.training.told)] if play.training is not None and play.training.told else []),
+        *([("32", play.training.progress)] if play.training is not None and play.training.progress else []),
         *([("35", play.message)] if play.message and not message_lines(play.message, columns) else []),
         *([("35", play.view)] if play.channel is not None else []),
         *([("35", f"loop {play.round}")] if play.loop else []),
@@ -321,8 +321,8 @@ def help_lines(columns: int, lines: int, brushes: Collection[str]) -> list[str]:
     across = max(1, min(3, columns // wide))
     down = -(-len(rows) // across)
     if down > lines or wide > columns:
-        told = " · ".join(f"{keys} {says}" for keys, says in rows if keys)
-        out = textwrap.wrap(told, max(8, columns - 1))[:lines]
+        text = " · ".join(f"{keys} {says}" for keys, says in rows if keys)
+        out = textwrap.wrap(text, max(8, columns - 1))[:lines]
     else:
         out = ["".join(_help_cell(*rows[j], wide) for j in range(k, len(rows), down)) for k in range(down)]
     return [f"\x1b[0m{line}\x1b[0m\x1b[K" for line in [*out, *[""] * (lines - len(out))]]

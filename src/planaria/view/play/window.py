@@ -256,7 +256,7 @@ class Window:
         pygame.draw.aacircle(self.screen, ink if not self.play.dark else (0, 0, 0), middle, r, 1)
 
     def _frames(self) -> float:
-        """Frames a second, told twice a second."""
+        """Frames a second, measured twice a second."""
         since, count = self._meter
         now = time.perf_counter()
         if now - since >= 0.5:

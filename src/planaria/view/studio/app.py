@@ -115,7 +115,7 @@ class Studio:
         return JSONResponse(await asyncio.to_thread(self.home))
 
     async def get_forms(self, _: Request) -> Response:
-        """What a new training can be told; whoever asks will soon choose a picture."""
+        """Settings of a new training; whoever asks will soon choose a picture."""
         return JSONResponse(await asyncio.to_thread(forms), background=BackgroundTask(self.quick.warm))
 
     async def get_thumb(self, request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""What a socket is told: the newest of each thing, never a queue, so that a slow reader costs nobody anything."""
+"""Messages of a socket: the newest of each thing, never a queue, so that a slow reader costs nobody anything."""
 
 import asyncio
 import contextlib
@@ -33,14 +33,14 @@ WEIGHTS, POOL = 1, 2
 MOST_LIVE_BYTES = 64_000_000
 
 News = str | bytes
-Told = dict[str, News | None]
+Messages = dict[str, News | None]
 
 
 @runtime_checkable
 class Source(Protocol):
     """Something that is looked at again and again; `look` may read files."""
 
-    def look(self) -> Told:
+    def look(self) -> Messages:
         """What has changed, by kind; None is news that each socket gets in its own words."""
         ...
 
@@ -60,9 +60,9 @@ class RunSource:
         self._read = 0
         self._watched = -WATCH_EVERY
 
-    def look(self) -> Told:
+    def look(self) -> Messages:
         """What has changed in the folder since the last look."""
-        told: Told = {}
+        news: Messages = {}
         status = self.runs.status(self.runs.run(self.name))
         busy = status.state in BUSY
         if busy and time.monotonic() - self._watched >= WATCH_EVERY:
@@ -70,16 +70,16 @@ class RunSource:
             with contextlib.suppress(UserError):  # a folder of somebody else's: its curve can be seen all the same
                 live.watch(self.folder)
         if self._changed("status", status):
-            told["status"] = json.dumps({"type": "status", **asdict(status)})
+            news["status"] = json.dumps({"type": "status", **asdict(status)})
         if self._changed("metrics", _signature(self.folder / "metrics.jsonl")) and self._follow():
-            told["metrics"] = None
+            news["metrics"] = None
         if self._changed("files", [f for f in FILES if (self.folder / f).exists()]):
-            told["files"] = json.dumps({"type": "files"})
+            news["files"] = json.dumps({"type": "files"})
         if busy and self._changed("weights", _signature(self.folder / live.WEIGHTS)):
-            self._tell(told, live.WEIGHTS, "weights", WEIGHTS, weights)
+            self._tell(news, live.WEIGHTS, "weights", WEIGHTS, weights)
         if self._changed("pool", _signature(self.folder / live.POOL)):
-            self._tell(told, live.POOL, "pool", POOL, lambda path: (status.step, read(path, MOST_LIVE_BYTES)))
-        return told
+            self._tell(news, live.POOL, "pool", POOL, lambda path: (status.step, read(path, MOST_LIVE_BYTES)))
+        return news
 
     def since(self, step: int) -> tuple[str, int]:
         """The newest lines beyond `step`, at most 2000."""
@@ -123,7 +123,7 @@ class RunSource:
                 self.points.append(point)
         return bool(lines)
 
-    def _tell(self, told: Told, file: str, what: str, kind: int, read: Callable[[Path], tuple[int, bytes]]) -> None:
+    def _tell(self, news: Messages, file: str, what: str, kind: int, read: Callable[[Path], tuple[int, bytes]]) -> None:
         """Add a binary message, unless its file has just gone, lies elsewhere or is none."""
         path = self.folder / file
         if not is_inside(path, self.runs.folder):
@@ -133,7 +133,7 @@ class RunSource:
         except (OSError, UserError):
             return
         if len(data) <= MOST_LIVE_BYTES:
-            told[what] = np.array([kind, step], "<u4").tobytes() + data
+            news[what] = np.array([kind, step], "<u4").tobytes() + data
 
 
 class HomeSource:
@@ -143,7 +143,7 @@ class HomeSource:
         self._home = home
         self._before = ""
 
-    def look(self) -> Told:
+    def look(self) -> Messages:
         """All cards, where one has changed."""
         now = json.dumps({"type": "home", **self._home()})
         if now == self._before:
@@ -157,17 +157,17 @@ class HomeSource:
 
 
 class Mailbox:
-    """The newest of each thing that a socket hasn't been told yet."""
+    """The newest of each thing that a socket hasn't been sent yet."""
 
-    def __init__(self, newest: Told):
-        self.news: Told = dict(newest)
+    def __init__(self, newest: Messages):
+        self.news: Messages = dict(newest)
         self.step = -1
         self._filled = asyncio.Event()
         self._filled.set()
 
-    def put(self, told: Told) -> None:
+    def put(self, news: Messages) -> None:
         """Replace what is waiting by what is newer."""
-        self.news |= told
+        self.news |= news
         self._filled.set()
 
     async def take(self) -> tuple[str, News | None]:
@@ -185,7 +185,7 @@ class Channel:
     def __init__(self, source: Source, seconds: float):
         self.source, self.seconds = source, seconds
         self.boxes: set[Mailbox] = set()
-        self.newest: Told = {}
+        self.newest: Messages = {}
         self._task: asyncio.Task[None] | None = None
 
     def join(self) -> Mailbox:
@@ -206,14 +206,14 @@ class Channel:
         while True:
             begun = time.monotonic()
             try:
-                told = await asyncio.to_thread(self.source.look)
+                news = await asyncio.to_thread(self.source.look)
             except Exception as e:  # a run put away while it is looked at, a folder gone: say so and look again
-                news = json.dumps({"type": "error", "error": str(e)[:300]})
-                told: Told = {} if self.newest.get("error") == news else {"error": news}
-            if told:
-                self.newest |= told
+                error = json.dumps({"type": "error", "error": str(e)[:300]})
+                news: Messages = {} if self.newest.get("error") == error else {"error": error}
+            if news:
+                self.newest |= news
                 for box in self.boxes:
-                    box.put(told)
+                    box.put(news)
             await asyncio.sleep(max(self.seconds, RESTS * (time.monotonic() - begun)))
 
 

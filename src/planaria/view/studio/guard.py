@@ -67,8 +67,8 @@ class Guard:
         """`receive`, which refuses a body that grows too large or takes too long."""
         picture = scope["method"] == "PUT"
         most = MOST_PICTURE if picture else MOST_JSON
-        told = headers.get("content-length", "0")
-        if not told.isdecimal() or int(told) > most:
+        length = headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > most:
             raise Refusal(413, f"that is too large: at most {most // 1000:,} kB")
         loop = asyncio.get_running_loop()
         deadline = loop.time() + (self.picture_patience if picture else self.patience)

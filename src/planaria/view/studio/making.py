@@ -170,11 +170,11 @@ def film(model: str, output: str) -> dict[str, Any]:
 
     living = find(model)
     if living.start is None:
-        told = {"size": living.size, "steps": 260, "every": 4, "fps": 24, "erase": usual.healing(living.card)}
+        options = {"size": living.size, "steps": 260, "every": 4, "fps": 24, "erase": usual.healing(living.card)}
     else:
         steps = min(living.card.loop_steps, MOST_FRAMES * living.frame)
-        told = {"start": living.start, "steps": steps, "every": living.frame, "fps": movie.VIDEO_FPS}
-    movie.film(living.rule, living.layout, seed=1, **told).save(output)
+        options = {"start": living.start, "steps": steps, "every": living.frame, "fps": movie.VIDEO_FPS}
+    movie.film(living.rule, living.layout, seed=1, **options).save(output)
     return {}
 
 

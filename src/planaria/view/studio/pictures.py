@@ -47,8 +47,8 @@ class Pictures:
                 raise Refusal(507, f"can't keep the picture: {e.strerror or e}") from None
             finally:
                 spare.unlink(missing_ok=True)
-        told = {key: about[key] for key in ("width", "height", "remark")}
-        return {"picture": str(kept), "thumb": f"/pictures/{kept.name}", **told}
+        shown = {key: about[key] for key in ("width", "height", "remark")}
+        return {"picture": str(kept), "thumb": f"/pictures/{kept.name}", **shown}
 
     def path(self, file: str) -> Path:
         """A picture taken in before."""

@@ -166,7 +166,7 @@ class Runs:
             if file not in there and os.path.islink(folder / file):  # noqa: PTH114  (5,000 runs have many)
                 return f"{folder / file}: a link that leads nowhere, or out of {self.folder}, which isn't followed"
         if _has(there, live.STATUS) and self._read(folder, there, live.STATUS, _last_status) is None:
-            return f"{folder / live.STATUS}: damaged; how far it is, is told by its other files"
+            return f"{folder / live.STATUS}: damaged; its other files say how far it is"
         return ""
 
     def _read(self, folder: Path, there: There, file: str, read: Callable[[Path], T]) -> T | None:
@@ -178,8 +178,8 @@ class Runs:
         return self._status(folder, self._there(folder), about or cards.blank())
 
     def _status(self, folder: Path, there: There, about: dict[str, Any]) -> live.Status:
-        told = self._read(folder, there, live.STATUS, _last_status)
-        status = live.judged(told) if told is not None else None
+        last = self._read(folder, there, live.STATUS, _last_status)
+        status = live.judged(last) if last is not None else None
         step, steps = about["step"], about["steps"]
         if (status is None or status.state not in BUSY) and lock.NAME in there and lock.is_held(folder):
             known = status or live.Status("running", step, steps)
@@ -255,10 +255,10 @@ def read_point(line: bytes) -> dict[str, Any] | None:
     found = metrics.parse(line)
     if found is None:
         return None
-    told = found.told()
+    point = found.as_dict()
     if found.terms:  # several a line: as many digits as a plot can show
-        told["terms"] = {name: float(f"{value:.4g}") for name, value in found.terms.items()}
-    return told
+        point["terms"] = {name: float(f"{value:.4g}") for name, value in found.terms.items()}
+    return point
 
 
 def tail(path: Path, most: int, *, inside: Path) -> list[bytes]:
