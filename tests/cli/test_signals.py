@@ -54,7 +54,7 @@ def test_a_second_one_interrupts_at_once_and_says_how_to_go_on(tmp_path, monkeyp
 def test_a_signal_that_is_ignored_stays_so(tmp_path):
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
-        with signals.heard() as stop:
+        with signals.listening() as stop:
             signal.raise_signal(signal.SIGTERM)
         assert not stop.asked
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
@@ -64,7 +64,7 @@ def test_a_signal_that_is_ignored_stays_so(tmp_path):
 
 def test_handlers_are_put_back(tmp_path):
     before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt), signals.heard():
+    with pytest.raises(KeyboardInterrupt), signals.listening():
         signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
 
@@ -83,7 +83,7 @@ def test_what_a_library_makes_of_an_interrupt_is_the_interrupt(monkeypatch, caps
 
 def test_an_error_after_a_gentle_signal_is_not_hidden():
     def stopped_on_a_full_disk():
-        with signals.heard() as stop, stop.gently():
+        with signals.listening() as stop, stop.gently():
             signal.raise_signal(signal.SIGTERM)
             raise ValueError("a full disk")
 

@@ -27,7 +27,7 @@ from planaria.cli.listing import list_
 from planaria.cli.play import play
 from planaria.cli.run import run
 from planaria.cli.show import show
-from planaria.cli.signals import Stop, heard
+from planaria.cli.signals import Stop, listening
 from planaria.cli.simulate import simulate
 from planaria.cli.studio import studio
 from planaria.commands import command
@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names may be no text
     try:
-        with heard(["SIGINT"]), _plain_warnings():
+        with listening(["SIGINT"]), _plain_warnings():
             if len(words) > 1 and words[0] == "train" and not words[1].startswith("-"):
                 code = _train_app(words[1], words[2:])
             else:
@@ -236,7 +236,7 @@ def _train(recipe: "Recipe", config: Any, name: str | None, runs: Path, resume: 
     folder = folder_of(recipe, config, name, runs)
     for line in recipe.notes:
         _tell(line)
-    with heard() as stop:
+    with listening() as stop:
         try:
             return _trained(recipe, config, folder, resume, stop)
         except KeyboardInterrupt:

@@ -35,7 +35,7 @@ class Stop:
 
 
 @contextmanager
-def heard(names: Sequence[str] = SIGNALS) -> Iterator[Stop]:
+def listening(names: Sequence[str] = SIGNALS) -> Iterator[Stop]:
     """Every signal that ends a command as a `KeyboardInterrupt`; one that is ignored, as under nohup, stays so.
 
     What a library makes of the interrupt, such as an import that fails, is the interrupt again.

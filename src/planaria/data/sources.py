@@ -44,7 +44,7 @@ class Source(ABC):
     expected: int | None = None
     """Frames it says it has."""
     sound: Sound | None = None
-    """What is heard beside its frames."""
+    """Sound beside its frames."""
 
     @abstractmethod
     def frames(self, start: int = 0, every: int = 1) -> Iterator[np.ndarray]:

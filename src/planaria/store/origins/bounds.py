@@ -17,8 +17,8 @@ def within(rule: Rule, bound: float) -> Rule:
     don't act stay as they are, which is within bounds if they began so. Raises `UserError` where that takes too much.
     """
     config, c = rule.config, rule.config.channels
-    width, felt = config.hidden[0], len(reaches(config.filters))
-    count = (width + 2 * c) * (c * felt + 4 * c) + 4 * c * c
+    width, filters = config.hidden[0], len(reaches(config.filters))
+    count = (width + 2 * c) * (c * filters + 4 * c) + 4 * c * c
     if count > MOST_PARAMETERS:
         raise UserError(f"a rule of {c:,} channels that keeps within bounds has {count:,} parameters; that is too many")
     cut = Rule(
@@ -30,7 +30,7 @@ def within(rule: Rule, bound: float) -> Rule:
             p.zero_()
         first, second, last = cut.weights
         first[:width] = rule.weights[0]
-        first[width:, ::felt] = torch.cat([eye, -eye])
+        first[width:, ::filters] = torch.cat([eye, -eye])
         if len(rule.biases):
             cut.biases[0][:width] = rule.biases[0]
         state = torch.cat([eye, -eye], 1)

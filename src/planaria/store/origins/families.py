@@ -105,7 +105,7 @@ class Family:
     def _misfit(self, shapes: Mapping[str, tuple[int, ...]], keys: tuple[tuple[str, str], ...]) -> str:
         """Why the shapes don't follow from one another."""
         side = (3, 3) if self.order == "convolution" else (1, 1)
-        felt = 1 if self.order == "convolution" else len(bank(self.config.filters))
+        count = 1 if self.order == "convolution" else len(bank(self.config.filters))
         into = None
         for k, (weight, bias) in enumerate(keys):
             shape = shapes[weight]
@@ -118,16 +118,16 @@ class Family:
                 return f"{bias} doesn't go with {weight}"
             into = shape[0]
         channels, first = shapes[keys[-1][0]][0] + self.own, keys[0][0]
-        if shapes[first][1] != channels * felt:
-            return f"{first} reads {shapes[first][1]} numbers, not {felt} each of {channels} channels"
+        if shapes[first][1] != channels * count:
+            return f"{first} reads {shapes[first][1]} numbers, not {count} each of {channels} channels"
         if channels - self.own < self.layout.visible:
             return f"it has {channels} channels"
         return ""
 
     def _wanted(self) -> dict[str, tuple[int, ...]]:
         """Shapes of what a file without names holds, in its order."""
-        felt, (width,) = len(bank(self.config.filters)), self.config.hidden
-        shapes = (width, self.config.channels * felt), (width,), (self.config.channels, width)
+        count, (width,) = len(bank(self.config.filters)), self.config.hidden
+        shapes = (width, self.config.channels * count), (width,), (self.config.channels, width)
         names = self.keys[0][0], self.keys[0][1], self.keys[1][0]
         return dict(zip(names, shapes, strict=True))
 
@@ -180,23 +180,23 @@ class Family:
         pair = (ours,) if len(bank((ours,))) == 2 else (ours, ours)
         return ("identity", *pair), found
 
-    def _ours(self, weight: Tensor, channels: int, felt: int) -> Tensor:
-        """The first layer's weight `(out, channels * felt)` in our order, for our kernels and our channels."""
+    def _ours(self, weight: Tensor, channels: int, count: int) -> Tensor:
+        """The first layer's weight `(out, channels * count)` in our order, for our kernels and our channels."""
         out = len(weight)
         if self.order == "convolution":
             return weight
         if self.order == "stacked":
-            cube = weight.view(out, felt, channels).transpose(1, 2)
+            cube = weight.view(out, count, channels).transpose(1, 2)
         elif self.order == "raw first":
-            rest = weight[:, channels:].view(out, channels, felt - 1)
+            rest = weight[:, channels:].view(out, channels, count - 1)
             cube = torch.cat([weight[:, :channels, None], rest], 2)
         else:
-            cube = weight.view(out, channels, felt)
+            cube = weight.view(out, channels, count)
         if self.down_first:
             cube = cube[:, :, [0, 2, 1]]
-        scales = torch.tensor([*self.scales, *[1.0] * (felt - len(self.scales))])
+        scales = torch.tensor([*self.scales, *[1.0] * (count - len(self.scales))])
         cube = torch.cat([cube[:, self.own :], cube[:, : self.own]], 1) * scales
-        return cube.reshape(out, channels * felt)
+        return cube.reshape(out, channels * count)
 
 
 def _layers(names: Sequence[str], last_bias: bool) -> tuple[tuple[str, str], ...]:
