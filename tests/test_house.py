@@ -14,7 +14,8 @@ import planaria
 
 ROOT = Path(planaria.__file__).parent
 FLOORS = [
-    "types commands console files synonyms gallery web",
+    "types commands console machine synonyms gallery web",
+    "files",
     "errors",
     "config core",
     "engine data store",
@@ -175,7 +176,7 @@ def test_help_is_instant(words):
     code = (
         "import sys\nfrom planaria.cli import main\n"
         "try:\n    main(sys.argv[1:])\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
-        "heavy = {'torch', 'numpy', 'matplotlib', 'PIL', 'safetensors', 'av', 'pooch', 'requests'}\n"
+        "heavy = {'torch', 'numpy', 'matplotlib', 'PIL', 'safetensors', 'av', 'pooch', 'requests', 'psutil'}\n"
         "print('HEAVY', sorted(heavy & sys.modules.keys()))"
     )
     env = os.environ | {"PYTHONPATH": str(ROOT.parent)}

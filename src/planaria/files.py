@@ -12,6 +12,8 @@ import zlib
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from planaria.machine import is_there
+
 PICTURES = (".png", ".apng", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".svg")
 """How the names of pictures end."""
 HEAD = 1024
@@ -203,7 +205,7 @@ def sweep(folder: Path, *, alone: bool = False) -> None:
         return
     for name in left:
         found = _SPARE.search(name)
-        dead = found is not None and found[1] == _HOST and _gone(int(found[2]))
+        dead = found is not None and found[1] == _HOST and not is_there(int(found[2]))
         if dead or (alone and ".json." not in name):
             with contextlib.suppress(OSError):
                 (folder / name).unlink()
@@ -222,16 +224,3 @@ def _regular(path: Path, flags: int, mode: str) -> BinaryIO:
     except BaseException:
         os.close(descriptor)
         raise
-
-
-def _gone(pid: int) -> bool:
-    """Whether a process of this machine is no longer there; false where that can't be asked."""
-    if os.name != "posix":
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except (OSError, OverflowError):
-        return False
-    return False

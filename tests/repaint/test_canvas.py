@@ -166,6 +166,6 @@ def test_mistakes(monkeypatch):
         canvas.begin(scene(18, 23))
     with pytest.raises(UserError, match="grow from a seed and repaint nothing"):
         Canvas(Rule(RuleConfig()), Layout(), (9, 9))
-    monkeypatch.setattr(canvases.os, "sysconf", lambda name: 1000)
+    monkeypatch.setattr(canvases.machine, "memory", lambda: 1_000_000)
     with pytest.raises(UserError, match=r"the cells of 400x300 pixels take 0.0 GB, .*--size"):
         Canvas(rule, layout, (300, 400))

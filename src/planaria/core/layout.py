@@ -1,11 +1,11 @@
 """Layout: which channel means what to a person."""
 
-import os
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from planaria import machine
 from planaria.core.noise import Stream, derive, uniform
 from planaria.core.shuffle import shuffled
 from planaria.errors import UserError
@@ -133,7 +133,7 @@ class Layout:
     def _check_memory(self, n: int, h: int, w: int) -> None:
         """Refuse what this machine's memory can't hold, before any is taken."""
         need = 4 * n * self.channels * h * w
-        have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 2**40
+        have = machine.memory()
         if need > have:
             raise UserError(
                 f"{n} worlds of {h}x{w} cells with {self.channels} channels take {need / 1e9:,.0f} GB, and this "

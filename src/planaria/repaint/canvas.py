@@ -1,11 +1,11 @@
 """Canvas: a picture of any size that a rule paints, a band of rows at a time, exactly as it would paint the whole."""
 
-import os
 from typing import final
 
 import torch
 from torch import Tensor, nn
 
+from planaria import machine
 from planaria.core.bounds import burst
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule
@@ -167,7 +167,7 @@ class Canvas:
 
 def _check_memory(need: int, size: tuple[int, int]) -> None:
     """Refuse what this machine's memory can't hold, before any is taken."""
-    have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 2**40
+    have = machine.memory()
     if need > have:
         h, w = size
         raise UserError(

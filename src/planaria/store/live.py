@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from planaria import machine
 from planaria.errors import UserError
 from planaria.files import read, spare
 from planaria.store import metrics
@@ -148,37 +149,13 @@ def watched(folder: Path) -> bool:
         return False
 
 
-def born(pid: int | None = None) -> float | None:
-    """When a process (this one) began, in seconds since 1970, to about a second; None where that can't be known.
-
-    A process that is over but still listed is not there any more.
-    """
-    try:
-        own = Path(f"/proc/{os.getpid() if pid is None else pid}/stat").read_text(encoding="utf-8", errors="replace")
-        state, *numbers = own.rpartition(")")[2].split()
-        boot = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime"))
-        return None if state in "ZX" else int(boot.split()[1]) + int(numbers[18]) / os.sysconf("SC_CLK_TCK")
-    except (OSError, ValueError, IndexError, StopIteration):
-        return None
-
-
 def _lives(status: Status) -> bool:
     """Whether the process that wrote `status` is there: not a later one that was given its number."""
-    silent = time.time() - status.time > SILENCE_SECONDS
-    if status.host != platform.node() or os.name != "posix":  # a process of another machine; signal 0 is no question
-        return not silent
-    if status.pid < 1:
-        return False
-    if Path("/proc/self/stat").exists():
-        began = born(status.pid)
-        return began is not None and began <= status.time + CLOCKS
-    try:
-        os.kill(status.pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return not silent
-    return not silent
+    if status.host == platform.node():
+        with contextlib.suppress(OSError):
+            since = machine.began(status.pid) if status.pid > 0 else None
+            return since is not None and since <= status.time + CLOCKS
+    return time.time() - status.time <= SILENCE_SECONDS
 
 
 def _status(found: dict[str, Any]) -> Status | None:

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from planaria import store
+from planaria import machine, store
 from planaria.core.damage import Wound
 from planaria.core.layout import Layout
 from planaria.errors import UserError
@@ -57,7 +57,7 @@ class Stage:
             return
         asked = live.asked_at(self.folder)
         old = live.read_wishes(self.folder)
-        began = live.born()
+        began = machine.began()
         if (old.pause or old.stop) and asked < (time.time() if began is None else began) - live.CLOCKS:
             live.wish(self.folder, pause=False, stop=False)
         self._wounded = max((number for number, _ in old.wounds), default=0)
