@@ -85,13 +85,14 @@ def read_checkpoint(folder: Path) -> None:
 def read_run(folder: Path) -> None:
     """The studio's home, which no run may take away; then the run's card, curve and settings."""
     from planaria.report.run import loss_plot
+    from planaria.store.run_folder import RunFolder
     from planaria.view.studio.runs import Runs
 
     home = Runs(folder.parent).home()
     if [card["name"] for card in home["runs"]] != [folder.name]:
         raise LookupError("the run has no card")
     command_line("show", folder)
-    loss_plot(folder)
+    loss_plot(RunFolder(folder))
 
 
 def read_recipe(path: Path) -> None:

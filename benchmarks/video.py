@@ -18,7 +18,7 @@ import planaria as pl
 from planaria.data import simulate
 from planaria.export import Options, movie
 from planaria.losses.motion import crossfade, flicker
-from planaria.report import run as run_report
+from planaria.store.run_folder import RunFolder
 
 SMALL = 3
 """How many times more iterations the small model has, each of a quarter of the cells."""
@@ -83,7 +83,7 @@ def transfer(frames: str, folder: Path, steps: int) -> None:
 
 def looks(run: Path) -> list[tuple[int, float]]:
     """Iteration and held-out error of every validation."""
-    metrics = run_report.read_metrics(run / "metrics.jsonl")
+    metrics = RunFolder(run).lines()
     return [(m["step"], m["validation"]) for m in metrics if m.get("validation") is not None]
 
 

@@ -6,6 +6,7 @@ from planaria.commands import command
 from planaria.core.bounds import burst, extinct
 from planaria.living import Living, stopped
 from planaria.store.cards import Card
+from planaria.store.run_folder import RunFolder
 from planaria.world import World
 
 OWN_STEPS = 64
@@ -76,7 +77,7 @@ class Health:
         if not at.startswith("stopped"):
             return f"it is {at}"
         folder = self.path.parent if self.path is not None else None
-        resumes = folder is not None and (folder / "checkpoint.safetensors").is_file()
+        resumes = folder is not None and RunFolder(folder).checkpoint.is_file()
         return f"its training {at}: {command('train', folder, '--resume') if resumes else 'train it to its end'}"
 
     def _moment(self, t: int) -> str:

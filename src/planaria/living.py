@@ -19,8 +19,9 @@ from planaria.data.patterns import is_pattern
 from planaria.data.video import FILMS
 from planaria.engine.context import charge
 from planaria.errors import UserError
-from planaria.store import Saved, live
+from planaria.store import Saved
 from planaria.store.cards import Card, Settings
+from planaria.store.run_folder import RunFolder
 from planaria.types import Picture, State
 from planaria.world import World
 
@@ -257,7 +258,5 @@ def stopped(card: Card, path: Path | None = None) -> str:
     done, whole = card.trained, card.config.train.steps
     if done is None or whole is None or not 0 <= done < whole:
         return ""
-    status = live.read_status(path.parent) if path is not None else None
     at = f"at iteration {done:,} of {whole:,}"
-    going = status is not None and status.state in ("running", "paused")
-    return f"{at}, still training" if going else f"stopped {at}"
+    return f"{at}, still training" if path is not None and RunFolder(path.parent).trains else f"stopped {at}"

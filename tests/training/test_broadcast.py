@@ -16,8 +16,8 @@ from planaria import store
 from planaria.core.damage import Wound
 from planaria.core.layout import Layout
 from planaria.errors import UserError
-from planaria.report.run import read_metrics
 from planaria.store import live
+from planaria.store.run_folder import RunFolder
 from planaria.training import broadcast
 from planaria.training.dist import Ranks
 from planaria.training.session import Session
@@ -164,7 +164,7 @@ def test_wounds_are_made_once_and_written_down(tmp_path):
     assert {k: e for k, e in events.items() if e} == {
         9: "a person wounded 3 samples: noise(0.01); a person wounded 3 samples: speckle(0.01)"
     }
-    told = {m["step"]: m["event"] for m in read_metrics(s.folder / "metrics.jsonl") if "event" in m}
+    told = {m["step"]: m["event"] for m in RunFolder(s.folder).lines() if "event" in m}
     assert told == {9: events[9]}
 
 

@@ -9,7 +9,7 @@ from helpers.tiny import WORDS
 
 import planaria
 from planaria import store
-from planaria.report import run as run_report
+from planaria.store.run_folder import RunFolder
 
 TESTS = Path(__file__).parents[1]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])}
@@ -32,7 +32,7 @@ def test_two_processes_train_one_model(tmp_path):
     assert all(torch.equal(p, q) for p, q in zip(a["weights"], b["weights"], strict=True))
     assert all(torch.equal(p, q) for p, q in zip(a["adam"], b["adam"], strict=True))
     assert not torch.equal(a["pool"], b["pool"])
-    metrics = run_report.read_metrics(tmp_path / "run" / "metrics.jsonl")
+    metrics = RunFolder(tmp_path / "run").lines()
     assert [m["step"] for m in metrics] == list(range(1, 9))
     alone = planaria.train(tmp_path / "run" / "config.yaml", name="alone", runs=tmp_path)
     one, two = planaria.load(alone)[0], planaria.load(tmp_path / "run")[0]

@@ -15,7 +15,8 @@ import planaria
 from planaria import store
 from planaria.config import read_yaml, write_yaml
 from planaria.errors import UserError
-from planaria.report import run as run_report
+from planaria.report.run import loss_plot
+from planaria.store.run_folder import RunFolder
 from planaria.training.dist import Ranks
 from planaria.training.session import Session
 
@@ -37,9 +38,7 @@ def finished(folder, **settings):
 
 def essence(folder) -> dict:
     """What must be the same bytes: all but times."""
-    metrics = [
-        {k: v for k, v in m.items() if k != "seconds"} for m in run_report.read_metrics(folder / "metrics.jsonl")
-    ]
+    metrics = [{k: v for k, v in m.items() if k != "seconds"} for m in RunFolder(folder).lines()]
     timed = ("metrics.jsonl", "README.md", "loss.png", "status.json")
     names = sorted(p.name for p in folder.iterdir() if p.name not in timed)
     card = store.card(folder)
@@ -63,7 +62,7 @@ def test_a_run_folder_holds_what_people_need(tmp_path):
         "README.md", "checkpoint.safetensors", "config.yaml", "film.webp", "loss.png", "metrics.jsonl",
         "model.safetensors", "organism.html", "status.json", "strip.png", "target.png",
     }  # fmt: skip
-    metrics = run_report.read_metrics(folder / "metrics.jsonl")
+    metrics = RunFolder(folder).lines()
     assert [m["step"] for m in metrics] == list(range(1, 13))
     assert all(m["loss"] > 0 and m["lr"] > 0 and 6 <= m["rollout"] <= 10 for m in metrics)
     rule, layout = planaria.load(folder)
@@ -160,7 +159,7 @@ def test_a_torn_line_of_metrics_is_forgotten(tmp_path):
     folder = finished(tmp_path / "a")
     with (folder / "metrics.jsonl").open("a") as f:
         f.write('{"step": 13, "lo')
-    assert run_report.read_metrics(folder / "metrics.jsonl")[-1]["step"] == 12
+    assert RunFolder(folder).lines()[-1]["step"] == 12
 
 
 def start(runs, *words, steps: int = 60) -> subprocess.Popen:
@@ -206,7 +205,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path, number):
     said, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert f"go on with: planaria train {tmp_path / 'a'} --resume" in said
-    done = len(run_report.read_metrics(tmp_path / "a" / "metrics.jsonl"))
+    done = len(RunFolder(tmp_path / "a").lines())
     assert store.read_header(tmp_path / "a" / "checkpoint.safetensors")["state"]["step"] == done
 
 
@@ -215,7 +214,7 @@ def test_of_two_that_begin_at_once_one_is_refused(tmp_path):
     said = [process.communicate()[1] for process in both]
     assert sorted(process.returncode for process in both) == [0, 2], said
     assert f"{tmp_path / 'a'} is being trained by another process" in "".join(said)
-    assert [m["step"] for m in run_report.read_metrics(tmp_path / "a" / "metrics.jsonl")] == list(range(1, 61))
+    assert [m["step"] for m in RunFolder(tmp_path / "a").lines()] == list(range(1, 61))
 
 
 def test_a_folder_is_taken_from_set_up_to_the_end(tmp_path):
@@ -272,7 +271,7 @@ def test_metrics_that_are_none_are_no_end(tmp_path):
         '{"step": 6, "loss": -1, "event": {}}', "",
     )  # fmt: skip
     (folder / "metrics.jsonl").write_text("\n".join(odd))
-    run_report.loss_plot(folder)
+    loss_plot(RunFolder(folder))
     assert session(folder, resume=True).done
     (folder / "metrics.jsonl").unlink()
     os.mkfifo(folder / "metrics.jsonl")

@@ -231,6 +231,7 @@ def _begun(config: Any, init: str | None) -> Any:
 
 
 def _train(recipe: "Recipe", config: Any, name: str | None, runs: Path, resume: bool) -> int:
+    from planaria.store.run_folder import RunFolder
     from planaria.training.session import folder_of
 
     folder = folder_of(recipe, config, name, runs)
@@ -240,7 +241,7 @@ def _train(recipe: "Recipe", config: Any, name: str | None, runs: Path, resume: 
         try:
             return _trained(recipe, config, folder, resume, stop)
         except KeyboardInterrupt:
-            if not (folder / "config.yaml").exists():
+            if not RunFolder(folder).config.exists():
                 raise
             if os.environ.get("RANK", "0") == "0":  # under torchrun, one speaks for all
                 _say(f"planaria: interrupted; what was saved is whole, go on with: {_going_on(folder)}")
@@ -249,6 +250,7 @@ def _train(recipe: "Recipe", config: Any, name: str | None, runs: Path, resume: 
 
 def _trained(recipe: "Recipe", config: Any, folder: Path, resume: bool, stop: Stop) -> int:
     from planaria.engine import native
+    from planaria.store.run_folder import RunFolder
     from planaria.training.dist import ranks
     from planaria.training.session import Session
 
@@ -284,7 +286,7 @@ def _trained(recipe: "Recipe", config: Any, folder: Path, resume: bool, stop: St
             return 130
     if place.writes:
         show(folder)
-        _tell(f"to touch it: {command('play', folder)}, or open {folder / 'organism.html'} in a browser")
+        _tell(f"to touch it: {command('play', folder)}, or open {RunFolder(folder).page} in a browser")
     return 0
 
 

@@ -241,9 +241,10 @@ def _prompted(config: "Settings") -> "tuple[dict[str, Judge], dict[str, Judge]]"
 def _style(model: Path, config: "Settings", style: str | None) -> "Picture | None":
     """The style image as it was taught: the one that the training left beside the model, else from where it was."""
     from planaria import store
+    from planaria.store.run_folder import STYLE
     from planaria.tasks.restyle import style_image
 
-    kept = store.model_path(model).parent / "style.png"
+    kept = store.model_path(model).parent / STYLE
     if style is None and kept.is_file():
         from planaria.data.photos import open_photos
 

@@ -15,6 +15,7 @@ from planaria.config import parse, read_yaml, to_dict
 from planaria.errors import UserError, unknown
 from planaria.losses.prompts import parse as prompt
 from planaria.recipes import others
+from planaria.store.run_folder import RunFolder
 from planaria.tasks.base import TaskConfig
 
 SOURCES = ("picture", "frames", "style")
@@ -56,11 +57,11 @@ def find(what: str) -> Recipe:
     if what in tasks.names():
         return Recipe(what, {}, "the task's defaults", "")
     try:
-        is_run, is_there = (path / "config.yaml").exists(), path.exists()
+        is_run, is_there = RunFolder(path).config.exists(), path.exists()
     except (OSError, ValueError) as e:
         raise UserError(f"can't read {what[:80]!r}: {getattr(e, 'strerror', None) or e}") from None
     if is_run:
-        return dataclasses.replace(_read(path / "config.yaml", path.name), folder=path)
+        return dataclasses.replace(_read(RunFolder(path).config, path.name), folder=path)
     if path.suffix.lower() in (".yaml", ".yml"):
         return _read(path, path.stem)
     if what in shipped():
@@ -85,7 +86,7 @@ def name_for(recipe: Recipe, config: TaskConfig) -> str:
 def taken(folder: Path, config: TaskConfig) -> UserError:
     """The error for a run that would be called as another one is, with the way out."""
     try:
-        there = inputs_of(read_yaml(folder / "config.yaml"))
+        there = inputs_of(RunFolder(folder).settings())
     except UserError:
         there = ()
     if not there or there == inputs_of(to_dict(config)):

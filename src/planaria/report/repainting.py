@@ -12,7 +12,8 @@ from planaria.core.rule import Rule
 from planaria.evaluate.stops import fitted, life
 from planaria.export.movie import Film
 from planaria.report.sheets import image, sheet
-from planaria.store import write_bytes
+from planaria.store import run_folder, write_bytes
+from planaria.store.run_folder import RunFolder
 from planaria.tasks.restyle import Photographed
 from planaria.tasks.restyle import Task as Painting
 from planaria.types import Picture, State
@@ -27,35 +28,37 @@ PAINTED = (20, 60, 200)
 """Steps that the sheet shows."""
 
 
-def write(folder: Path, rule: Rule, task: Painting) -> None:
+def write(folder: RunFolder, rule: Rule, task: Painting) -> None:
     """Write `film.webp`, `strip.png`, and `tiles.png` of a texture, `sheet.png` of repainted photos, and `style.png`,
     the style image as it was taught, where there is one."""
     style = getattr(task, "image", None)
     if isinstance(style, Tensor):
-        _save(folder / "style.png", image(style))
+        _save(folder / run_folder.STYLE, image(style))
     if isinstance(task, Photographed):
         _repainted(folder, rule, task)
     else:
         _grown(folder, rule, task.layout, style)
 
 
-def _grown(folder: Path, rule: Rule, layout: Layout, style: Picture | None) -> None:
+def _grown(folder: RunFolder, rule: Rule, layout: Layout, style: Picture | None) -> None:
     """A texture from grey on, and beside its style."""
     last = GROWN[-1]
     filmed = [*range(0, 100, 4), *range(100, last + 1, 10)]
     begun = layout.seed(1, SIDE)
     seen = {t: _shown(layout, x) for t, x in life(rule, begun, sorted({*filmed, *GROWN}))}
     part = slice((SIDE - CUT) // 2, (SIDE + CUT) // 2)
-    Film(np.stack([_pixels(seen[t])[part, part] for t in filmed]), tuple(filmed)).save(folder / "film.webp", scale=2)
+    Film(np.stack([_pixels(seen[t])[part, part] for t in filmed]), tuple(filmed)).save(
+        folder / run_folder.FILM, scale=2
+    )
     strip = Film(np.stack([_pixels(seen[t]) for t in GROWN]), GROWN)
-    strip.save(folder / "strip.png", scale=1)
+    strip.save(folder / run_folder.STRIP, scale=1)
     if style is not None:
         scale = 2 if max(style.shape[1:]) <= SIDE else 1
         pair = [image(style, scale), image(seen[last], scale)]
-        _save(folder / "tiles.png", sheet([pair], ["style", f"texture, step {last}"]))
+        _save(folder / run_folder.TILES, sheet([pair], ["style", f"texture, step {last}"]))
 
 
-def _repainted(folder: Path, rule: Rule, task: Photographed) -> None:
+def _repainted(folder: RunFolder, rule: Rule, task: Photographed) -> None:
     """A few photos and what becomes of them; the first one as a film."""
     rows = []
     for k in range(min(PHOTOS, len(task.photos))):
@@ -67,9 +70,9 @@ def _repainted(folder: Path, rule: Rule, task: Photographed) -> None:
         rows.append([image(photo, scale), *(image(seen[t], scale) for t in PAINTED)])
         if filmed:
             film = Film(np.stack([_pixels(seen[t]) for t in filmed]), tuple(filmed))
-            film.save(folder / "film.webp", scale=1)
-            film.save(folder / "strip.png", scale=1)
-    _save(folder / "sheet.png", sheet(rows, ["photo", *(f"step {t}" for t in PAINTED)]))
+            film.save(folder / run_folder.FILM, scale=1)
+            film.save(folder / run_folder.STRIP, scale=1)
+    _save(folder / run_folder.SHEET, sheet(rows, ["photo", *(f"step {t}" for t in PAINTED)]))
 
 
 def _shown(layout: Layout, x: State) -> Picture:

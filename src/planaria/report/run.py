@@ -2,21 +2,19 @@
 
 import io
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from torch import Tensor
 
 from planaria import evaluate
 from planaria.core.rule import Rule
-from planaria.errors import UserError
 from planaria.export import Options, html, movie
-from planaria.files import open_regular
 from planaria.living import find
 from planaria.report import repainting, scores
 from planaria.report.readme import card_text
-from planaria.store import Saved, metrics, read, write_bytes
+from planaria.store import Saved, read, run_folder, write_bytes
 from planaria.store.cards import Card
+from planaria.store.run_folder import RunFolder
 from planaria.tasks import restyle, video
 from planaria.tasks.base import Task
 from planaria.usual import actions
@@ -25,28 +23,28 @@ MOST_POINTS = 20_000
 """Iterations that a plot of the loss shows at most."""
 
 
-def write(folder: Path, rule: Rule, task: Task, card: Card) -> None:
+def write(folder: RunFolder, rule: Rule, task: Task, card: Card) -> None:
     """Write `loss.png`, `film.webp`, `strip.png`, `target.png`, the page `organism.html` and `README.md` into a run
     folder that holds the model; of a video model `scores.*` and `rollout.*` too, of a texture, style or text model
     what `repainting.write` writes."""
     loss_plot(folder)
-    model = read(folder)
+    model = read(folder.model)
     target = task.tensors.get("target")
     if isinstance(task, restyle.Task):
         repainting.write(folder, rule, task)
     else:
         if isinstance(task, video.Task):
             shown = movie.shoot(model, Options(seed=1))
-            _measure(folder, model, task)
+            _measure(folder.path, model, task)
         else:
             deeds = actions(task.layout, card)
             shown = movie.film(rule, task.layout, steps=300, size=task.size, every=3, seed=1, **deeds)
-        shown.save(folder / "film.webp")
-        shown.save(folder / "strip.png")
+        shown.save(folder / run_folder.FILM)
+        shown.save(folder / run_folder.STRIP)
     if target is not None:
-        write_bytes(folder / "target.png", _png(target))
-    write_bytes(folder / "organism.html", html.page(model).encode())
-    write_bytes(folder / "README.md", card_text(card, rule.config).encode())
+        write_bytes(folder / run_folder.TARGET, _png(target))
+    write_bytes(folder.page, html.page(model).encode())
+    write_bytes(folder / run_folder.README, card_text(card, rule.config).encode())
 
 
 def _measure(folder: Path, model: Saved, task: video.Task) -> None:
@@ -59,21 +57,12 @@ def _measure(folder: Path, model: Saved, task: video.Task) -> None:
     scores.write(folder, model.name, found, frames, task.clips.fps)
 
 
-def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The lines of a `metrics.jsonl` that tell of an iteration. Raises `UserError` where there is none."""
-    try:
-        with open_regular(path) as file:
-            return [found for line in metrics.whole_lines(file) if (found := metrics.entry(line)) is not None]
-    except OSError as e:
-        raise UserError(f"can't read {path}: {e.strerror or e}") from e
-
-
-def loss_plot(folder: Path) -> None:
+def loss_plot(folder: RunFolder) -> None:
     """Draw `loss.png` from `metrics.jsonl`: every iteration (of many, some), its median, and the guardian's deeds."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    found = metrics.thinned(folder / metrics.NAME, MOST_POINTS)
+    found = folder.curve(MOST_POINTS)
     step, loss = np.array([(m.step, m.loss) for m in found if m.loss is not None and m.loss > 0]).reshape(-1, 2).T
     figure = Figure(figsize=(8, 4), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
@@ -99,7 +88,7 @@ def loss_plot(folder: Path) -> None:
         axes.legend(frameon=False)
     out = io.BytesIO()
     figure.savefig(out, format="png", metadata={"Software": None})
-    write_bytes(folder / "loss.png", out.getvalue())
+    write_bytes(folder / run_folder.LOSS, out.getvalue())
 
 
 def _png(target: Tensor) -> bytes:

@@ -21,6 +21,8 @@ from planaria.store import metrics
 
 WEIGHTS, POOL, STATUS, WISHES, WATCHED = "live.safetensors", "live.png", "status.json", "wishes.json", "watched"
 STATES = ("running", "paused", "stopped", "finished", "failed")
+BUSY = ("running", "paused")
+"""Of these, those of a training that goes on."""
 WATCH_SECONDS = 15.0
 """How long one call of `watch` asks for live weights and pictures."""
 SILENCE_SECONDS = 300.0
@@ -52,6 +54,11 @@ class Status:
     host: str = ""
     """The machine that `pid` is a process of."""
 
+    @property
+    def busy(self) -> bool:
+        """Whether it trains, or pauses."""
+        return self.state in BUSY
+
 
 @dataclass(frozen=True)
 class Wishes:
@@ -76,7 +83,7 @@ def last_status(folder: Path) -> Status | None:
 
 def judged(status: Status) -> Status:
     """What was said last as it holds now: interrupted, where its process is gone."""
-    gone = status.state in ("running", "paused") and not _lives(status)
+    gone = status.busy and not _lives(status)
     return replace(status, state="interrupted") if gone else status
 
 

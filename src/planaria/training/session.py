@@ -13,18 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from planaria import store, tasks
-from planaria.config import read_yaml, to_dict, write_yaml
+from planaria.config import to_dict, write_yaml
 from planaria.core.filters import caveats
 from planaria.core.rule import Rule
 from planaria.errors import UserError
 from planaria.files import append_regular
 from planaria.recipes import Recipe, find, name_for, taken
 from planaria.report import run as run_report
-from planaria.store import live, lock, metrics
+from planaria.store import lock, metrics
 from planaria.store.cards import Card
+from planaria.store.run_folder import Checkpoint, RunFolder
 from planaria.tasks.base import Task, TaskConfig
 from planaria.training.broadcast import PAUSE, STOP, Stage
 from planaria.training.dist import Ranks, ranks
@@ -59,45 +59,48 @@ class Session:
     def _set_up(self, resume: bool) -> None:
         folder, config, ranks = self.folder, self.config, self.ranks
         settings = {"task": self.task_name, **to_dict(config)}
-        found = (folder / "config.yaml").exists() or (folder / "checkpoint.safetensors").exists()
-        if found and not resume:
+        kept = self.kept
+        if kept.began and not resume:
             raise taken(folder, config)
-        if found:
-            self._same(read_yaml(folder / "config.yaml"), settings)
+        if kept.began:
+            self._same(kept.settings(), settings)
         for caveat in caveats(config.rule.filters):
             if ranks.writes:
                 warnings.warn(caveat, stacklevel=3)
-        checkpoint = folder / "checkpoint.safetensors"
-        saved = store.read_tensors(checkpoint) if checkpoint.exists() else {}
-        kept = {name.removeprefix("task."): v for name, v in saved.items() if name.startswith("task.")}
-        with _damages(checkpoint) if kept else contextlib.nullcontext():
-            self.task: Task = tasks.load(self.task_name).Task(config, ranks.device, kept or None)
+        saved = Checkpoint.read(kept.checkpoint) if kept.checkpoint.exists() else None
+        files = saved.task if saved is not None else {}
+        with _damages(kept.checkpoint) if files else contextlib.nullcontext():
+            self.task: Task = tasks.load(self.task_name).Task(config, ranks.device, files or None)
         for remark in self.task.remarks:
             if ranks.writes:
                 warnings.warn(remark, stacklevel=3)
-        parent, theirs = store.load(config.train.init) if config.train.init and not saved else (None, None)
+        parent, theirs = store.load(config.train.init) if config.train.init and saved is None else (None, None)
         self.trainer = Trainer(self.task, config, ranks, parent)
         mine = self.task.layout
         if theirs is not None and theirs.visible != mine.visible:
             self.trainer.reused.append(f"visible channels: {theirs.visible} there, {mine.visible} here")
         card = partial(_card, folder, self.task_name, self.trainer, config)
         self.stage = Stage(folder, config.train.steps, ranks, card)
-        if saved:
-            self._restore(checkpoint, saved)
+        if saved is not None:
+            self._restore(saved)
         if ranks.writes:
-            store.write_bytes(folder / "config.yaml", write_yaml(settings).encode())
-            if (folder / metrics.NAME).exists():
-                metrics.cut(folder / metrics.NAME, self.step)
+            store.write_bytes(kept.config, write_yaml(settings).encode())
+            if kept.metrics.exists():
+                metrics.cut(kept.metrics, self.step)
         self._settle()
         ranks.barrier()
 
-    def _restore(self, checkpoint: Path, saved: dict[str, Tensor]) -> None:
-        state = store.read_header(checkpoint).get("state")
-        with _damages(checkpoint):
+    def _restore(self, saved: Checkpoint) -> None:
+        with _damages(saved.path):
             try:
-                self.trainer.restore(saved, state)
+                self.trainer.restore(saved.tensors, saved.state)
             except UserError as e:
-                raise UserError(f"{checkpoint}: {e}") from e
+                raise UserError(f"{saved.path}: {e}") from e
+
+    @property
+    def kept(self) -> RunFolder:
+        """The folder by what it keeps."""
+        return RunFolder(self.folder)
 
     @property
     def step(self) -> int:
@@ -133,9 +136,9 @@ class Session:
     def _train(self, stop: Callable[[], bool]) -> Iterator[Report]:
         start = time.monotonic()
         try:
-            written = append_regular(self.folder / metrics.NAME) if self.ranks.writes else None
+            written = append_regular(self.kept.metrics) if self.ranks.writes else None
         except OSError as e:
-            raise UserError(f"can't write {self.folder / metrics.NAME}: {e.strerror}") from e
+            raise UserError(f"can't write {self.kept.metrics}: {e.strerror}") from e
         try:
             while not self.done:
                 report = self.trainer.step()
@@ -150,7 +153,7 @@ class Session:
                 if self._halted(stop):
                     break
         except OSError as e:
-            raise UserError(f"can't write {self.folder / metrics.NAME}: {e.strerror}") from e
+            raise UserError(f"can't write {self.kept.metrics}: {e.strerror}") from e
         finally:
             if written is not None:
                 written.close()
@@ -175,7 +178,7 @@ class Session:
         if not self.ranks.writes:
             return
         header = {"format": store.FORMAT, "state": numbers, "task": self.task_name}
-        store.write_tensors(self.folder / "checkpoint.safetensors", tensors, header)
+        store.write_tensors(self.kept.checkpoint, tensors, header)
         self._save_model(self.trainer.best_rule(), {})
 
     def finish(self) -> dict[str, float]:
@@ -191,7 +194,7 @@ class Session:
                 warnings.warn(f"no number: {endless}; what it has learned grows without end", stacklevel=2)
             rule.cpu()
             self._save_model(rule, figures)
-            run_report.write(self.folder, rule, self.task, self.card(figures))
+            run_report.write(self.kept, rule, self.task, self.card(figures))
         except BaseException as e:
             self._end(e)
             raise
@@ -211,7 +214,7 @@ class Session:
         return np.concatenate(list(rgb.transpose(0, 2, 3, 1)), 1)
 
     def _save_model(self, rule: Rule, figures: dict[str, float]) -> None:
-        store.save(self.folder / "model.safetensors", rule, self.task.layout, self.card(figures), self.task.start)
+        store.save(self.kept.model, rule, self.task.layout, self.card(figures), self.task.start)
 
     def _end(self, error: BaseException) -> None:
         """Say what ended it, a failure or a person, and let the folder go; nothing, where it went away."""
@@ -242,9 +245,9 @@ class Session:
 
     def _demand_silence(self) -> None:
         """Refuse a folder in which another process says that it trains: of another machine, or without a lock."""
-        status = live.read_status(self.folder)
+        status = self.kept.status()
         own = os.getpid(), os.getppid()  # the studio knows its child; on Windows that is a launcher's number
-        if status is not None and status.state in ("running", "paused") and status.pid not in own:
+        if status is not None and status.busy and status.pid not in own:
             raise UserError(
                 f"{self.folder} is being trained by process {status.pid} of {status.host}; stop that first, "
                 "or start another: --name NAME"

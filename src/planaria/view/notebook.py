@@ -15,6 +15,7 @@ from planaria.errors import UserError, missing_extra
 from planaria.export import html
 from planaria.store import Saved
 from planaria.store import live as running
+from planaria.store.run_folder import RunFolder
 from planaria.web import bundle as web
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -99,8 +100,8 @@ def _first(folder: Path) -> Path:
     end = time.monotonic() + PATIENCE_SECONDS
     while _trains(folder):
         running.watch(folder)
-        if (folder / running.WEIGHTS).exists():
-            return folder / running.WEIGHTS
+        if RunFolder(folder).weights.exists():
+            return RunFolder(folder).weights
         if time.monotonic() > end:
             raise UserError(f"{folder}: it trains, but showed no weights within {PATIENCE_SECONDS:.0f} seconds")
         time.sleep(PAUSE_SECONDS / 5)
@@ -108,8 +109,7 @@ def _first(folder: Path) -> Path:
 
 
 def _trains(folder: Path) -> bool:
-    status = running.read_status(folder)
-    return status is not None and status.state in ("running", "paused")
+    return RunFolder(folder).trains
 
 
 def _follow(folder: Path, widget: Any) -> None:
@@ -120,7 +120,7 @@ def _follow(folder: Path, widget: Any) -> None:
         try:
             if trains:
                 running.watch(folder)
-            path = folder / running.WEIGHTS if trains else store.model_path(folder)
+            path = RunFolder(folder).weights if trains else store.model_path(folder)
             newest = path.stat().st_mtime_ns
             if newest != seen:
                 widget.weights = weights_of(store.load(path)[0])

@@ -7,6 +7,7 @@ from planaria.core.layout import Layout
 from planaria.errors import UserError
 from planaria.living import Living, find
 from planaria.store import live
+from planaria.store.run_folder import RunFolder, inside
 
 ASK_SECONDS = 5.0
 """How often live weights are asked for."""
@@ -21,18 +22,18 @@ class Training:
     """
 
     def __init__(self, folder: Path):
-        self.folder = folder
+        self.folder = RunFolder(folder)
         self.layout: Layout | None = None
         self.wake: Callable[[Path], Living] = find
-        self.status = live.read_status(folder)
+        self.status = self.folder.status()
         self._asked = self._looked = float("-inf")
-        self._read = self._stamp(live.WEIGHTS) if self.status is None else None
+        self._read = _stamp(self.folder.weights) if self.status is None else None
         self._paused = False
 
     @property
     def going(self) -> bool:
         """Whether it trains now, or pauses."""
-        return self.status is not None and self.status.state in ("running", "paused")
+        return self.status is not None and self.status.busy
 
     def follow(self, now: float) -> tuple[Living | None, str]:
         """The newest model where there is a new one, and a line where something went wrong. `now` in seconds."""
@@ -40,33 +41,33 @@ class Training:
             return None, ""
         self._looked = now
         before = self.going
-        self.status = live.read_status(self.folder)
+        self.status = self.folder.status()
         if not self.going:
             return self._finished() if before else (None, "")
         if now - self._asked >= ASK_SECONDS:
             self._asked = now
             try:
-                live.watch(self.folder)
+                live.watch(self.folder.path)
             except UserError as e:
                 return None, str(e)
-        stamp = self._stamp(live.WEIGHTS)
+        stamp = _stamp(self.folder.weights)
         if stamp is None or stamp == self._read:
             return None, ""
         self._read = stamp
-        return self._load(self.folder / live.WEIGHTS, "")
+        return self._load(self.folder.weights, "")
 
     def pause(self, on: bool) -> bool:
         """Ask it to pause or to go on; false where nothing trains."""
         if not self.going:
             return False
-        live.wish(self.folder, pause=on)
+        live.wish(self.folder.path, pause=on)
         self._paused = on
         return True
 
     def close(self) -> None:
         """Let it go on, if it was paused from here."""
         if self._paused and self.going:
-            live.wish(self.folder, pause=False)
+            live.wish(self.folder.path, pause=False)
         self._paused = False
 
     @property
@@ -81,7 +82,7 @@ class Training:
         """It has come to its end: what it leaves is what it shows from now on."""
         self._paused = False
         state = self.status.state if self.status else "gone"
-        whole = self.folder / "model.safetensors"
+        whole = self.folder.model
         news = f"the training is {state}"
         return self._load(whole, news) if state == "finished" and whole.is_file() else (None, news)
 
@@ -94,18 +95,17 @@ class Training:
             return None, f"{self.folder.name} has other channels now; open it again"
         return living, news
 
-    def _stamp(self, name: str) -> tuple[int, int] | None:
-        """What changes when a file is replaced."""
-        try:
-            found = (self.folder / name).stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_ino
-
 
 def folder_of(model: Path) -> Path | None:
     """The run folder that `model` names, itself or by a file of it, if a training ever reported its status there."""
-    folder = model if model.is_dir() else model.parent if model.name in ("model.safetensors", live.WEIGHTS) else None
-    if folder is None or live.read_status(folder) is None:
+    folder = inside(model)
+    return folder.path if folder is not None and folder.status() is not None else None
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """What changes when a file is replaced."""
+    try:
+        found = path.stat()
+    except OSError:
         return None
-    return folder
+    return found.st_mtime_ns, found.st_ino

@@ -82,13 +82,15 @@ def _weights(model: Path, training: Training | None) -> Path:
     """The file to open: of a run that trains, its newest weights; waits a little for the first ones."""
     if training is None or not training.going:
         return store.model_path(model)
-    newest, deadline = training.folder / live.WEIGHTS, time.monotonic() + WAIT_SECONDS
-    live.watch(training.folder)
+    newest, deadline = training.folder.weights, time.monotonic() + WAIT_SECONDS
+    live.watch(training.folder.path)
     while not newest.is_file():
-        if (training.folder / "model.safetensors").is_file():
-            return training.folder / "model.safetensors"
+        if training.folder.model.is_file():
+            return training.folder.model
         if time.monotonic() > deadline:
-            raise UserError(f"{training.folder} trains, but has written no weights to show yet; try again in a moment")
+            raise UserError(
+                f"{training.folder.path} trains, but has written no weights to show yet; try again in a moment"
+            )
         time.sleep(0.1)
     return newest
 
@@ -98,6 +100,5 @@ def _name(model: str | Path) -> str:
     if str(model).startswith(SIMULATED):
         return re.sub(r"[^A-Za-z0-9]+", "-", str(model).removeprefix(SIMULATED)).strip("-") or "world"
     path = Path(model)
-    inner = path.name in ("model.safetensors", live.WEIGHTS)
-    named = path.resolve().parent.name if inner else path.resolve().name if path.is_dir() else path.stem
+    named = path.resolve().name if path.is_dir() else store.name_of(path)
     return "".join(c for c in named if c.isprintable()) or "world"

@@ -29,7 +29,7 @@ from planaria.view.studio.guard import Guard, Refusal, read_json, refused
 from planaria.view.studio.launch import Trainings
 from planaria.view.studio.making import Cache, Maker
 from planaria.view.studio.pictures import Pictures
-from planaria.view.studio.runs import BUSY, Runs
+from planaria.view.studio.runs import Runs
 
 FILM_SECONDS, PICTURE_SECONDS = 300.0, 60.0
 """How long one film or export, one picture may take to make."""
@@ -176,7 +176,7 @@ class Studio:
         """Ask something of a training."""
         asked = await read_json(request)
         folder = self.runs.run(request.path_params["name"])
-        if (await asyncio.to_thread(self.runs.status, folder)).state not in BUSY:
+        if not (await asyncio.to_thread(self.runs.status, folder)).busy:
             raise Refusal(409, "nothing trains there now")
         pause, stop, wound = asked.get("pause"), asked.get("stop"), asked.get("wound")
         if asked.keys() - {"pause", "stop", "wound"} or not asked:

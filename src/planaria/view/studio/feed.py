@@ -18,7 +18,8 @@ from planaria import store
 from planaria.errors import UserError
 from planaria.files import is_inside, open_regular, read
 from planaria.store import live
-from planaria.view.studio.runs import BUSY, FILES, MOST_POINTS, Runs, read_point, tail
+from planaria.store.run_folder import RunFolder
+from planaria.view.studio.runs import FILES, MOST_POINTS, Runs, read_point, tail
 
 RUN_SECONDS, HOME_SECONDS = 0.25, 1.0
 """How often files are looked at while somebody looks on."""
@@ -53,7 +54,7 @@ class RunSource:
     """One run folder."""
 
     def __init__(self, runs: Runs, name: str):
-        self.runs, self.name, self.folder = runs, name, runs.run(name)
+        self.runs, self.name, self.folder = runs, name, RunFolder(runs.run(name))
         self.points: deque[dict[str, Any]] = deque(maxlen=MOST_POINTS)
         self.cut = False
         self._seen: dict[str, object] = {}
@@ -64,18 +65,18 @@ class RunSource:
         """What has changed in the folder since the last look."""
         news: Messages = {}
         status = self.runs.status(self.runs.run(self.name))
-        busy = status.state in BUSY
+        busy = status.busy
         if busy and time.monotonic() - self._watched >= WATCH_EVERY:
             self._watched = time.monotonic()
             with contextlib.suppress(UserError):  # a folder of somebody else's: its curve can be seen all the same
-                live.watch(self.folder)
+                live.watch(self.folder.path)
         if self._changed("status", status):
             news["status"] = json.dumps({"type": "status", **asdict(status)})
-        if self._changed("metrics", _signature(self.folder / "metrics.jsonl")) and self._follow():
+        if self._changed("metrics", _signature(self.folder.metrics)) and self._follow():
             news["metrics"] = None
         if self._changed("files", [f for f in FILES if (self.folder / f).exists()]):
             news["files"] = json.dumps({"type": "files"})
-        if busy and self._changed("weights", _signature(self.folder / live.WEIGHTS)):
+        if busy and self._changed("weights", _signature(self.folder.weights)):
             self._tell(news, live.WEIGHTS, "weights", WEIGHTS, weights)
         if self._changed("pool", _signature(self.folder / live.POOL)):
             self._tell(news, live.POOL, "pool", POOL, lambda path: (status.step, read(path, MOST_LIVE_BYTES)))
@@ -97,7 +98,7 @@ class RunSource:
 
     def _follow(self) -> bool:
         """Read what was added to the metrics; all of its end where the file was written anew."""
-        path = self.folder / "metrics.jsonl"
+        path = self.folder.metrics
         try:
             with open_regular(path, inside=self.runs.folder) as f:
                 size = f.seek(0, os.SEEK_END)

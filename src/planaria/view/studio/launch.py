@@ -15,9 +15,10 @@ from planaria.errors import UserError
 from planaria.files import append_regular
 from planaria.recipes import Recipe
 from planaria.store import live, lock
+from planaria.store.run_folder import RunFolder
 from planaria.view.studio.cards import last_line
 from planaria.view.studio.guard import Refusal
-from planaria.view.studio.runs import BUSY, Runs
+from planaria.view.studio.runs import Runs
 
 MOST_TRAININGS = 16
 """Trainings that may go on at once in a folder of runs, for the studio to start another."""
@@ -60,13 +61,13 @@ class Trainings:
     def _resume(self, name: str, steps: int | None) -> None:
         folder = self.runs.run(name)
         card = self.runs.card("runs", name)
-        if card["state"] in BUSY:
+        if card["state"] in live.BUSY:
             raise Refusal(409, f"{name!r} is training already")
         self._check_room()
         if steps is not None and not card["step"] < steps <= 10**9:
             raise Refusal(400, f"{name!r} has done {card['step']} iterations: ask for more", "steps")
         self._await_end(name)
-        if (folder / "config.yaml").exists():
+        if RunFolder(folder).config.exists():
             words = [str(folder.resolve()), "--resume"]
         elif self._recipe(name).exists():
             words = [str(self._recipe(name)), "--name", name, "--runs", str(self.runs.folder.resolve()), "--resume"]
@@ -79,7 +80,7 @@ class Trainings:
     def put_away(self, name: str) -> None:
         """Move a run that rests into the bin."""
         folder = self.runs.run(name)
-        if self.runs.status(folder).state in BUSY:
+        if self.runs.status(folder).busy:
             raise Refusal(409, f"{name!r} is training; stop it first")
         there = self.runs.folder / ".bin" / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns() % 10**6:06d}"
         try:
@@ -105,8 +106,8 @@ class Trainings:
                 del self._children[name]
                 folder = self.runs.folder / name
                 status = live.read_status(folder)
-                if code not in (0, 130) and status is not None and status.state in (*BUSY, "interrupted"):
-                    note = last_line(folder / "train.log") or f"it ended with code {code}"
+                if code not in (0, 130) and status is not None and (status.busy or status.state == "interrupted"):
+                    note = last_line(RunFolder(folder).log) or f"it ended with code {code}"
                     live.write_status(folder, replace(status, state="failed", note=note), status.pid)
 
     def _claim(self, wanted: str) -> str:
@@ -143,7 +144,7 @@ class Trainings:
         folder = self.runs.folder / name
         environment = {**os.environ, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"}
         try:
-            with append_regular(folder / "train.log") as log:
+            with append_regular(RunFolder(folder).log) as log:
                 child = subprocess.Popen(
                     [sys.executable, "-m", "planaria", "train", *words], stdin=subprocess.DEVNULL, stdout=log,
                     stderr=log, start_new_session=True, env=environment,

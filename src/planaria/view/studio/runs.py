@@ -15,24 +15,25 @@ from planaria import store
 from planaria.config import read_yaml
 from planaria.errors import UserError
 from planaria.files import is_inside, open_regular
-from planaria.store import live, lock, metrics
+from planaria.store import live, lock, metrics, run_folder
+from planaria.store.run_folder import RunFolder
 from planaria.view.studio import cards
 from planaria.view.studio.guard import Refusal
 
 T = TypeVar("T")
 
 FILES = (
-    "model.safetensors", "film.webp", "strip.png", "sheet.png", "tiles.png", "loss.png", "target.png", "config.yaml",
-    "README.md", "metrics.jsonl", "live.png", "train.log", "organism.html",
+    run_folder.MODEL, run_folder.FILM, run_folder.STRIP, run_folder.SHEET, run_folder.TILES, run_folder.LOSS,
+    run_folder.TARGET, run_folder.CONFIG, run_folder.README, run_folder.METRICS, run_folder.POOL, run_folder.LOG,
+    run_folder.PAGE,
 )  # fmt: skip
 """Files of a run that may be had."""
-BUSY = ("running", "paused")
 MOST_POINTS = 2000
 MOST_METRICS = 32_000_000
 """Bytes of metrics that are read for a curve, from the end."""
-READ = ("config.yaml", "model.safetensors", live.STATUS, metrics.NAME, "train.log")
+READ = (run_folder.CONFIG, run_folder.MODEL, run_folder.STATUS, run_folder.METRICS, run_folder.LOG)
 """Files that a card is made from."""
-KNOWN = {*FILES, *READ, live.WEIGHTS, lock.NAME}
+KNOWN = {*FILES, *READ, run_folder.WEIGHTS, lock.NAME}
 LEAST_REMEMBERED, REMEMBERED_EACH = 4000, 8
 """Files whose content is remembered, in all at least and for each run."""
 SETTING_UP = "setting up"
@@ -105,9 +106,9 @@ class Runs:
             return shipped[name]
         if kind != "runs":
             raise Refusal(404, "there are runs and gallery")
-        folder = self.run(name)
-        kept, shown = folder / "model.safetensors", folder / live.WEIGHTS
-        order = (shown, kept) if newest and self.status(folder).state in BUSY else (kept, shown)
+        folder = RunFolder(self.run(name))
+        kept, shown = folder.model, folder.weights
+        order = (shown, kept) if newest and self.status(folder.path).busy else (kept, shown)
         for path in order:
             if self._within(path) and path.is_file():
                 return path
@@ -150,8 +151,8 @@ class Runs:
     def _card(self, name: str, there: There) -> dict[str, Any]:
         folder = self.folder / name
         about = cards.blank()
-        about |= self._read(folder, there, "config.yaml", cards.of_settings) or {}
-        about |= {k: v for k, v in (self._read(folder, there, "model.safetensors", cards.of_model) or {}).items() if v}
+        about |= self._read(folder, there, run_folder.CONFIG, cards.of_settings) or {}
+        about |= {k: v for k, v in (self._read(folder, there, run_folder.MODEL, cards.of_model) or {}).items() if v}
         status = self._status(folder, there, about)
         about |= {k: v for k, v in vars(status).items() if k in ("state", "step", "steps", "loss", "note")}
         about["changed"] = max(status.time, *(_mtime(there.get(f)) for f in FILES))
@@ -165,8 +166,8 @@ class Runs:
                 return f"{folder / file}: not a regular file"
             if file not in there and os.path.islink(folder / file):  # noqa: PTH114  (5,000 runs have many)
                 return f"{folder / file}: a link that leads nowhere, or out of {self.folder}, which isn't followed"
-        if _has(there, live.STATUS) and self._read(folder, there, live.STATUS, _last_status) is None:
-            return f"{folder / live.STATUS}: damaged; its other files say how far it is"
+        if _has(there, run_folder.STATUS) and self._read(folder, there, run_folder.STATUS, _last_status) is None:
+            return f"{folder / run_folder.STATUS}: damaged; its other files say how far it is"
         return ""
 
     def _read(self, folder: Path, there: There, file: str, read: Callable[[Path], T]) -> T | None:
@@ -178,30 +179,30 @@ class Runs:
         return self._status(folder, self._there(folder), about or cards.blank())
 
     def _status(self, folder: Path, there: There, about: dict[str, Any]) -> live.Status:
-        last = self._read(folder, there, live.STATUS, _last_status)
+        last = self._read(folder, there, run_folder.STATUS, _last_status)
         status = live.judged(last) if last is not None else None
         step, steps = about["step"], about["steps"]
-        if (status is None or status.state not in BUSY) and lock.NAME in there and lock.is_held(folder):
+        if (status is None or not status.busy) and lock.NAME in there and lock.is_held(folder):
             known = status or live.Status("running", step, steps)
             return replace(known, state="running", note=SETTING_UP)
         if status is not None:
             silent = not status.note and status.state in ("failed", "interrupted")
             return replace(status, note=self._last_line(folder, there)) if silent else status
-        if not about["model"] and "train.log" in there:
+        if not about["model"] and run_folder.LOG in there:
             return live.Status("failed", step, steps, note=self._last_line(folder, there))
         return live.Status("finished" if step >= steps > 0 else "stopped", step, steps)
 
     def _last_line(self, folder: Path, there: There) -> str:
-        return self._read(folder, there, "train.log", cards.last_line) or ""
+        return self._read(folder, there, run_folder.LOG, cards.last_line) or ""
 
     def busy(self) -> int:
         """How many runs train, or are about to."""
         everything = [(self.folder / name, there) for name, there in self._all()]
-        return sum(self._status(folder, there, cards.blank()).state in BUSY for folder, there in everything)
+        return sum(self._status(folder, there, cards.blank()).busy for folder, there in everything)
 
     def settings(self, folder: Path) -> dict[str, Any]:
         """The settings of a run; empty where it has none yet."""
-        path = folder / "config.yaml"
+        path = RunFolder(folder).config
         try:
             return cards.tellable(read_yaml(path)) if self._within(path) and path.is_file() else {}
         except UserError:
@@ -215,7 +216,7 @@ class Runs:
 
     def metrics(self, name: str, after: int) -> list[dict[str, Any]]:
         """At most 2000 points of a curve beyond step `after`: events and validations among them while they fit."""
-        path = self.run(name) / metrics.NAME
+        path = self.run(name) / run_folder.METRICS
         lines = tail(path, MOST_METRICS, inside=self.folder)
         first = _first_after(lines, after)
         lines = lines[first:]
@@ -228,14 +229,14 @@ class Runs:
 
     def _looks(self, folder: Path, there: There, status: live.Status) -> dict[str, Any]:
         """Where the film and the strip of a run are: its own, or made for it where it has none and rests."""
-        name, whole = folder.name, _has(there, "model.safetensors")
+        name, whole = folder.name, _has(there, run_folder.MODEL)
         made: dict[str, str | None] = {"film": None, "strip": None, "still": None}
-        newest = next((f for f in ("model.safetensors", live.WEIGHTS) if _has(there, f)), "")
+        newest = next((f for f in (run_folder.MODEL, run_folder.WEIGHTS) if _has(there, f)), "")
         if newest and self._read(folder, there, newest, cards.begins):
             made["still"] = _url("made/runs", name, "start.png") + f"?v={int(_mtime(there.get('config.yaml')))}"
-        if whole and status.state not in BUSY:
-            made |= _made("runs", name, there["model.safetensors"])
-        for look, file in (("film", "film.webp"), ("strip", "strip.png")):
+        if whole and not status.busy:
+            made |= _made("runs", name, there[run_folder.MODEL])
+        for look, file in (("film", run_folder.FILM), ("strip", run_folder.STRIP)):
             if _has(there, file):
                 made[look] = _url("files/runs", name, file) + f"?v={int(_mtime(there[file]))}"
         return {**made, "model": whole}
@@ -284,7 +285,7 @@ def _first_after(lines: list[bytes], after: int) -> int:
 
 
 def _is_run(there: There) -> bool:
-    return any(f in there for f in ("config.yaml", "model.safetensors", live.STATUS, "train.log"))
+    return any(f in there for f in (run_folder.CONFIG, run_folder.MODEL, run_folder.STATUS, run_folder.LOG))
 
 
 def _has(there: There, file: str) -> bool:
@@ -299,8 +300,8 @@ def _last_status(path: Path) -> live.Status | None:
 def _made(kind: str, name: str, model: os.stat_result) -> dict[str, str]:
     """Addresses of a film and a strip that are made when they are asked for."""
     version = f"?v={int(_mtime(model))}"
-    return {"film": _url(f"made/{kind}", name, "film.webp") + version,
-            "strip": _url(f"made/{kind}", name, "strip.png") + version}  # fmt: skip
+    return {"film": _url(f"made/{kind}", name, run_folder.FILM) + version,
+            "strip": _url(f"made/{kind}", name, run_folder.STRIP) + version}  # fmt: skip
 
 
 def _url(place: str, name: str, file: str) -> str:

@@ -1,0 +1,135 @@
+"""Run folders: what a training keeps, by which names, and how each file is read."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from planaria import store
+from planaria.config import read_yaml
+from planaria.errors import UserError
+from planaria.files import open_regular
+from planaria.store import live, lock, metrics
+from planaria.store.cards import Card
+from planaria.store.metrics import Metric
+
+MODEL, CHECKPOINT, CONFIG = store.MODEL, "checkpoint.safetensors", lock.CONFIG
+METRICS, STATUS, LOG = metrics.NAME, live.STATUS, "train.log"
+WEIGHTS, POOL = live.WEIGHTS, live.POOL
+"""What is shown while somebody watches."""
+README, PAGE, LOSS, TARGET = "README.md", "organism.html", "loss.png", "target.png"
+FILM, STRIP, SHEET, TILES, STYLE = "film.webp", "strip.png", "sheet.png", "tiles.png", "style.png"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Everything that a training needs to go on."""
+
+    path: Path
+    tensors: dict[str, Tensor]
+    state: object
+    """What the training is besides its tensors, as the file says it."""
+
+    @classmethod
+    def read(cls, path: Path) -> "Checkpoint":
+        """The one in a file. Raises `UserError`."""
+        tensors, header = store.read_tensors(path), store.read_header(path)
+        return cls(path, tensors, header.get("state"))
+
+    @property
+    def task(self) -> dict[str, Tensor]:
+        """What the task keeps of the files that its settings name, by the task's own names."""
+        return {name.removeprefix("task."): v for name, v in self.tensors.items() if name.startswith("task.")}
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of one training."""
+
+    path: Path
+
+    def __truediv__(self, name: str) -> Path:
+        return self.path / name
+
+    @property
+    def name(self) -> str:
+        """What the run is called."""
+        return self.path.name
+
+    @property
+    def model(self) -> Path:
+        """The model as it was saved last."""
+        return self.path / MODEL
+
+    @property
+    def checkpoint(self) -> Path:
+        """Everything that the training needs to go on; see `Checkpoint`."""
+        return self.path / CHECKPOINT
+
+    @property
+    def config(self) -> Path:
+        """All settings, as YAML."""
+        return self.path / CONFIG
+
+    @property
+    def metrics(self) -> Path:
+        """A line for each iteration; see `planaria.store.metrics`."""
+        return self.path / METRICS
+
+    @property
+    def log(self) -> Path:
+        """What a training that the studio began has printed."""
+        return self.path / LOG
+
+    @property
+    def weights(self) -> Path:
+        """The newest weights, while somebody watches."""
+        return self.path / WEIGHTS
+
+    @property
+    def page(self) -> Path:
+        """The page that runs the model."""
+        return self.path / PAGE
+
+    @property
+    def began(self) -> bool:
+        """Whether a training was begun here: its settings or its checkpoint are there."""
+        return self.config.exists() or self.checkpoint.exists()
+
+    def status(self) -> live.Status | None:
+        """How the training does; None where it never said."""
+        return live.read_status(self.path)
+
+    @property
+    def trains(self) -> bool:
+        """Whether it trains now, or pauses."""
+        status = self.status()
+        return status is not None and status.busy
+
+    def card(self) -> Card:
+        """What the model says of itself. Raises `UserError` where there is none."""
+        return store.card(self.model)
+
+    def settings(self) -> dict[str, Any]:
+        """All settings, the task's name among them. Raises `UserError` where there are none."""
+        return read_yaml(self.config)
+
+    def curve(self, most: int) -> list[Metric]:
+        """About `most` lines of the metrics, evenly spread. Raises `UserError` where there are none."""
+        return metrics.thinned(self.metrics, most)
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Every line of the metrics that tells of an iteration. Raises `UserError` where there are none."""
+        try:
+            with open_regular(self.metrics) as file:
+                return [found for line in metrics.whole_lines(file) if (found := metrics.entry(line)) is not None]
+        except OSError as e:
+            raise UserError(f"can't read {self.metrics}: {e.strerror or e}") from e
+
+
+def inside(path: Path) -> RunFolder | None:
+    """The run folder that a path names, itself or by a model file in it; None for other files."""
+    if path.is_dir():
+        return RunFolder(path)
+    return RunFolder(path.parent) if path.name in (MODEL, WEIGHTS) else None
