@@ -141,6 +141,20 @@ def test_one_that_does_not_spread_takes_its_share(place):
     assert usual.infection(shared.layout, shared.card) == {100: "middle"}
 
 
+@pytest.mark.parametrize("spread", [Spread(), Spread(True, 3, 5, 0.5), Spread(contact=False)], ids=str)
+def test_how_it_spreads_is_in_its_file_and_of_an_older_one_in_its_weights(place, spread):
+    old = store.read(infected.save(place, spread)[2])
+    assert (old.card.infection, old.spread) == (None, spread)
+    path = load("ill.safetensors").save("new.safetensors")
+    assert (store.card(path).infection, store.read(path).spread) == (spread, spread)
+    header, tensors = store.read_header(path), store.read_tensors(path)
+    for odd in ("x", {"delay": 0}, {"contact": True, "delay": 7}, {"unknown": 1}, None):
+        header["card"]["infection"] = odd
+        store.write_tensors(path, tensors, header)
+        assert store.read(path).spread == spread, "what the weights do, whatever a card says"
+    assert store.read("host.safetensors").spread is None
+
+
 def test_the_players_begin_with_the_infection_in_hand(place):
     play = Player(ill(), "ill", folder=place)
     assert play.brush == "infect"

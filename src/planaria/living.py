@@ -140,15 +140,15 @@ def infected(
     model = living.model
     if model is None or not isinstance(living.rule, Rule):
         raise UserError(f"{living.name} is no plain rule, and only one can be infected")
-    host, layout, _, _ = strains(living.rule, living.layout)
+    host, layout, _, _ = strains(living.rule, living.layout, model.spread)
     theirs = store.read(virus)
-    _, _, guest, spread = strains(theirs.rule, theirs.layout)
+    _, _, guest, spread = strains(theirs.rule, theirs.layout, theirs.spread)
     changed = {"delay": delay, "recovery": recovery, "chance": chance}
     spread = replace(spread, **{key: n for key, n in changed.items() if n is not None})
     laid, start = infectable(layout, spread), living.start
     if start is not None:
         start = F.pad(start[:, : layout.channels], (0, 0, 0, 0, 0, laid.channels - layout.channels))
-    model = replace(model, card=replace(model.card, share=theirs.card.config.share))
+    model = replace(model, card=replace(model.card, share=theirs.card.config.share), spread=spread)
     return replace(living, rule=combine(host, guest, spread), layout=laid, start=start, model=model)
 
 

@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from planaria import export, store
+from planaria.config import to_dict
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule
 from planaria.engine import door, run
@@ -197,8 +198,9 @@ class Model(tuple[Rule, Layout]):
         return replace(wake(replace(self.saved, start=None), grid, seed=seed), start=start, model=self.saved)
 
     def _named(self) -> Saved:
-        """It with a card that says what it is called and how large its grid is."""
-        return replace(self.saved, card=self.card.changed(name=self.name, grid=list(self.size)))
+        """It with a card that says what it is called, how large its grid is and how its infection spreads."""
+        spread = {} if self.saved.spread is None else {"infection": to_dict(self.saved.spread)}
+        return replace(self.saved, card=self.card.changed(name=self.name, grid=list(self.size), **spread))
 
 
 def load(path: str | Path, *, device: torch.device | None = None) -> Model:

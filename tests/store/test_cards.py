@@ -17,7 +17,7 @@ from planaria.core.layout import Layout
 from planaria.core.rule import Rule, RuleConfig
 from planaria.errors import UserError
 from planaria.model import load
-from planaria.store.cards import FIELDS
+from planaria.store.cards import FIELDS, Card, Frame, Origin
 from planaria.view.play.open import open_play
 from planaria.view.play.terminal import status
 from planaria.view.studio.runs import Runs
@@ -139,3 +139,37 @@ def test_weights_of_another_kind_are_one_line(path, change, capsys):
             assert main(words) == 2
             (line,) = capsys.readouterr().err.splitlines()
             assert "damaged" in line
+
+
+def test_a_card_has_fields_and_is_the_json_of_its_file(path):
+    card = store.card(path)
+    assert (card.name, card.task, card.trained, card.grid) == ("a", "grow", 6, (8, 8))
+    assert (card.frame, card.frame_steps, card.solver, card.loop_steps) == (Frame(2, "euler"), 2, "euler", 20)
+    assert (card.config.prompts, card.config.train.steps) == (("a",), CARD["config"]["train"]["steps"])
+    assert (card.reused, card.share, card.origin) == (("weights",), 0.1, Origin("x", "y", "f", "z"))
+    assert dict(card) == CARD
+    changed = card.changed(trained=7, own=[None])
+    assert (changed.trained, changed["own"], card.trained) == (7, [None], 6)
+    store.save(path, *store.load(path), changed)
+    assert store.card(path) == changed == {**CARD, "trained": 7, "own": [None]}
+
+
+def test_what_a_card_does_not_say_is_as_usual():
+    card = Card.parse({})
+    assert not card
+    assert (card.trained, card.grid, card.frame_steps, card.loop_steps, card.solver) == (
+        None,
+        (72, 72),
+        1,
+        200,
+        "euler",
+    )
+    assert Card.parse({"config": {"share": 0.25}}).share == 0.25
+    assert Card.parse({"config": {"train": {"rollout": [4, 50]}}}).loop_steps == 50
+
+
+def test_a_model_is_read_whole(path):
+    model = store.read(path)
+    assert (model.name, model.size, model.path, model.start, model.spread) == ("a", (8, 8), path, None, None)
+    assert model.card == store.card(path)
+    assert model.layout == store.load(path)[1]

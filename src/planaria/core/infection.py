@@ -122,27 +122,43 @@ def combine(host: Rule, virus: Rule, spread: Spread | None = None) -> Rule:
     return rule
 
 
-def parts(rule: Rule, layout: Layout) -> Parts:
-    """What `combine` made `rule` of, each a plain rule; raises `UserError` where it is made of nothing."""
-    config, own = rule.config, layout.strain
-    here = _numbers(config.filters)
-    wrong = UserError("this model holds no infection")
-    if own is None or own >= config.channels or ("identity", 0) not in here or len(rule.biases) != 1:
-        raise wrong
-    gates = _felt(rule)[:, own, here["identity", 0]]
-    rows = [(gates == gate).nonzero()[:, 0] for gate in (-GATE, GATE)]
-    spread = _spread_of(rule, own, config.hidden[0] - len(rows[0]) - len(rows[1]))
-    if spread is None or min(map(len, rows)) < 1:
-        raise wrong
-    host, virus = (_taken(rule, own, found, heard) for found, heard in zip(rows, (HEALTHY, INFECTED), strict=True))
+def parts(rule: Rule, layout: Layout, spread: Spread | None = None) -> Parts:
+    """What `combine` made `rule` of, each a plain rule; raises `UserError` where it is made of nothing.
+
+    `spread` is how the infection is known to spread; the weights say it where None, or where they do otherwise.
+    """
+    spread = spread_in(rule, layout, spread)
+    if spread is None or layout.strain is None:
+        raise UserError("this model holds no infection")
+    rows = _rows(rule, layout.strain)
+    host, virus = (_taken(rule, layout.strain, found, k) for found, k in zip(rows, (HEALTHY, INFECTED), strict=True))
     return Parts(host, virus, spread)
 
 
-def strains(rule: Rule, layout: Layout) -> tuple[Rule, Layout, Rule, Spread]:
+def spread_in(rule: Rule, layout: Layout, told: Spread | None = None) -> Spread | None:
+    """How the infection of a rule spreads: as `told` where its weights do that, else as they do; None without one."""
+    config, own = rule.config, layout.strain
+    here = _numbers(config.filters)
+    if own is None or own >= config.channels or ("identity", 0) not in here or len(rule.biases) != 1:
+        return None
+    rows = _rows(rule, own)
+    n = config.hidden[0] - len(rows[0]) - len(rows[1])
+    if min(map(len, rows)) < 1:
+        return None
+    return told if told is not None and _moves(rule, own, n, told) else _spread_of(rule, own, n)
+
+
+def _rows(rule: Rule, own: int) -> list[Tensor]:
+    """The neurons of the host and those of the virus, by how they read the mask, which is channel `own`."""
+    gates = _felt(rule)[:, own, _numbers(rule.config.filters)["identity", 0]]
+    return [(gates == gate).nonzero()[:, 0] for gate in (-GATE, GATE)]
+
+
+def strains(rule: Rule, layout: Layout, spread: Spread | None = None) -> tuple[Rule, Layout, Rule, Spread]:
     """Host and its layout, virus, and how it spreads; of a rule that holds no infection, itself twice, by contact."""
     if layout.strain is None:
         return rule, layout, rule, Spread()
-    host, virus, spread = parts(rule, layout)
+    host, virus, spread = parts(rule, layout, spread)
     hidden = host.config.channels - layout.visible
     return host, replace(layout, hidden=hidden, frozen=0, strain=None), virus, spread
 
@@ -214,9 +230,8 @@ def _movers(spread: Spread) -> list[_Mover]:
 
 def _spread_of(rule: Rule, own: int, n: int) -> Spread | None:
     """How the infection of a rule spreads whose first `n` neurons are its movers; None where none fits."""
-    config, bias, felt = rule.config, rule.biases[0].detach()[:n], _felt(rule)[:n]
-    count, here = config.channels - config.frozen - own, _numbers(config.filters)
-    if count < 1:
+    config, bias = rule.config, rule.biases[0].detach()[:n]
+    if config.channels - config.frozen - own < 1:
         return Spread(contact=False) if n == 2 else None
 
     def told(place: int, less: float = 0.0) -> int:
@@ -230,16 +245,24 @@ def _spread_of(rule: Rule, own: int, n: int) -> Spread | None:
         if not 0 <= level < len(CHANCES) or not 1 <= delay <= SLOWEST or not 0 <= recovery <= LONGEST:
             continue
         spread = Spread(True, delay, recovery, CHANCES[level])
-        movers = _movers(spread)
-        if spread.channels != count or len(movers) != len(bias) or (TOUCH, 0) not in here:
-            continue
-        heard = torch.zeros_like(felt)
-        for row, mover in enumerate(movers):
-            for channel, kernel, weight in mover.hears:
-                heard[row, own + channel, here[kernel, 0]] = weight
-        if torch.equal(heard, felt) and bias.tolist() == [mover.bias for mover in movers]:
+        if _moves(rule, own, n, spread):
             return spread
     return None
+
+
+def _moves(rule: Rule, own: int, n: int, spread: Spread) -> bool:
+    """Whether the first `n` neurons of a rule move the mask, which is channel `own`, as `spread` says."""
+    config, bias, felt = rule.config, rule.biases[0].detach()[:n], _felt(rule)[:n]
+    count, here, movers = config.channels - config.frozen - own, _numbers(config.filters), _movers(spread)
+    if not spread.contact or count < 1:
+        return not spread.contact and count < 1 and n == len(movers)
+    if spread.channels != count or len(movers) != n or (TOUCH, 0) not in here:
+        return False
+    heard = torch.zeros_like(felt)
+    for row, mover in enumerate(movers):
+        for channel, kernel, weight in mover.hears:
+            heard[row, own + channel, here[kernel, 0]] = weight
+    return torch.equal(heard, felt) and bias.tolist() == [mover.bias for mover in movers]
 
 
 def _combined(host: RuleConfig, virus: RuleConfig, spread: Spread) -> RuleConfig:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from planaria.config import parse, to_dict
+from planaria.core.infection import Spread, spread_in
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule, RuleConfig, shapes
 from planaria.errors import UserError
@@ -57,6 +58,8 @@ class Saved:
     name: str = "model"
     path: Path | None = None
     """Its file; None where it has none."""
+    spread: Spread | None = None
+    """How its infection spreads; None where it holds none."""
 
 
 def save(
@@ -91,7 +94,8 @@ def read(path: str | Path, *, device: torch.device | None = None) -> Saved:
         header = _header(path, file)
         rule, layout = _rule(path, header, file, device)
         told, begun = _card(path, header), _start(path, layout, file)
-    return Saved(rule, layout, told, begun, told.grid, told.name or name_of(path), path)
+    spread = spread_in(rule, layout, told.infection)  # files from before cards told it have it in their weights
+    return Saved(rule, layout, told, begun, told.grid, told.name or name_of(path), path, spread)
 
 
 def load(path: str | Path, *, device: torch.device | None = None) -> tuple[Rule, Layout]:

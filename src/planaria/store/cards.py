@@ -4,6 +4,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from planaria.config import parse
+from planaria.core.infection import Spread
+from planaria.errors import UserError
+
 MOST = 10**9
 """Iterations of a training, and cell steps of a loop."""
 LARGEST = 16_384
@@ -43,6 +47,8 @@ class Settings:
 
     json: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """All of them, as a file has them."""
+    task: str = ""
+    """What they are settings of, where they stand in a run's own file."""
     picture: str = ""
     regime: str = ""
     """What a growing pattern was trained to do."""
@@ -81,6 +87,7 @@ class Settings:
         prompts, train, share = (settings.get(name) for name in ("prompts", "train", "share"))
         return cls(
             json=settings,
+            task=_or(settings, "task", cls.task),
             picture=_or(settings, "picture", cls.picture),
             regime=_or(settings, "regime", cls.regime),
             prompts=tuple(map(str, prompts)) if isinstance(prompts, list | tuple) else (),
@@ -171,6 +178,8 @@ class Card(Mapping[str, Any]):
     """Share of the cells that an infection takes which stays where it is."""
     host: str = ""
     """The model that it infects."""
+    infection: Spread | None = None
+    """How it infects, where it does."""
     origin: Origin | None = None
     """Whose it was, where it was imported."""
 
@@ -194,6 +203,7 @@ class Card(Mapping[str, Any]):
             length=kept.get("length"),
             share=kept.get("share", config.share),
             host=_or(kept, "host", ""),
+            infection=_spread(kept.get("infection")),
             origin=Origin.parse(kept["origin"]) if "origin" in kept else None,
         )
 
@@ -272,6 +282,14 @@ def typed(told: Mapping[str, Any]) -> dict[str, Any]:
     if "figures" in kept:
         kept["figures"] = {name: value for name, value in kept["figures"].items() if _is_number(value)}
     return kept
+
+
+def _spread(told: object) -> Spread | None:
+    """How an infection spreads; None for what is none."""
+    try:
+        return parse(Spread, (told, "the card")) if isinstance(told, dict) else None
+    except UserError:
+        return None
 
 
 def _or(told: Mapping[str, Any], name: str, usual: T) -> T:

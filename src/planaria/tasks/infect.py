@@ -255,13 +255,14 @@ class Task(grow.Task):
 def _kept(config: Config) -> Iterator[tuple[str, Tensor]]:
     """What a checkpoint keeps of the files that a config names: the picture, the host, what the virus begins as."""
     theirs = store.read(config.host)
-    host, layout, _, _ = strains(theirs.rule, theirs.layout)
+    host, layout, _, _ = strains(theirs.rule, theirs.layout, theirs.spread)
     if layout.alpha is None or layout.visible != 4:
         raise UserError(f"host {config.host}: an infection is taught on a body that grows: a model of task grow")
     told: dict[str, Any] = {"name": theirs.name, "rule": to_dict(host.config), "layout": to_dict(layout)}
     virus = host
     if config.virus not in ("host", "fresh"):
-        _, _, virus, _ = strains(*store.load(config.virus))
+        given = store.read(config.virus)
+        _, _, virus, _ = strains(given.rule, given.layout, given.spread)
     combine(host, virus, config.spreading)
     if config.virus != "fresh":
         told["virus"] = to_dict(virus.config)

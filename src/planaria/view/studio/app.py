@@ -23,6 +23,7 @@ from planaria import __version__
 from planaria.core.damage import Wound
 from planaria.errors import UserError
 from planaria.store import live
+from planaria.store.cards import Settings
 from planaria.view.studio.feed import Feed
 from planaria.view.studio.forms import filled, forms, inputs, name_for
 from planaria.view.studio.guard import Guard, Refusal, read_json, refused
@@ -283,7 +284,7 @@ def studio(folder: Path) -> Studio:
 
 def forms_of(config: dict[str, Any]) -> list[dict[str, Any]]:
     """The fields of the task that a run's settings name."""
-    return next((task["fields"] for task in forms()["tasks"] if task["name"] == config.get("task")), [])
+    return next((task["fields"] for task in forms()["tasks"] if task["name"] == Settings.parse(config).task), [])
 
 
 def _key(job: str, model: Path) -> str:

@@ -13,8 +13,8 @@ from planaria import store
 from planaria.config import read_yaml
 from planaria.errors import UserError
 from planaria.files import open_regular
-from planaria.recipes import source_of
 from planaria.store import metrics
+from planaria.store.cards import Settings
 
 T = TypeVar("T")
 
@@ -67,11 +67,11 @@ def of_settings(path: Path) -> dict[str, Any]:
     config = tellable(given)
     if given and not config:
         return {"trouble": f"{path}: holds numbers without end, or text that can't be shown"}
-    train = config.get("train")
+    settings = Settings.parse(config)
     return {
-        "task": str(config.get("task", ""))[:LONGEST_TEXT],
-        "picture": source_of(config)[:LONGEST_TEXT],
-        "steps": _count(train.get("steps")) if isinstance(train, dict) else 0,
+        "task": settings.task[:LONGEST_TEXT],
+        "picture": settings.source[:LONGEST_TEXT],
+        "steps": _count(settings.train.steps),
     }
 
 

@@ -60,12 +60,12 @@ class Trainings:
 
     def _resume(self, name: str, steps: int | None) -> None:
         folder = self.runs.run(name)
-        card = self.runs.card("runs", name)
-        if card["state"] in live.BUSY:
+        about = self.runs.card("runs", name)
+        if about["state"] in live.BUSY:
             raise Refusal(409, f"{name!r} is training already")
         self._check_room()
-        if steps is not None and not card["step"] < steps <= 10**9:
-            raise Refusal(400, f"{name!r} has done {card['step']} iterations: ask for more", "steps")
+        if steps is not None and not about["step"] < steps <= 10**9:
+            raise Refusal(400, f"{name!r} has done {about['step']} iterations: ask for more", "steps")
         self._await_end(name)
         if RunFolder(folder).config.exists():
             words = [str(folder.resolve()), "--resume"]
@@ -75,7 +75,7 @@ class Trainings:
             raise Refusal(409, f"{name!r} has no settings to go on with")
         words += [] if steps is None else [f"train.steps={steps}"]
         live.wish(folder, pause=False, stop=False)
-        self._launch(name, words, live.Status("running", card["step"], steps or card["steps"], card["loss"]))
+        self._launch(name, words, live.Status("running", about["step"], steps or about["steps"], about["loss"]))
 
     def put_away(self, name: str) -> None:
         """Move a run that rests into the bin."""
