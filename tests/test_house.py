@@ -17,6 +17,7 @@ FLOORS = [
     "types commands console machine synonyms gallery web",
     "files",
     "errors",
+    "ranges",
     "config core",
     "engine data store",
     "losses",

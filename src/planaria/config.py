@@ -5,6 +5,7 @@ import dataclasses
 import errno
 import inspect
 import itertools
+import math
 import re
 import textwrap
 import types
@@ -17,9 +18,11 @@ from typing import Annotated, Any, Literal, TypeVar
 import cyclopts
 import cyclopts.config
 import yaml
+from annotated_types import Ge, Gt, Le, Lt
 
-from planaria import files
+from planaria import files, ranges
 from planaria.errors import UserError, unknown
+from planaria.ranges import Range, Share
 from planaria.synonyms import nearest
 
 T = TypeVar("T")
@@ -42,36 +45,39 @@ _ENDLESS = re.compile(r"[-+]?(0x)?[\da-fA-F_:.]{1000,}", re.ASCII)
 MOST_VALUES = 256
 """Values that a tuple among the settings holds at most."""
 
+RollOut = Annotated[int, Ge(1), Le(10**6)]
+Memory = Annotated[float, Ge(0), Lt(1)]
+
 
 @dataclass(frozen=True)
 class TrainConfig:
     """How a rule learns, whatever it learns."""
 
-    steps: int = 8000
+    steps: Annotated[int, Ge(1), Le(10**9)] = 8000
     """Iterations of training."""
-    batch: int = 8
+    batch: Annotated[int, Ge(1), Le(2**16)] = 8
     """Samples in an iteration."""
-    pool: int = 1024
+    pool: Annotated[int, Ge(0)] = 1024
     """Living samples kept between iterations; 0 starts every sample from the seed."""
-    rollout: tuple[int, int] = (64, 96)
+    rollout: tuple[RollOut, RollOut] = (64, 96)
     """Fewest and most cell steps in an iteration."""
-    warmup: int = 0
+    warmup: Annotated[int, Ge(0)] = 0
     """First iterations, over which the roll-out lengthens from a quarter to its full length."""
-    lr: float = 2e-3
+    lr: Annotated[float, Gt(0), Lt(100)] = 2e-3
     """Learning rate of Adam."""
-    lr_drops: tuple[float, ...] = (0.25,)
+    lr_drops: tuple[Share, ...] = (0.25,)
     """When the learning rate falls, as shares of all iterations."""
-    lr_factor: float = 0.1
+    lr_factor: Annotated[float, Gt(0), Le(1)] = 0.1
     """What each fall multiplies the learning rate by."""
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[Memory, Memory] = (0.9, 0.999)
     """Adam's memory of gradients and of their squares."""
     normalise: bool = True
     """Give each weight tensor's gradient length 1."""
-    clip: float = 0.0
+    clip: Annotated[float, Ge(0), Lt(1e9)] = 0.0
     """Longest gradient of all weights together; longer ones are shortened to it. 0: as they come."""
-    validate: int = 0
+    validate: Annotated[int, Ge(0)] = 0
     """Iterations between looks at what is held out, which then choose the best weights; 0: never."""
-    plateau: int = 0
+    plateau: Annotated[int, Ge(0)] = 0
     """Looks in a row without a new best after which the learning rate falls by lr_factor; 0: it doesn't."""
     init: str = ""
     """A model to begin from: a file, a run folder or one of the gallery. Every weight that fits is reused."""
@@ -83,27 +89,16 @@ class TrainConfig:
     """auto, cpu, cuda, cuda:1, mps."""
     engine: str = "auto"
     """auto, or an engine by name."""
-    checkpoint: int = 100
+    checkpoint: Annotated[int, Ge(1)] = 100
     """Iterations between checkpoints."""
 
     def __post_init__(self) -> None:
-        low, high = self.rollout
-        for good, what in (
-            (1 <= self.steps <= 10**9, f"train.steps must be at least 1, got {self.steps}"),
-            (1 <= self.batch <= 2**16, f"train.batch must be at least 1, got {self.batch}"),
-            (self.pool == 0 or self.batch <= self.pool, f"train.pool={self.pool} is smaller than train.batch"),
-            (1 <= low <= high <= 10**6, f"train.rollout must be two numbers, least first, got {low}, {high}"),
-            (self.warmup >= 0, f"train.warmup can't be negative, got {self.warmup}"),
-            (0 < self.lr < 100, f"train.lr must be above 0, got {self.lr}"),
-            (0 <= self.clip < 1e9, f"train.clip can't be negative, got {self.clip}"),
-            (min(self.validate, self.plateau) >= 0, "train.validate and train.plateau can't be negative"),
-            (0 < self.lr_factor <= 1, f"train.lr_factor must be in (0, 1], got {self.lr_factor}"),
-            (all(0 <= d <= 1 for d in self.lr_drops), f"train.lr_drops must be in 0..1, got {self.lr_drops}"),
-            (all(0 <= b < 1 for b in self.betas), f"train.betas must be in [0, 1), got {self.betas}"),
-            (self.checkpoint >= 1, f"train.checkpoint must be at least 1, got {self.checkpoint}"),
-        ):
-            if not good:
-                raise UserError(what)
+        ranges.check(self, "train.")
+        if self.rollout[0] > self.rollout[1]:
+            low, high = self.rollout
+            raise UserError(f"train.rollout must be two numbers, least first, got {low}, {high}", "train.rollout")
+        if 0 < self.pool < self.batch:
+            raise UserError(f"train.pool={self.pool} is smaller than train.batch={self.batch}", "train.pool")
 
 
 @dataclass(frozen=True)
@@ -122,6 +117,12 @@ class Field:
     """The sentence beneath the field in its class."""
     optional: bool
     """Whether None is a value too."""
+    least: float | None = None
+    """The smallest number that it may be, or that each of a list may be; None where there is none."""
+    most: float | None = None
+    """The largest one."""
+    range: str = ""
+    """What its numbers must be, in words: `in 1..4096`, `above 0 and below 100`."""
 
 
 def describe(cls: type) -> list[Field]:
@@ -130,23 +131,33 @@ def describe(cls: type) -> list[Field]:
 
 
 def _described(cls: type, defaults: Any, prefix: str) -> Iterator[Field]:
-    sentences = _sentences(cls)
+    sentences, allowed = _sentences(cls), ranges.of(cls)
     for name, hint in _fields(cls).items():
         key, default = f"{prefix}{name}", getattr(defaults, name)
         if dataclasses.is_dataclass(hint):
             yield from _described(typing.cast(type, hint), default, f"{key}.")
             continue
-        parts = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+        parts = _alternatives(hint)
         (one, *_) = (part for part in parts if part is not type(None))
         origin = typing.get_origin(one)
         choices = tuple(map(str, typing.get_args(one))) if origin is Literal else None
         kind = "choice" if choices else "list" if origin is tuple else one.__name__
         plain = list(default) if isinstance(default, tuple) else default
-        yield Field(key, kind, plain, choices, sentences.get(name, ""), type(None) in parts)
+        bounds = allowed.get(name, Range())
+        least, most = (None if end is None or math.isinf(end) else end for end in (bounds.low, bounds.high))
+        optional = type(None) in parts
+        yield Field(key, kind, plain, choices, sentences.get(name, ""), optional, least, most, str(bounds))
 
 
 def _sentences(cls: type) -> dict[str, str]:
-    """The sentence beneath each field of a class, from its source; none where there is no source."""
+    """The sentence beneath each field of a class, its own or of the class it has it from; none without a source."""
+    found: dict[str, str] = {}
+    for base in reversed(cls.__mro__):
+        found |= _own_sentences(base) if dataclasses.is_dataclass(base) else {}
+    return found
+
+
+def _own_sentences(cls: type) -> dict[str, str]:
     try:
         (tree,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
     except (OSError, TypeError, SyntaxError):
@@ -200,7 +211,8 @@ def quietly(app: cyclopts.App, tokens: Sequence[str]) -> Any:
     try:
         return app(list(tokens), print_error=False, exit_on_error=False)
     except cyclopts.CycloptsError as e:
-        raise UserError(" ".join(f"{_without_hint(e)}{_hint(e)}".split())) from None
+        keys = e.argument.keys if e.argument is not None else ()
+        raise UserError(" ".join(f"{_without_hint(e)}{_hint(e)}".split()), ".".join(keys) or None) from None
 
 
 def _without_hint(error: cyclopts.CycloptsError) -> str:
@@ -312,7 +324,7 @@ def pairs(cls: type, words: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
             node = node.setdefault(parent, {})
             kind = _fields(kind).get(parent, str)
             if not isinstance(node, dict):
-                raise UserError(f"{match[1]}: {parent} has a value of its own already")
+                raise UserError(f"{match[1]}: {parent} has a value of its own already", match[1])
         value: Any = match[2]
         if typing.get_origin(_fields(kind).get(leaf)) is tuple:
             value = [v.strip() for v in value.strip("[]()").split(",") if v.strip()]
@@ -322,6 +334,11 @@ def pairs(cls: type, words: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
 
 def _fields(cls: Any) -> dict[str, Any]:
     return typing.get_type_hints(cls) if dataclasses.is_dataclass(cls) else {}
+
+
+def _alternatives(hint: Any) -> tuple[Any, ...]:
+    """The types that a setting may have: `int` and None for `int | None`."""
+    return typing.get_args(hint) if typing.get_origin(hint) in (types.UnionType, typing.Union) else (hint,)
 
 
 def _keys(cls: Any, prefix: str = "") -> Iterator[str]:
@@ -337,25 +354,27 @@ def _check(cls: type, given: Mapping[Any, Any], source: str, path: tuple[str, ..
     for key, value in given.items():
         where = ".".join((*path, str(key)))
         if key not in hints:
-            raise unknown(f"setting in {source}:", where, [".".join((*path, h)) for h in hints], every)
+            raise unknown(f"setting in {source}:", where, [".".join((*path, h)) for h in hints], every, where)
         hint = hints[key]
         if dataclasses.is_dataclass(hint):
             if not isinstance(value, Mapping):
-                raise UserError(f"{source}: {where} holds settings of its own, not {value!r}; write {where}.NAME")
+                raise UserError(
+                    f"{source}: {where} holds settings of its own, not {value!r}; write {where}.NAME", where
+                )
             _check(typing.cast(type, hint), value, source, (*path, str(key)), every)
             continue
-        kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+        kinds = _alternatives(hint)
         values: Sequence[Any] = (value,)
         if typing.get_origin(hint) is tuple:
             kinds, values = typing.get_args(hint), value if isinstance(value, list | tuple) else values
             if ... not in kinds and len(values) != len(kinds):
-                raise UserError(f"{source}: {where} takes {len(kinds)} values, got {len(values)}")
+                raise UserError(f"{source}: {where} takes {len(kinds)} values, got {len(values)}", where)
         if len(values) > MOST_VALUES:
-            raise UserError(f"{source}: {where} takes at most {MOST_VALUES} values, got {len(values)}")
+            raise UserError(f"{source}: {where} takes at most {MOST_VALUES} values, got {len(values)}", where)
         whole = int in kinds and float not in kinds
         for v in values:
             if isinstance(v, Mapping | list | tuple) or (whole and _broken(v)):
-                raise UserError(f"{source}: {where} can't be {v!r}")
+                raise UserError(f"{source}: {where} can't be {v!r}", where)
 
 
 def _broken(value: Any) -> bool:

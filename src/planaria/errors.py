@@ -1,21 +1,41 @@
 """Errors that help: what was wrong, what there is, did you mean."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from planaria.commands import install
 from planaria.synonyms import nearest
 
 
 class UserError(ValueError):
-    """A mistake that a person can put right; the command line prints its one line and exits with 2."""
+    """A mistake that a person can put right; the command line prints its one line and exits with 2.
+
+    `field` is the setting that is wrong, with dots (`train.steps`), where it is one.
+    """
+
+    def __init__(self, message: str, field: str | None = None):
+        super().__init__(message)
+        self.field = field
 
 
-def unknown(what: str, name: object, have: Iterable[object], near: Iterable[object] = ()) -> UserError:
+@contextmanager
+def concerning(field: str) -> Iterator[None]:
+    """Errors inside are about the setting `field`, where they don't name one themselves."""
+    try:
+        yield
+    except UserError as error:
+        error.field = error.field or field
+        raise
+
+
+def unknown(
+    what: str, name: object, have: Iterable[object], near: Iterable[object] = (), field: str | None = None
+) -> UserError:
     """An error for a `name` that is none of `have`, with the one that is meant suggested: of these, or of `near`."""
     names = sorted(str(h) for h in have)
     meant = nearest(name, [*names, *near])
     hint = f" Did you mean {meant!r}?" if meant else ""
-    return UserError(f"unknown {what} {str(name)!r}; have: {', '.join(names)}.{hint}")
+    return UserError(f"unknown {what} {str(name)!r}; have: {', '.join(names)}.{hint}", field)
 
 
 def missing_extra(feature: str, extra: str) -> UserError:

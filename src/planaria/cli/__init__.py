@@ -176,6 +176,7 @@ def _train_in_general(
 
 def _train_app(what: str, words: Sequence[str]) -> int:
     """`planaria train WHAT ...`: a command whose options are the settings of what is trained."""
+    from planaria.cli.ranged import Ranged
     from planaria.config import SPELLING, layered, pairs
     from planaria.recipes import find
 
@@ -187,7 +188,7 @@ def _train_app(what: str, words: Sequence[str]) -> int:
             rest.append(f"--{option}={typed.pop(option)}")
     app = cyclopts.App(
         name=f"planaria train {what}", help=TRAIN_HELP, result_action="return_value", default_parameter=SPELLING,
-        help_format="rich", suppress_keyboard_interrupt=False,
+        help_format="rich", help_formatter=Ranged(cls), suppress_keyboard_interrupt=False,
     )  # fmt: skip
     app.config = layered(cls, (typed, "the command line"), (recipe.settings, recipe.source))
 

@@ -3,20 +3,22 @@
 Mordvintsev, Randazzo, Niklasson and Levin, "Growing Neural Cellular Automata", Distill, 2020.
 """
 
-import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
+from annotated_types import Ge, Le, MaxLen
 from torch import Tensor, nn
 
+from planaria import ranges
 from planaria.core.filters import bank, reaches
 from planaria.core.noise import fire
-from planaria.errors import UserError, unknown
+from planaria.errors import UserError, concerning, unknown
+from planaria.ranges import Finite, Share
 from planaria.types import Cond, Mask, State
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -36,19 +38,19 @@ SIGMA, WIDEST_BLUR = 2.0, 15
 class RuleConfig:
     """Everything that shapes a rule, but its weights."""
 
-    channels: int = 16
+    channels: Annotated[int, Ge(1), Le(4096)] = 16
     """Numbers that each cell holds."""
     filters: tuple[str, ...] = ("identity", "sobel")
     """How a cell feels its neighbours, or with `name@N` the cells N away; `planaria list filters` tells."""
-    hidden: tuple[int, ...] = (128,)
+    hidden: Annotated[tuple[Annotated[int, Ge(1), Le(65536)], ...], MaxLen(16)] = (128,)
     """Width of each hidden layer of the update network, first to last."""
     activation: Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh"] = "relu"
     """Bend after each hidden layer."""
     bias: Literal["none", "hidden", "all"] = "hidden"
     """Layers that have a bias."""
-    fire_rate: float = 0.5
+    fire_rate: Share = 0.5
     """Share of cells that act in a step, in [0, 1]."""
-    dt: float = 1.0
+    dt: Finite = 1.0
     """Length of a step: y = x + dt * fire * flow(x)."""
     edge: Literal["zero", "circular", "replicate"] = "zero"
     """What lies beyond the grid: nothing, its other side, or what its nearest cell holds."""
@@ -56,39 +58,39 @@ class RuleConfig:
     """When a cell without living neighbours dies: judged before the step, after it, both, or never."""
     life_channel: int = 3
     """Channel that says how alive a cell is."""
-    life_threshold: float = 0.1
+    life_threshold: Finite = 0.1
     """A cell is alive where the strongest life channel of its 3x3 block exceeds this."""
     life_edge: Literal["same", "zero"] = "same"
     """What of life lies beyond the grid: what else does, or nothing."""
     blurs: tuple[str, ...] = ()
     """Channels that melt into their neighbours in every step, `CHANNEL@SIZE`: as wide a Gaussian of sigma 2, odd."""
-    frozen: int = 0
+    frozen: Annotated[int, Ge(0)] = 0
     """Trailing channels that are read, never written, and never die."""
-    cond: int = 0
+    cond: Annotated[int, Ge(0), Le(65536)] = 0
     """Length of the vector told to every cell of a sample; 0 for none."""
 
     def __post_init__(self) -> None:
-        bank(self.filters)
-        if self.channels - self.frozen < 1 or self.frozen < 0:
-            raise UserError(f"rule.channels={self.channels} leaves no channel to write with rule.frozen={self.frozen}")
-        if self.channels > 4096 or len(self.hidden) > 16 or any(not 1 <= width <= 65536 for width in self.hidden):
-            raise UserError("a rule has at most 4096 channels and 16 hidden layers, each 1 to 65536 wide")
+        ranges.check(self, "rule.")
+        with concerning("rule.filters"):
+            bank(self.filters)
+        if self.channels - self.frozen < 1:
+            raise UserError(
+                f"rule.channels={self.channels} leaves no channel to write with rule.frozen={self.frozen}",
+                "rule.channels",
+            )
         if self.activation not in ACTIVATIONS:
-            raise unknown("activation", self.activation, ACTIVATIONS)
-        if not 0 <= self.fire_rate <= 1:
-            raise UserError(f"rule.fire_rate must be in 0..1, got {self.fire_rate}")
-        if not (math.isfinite(self.dt) and math.isfinite(self.life_threshold)):
-            raise UserError(f"rule.dt={self.dt} and rule.life_threshold={self.life_threshold} must be finite")
+            raise unknown("activation", self.activation, ACTIVATIONS, field="rule.activation")
         if self.life != "none" and not 0 <= self.life_channel < self.channels - self.frozen:
             raise UserError(
                 f"rule.channels={self.channels} has no channel {self.life_channel} for life (rule.life_channel) that "
-                "is not frozen; a picture needs at least 4 channels, or set rule.life=none"
+                "is not frozen; a picture needs at least 4 channels, or set rule.life=none",
+                "rule.channels",
             )
-        blurred = [channel for channel, _ in spread(self.blurs)]
+        with concerning("rule.blurs"):
+            blurred = [channel for channel, _ in spread(self.blurs)]
         if len(set(blurred)) < len(blurred) or any(c >= self.channels - self.frozen for c in blurred):
-            raise UserError(f"rule.blurs={', '.join(self.blurs)} names a channel twice, or one that is not written")
-        if not 0 <= self.cond <= 65536:
-            raise UserError(f"rule.cond must be in 0..65536, got {self.cond}")
+            listed = ", ".join(self.blurs)
+            raise UserError(f"rule.blurs={listed} names a channel twice, or one that is not written", "rule.blurs")
 
 
 def spread(blurs: tuple[str, ...]) -> list[tuple[int, Tensor]]:

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
+from annotated_types import Ge
 from torch import Tensor, nn
 
+from planaria import ranges
 from planaria.config import TrainConfig
 from planaria.core.damage import Wound, cuts, discs, holes
 from planaria.core.layout import Layout
@@ -15,8 +17,9 @@ from planaria.core.rule import RuleConfig
 from planaria.data import keying
 from planaria.data.images import picture, remarks
 from planaria.engine import run
-from planaria.errors import UserError
+from planaria.errors import UserError, concerning
 from planaria.losses.pixel import pixel_loss
+from planaria.ranges import Cells, CellsOrNone, Share
 from planaria.tasks import base
 from planaria.tasks.base import Batch
 from planaria.types import Mask, PerSample, Picture, State
@@ -40,9 +43,9 @@ class Config:
 
     picture: str = "planarian"
     """A file, a URL, an emoji, text:WORD, medmnist:FLAG/INDEX (or FILE.npz/INDEX), or built in."""
-    size: int = 40
+    size: Cells = 40
     """Longest side of the picture, in cells."""
-    padding: int = 16
+    padding: CellsOrNone = 16
     """Empty cells around the picture, on every side."""
     background: str = "none"
     """What to leave out of an opaque picture: none, auto (a plain background), a colour by name or #rrggbb."""
@@ -52,9 +55,9 @@ class Config:
     """grow: roll-outs start from the seed. persist: from a pool of grown ones too. regenerate: damaged as well."""
     loss: Literal["l1", "l2", "manhattan", "hinge"] = "l2"
     """How the picture is compared; `planaria list losses` tells what each does to learning."""
-    damage: int | None = None
+    damage: Annotated[int, Ge(0)] | None = None
     """Samples of a batch that are damaged, the best ones; the regime's own number (3 or 0) if none."""
-    damage_from: float = 0.0
+    damage_from: Share = 0.0
     """Share of the training after which damage begins: first a body, then its wounds."""
     wound: Literal["disc", "cut", "hole", "mixed", "any"] = "disc"
     """What damage is: a disc as published, everything on one side of a line, a rectangle; mixed: the first two."""
@@ -64,19 +67,22 @@ class Config:
     """How it learns."""
 
     def __post_init__(self) -> None:
+        ranges.check(self)
         if self.rule.channels - self.rule.frozen < 4:
             raise UserError(
                 f"rule.channels={self.rule.channels}: a picture needs 4 channels (red, green, blue, alpha) "
-                "and works best with 16"
+                "and works best with 16",
+                "rule.channels",
             )
-        if not 1 <= self.size <= 4096 or not 0 <= self.padding <= 4096:
-            raise UserError(f"size must be in 1..4096 and padding in 0..4096, got {self.size} and {self.padding}")
-        if self.damage is not None and not 0 <= self.damage < self.train.batch:
-            raise UserError(f"damage={self.damage} must leave one sample of train.batch={self.train.batch} whole")
+        leaves_one_whole(self.damage or 0, self.train)
+        with concerning("background"):
+            keying.parse(self.background)
 
-        if not 0 <= self.damage_from <= 1:
-            raise UserError(f"damage_from must be in 0..1, got {self.damage_from}")
-        keying.parse(self.background)
+
+def leaves_one_whole(damage: int, train: TrainConfig) -> None:
+    """Raise `UserError` unless `damage` samples leave one of a batch undamaged."""
+    if damage >= train.batch:
+        raise UserError(f"damage={damage} must leave one sample of train.batch={train.batch} whole", "damage")
 
 
 def target(tensors: Mapping[str, Tensor]) -> Picture:

@@ -7,15 +7,16 @@ After Randazzo, Mordvintsev, Niklasson and Levin, "Adversarial reprogramming of 
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
+from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
-from planaria import store
+from planaria import ranges, store
 from planaria.config import TrainConfig, parse, to_dict
-from planaria.core.infection import SLOWEST, Spread, combine, infectable, learnable, strains
+from planaria.core.infection import LONGEST, SLOWEST, Spread, combine, infectable, learnable, strains
 from planaria.core.layout import Layout
 from planaria.core.noise import TrainingStream, derive
 from planaria.core.outbreak import disc
@@ -23,8 +24,9 @@ from planaria.core.rule import Rule, RuleConfig
 from planaria.data import keying
 from planaria.data.images import picture, remarks
 from planaria.engine import run
-from planaria.errors import UserError
+from planaria.errors import UserError, concerning
 from planaria.losses.pixel import pixel_loss
+from planaria.ranges import CellsOrNone, Share
 from planaria.tasks import base, grow
 from planaria.tasks.base import Batch
 from planaria.types import State
@@ -41,6 +43,9 @@ CURED = 200
 """Steps that the host's own rule is given on an infected body."""
 
 
+Age = Annotated[int, Ge(1), Le(10_000)]
+
+
 @dataclass(frozen=True)
 class Config:
     """Teach a rule to take over another model's living body and turn it into a picture."""
@@ -49,7 +54,7 @@ class Config:
     """The model to infect, one that grows: a file, a run folder or one of the gallery. Its rule stays as it is."""
     picture: str = "ladybird"
     """What it is to become: a file, URL, emoji, text:WORD, medmnist:FLAG/INDEX (or FILE.npz/INDEX), or built in."""
-    size: int = 0
+    size: CellsOrNone = 0
     """Longest side of the picture, in cells; 0 is as large as the host was taught its own, or 4/7 of the grid."""
     background: str = "none"
     """What to leave out of an opaque picture: none, auto (a plain background), a colour by name or #rrggbb."""
@@ -59,23 +64,23 @@ class Config:
     """What the infecting rule begins as: the host's rule, fresh weights, or those of a model by name."""
     spread: Literal["contact", "still"] = "contact"
     """contact: from an infected cell to the living ones beside it. still: a fixed share of cells is infected."""
-    speed: float = 1.0
+    speed: Annotated[float, Ge(0.03), Le(1)] = 1.0
     """Cells that it goes in a step in which every cell acts: 1, 0.5, 0.33, ... 0.03."""
-    chance: float = 1.0
+    chance: Annotated[float, Gt(0), Le(1)] = 1.0
     """With what probability a cell beside infected ones yields when it acts."""
-    recovery: int = 0
+    recovery: Annotated[int, Ge(0), Le(LONGEST)] = 0
     """How often an infected cell acts until it is the host's again, and immune; never if 0."""
-    share: float = 0.1
+    share: Annotated[float, Ge(0.0001), Le(1)] = 0.1
     """Share of the grid's cells that are infected, where the spread is still."""
-    ages: tuple[int, int] = (8, 200)
+    ages: tuple[Age, Age] = (8, 200)
     """Steps that a host has lived when it is infected, at least and at most: growing ones and grown ones."""
     starts: tuple[str, ...] = ("point", "all", "seed")
     """How an infection begins, drawn alike: point (a few cells), all (every cell at once), seed (an infected seed)."""
     loss: Literal["l1", "l2", "manhattan", "hinge"] = "l2"
     """How the picture is compared; `planaria list losses` tells what each does to learning."""
-    damage: int = 0
+    damage: Annotated[int, Ge(0)] = 0
     """Samples of a batch that are damaged, the best ones: so it learns to heal as well."""
-    damage_from: float = 0.0
+    damage_from: Share = 0.0
     """Share of the training after which damage begins."""
     wound: Literal["disc", "cut", "hole", "mixed", "any"] = "disc"
     """What damage is: a disc as published, everything on one side of a line, a rectangle; mixed: the first two."""
@@ -83,29 +88,25 @@ class Config:
     """How it learns."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.size <= 4096:
-            raise UserError(f"size must be in 0..4096, got {self.size}")
-        if not 0.03 <= self.speed <= 1:
-            raise UserError(f"speed is 0.03 to 1 cells a step, got {self.speed:g}")
-        if not 0.0001 <= self.share <= 1:
-            raise UserError(f"share is 0.0001 to 1 of the cells, got {self.share:g}")
+        ranges.check(self)
         if self.spread == "still" and (self.speed, self.chance, self.recovery) != (1.0, 1.0, 0):
             raise UserError(
-                "speed, chance and recovery say how an infection spreads, and spread=still is one that doesn't"
+                "speed, chance and recovery say how an infection spreads, and spread=still is one that doesn't",
+                "spread",
             )
-        if not 1 <= self.ages[0] <= self.ages[1] <= 10_000:
-            raise UserError(f"ages are two numbers of 1..10000 steps, least first, got {self.ages}")
+        if self.ages[0] > self.ages[1]:
+            raise UserError(f"ages are two numbers of steps, least first, got {self.ages}", "ages")
         if not self.starts or not set(self.starts) <= {"point", "all", "seed"}:
-            raise UserError(f"starts are some of point, all and seed, got {', '.join(self.starts) or 'none'}")
+            raise UserError(f"starts are some of point, all and seed, got {', '.join(self.starts) or 'none'}", "starts")
         if not self.train.pool:
-            raise UserError("train.pool=0: an infection is taught to last on bodies that live on; take 256")
+            raise UserError(
+                "train.pool=0: an infection is taught to last on bodies that live on; take 256", "train.pool"
+            )
         if self.train.init:
-            raise UserError("train.init: say virus=MODEL for weights that the infection begins from")
-        if not 0 <= self.damage < self.train.batch:
-            raise UserError(f"damage={self.damage} must leave one sample of train.batch={self.train.batch} whole")
-        if not 0 <= self.damage_from <= 1:
-            raise UserError(f"damage_from must be in 0..1, got {self.damage_from}")
-        keying.parse(self.background)
+            raise UserError("train.init: say virus=MODEL for weights that the infection begins from", "train.init")
+        grow.leaves_one_whole(self.damage, self.train)
+        with concerning("background"):
+            keying.parse(self.background)
 
     @property
     def rule(self) -> RuleConfig:

@@ -7,11 +7,13 @@ first and on more and more of its own, as in scheduled roll-outs (Bengio et al.,
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
+from annotated_types import Ge, Le, Lt
 from torch import Tensor, nn
 
+from planaria import ranges
 from planaria.config import TrainConfig
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule, RuleConfig
@@ -22,6 +24,7 @@ from planaria.engine.context import charge, predictions, shown
 from planaria.errors import UserError
 from planaria.losses.likeness import likeness
 from planaria.losses.pixel import pixel_loss
+from planaria.ranges import CellsOrNone, Share, Weight
 from planaria.tasks import base
 from planaria.tasks.base import Batch
 from planaria.types import PerSample, State
@@ -40,13 +43,17 @@ CONTEXT = 1.0
 """Weight of what cells make of the frames that they are shown, beside what they make alone."""
 
 
+Count = Annotated[int, Ge(1), Le(1000)]
+Frames = Annotated[int, Ge(1), Le(10_000)]
+
+
 @dataclass(frozen=True)
 class Config:
     """Learn a film, and go on with it."""
 
     frames: str = "sim:lenia"
     """A folder of frames, a film, a GIF, a folder of several of these, or a simulator: sim:lenia, sim:life."""
-    size: int = 0
+    size: CellsOrNone = 0
     """Longest side of a frame in cells; 0 as it is."""
     every: int = 1
     """Each n-th frame is taken."""
@@ -54,31 +61,31 @@ class Config:
     """none, square (the middle), or x,y,w,h in pixels of the film."""
     count: int = 0
     """Frames of a film at most; 0 all, of a simulator 200."""
-    clips: int = 1
+    clips: Frames = 1
     """Films that a simulator makes, each from another start."""
     colour: Literal["auto", "rgb", "grey"] = "auto"
     """auto: grey where the film is grey."""
-    steps: int = 4
+    steps: Count = 4
     """Cell steps from frame to frame: how far news travel between two frames."""
-    context: int = 3
+    context: Count = 3
     """Frames that cells are shown before they go on alone, so that they know how things move."""
-    horizon: tuple[int, int] = (1, 8)
+    horizon: tuple[Frames, Frames] = (1, 8)
     """Frames that cells go on alone, at the start of the training and once they have learned."""
-    curriculum: float = 0.6
+    curriculum: Share = 0.6
     """Share of the training over which the horizon grows."""
-    held_out: float = 0.1
+    held_out: Annotated[float, Ge(0), Lt(1)] = 0.1
     """Last share of the frames (of several films: of the films) that is not taught but validates."""
     symmetry: Literal["none", "mirror", "turn"] = "none"
     """What the film's law does not know: left from right (mirror), nor up from side (turn)."""
-    noise: float = 0.0
+    noise: Annotated[float, Ge(0), Le(10)] = 0.0
     """Spread of the noise on the frames that cells are shown, so that they learn to mend what they see."""
-    smooth: float = 0.0
+    smooth: Weight = 0.0
     """Weight of a straight way from frame to frame, for frames between frames."""
-    overflow: float = 0.1
+    overflow: Weight = 0.1
     """Weight of what cells hold beyond -1..1, or show beyond 0..1: what keeps a long life within bounds."""
-    likeness: float = 1.0
+    likeness: Weight = 1.0
     """Weight of looking like the film, for lives in the pool: too old to be compared with it frame by frame."""
-    life: int = 500
+    life: Annotated[int, Ge(1), Le(10**6)] = 500
     """Frames that a life in the pool goes on alone at most."""
     loss: Literal["l1", "l2"] = "l2"
     """How frames are compared."""
@@ -86,7 +93,7 @@ class Config:
     """What takes a cell step: euler is the rule's own; the others follow its flow more exactly (extra ode)."""
     gradient: Literal["plain", "checkpoint", "adjoint"] = "plain"
     """How a solver's gradient is had: plain is fast, the others need less memory."""
-    time: float = 0.0
+    time: Share = 0.0
     """Share of the training over which the time from frame to frame grows from a quarter to steps * rule.dt."""
     rule: RuleConfig = LIFELESS
     """The rule that each cell runs."""
@@ -98,27 +105,16 @@ class Config:
     teaches only the next few frames."""
 
     def __post_init__(self) -> None:
-        first, last = self.horizon
+        ranges.check(self)
         if self.rule.life != "none" or self.rule.frozen or self.rule.cond:
-            raise UserError("video is learned by a rule with rule.life=none, rule.frozen=0 and rule.cond=0")
-        for good, what in (
-            (bool(self.frames.strip()), "frames is empty; give a folder of pictures, a film file, or sim:NAME"),
-            (0 <= self.size <= 4096, f"size must be in 0..4096, got {self.size}"),
-            (1 <= self.steps <= 1000, f"steps must be in 1..1000, got {self.steps}"),
-            (1 <= self.context <= 1000, f"context must be in 1..1000, got {self.context}"),
-            (1 <= first <= last <= 10_000, f"horizon must be two numbers, least first, got {first}, {last}"),
-            (1 <= self.clips <= 10_000, f"clips must be in 1..10000, got {self.clips}"),
-            (0 <= self.held_out < 1, f"held_out must be at least 0 and below 1, got {self.held_out}"),
-            (0 <= self.curriculum <= 1, f"curriculum must be in 0..1, got {self.curriculum}"),
-            (0 <= self.time <= 1, f"time must be in 0..1, got {self.time}"),
-            (0 <= self.noise <= 10, f"noise must be in 0..10, got {self.noise}"),
-            (0 <= self.likeness <= 1e6, f"likeness must be in 0..1e6, got {self.likeness}"),
-            (1 <= self.life <= 10**6, f"life must be in 1..1000000, got {self.life}"),
-            (0 <= self.overflow <= 1e6, f"overflow must be in 0..1e6, got {self.overflow}"),
-            (0 <= self.smooth <= 1e6, f"smooth must be in 0..1e6, got {self.smooth}"),
-        ):
-            if not good:
-                raise UserError(what)
+            raise UserError(
+                "video is learned by a rule with rule.life=none, rule.frozen=0 and rule.cond=0", "rule.life"
+            )
+        if not self.frames.strip():
+            raise UserError("frames is empty; give a folder of pictures, a film file, or sim:NAME", "frames")
+        if self.horizon[0] > self.horizon[1]:
+            first, last = self.horizon
+            raise UserError(f"horizon must be two numbers, least first, got {first}, {last}", "horizon")
 
 
 class Task(base.Task):

@@ -8,7 +8,8 @@ from planaria.config import describe
 from planaria.store import live
 from planaria.tasks.grow import Config
 from planaria.view.studio.cards import last_line
-from planaria.view.studio.forms import at_fault, forms
+from planaria.view.studio.forms import filled, forms
+from planaria.view.studio.guard import Refusal
 
 
 @pytest.fixture
@@ -67,6 +68,7 @@ def test_cards_tell_how_each_run_is_doing(place):
     assert about["config"]["picture"] == "lizard"
     assert {"name": "film.webp", "bytes": 4, "url": "/files/runs/done/film.webp"} in about["files"]
     assert {"key": "train.steps", "kind": "int", "default": 8000, "choices": None, "optional": False,
+            "least": 1, "most": 10**9, "range": "in 1..1000000000",
             "help": "Iterations of training."} in about["fields"]  # fmt: skip
 
 
@@ -144,7 +146,10 @@ def test_forms_hold_every_setting_with_its_sentence():
     assert fields["picture"]["kind"] == "picture"
     assert fields["rule.hidden"] == {"key": "rule.hidden", "kind": "list", "default": [128], "choices": None,
                                      "help": "Width of each hidden layer of the update network, first to last.",
-                                     "optional": False}  # fmt: skip
+                                     "optional": False, "least": 1, "most": 65536,
+                                     "range": "in 1..65536"}  # fmt: skip
+    assert (fields["train.lr"]["least"], fields["train.lr"]["range"]) == (0, "above 0 and below 100")
+    assert (fields["rule.dt"]["least"], fields["rule.dt"]["most"]) == (None, None)
     assert fields["regime"]["choices"] == ("grow", "persist", "regenerate")
     assert (fields["damage"]["kind"], fields["damage"]["optional"], fields["damage"]["default"]) == ("int", True, None)
     assert fields["train.normalise"]["kind"] == "bool"
@@ -153,16 +158,21 @@ def test_forms_hold_every_setting_with_its_sentence():
     assert [f.key for f in describe(Config)][:2] == ["picture", "size"]
 
 
-def test_the_setting_at_fault_is_found():
-    given = {"size": "0", "train.stepz": "1"}
-    for error, key in (
-        ("size must be in 1..4096 and padding in 0..4096, got 0 and 16", "size"),
-        ("Invalid value for [train][steps] from the form: unable", "train.steps"),
-        ("unknown setting in the form: 'train.stepz'; have: train.batch, train.steps", "train.stepz"),
-        ("rule.channels=3 has no channel 3 for life (rule.life_channel)", "rule.channels"),
-        ("nothing that anybody knows", None),
+def test_a_refusal_names_the_setting_at_fault():
+    for settings, key in (
+        ({"size": "0"}, "size"),
+        ({"train.steps": "many"}, "train.steps"),
+        ({"train.stepz": "1"}, "train.stepz"),
+        ({"rule.channels": "3"}, "rule.channels"),
+        ({"rule.filters": "identity,sobelx"}, "rule.filters"),
+        ({"background": "whitish"}, "background"),
+        ({"train.rollout": "9,8"}, "train.rollout"),
+        ({"train.pool": "4", "train.batch": "5"}, "train.pool"),
+        ({"damage": "8"}, "damage"),
     ):
-        assert at_fault(error, Config, given) == key
+        with pytest.raises(Refusal) as refusal:
+            filled({"task": "grow", "settings": settings})
+        assert refusal.value.field == key, settings
 
 
 def test_the_last_line_of_a_log_is_plain(tmp_path):

@@ -317,7 +317,8 @@ async def _on_refusal(_: Request, error: Exception) -> Response:
 
 
 async def _on_mistake(_: Request, error: Exception) -> Response:
-    return refused(Refusal(400, str(error)))
+    assert isinstance(error, UserError)
+    return refused(Refusal(400, str(error), error.field))
 
 
 async def _on_http(_: Request, error: Exception) -> Response:

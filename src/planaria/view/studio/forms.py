@@ -74,7 +74,7 @@ def filled(asked: Mapping[str, Any]) -> tuple[Recipe, Any]:
     try:
         config = recipe.config(typed | wishes, "the form")  # a wish may have commas of its own
     except UserError as e:
-        raise Refusal(400, str(e), at_fault(str(e), recipe.config_class, words)) from None
+        raise Refusal(400, str(e), e.field) from None
     _check_machine(config)
     return recipe, config
 
@@ -105,17 +105,6 @@ def inputs(config: Any) -> Iterator[tuple[str, str, dict[str, Any]]]:
         yield "style", "check", {"source": config.style, "size": config.scale, "padding": 0}
     if hasattr(config, "photos"):
         yield "photos", "photos", {"source": config.photos}
-
-
-def at_fault(error: str, cls: type, given: Mapping[str, Any]) -> str | None:
-    """The setting that an error names first, as `train.steps` or `[train][steps]`."""
-    error = error.replace("][", ".")
-    known = [f.key for f in describe(cls)]
-    places = []
-    for key in {*known, *given}:
-        for found in re.finditer(rf"(?<![\w.]){re.escape(key)}(?![\w.])", error):
-            places.append((found.start(), -len(key), key))
-    return min(places)[2] if places else None
 
 
 def _spelled(key: str, value: object) -> str:

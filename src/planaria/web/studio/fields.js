@@ -33,6 +33,11 @@ export function field(about, { label = about.key, oninput = () => {} } = {}) {
   let unchanged = null;
   const changed = () => unchanged !== null && input.value().trim() !== unchanged;
   const mark = () => element.classList.toggle("changed", changed());
+  const say = (text) => {
+    error.textContent = text;
+    error.hidden = false;
+    input.focus.setAttribute("aria-invalid", "true");
+  };
   const excuse = () => {
     error.hidden = true;
     input.focus.removeAttribute("aria-invalid");
@@ -41,6 +46,9 @@ export function field(about, { label = about.key, oninput = () => {} } = {}) {
     excuse();
     mark();
     oninput();
+  });
+  input.element.addEventListener("change", () => {
+    if (outside(about, input.value().trim())) say(`${about.key} must be ${about.range}`);
   });
   const it = {
     key: about.key,
@@ -54,14 +62,12 @@ export function field(about, { label = about.key, oninput = () => {} } = {}) {
     base(text) {
       const keep = changed() ? input.value() : text;
       unchanged = text;
-      usual.textContent = `Usually ${text === "" ? "none" : text}`;
+      usual.textContent = `Usually ${text === "" ? "none" : text}${about.range ? `; ${about.range}` : ""}`;
       it.set(keep);
     },
     changed,
     fail(text) {
-      error.textContent = text;
-      error.hidden = false;
-      input.focus.setAttribute("aria-invalid", "true");
+      say(text);
       element.scrollIntoView({ block: "center" });
       input.focus.focus({ preventScroll: true });
     },
@@ -69,6 +75,13 @@ export function field(about, { label = about.key, oninput = () => {} } = {}) {
     matches: (words) => words.every((word) => `${about.key} ${about.help}`.toLowerCase().includes(word)),
   };
   return it;
+}
+
+/** Whether a text is a number beyond what the server says that the setting may be. */
+function outside(about, text) {
+  const value = Number(text);
+  if (text === "" || !Number.isFinite(value)) return false;
+  return (about.least !== null && value < about.least) || (about.most !== null && value > about.most);
 }
 
 function entry(about, id) {
@@ -83,6 +96,8 @@ function entry(about, id) {
     autocomplete: "off",
     spellcheck: false,
     placeholder: about.optional ? "none" : "",
+    min: about.least ?? "",
+    max: about.most ?? "",
   });
   return { element: input, focus: input, value: () => input.value, set: (text) => (input.value = text) };
 }

@@ -1,0 +1,102 @@
+"""Ranges of settings, as their types declare them: `size: Annotated[int, Ge(1), Le(4096)]`.
+
+Read by the check of every config, by `--help` and by the studio's form. A bound of a tuple's type holds for each of its
+values where it stands on them (`tuple[Annotated[int, Ge(1)], ...]`), and for their number as `MaxLen`.
+"""
+
+import math
+import typing
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Annotated, Any
+
+from annotated_types import Ge, Gt, Le, Lt, MaxLen
+
+from planaria.errors import UserError
+
+Share = Annotated[float, Ge(0), Le(1)]
+"""A part of a whole."""
+Weight = Annotated[float, Ge(0), Le(1e9)]
+"""What a term of a loss is multiplied by."""
+Finite = Annotated[float, Gt(-math.inf), Lt(math.inf)]
+"""Any number but the infinite and the undefined."""
+Cells = Annotated[int, Ge(1), Le(4096)]
+"""Cells on a side."""
+CellsOrNone = Annotated[int, Ge(0), Le(4096)]
+"""Cells on a side, 0 where something else says how many."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """Values that a setting may have: `low` to `high`, which belong to it unless `above` or `below` says otherwise."""
+
+    low: float | None = None
+    high: float | None = None
+    above: bool = False
+    below: bool = False
+    most: int | None = None
+    """Values of a list at most."""
+
+    def __contains__(self, value: float) -> bool:
+        """Whether a number lies in it; NaN lies nowhere."""
+        low, high = self.low, self.high
+        over = low is None or (value > low if self.above else value >= low)
+        return over and (high is None or (value < high if self.below else value <= high))
+
+    def __str__(self) -> str:
+        """In words, to follow "must be": `in 1..4096`, `at least 1`, `above 0 and below 100`, `a finite number`."""
+        low, high = _number(self.low), _number(self.high)
+        if low and high and not (self.above or self.below):
+            return f"in {low}..{high}"
+        if self.high == math.inf:
+            return "a finite number"
+        words = [f"{'above' if self.above else 'at least'} {low}"] if low else []
+        words += [f"{'below' if self.below else 'at most'} {high}"] if high else []
+        return " and ".join(words)
+
+
+def _number(value: float | None) -> str:
+    """A bound as a person writes it; empty for none."""
+    if value is None:
+        return ""
+    return str(value) if isinstance(value, int) else f"{value:g}".replace("e+0", "e").replace("e+", "e")
+
+
+@lru_cache
+def of(cls: type) -> dict[str, Range]:
+    """Ranges of a dataclass's fields, of those that have one."""
+    hints = typing.get_type_hints(cls, include_extras=True)
+    found = {name: _range(list(_metadata(hint))) for name, hint in hints.items()}
+    return {name: one for name, one in found.items() if one != Range()}
+
+
+def check(config: Any, prefix: str = "") -> None:
+    """Raise `UserError` for a field of a dataclass that is out of its range; it is called `prefix` and its name."""
+    for name, allowed in of(type(config)).items():
+        value, field = getattr(config, name), f"{prefix}{name}"
+        values = value if isinstance(value, tuple) else () if value is None else (value,)
+        if allowed.most is not None and len(values) > allowed.most:
+            raise UserError(f"{field} takes at most {allowed.most} values, got {len(values)}", field)
+        if not all(v in allowed for v in values):
+            raise UserError(f"{field} must be {allowed}, got {value}", field)
+
+
+def _metadata(hint: Any) -> Iterator[Any]:
+    """Everything that `Annotated` says, at any depth of a type."""
+    if typing.get_origin(hint) is Annotated:
+        yield from hint.__metadata__
+    for part in typing.get_args(hint):
+        yield from _metadata(part)
+
+
+def _range(metadata: list[Any]) -> Range:
+    bounds: dict[str, Any] = {}
+    for one in metadata:
+        if isinstance(one, Ge | Gt):
+            bounds |= {"low": one.gt, "above": True} if isinstance(one, Gt) else {"low": one.ge}
+        elif isinstance(one, Le | Lt):
+            bounds |= {"high": one.lt, "below": True} if isinstance(one, Lt) else {"high": one.le}
+        elif isinstance(one, MaxLen):
+            bounds["most"] = one.max_length
+    return Range(**bounds)
