@@ -1,24 +1,27 @@
 """What texture, style and text share: cells that all live, a pool, and a loss that looks rather than compares."""
 
-import math
 from abc import abstractmethod
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import torch
 import torch.nn.functional as F
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 
+from planaria import ranges
 from planaria.core.layout import Layout
 from planaria.core.noise import TrainingStream, derive, uniform
 from planaria.core.rule import Rule, RuleConfig
 from planaria.data.images import picture
 from planaria.data.photos import Photos, open_photos, unpacked
 from planaria.engine import run
-from planaria.errors import UserError
+from planaria.errors import UserError, concerning
 from planaria.losses import backbones
 from planaria.losses.backbones import Backbone
 from planaria.losses.colour import colour_distance, histogram, total_variation
 from planaria.losses.style import Style, content_distance, style_distance
+from planaria.ranges import Weight
 from planaria.tasks import base
 from planaria.tasks.base import Batch
 from planaria.types import PerSample, Picture, State
@@ -49,18 +52,89 @@ PHOTOS = {"photos": (torch.uint8, 1), "photo_sizes": (torch.int64, 2), "photo_na
 """What checkpoints keep of a style, and of photos: name -> kind and dimensions."""
 
 
-def check(config: Any, **weights: float) -> None:
-    """Raise `UserError` for settings that none of the three can work with; `weights` are those of their losses."""
-    rule = config.rule
+Side = Annotated[int, Ge(16), Le(2048)]
+"""Cells or pixels on a side of what is looked at."""
+
+# Settings that tasks share. A config takes those it has; of its bases, the last one's settings come first.
+
+
+@dataclass(frozen=True)
+class OfStyle:
+    """Settings of a style image."""
+
+    style: str = "scene:landscape"
+    """The picture whose style is to be had: a file, a URL, or what `planaria list pictures` names."""
+    scale: Side = 160
+    """Pixels that its shorter side is brought to: the smaller, the finer the strokes."""
+
+
+@dataclass(frozen=True)
+class OfPhotos:
+    """Settings of the photos that are learned on."""
+
+    photos: str = "built-in"
+    """A folder of photos to learn on, or built-in: a few scenes drawn by code."""
+    size: Side = 80
+    """Cells on a side of a crop in training; photos of any size are repainted."""
+    shifts: tuple[int, ...] = ()
+    """Shift-shuffles of the photo that cells feel besides, in cells, as in 4,8,16: each takes 2 frozen channels."""
+
+
+@dataclass(frozen=True)
+class OfBackbone:
+    """Settings of the network that compares."""
+
+    backbone: str = "filters"
+    """What compares pictures; `planaria list backbones` tells."""
+    backbone_path: str = ""
+    """A file of its weights; by default they are downloaded once, where it has any."""
+
+
+@dataclass(frozen=True)
+class OfLikeness:
+    """Weights of what makes a picture look like a style."""
+
+    ot: Weight = 1.0
+    """Weight of sliced optimal transport: the same values of the backbone's maps as often."""
+    gram: Weight = 0.0
+    """Weight of Gram matrices: the same values together as often."""
+
+
+@dataclass(frozen=True)
+class OfContent:
+    """Weight of what keeps a photo."""
+
+    content: Weight = 0.1
+    """Weight of still showing what the photo shows."""
+
+
+@dataclass(frozen=True)
+class OfCells:
+    """Weights of what holds for every picture that cells paint."""
+
+    colour: Weight = 0.0
+    """Weight of the colour histogram."""
+    tv: Weight = 0.0
+    """Weight of differences from cell to cell: the larger, the smoother."""
+    overflow: Weight = 10.0
+    """Weight of what cells hold beyond -1..1, or show beyond 0..1."""
+
+
+def check(config: Any) -> None:
+    """Raise `UserError` for settings that none of the three can work with."""
+    ranges.check(config)
+    rule: RuleConfig = config.rule
     if rule.life != "none" or rule.cond:
-        raise UserError("textures and photos are painted by cells that don't die: rule.life=none and rule.cond=0")
-    if not 16 <= config.size <= 2048:
-        raise UserError(f"size must be in 16..2048, got {config.size}")
+        raise UserError(
+            "textures and photos are painted by cells that don't die: rule.life=none and rule.cond=0", "rule.life"
+        )
     if config.backbone not in backbones.names():
-        backbones.load(config.backbone)
-    for name, weight in {"tv": config.tv, "overflow": config.overflow, **weights}.items():
-        if not (math.isfinite(weight) and 0 <= weight <= 1e9):
-            raise UserError(f"{name} must be in 0..1e9, got {weight}")
+        with concerning("backbone"):
+            backbones.load(config.backbone)
+    if isinstance(config, OfPhotos):
+        painter(rule, config.shifts)
+    if isinstance(config, OfLikeness) and not config.ot and not config.gram:
+        raise UserError("ot and gram are both 0: nothing would teach the style", "ot")
 
 
 def painter(rule: RuleConfig, shifts: tuple[int, ...]) -> Layout:
@@ -69,11 +143,13 @@ def painter(rule: RuleConfig, shifts: tuple[int, ...]) -> Layout:
     if rule.frozen != 3 + 2 * len(shifts):
         raise UserError(
             f"rule.frozen={rule.frozen}: the photo takes 3 channels and each of shifts={list(shifts)} 2 more, so it "
-            f"must be {3 + 2 * len(shifts)}"
+            f"must be {3 + 2 * len(shifts)}",
+            "rule.frozen",
         )
     if hidden < 0:
         raise UserError(
-            f"rule.channels={rule.channels}: what cells show takes 3 channels, what they read {rule.frozen}"
+            f"rule.channels={rule.channels}: what cells show takes 3 channels, what they read {rule.frozen}",
+            "rule.channels",
         )
     return Layout(3, alpha=None, hidden=hidden, frozen=rule.frozen, offset=0.5, shifts=shifts)
 

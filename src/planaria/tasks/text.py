@@ -2,21 +2,23 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 import torch.nn.functional as F
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 
 from planaria.config import TrainConfig
 from planaria.core.rule import RuleConfig
 from planaria.data.images import picture
 from planaria.engine import run
-from planaria.errors import UserError
+from planaria.errors import UserError, concerning
 from planaria.losses.clip import Clip, load_clip
 from planaria.losses.colour import colour_distance, histogram
 from planaria.losses.guidance import Guidance, Head, load_head
 from planaria.losses.prompts import Prompt, parse_all
+from planaria.ranges import Weight
 from planaria.tasks import restyle
 from planaria.tasks.base import Batch
 from planaria.types import PerSample, State
@@ -26,24 +28,24 @@ LOOKED_AT = 16
 
 
 @dataclass(frozen=True)
-class Config:
-    """Repaint photos as words ask for."""
+class OfPrompts:
+    """What is asked for, and of whom."""
 
     prompts: tuple[str, ...] = ("a pencil sketch",)
     """What photos should look like, in words, each with a weight if need be: mosaic:2; or a picture: image:PATH."""
     clip: str = "openai/clip-vit-base-patch16"
     """The CLIP that judges: a folder saved by transformers, or a name on the Hugging Face hub, downloaded once."""
-    photos: str = "built-in"
-    """A folder of photos to learn on, or built-in: a few scenes drawn by code."""
-    size: int = 80
-    """Cells on a side of a crop in training; photos of any size are repainted."""
-    shifts: tuple[int, ...] = ()
-    """Shift-shuffles of the photo that cells feel besides, in cells, as in 4,8,16: each takes 2 frozen channels."""
-    text: float = 1.0
+
+
+@dataclass(frozen=True)
+class OfJudgement:
+    """How CLIP judges."""
+
+    text: Weight = 1.0
     """Weight of what the prompts ask for."""
-    cutouts: int = 2
+    cutouts: Annotated[int, Ge(1), Le(1024)] = 2
     """Parts of each sample that CLIP looks at in an iteration: what most of the time goes into."""
-    augment: float = 1.0
+    augment: Annotated[float, Ge(0), Le(3)] = 1.0
     """How much these parts are mirrored, bent, recoloured and grained; 0: not at all."""
     directional: bool = True
     """Judge the way from photo to picture, not where it ends: from `origin` to the prompt."""
@@ -51,22 +53,22 @@ class Config:
     """What photos are called, for `directional`."""
     aesthetic: str = ""
     """A file with a linear aesthetic head for this CLIP (safetensors or JSON: weight, bias); none by default."""
-    aesthetic_weight: float = 0.05
+    aesthetic_weight: Weight = 0.05
     """Weight of how far the head's score is below the goal."""
-    aesthetic_goal: float = 10.0
+    aesthetic_goal: Annotated[float, Ge(-1e6), Le(1e6)] = 10.0
     """The score wished for."""
+
+
+@dataclass(frozen=True)
+class Config(restyle.OfCells, restyle.OfContent, restyle.OfBackbone, OfJudgement, restyle.OfPhotos, OfPrompts):
+    """Repaint photos as words ask for."""
+
     backbone: str = "filters"
     """What compares a picture with its photo; `planaria list backbones` tells."""
-    backbone_path: str = ""
-    """A file of its weights; by default they are downloaded once, where it has any."""
-    content: float = 0.25
+    content: Weight = 0.25
     """Weight of still showing what the photo shows."""
-    colour: float = 0.0
+    colour: Weight = 0.0
     """Weight of keeping the photo's colours."""
-    tv: float = 0.0
-    """Weight of differences from cell to cell: the larger, the smoother."""
-    overflow: float = 10.0
-    """Weight of what cells hold beyond -1..1, or show beyond 0..1."""
     rule: RuleConfig = restyle.PAINTER
     """The rule that each cell runs."""
     train: TrainConfig = TrainConfig(
@@ -76,19 +78,13 @@ class Config:
     """How it learns."""
 
     def __post_init__(self) -> None:
-        weights = {"text": self.text, "aesthetic_weight": self.aesthetic_weight}
-        restyle.check(self, **weights, content=self.content, colour=self.colour)
-        restyle.painter(self.rule, self.shifts)
-        parse_all(self.prompts)
-        for good, what in (
-            (self.text > 0, "text is 0: the prompts would teach nothing"),
-            (bool(self.clip.strip()), "clip is empty; give a folder, or a name on the hub"),
-            (1 <= self.cutouts <= 1024, f"cutouts must be in 1..1024, got {self.cutouts}"),
-            (0 <= self.augment <= 3, f"augment must be in 0..3, got {self.augment}"),
-            (abs(self.aesthetic_goal) <= 1e6, f"aesthetic_goal must be in -1e6..1e6, got {self.aesthetic_goal}"),
-        ):
-            if not good:
-                raise UserError(what)
+        restyle.check(self)
+        with concerning("prompts"):
+            parse_all(self.prompts)
+        if not self.text:
+            raise UserError("text is 0: the prompts would teach nothing", "text")
+        if not self.clip.strip():
+            raise UserError("clip is empty; give a folder, or a name on the hub", "clip")
 
 
 class Task(restyle.Photographed):

@@ -16,29 +16,21 @@ from planaria.types import PerSample, State
 
 
 @dataclass(frozen=True)
-class Config:
-    """Grow an endless texture from nothing."""
+class OfTexture(restyle.OfStyle):
+    """Settings of a texture, beside those that it shares."""
 
     style: str = "scene:landscape"
     """The picture whose texture is to be grown: a file, a URL, or what `planaria list pictures` names."""
-    scale: int = 160
+    scale: restyle.Side = 160
     """Pixels that its shorter side is brought to: the smaller, the finer the texture."""
-    size: int = 96
+    size: restyle.Side = 96
     """Cells on a side of a sample in training; the texture grows on a grid of any size."""
-    backbone: str = "filters"
-    """What compares pictures; `planaria list backbones` tells."""
-    backbone_path: str = ""
-    """A file of its weights; by default they are downloaded once, where it has any."""
-    ot: float = 1.0
-    """Weight of sliced optimal transport: the same values of the backbone's maps as often."""
-    gram: float = 0.0
-    """Weight of Gram matrices: the same values together as often."""
-    colour: float = 0.0
-    """Weight of the colour histogram."""
-    tv: float = 0.0
-    """Weight of differences from cell to cell: the larger, the smoother."""
-    overflow: float = 10.0
-    """Weight of what cells hold beyond -1..1, or show beyond 0..1."""
+
+
+@dataclass(frozen=True)
+class Config(restyle.OfCells, restyle.OfLikeness, restyle.OfBackbone, OfTexture):
+    """Grow an endless texture from nothing."""
+
     rule: RuleConfig = RuleConfig(
         channels=12, filters=("identity", "sobel", "laplacian"), hidden=(96,), fire_rate=0.5, edge="circular",
         life="none",
@@ -51,15 +43,13 @@ class Config:
     """How it learns."""
 
     def __post_init__(self) -> None:
-        restyle.check(self, ot=self.ot, gram=self.gram, colour=self.colour)
+        restyle.check(self)
         if self.rule.frozen or self.rule.channels < 3:
-            raise UserError("a texture is painted with rule.frozen=0 and at least 3 rule.channels")
+            raise UserError("a texture is painted with rule.frozen=0 and at least 3 rule.channels", "rule.channels")
         if self.rule.fire_rate == 1:
-            raise UserError("a texture begins with cells that are all alike; with rule.fire_rate=1 they stay so")
-        if not self.ot and not self.gram:
-            raise UserError("ot and gram are both 0: nothing would teach the texture")
-        if not 16 <= self.scale <= 2048:
-            raise UserError(f"scale must be in 16..2048, got {self.scale}")
+            raise UserError(
+                "a texture begins with cells that are all alike; with rule.fire_rate=1 they stay so", "rule.fire_rate"
+            )
 
 
 class Task(restyle.Task):
