@@ -78,7 +78,7 @@ def test_the_photo_is_read_never_written(config):
     with torch.no_grad():
         rule.weights[-1].normal_(0, 0.1, generator=rng())
     batch = task.fresh(2, rng())
-    y, terms = task.unroll(rule, batch, 6, seed=1, progress=0.0)
+    y, terms = task.live(rule, batch, 6, seed=1, progress=0.0)
     assert torch.equal(y[:, -3:], batch.x[:, -3:])
     assert not torch.equal(y[:, :3], batch.x[:, :3])
     assert set(terms) == {"transport", "content", "overflow"}

@@ -90,7 +90,7 @@ def test_a_fresh_rule_can_learn_and_leaves_nothing_alone(config):
     task, rule = Task(config, CPU), Rule(RULE)
     assert not any(bool(bias.any()) for bias in rule.biases)
     assert task.wrap(rule) is rule
-    _, terms = task.unroll(rule, task.fresh(2, rng()), 8, seed=1, progress=0.0)
+    _, terms = task.live(rule, task.fresh(2, rng()), 8, seed=1, progress=0.0)
     sum(v.mean() for v in terms.values()).backward()
     assert rule.weights[-1].grad.abs().max() > 0
     kept = [bias.clone() for bias in rule.biases]

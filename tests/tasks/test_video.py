@@ -58,7 +58,7 @@ def test_what_is_held_out_is_never_taught(frames):
 def test_the_rule_that_made_the_film_makes_no_error(frames):
     t = task(frames, horizon=(4, 4))
     batch = t.fresh(4, rng())
-    y, terms = t.unroll(shift(), batch, t.rollout(1, 0), seed=0, progress=0)
+    y, terms = t.live(shift(), batch, t.length(1, 0), seed=0, progress=0)
     assert set(terms) == {"context", "frame 1", "frame 2", "frame 3", "frame 4"}
     assert all(v.abs().max() < 1e-12 for v in terms.values())
     assert torch.allclose(y, batch.target[:, -1], atol=1e-6)
@@ -73,15 +73,15 @@ def test_terms_are_the_error_of_each_frame(frames):
     batch = t.fresh(4, rng())
     nothing = shift()
     torch.nn.init.zeros_(nothing.weights[0])
-    _, terms = t.unroll(nothing, batch, 2, seed=0, progress=0)
+    _, terms = t.live(nothing, batch, 2, seed=0, progress=0)
     assert terms["frame 1"] == pytest.approx(torch.full((4,), 2 / 12 / 2))
     assert terms["context"] == pytest.approx(torch.full((4,), 2 / 12))
 
 
 def test_the_horizon_grows(frames):
     t = task(frames, horizon=(1, 4), curriculum=0.5, steps=3)
-    assert [t.rollout(1, p) for p in (0, 0.17, 0.34, 0.5, 1)] == [3, 6, 9, 12, 12]
-    assert task(frames, horizon=(4, 4)).rollout(1, 0) == 4
+    assert [t.length(1, p) for p in (0, 0.17, 0.34, 0.5, 1)] == [3, 6, 9, 12, 12]
+    assert task(frames, horizon=(4, 4)).length(1, 0) == 4
     assert task(frames, horizon=(1, 400)).longest == 16
 
 
@@ -110,7 +110,7 @@ def test_noise_is_on_the_context_alone(frames):
 def test_a_quarter_goes_on_alone(frames):
     t = task(frames, horizon=(3, 3), life=20, train=dataclasses.replace(SMALL.train, batch=8, pool=8))
     new = t.fresh(8, rng())
-    t.unroll(shift(), new, 3, seed=0, progress=0)
+    t.live(shift(), new, 3, seed=0, progress=0)
     assert new.at.tolist() == [3] * 8
     old = Batch(torch.rand(8, 1, 6, 12), target=new.target, at=torch.tensor([5] * 6 + [19, 20]))
     drawn, places = t.draw(old, t.fresh(8, rng(1)), rng(), 0.0)
@@ -118,7 +118,7 @@ def test_a_quarter_goes_on_alone(frames):
     assert drawn.at.tolist() == [0] * 6 + [19, 0]  # the last one is too old, and a new one takes its place
     assert torch.equal(drawn.x[6], old.x[6])
     start = drawn.x.clone()
-    y, terms = t.unroll(shift(), drawn, 3, seed=0, progress=0)
+    y, terms = t.live(shift(), drawn, 3, seed=0, progress=0)
     assert drawn.at.tolist() == [3] * 6 + [22, 3]
     assert torch.equal(y[6], start[6].roll(3, -1))
     assert terms["frame 1"].max() < 1e-12
@@ -137,7 +137,7 @@ def test_a_life_that_moves_like_the_film_is_like_it(frames):
         new = t.fresh(4, rng())
         old = Batch(new.x, target=new.target, at=torch.ones(4, dtype=torch.int64))
         drawn, _ = t.draw(old, new, rng(), 0.0)
-        terms[name] = t.unroll(rule, drawn, 3, seed=0, progress=0)[1]["likeness"][3].item()
+        terms[name] = t.live(rule, drawn, 3, seed=0, progress=0)[1]["likeness"][3].item()
     assert terms["right"] < 1e-9
     assert terms["still"] > 0.01
 
@@ -145,11 +145,11 @@ def test_a_life_that_moves_like_the_film_is_like_it(frames):
 def test_a_bent_way_costs(frames):
     t = task(frames, steps=4, smooth=1.0, horizon=(1, 1))
     batch = t.fresh(4, rng())
-    _, terms = t.unroll(shift(), batch, 4, seed=0, progress=0)
+    _, terms = t.live(shift(), batch, 4, seed=0, progress=0)
     assert terms["smooth"].min() > 0.1
     still = shift()
     torch.nn.init.zeros_(still.weights[0])
-    _, terms = t.unroll(still, t.fresh(4, rng()), 4, seed=0, progress=0)
+    _, terms = t.live(still, t.fresh(4, rng()), 4, seed=0, progress=0)
     assert terms["smooth"].max() == 0
 
 
@@ -158,7 +158,7 @@ def test_time_grows(frames):
     made = []
     for progress in (0.0, 0.25, 1.0):
         batch = t.fresh(1, rng())
-        y, _ = t.unroll(shift(), batch, 1, seed=0, progress=progress)
+        y, _ = t.live(shift(), batch, 1, seed=0, progress=progress)
         made.append(float((y - batch.x).abs().max()))
     assert made == pytest.approx([0.25, 0.625, 1.0])
 
@@ -254,5 +254,5 @@ def test_what_is_out_of_bounds_costs(frames):
     x[0, 0], x[1, 1] = 1.5, -3.0
     assert t._overflow(x).tolist() == pytest.approx([0.25, 1.0])
     assert t._overflow(torch.stack([torch.zeros(6, 12), torch.ones(6, 12)])[None]).tolist() == [0.0]
-    _, terms = t.unroll(shift(t.layout), t.fresh(2, rng()), 1, seed=0, progress=0)
+    _, terms = t.live(shift(t.layout), t.fresh(2, rng()), 1, seed=0, progress=0)
     assert terms["overflow"].tolist() == [0.0, 0.0]

@@ -80,7 +80,7 @@ class Task(ABC):
         """`n` new samples."""
 
     @abstractmethod
-    def unroll(
+    def live(
         self, rule: nn.Module, batch: Batch, steps: int, *, seed: int, progress: float
     ) -> tuple[State, dict[str, PerSample]]:
         """Live one iteration: the last state, and the named terms of its loss, each `(b,)`, which the loop adds up.
@@ -95,7 +95,7 @@ class Task(ABC):
         Also which of the old ones each sample's end takes the place of, `(b,)`, -1 where it is none.
         """
 
-    def rollout(self, drawn: int, progress: float) -> int:  # noqa: ARG002
+    def length(self, drawn: int, progress: float) -> int:  # noqa: ARG002
         """Cell steps of an iteration; `drawn` is of `train.rollout`, `progress` the share of training done."""
         return drawn
 
@@ -134,7 +134,7 @@ class Goal(Task):
         """Hurt pool samples, given best last; `progress` is the share of training done. Default: leave them alone."""
         return x
 
-    def unroll(
+    def live(
         self,
         rule: nn.Module,
         batch: Batch,

@@ -197,7 +197,7 @@ class Task(base.Task):
     def look(self, x: State, batch: Batch, seed: int) -> dict[str, PerSample]:
         """The terms of looking as it should; `seed` draws where to look."""
 
-    def unroll(
+    def live(
         self,
         rule: nn.Module,
         batch: Batch,

@@ -202,12 +202,12 @@ class Task(base.Task):
         order = torch.arange(count)
         return new, torch.where(order < first, -1, order)
 
-    def rollout(self, drawn: int, progress: float) -> int:  # noqa: ARG002
+    def length(self, drawn: int, progress: float) -> int:  # noqa: ARG002
         """Cell steps alone: as many frames as the horizon has grown to."""
         grown = min(1.0, progress / self.config.curriculum) if self.config.curriculum else 1.0
         return self.config.steps * (self.first + math.floor((self.longest - self.first) * grown + 1e-9))
 
-    def unroll(
+    def live(
         self, rule: nn.Module, batch: Batch, steps: int, *, seed: int, progress: float
     ) -> tuple[State, dict[str, PerSample]]:
         """Show the context, then go on alone; a term for each frame. Old lives should look like the film.

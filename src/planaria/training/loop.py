@@ -80,9 +80,9 @@ class Trainer:
         k, settings = self.step_count, self.settings
         rng = self._rng(TrainingStream.BATCH)
         batch, places = self._draw(rng)
-        n = self._rollout()
+        n = self._length()
         seed = derive(settings.seed, TrainingStream.FIRE, self.ranks.rank, k)
-        y, terms = self.task.unroll(self.model, batch, n, seed=seed, progress=self.progress)
+        y, terms = self.task.live(self.model, batch, n, seed=seed, progress=self.progress)
         each = torch.stack(list(terms.values())).sum(0)
         values = torch.stack([each.detach().mean(), *(v.detach().mean() for v in terms.values())])
         self.ranks.mean([values])
@@ -119,14 +119,14 @@ class Trainer:
         order = order.cpu()
         return batch, torch.where(order < 0, -1, places[order])
 
-    def _rollout(self) -> int:
+    def _length(self) -> int:
         """How many cell steps this iteration runs, the same on every rank."""
         low, high = self.settings.rollout
         if self.step_count < self.settings.warmup:
             share = 0.25 + 0.75 * self.step_count / self.settings.warmup
             low, high = max(1, round(low * share)), max(1, round(high * share))
         rng = torch.Generator().manual_seed(derive(self.settings.seed, TrainingStream.LENGTH, self.step_count))
-        return self.task.rollout(int(torch.randint(low, high + 1, (), generator=rng)), self.progress)
+        return self.task.length(int(torch.randint(low, high + 1, (), generator=rng)), self.progress)
 
     def _learn(self, loss: Tensor, lr: float) -> None:
         self.adam.zero_grad()
