@@ -67,8 +67,8 @@ def test_a_simulator_is_cut_as_it_is_made(place):
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["lizard"], "lizard is no video model: it was trained to grow; planaria eval measures video models, and"),
-        (["sim:life"], "sim:life is no video model; planaria eval"),
+        (["lizard", "--context", "3"], "lizard is no video model; leave out --context"),
+        (["sim:life"], "sim:life is no video model, and says of no other task"),
         (["nothing"], "no model 'nothing'"),
         (["run", "nowhere"], "nowhere"),
         (["run", "--horizons", "1,x"], "--horizons '1,x': write frames ahead with commas between, as in 1,2,5"),

@@ -187,7 +187,7 @@ def test_settings_that_make_no_sense(settings, why):
     ],
 )  # fmt: skip
 def test_a_run_is_called_after_its_first_prompt(prompts, name):
-    assert run_name(Config(prompts=prompts)) == name
+    assert run_name("text", Config(prompts=prompts)) == name
 
 
 @pytest.mark.long

@@ -36,6 +36,7 @@ from planaria.errors import UserError
 
 if TYPE_CHECKING:
     from planaria.recipes import Recipe
+    from planaria.tasks.about import Form
     from planaria.training.session import Session
 
 HELP = """Neural cellular automata that grow, heal, predict video and repaint photos.
@@ -170,7 +171,7 @@ def _train_in_general(
 
     recipe = find(what)
     typed, rest = pairs(recipe.config_class, settings)
-    config = _prompted(recipe.config(typed, "the command line"), rest)
+    config = _prompted(recipe, recipe.config(typed, "the command line"), rest)
     return _train(recipe, _begun(config, init), name, runs, resume)
 
 
@@ -200,11 +201,11 @@ def _train_app(what: str, words: Sequence[str]) -> int:
         init: str | None = None,
         config: Any = None,
     ) -> int:
-        return _train(recipe, _begun(_prompted(config or cls(), prompts), init), name, runs, resume)
+        return _train(recipe, _begun(_prompted(recipe, config or cls(), prompts), init), name, runs, resume)
 
     sentence = "What is wanted, in words, each with a weight if need be: 'a mosaic:2'."
     train.__annotations__ |= {
-        "prompts": Annotated[str, Parameter(help=sentence, show=hasattr(cls, "prompts"))],
+        "prompts": Annotated[str, Parameter(help=sentence, show=_form(recipe).kind == "words")],
         "name": Annotated[str | None, Parameter(help="Name of the run; by default after the recipe or the picture.")],
         "runs": Annotated[Path, Parameter(help="Folder of all runs.")],
         "resume": Annotated[bool, Parameter(help="Go on with a run that was stopped; start it where there is none.")],
@@ -215,15 +216,19 @@ def _train_app(what: str, words: Sequence[str]) -> int:
     return _call(app, rest)
 
 
-def _prompted(config: Any, words: Sequence[str]) -> Any:
-    """`config` with the `words` that are no key=value as what its task is asked for, where it takes some."""
-    if words and not hasattr(config, "prompts"):
-        from planaria.recipes import SOURCES
+def _form(recipe: "Recipe") -> "Form":
+    from planaria import tasks
 
-        wanted = next((key for key in SOURCES if hasattr(config, key)), "")
-        such = f", as in {shlex.quote(f'{wanted}={words[0]}')}" if wanted else ""
+    return tasks.load(recipe.task).Task.form
+
+
+def _prompted(recipe: "Recipe", config: Any, words: Sequence[str]) -> Any:
+    """`config` with the `words` that are no key=value as what its task is asked for, where it takes some."""
+    form = _form(recipe)
+    if words and form.kind != "words":
+        such = f", as in {shlex.quote(f'{form.source}={words[0]}')}" if form.source else ""
         raise UserError(f"{words[0]!r} is not a setting; write key=value{such}")
-    return replace(config, prompts=tuple(words)) if words else config
+    return replace(config, **{form.source: tuple(words)}) if words else config
 
 
 def _begun(config: Any, init: str | None) -> Any:
@@ -255,7 +260,7 @@ def _trained(recipe: "Recipe", config: Any, folder: Path, resume: bool, stop: St
     from planaria.training.dist import ranks
     from planaria.training.session import Session
 
-    _fetch_backbone(config)
+    _fetch(recipe, config)
     with (
         ranks(config.train.device) as place,
         closing(Session(folder, recipe.task, config, place, resume=resume)) as session,
@@ -300,19 +305,24 @@ def _tell(line: str) -> None:
     console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _fetch_backbone(config: Any) -> None:
-    """Download the weights that the task's eye wants, half a gigabyte for some, with a bar."""
-    name = getattr(config, "backbone", "")
-    if not name:
+def _fetch(recipe: "Recipe", config: Any) -> None:
+    """Download the weights that the task needs, half a gigabyte for some, with a bar."""
+    from planaria import tasks
+
+    wanted = [need.given for need in tasks.load(recipe.task).Task.needs(config) if need.kind == "backbone"]
+    if not wanted:
         return
     from planaria.losses import backbones
 
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_interactive) as bar:
-        task = bar.add_task(f"fetching {name}", total=None, visible=False)
-        backbones.located(
-            name, config.backbone_path, lambda done, total: bar.update(task, completed=done, total=total, visible=True)
-        )
+        for given in wanted:
+            part = bar.add_task(f"fetching {given['name']}", total=None, visible=False)
+            backbones.located(
+                given["name"],
+                given["path"],
+                lambda done, total, part=part: bar.update(part, completed=done, total=total, visible=True),
+            )
 
 
 def _watch(session: "Session", stop: Stop) -> None:

@@ -2,8 +2,10 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from types import ModuleType
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -18,11 +20,11 @@ if TYPE_CHECKING:
     from planaria.evaluate.repainting import Judge
     from planaria.living import Living
     from planaria.report import tables
-    from planaria.store.cards import Settings
+    from planaria.store.cards import Card, Settings
     from planaria.types import Picture
 
-PAINTING = ("texture", "style", "text")
-"""Tasks whose models paint."""
+Kind = TypeVar("Kind")
+
 SMALLEST = 32
 """Cells on the shorter side of what is judged, at least."""
 LONGEST, TEXTURE, PHOTOS = 192, 256, 4
@@ -55,12 +57,13 @@ def eval_(
     A video model is held against copying the last frame and going on in a line; it gets scores.json, scores.md,
     scores.png, rollout.png and rollout.webp, in the run folder, or beside the model. For what paints, how far it
     is from its style or prompts and from the photo, before and after, and whether it stays within bounds; it gets
-    scores.json, scores.md and moments.png.
+    scores.json, scores.md and moments.png. Any other model is measured as after its training; it gets scores.json and
+    scores.md.
 
     Parameters
     ----------
     model
-        A run folder or a model file of `planaria train video`, `texture`, `style` or `text`.
+        A run folder or a model file.
     frames
         A folder of pictures, a film, or sim:NAME; by default what the model was trained on, of several films the
         first that was held out.
@@ -104,7 +107,7 @@ def eval_(
     if held_out is not None and not 0 < held_out <= 1:
         raise UserError(f"--held-out {held_out}: a share of the frames, above 0 and at most 1")
 
-    from planaria import evaluate, living, store
+    from planaria import evaluate, living, store, tasks
     from planaria.data.clips import open_clips
     from planaria.health import Health
     from planaria.report import scores as report
@@ -114,15 +117,18 @@ def eval_(
     card = Card() if str(model).startswith(living.SIMULATED) else store.card(model)
     film = {"FRAMES": frames, "--held-out": held_out, "--context": context, "--crop": crop, "--every": every}
     painting = {"--photos": photos, "--style": style, "--backbones": backbones, "--steps": steps}
-    if card.task in PAINTING:
+    known = tasks.load(card.task) if card.task in tasks.names() else None
+    if known is not None and known.Task.judged == "painting":
         _refuse(film, f"{model} is no video model")
         wanted = _numbers("--steps", steps or "60,200,1000", "cell steps")
         judged = (photos, style, backbones, size, count)
         return _paint(model, living.find(model, engine=engine), judged, wanted, output, seed, engine)
     _refuse(painting, f"{model} is no texture, style or text model")
     if card.frame is None:
-        trained = f": it was trained to {card.task}" if card.task.isalpha() else ""
-        raise UserError(f"{model} is no video model{trained}; planaria eval measures video models, and what paints")
+        if known is None or known.Task.judged != "measure":
+            raise UserError(f"{model} is no video model, and says of no other task that it was trained for it")
+        _refuse(film, f"{model} is no video model")
+        return _measure(model, known, card, output, engine)
     config = card.config
     source = frames or config.frames
     if not source:
@@ -155,6 +161,27 @@ def eval_(
     _tell(console, tables.tables(scores), written)
     if scores.burst is not None:
         warnings.warn(Health.of(alive).burst(scores.burst * alive.frame), stacklevel=1)
+    return 0
+
+
+def _measure(model: Path, known: ModuleType, card: "Card", output: Path | None, engine: str) -> int:
+    """Measure a model as its task does after a training."""
+    import torch
+
+    from planaria import store
+    from planaria.config import parse
+    from planaria.report import scores as report
+    from planaria.report import tables
+
+    config = parse(known.Config, (card.config.json, str(model)))
+    folder, console = _folder(model, output), printer()
+    with busy(console, "measuring"):
+        saved = store.read(model)
+        task = known.Task(replace(config, train=replace(config.train, engine=engine)), torch.device("cpu"))
+        if task.layout != saved.layout:
+            raise UserError(f"{model} has other channels than its settings say")
+        figures = task.measure(saved.rule)
+    _tell(console, [tables.measured(saved.name, figures)], report.write_measured(folder, saved.name, figures))
     return 0
 
 

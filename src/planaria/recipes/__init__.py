@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,9 @@ from typing import Any
 from planaria import tasks
 from planaria.config import parse, read_yaml, to_dict
 from planaria.errors import UserError, unknown
-from planaria.losses.prompts import parse as prompt
 from planaria.recipes import others
 from planaria.store.run_folder import RunFolder
 from planaria.tasks.base import TaskConfig
-
-SOURCES = ("picture", "frames", "style")
-"""Settings of tasks that say what is learned."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +77,9 @@ def about(path: Path) -> str:
 def name_for(recipe: Recipe, config: TaskConfig) -> str:
     """What a run is called where nobody says: as its recipe, or after its inputs where these are others."""
     usual = {**to_dict(recipe.config_class()), **recipe.settings}
-    return recipe.name if recipe.name and inputs_of(to_dict(config)) == inputs_of(usual) else run_name(config)
+    return (
+        recipe.name if recipe.name and inputs_of(to_dict(config)) == inputs_of(usual) else run_name(recipe.task, config)
+    )
 
 
 def taken(folder: Path, config: TaskConfig) -> UserError:
@@ -96,34 +95,27 @@ def taken(folder: Path, config: TaskConfig) -> UserError:
     return UserError(f"{folder} holds a run already, of {', '.join(there)}; call this one otherwise: {named}")
 
 
-def run_name(config: TaskConfig) -> str:
-    """What a run is called after its inputs: its first prompt, its picture or its film, where the task has one.
+def run_name(task: str, config: TaskConfig) -> str:
+    """What a run of a task is called after its inputs, as the task says."""
+    return tasks.load(task).Task.named(config)
 
-    A rule that infects is called after the picture that it makes of its host: `lizard-virus`.
-    """
-    from planaria.data.images import name_of
 
-    if prompts := getattr(config, "prompts", ()):
-        first = prompt(prompts[0])
-        return name_of(first.picture or f"text:{first.text}")
-    source = source_of(to_dict(config))
-    if hasattr(config, "host"):
-        return f"{name_of(source)}-virus"
-    if source.startswith("sim:"):
-        return name_of(f"text:{source.removeprefix('sim:')}")
-    if source and Path(source).is_dir():
-        source = Path(source).resolve().name or source
-    return name_of(source) if source else "run"
+@cache
+def sources() -> dict[str, str]:
+    """Settings of tasks that say what is learned -> how they are chosen: a picture, a film, words."""
+    forms = [tasks.load(name).Task.form for name in tasks.names()]
+    return {form.source: form.kind for form in forms if form.source}
 
 
 def source_of(settings: Mapping[str, Any]) -> str:
     """What is learned: the picture, or the frames of a film, that a task's settings name; empty where neither."""
-    return next((str(settings[key]) for key in SOURCES if settings.get(key)), "")
+    keys = [key for key, kind in sources().items() if kind != "words"]
+    return next((str(settings[key]) for key in keys if settings.get(key)), "")
 
 
 def inputs_of(settings: Mapping[str, Any]) -> tuple[str, ...]:
     """What is learned: the wishes in words that a task's settings name, or what `source_of` tells; empty where none."""
-    wishes = settings.get("prompts") or ()
+    wishes = next((settings[key] for key, kind in sources().items() if kind == "words" and settings.get(key)), ())
     source = source_of(settings)
     every = wishes if isinstance(wishes, list | tuple) else [wishes]
     return tuple(map(str, every)) or ((source,) if source else ())

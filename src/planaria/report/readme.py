@@ -1,11 +1,9 @@
 """The card of a run, for people: what was trained, how well, and how to use it."""
 
-import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 
+from planaria import tasks
 from planaria.commands import command
 from planaria.config import write_yaml
 from planaria.core.rule import RuleConfig, shapes
@@ -13,28 +11,9 @@ from planaria.living import stopped
 from planaria.store.cards import Card
 
 
-@dataclass(frozen=True)
-class Words:
-    """What a card says otherwise for one kind of model than for another."""
-
-    deed: str
-    """What the cells do, after "that"."""
-    commands: tuple[str, ...]
-    """What to type."""
-    python: tuple[str, ...]
-    files: str
-    """Files beside those that every run has."""
-    page: str
-    """What to do with the page."""
-    picture: str = "strip.png"
-    """The picture on top."""
-    more: tuple[str, ...] = ()
-    """Lines after the figures."""
-
-
 def card_text(card: Card, rule: RuleConfig) -> str:
     """The run's `README.md`."""
-    name, config, words = card.name, card.config, _words(card)
+    name, config, words = card.name, card.config, tasks.load(card.task).Task.words(card)
     lines = [
         f"# {' '.join(name.split())}",
         "",
@@ -79,75 +58,6 @@ def card_text(card: Card, rule: RuleConfig) -> str:
         "```",
     ]
     return "\n".join(lines) + "\n"
-
-
-def _words(card: Card) -> Words:
-    """What a README says of this kind of model."""
-    name, config, run = card.name, card.config, f"runs/{card.name}"
-    source, load = config.source, f"pl.load({json.dumps(run, ensure_ascii=False)})"
-    film = Path(f"{name}.gif")
-    if card.frame is not None:
-        return Words(
-            f"goes on with {source}",
-            (command("run", run, "-o", film, "--frames", 200), command("eval", run)),
-            (f"model = {load}", 'model.film(frames=200).save("future.gif")'),
-            "`scores.*`, `rollout.*`",
-            "draw into it",
-            more=("", "More in [scores.md](scores.md).", "", "![scores](scores.png)", "", "![roll-out](rollout.png)"),
-        )
-    if card.task == "infect":
-        still = config.spread == "still"
-        place, where = (f"{100 * (config.share or 0):g}%",) * 2 if still else ("20,20", "middle")
-        return Words(
-            f"grows {card.host}, and infected becomes {source}",
-            (
-                command("run", run, "-o", film, "--at", f"{place}@100"),
-                command("run", config.host, "--infect", run, "--at", f"{where}@100", "-o", "battle.gif"),
-            ),
-            (
-                f"model = {load}",
-                f'model.film(steps=200, infect={{100: "{where}"}}).save("battle.gif")',
-            ),
-            "`target.png`",
-            "drag over it to infect cells" if still else "click to infect it",
-        )
-    if card.task == "texture":
-        return Words(
-            f"grows an endless texture like that of {source}",
-            (command("apply", run, "-o", "texture.png", "--size", 1080), command("eval", run)),
-            (
-                f"rule, layout = {load}",
-                "x = pl.run(rule, layout.seed(1, (256, 256)), steps=300, seed=7)",
-            ),
-            "`tiles.png` (the style beside what has grown, at one scale); `style.png` the style as it was taught",
-            "rub a hole into the texture",
-            "tiles.png",
-        )
-    if card.task in ("style", "text"):
-        wished = " and ".join(f"“{prompt}”" for prompt in config.prompts)
-        return Words(
-            f"repaints photos in the style of {source}" if source else f"repaints photos as {wished}",
-            (
-                command("apply", run, "photo.jpg", "-o", "out.png"),
-                command("apply", run, "clip.mp4", "-o", "styled.mp4"),
-                command("eval", run),
-            ),
-            (f"model = {load}", 'model.repaint("photo.jpg", steps=60).save("out.png")'),
-            "`sheet.png` (photos and what becomes of them)"
-            + ("; `style.png` the style as it was taught" if source else ""),
-            "drop a photo onto it",
-            "sheet.png",
-        )
-    return Words(
-        f"grows {source}" if source else f"was trained for {card.task}",
-        (command("run", run, "-o", film, "--steps", 300, "--erase", "left@150"),),
-        (
-            f"rule, layout = {load}",
-            f"x = pl.run(rule, layout.seed(1, {card.grid}), steps=200, seed=7)",
-        ),
-        "`target.png`",
-        "wound it",
-    )
 
 
 def _reused(card: Card) -> list[str]:

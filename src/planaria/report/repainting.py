@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from torch import Tensor
 
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule
@@ -14,8 +13,7 @@ from planaria.export.movie import Film
 from planaria.report.sheets import image, sheet
 from planaria.store import run_folder, write_bytes
 from planaria.store.run_folder import RunFolder
-from planaria.tasks.restyle import Photographed
-from planaria.tasks.restyle import Task as Painting
+from planaria.tasks.about import Repainted
 from planaria.types import Picture, State
 
 SIDE, CUT = 256, 128
@@ -28,20 +26,9 @@ PAINTED = (20, 60, 200)
 """Steps that the sheet shows."""
 
 
-def write(folder: RunFolder, rule: Rule, task: Painting) -> None:
-    """Write `film.webp`, `strip.png`, and `tiles.png` of a texture, `sheet.png` of repainted photos, and `style.png`,
-    the style image as it was taught, where there is one."""
-    style = getattr(task, "image", None)
-    if isinstance(style, Tensor):
-        _save(folder / run_folder.STYLE, image(style))
-    if isinstance(task, Photographed):
-        _repainted(folder, rule, task)
-    else:
-        _grown(folder, rule, task.layout, style)
-
-
-def _grown(folder: RunFolder, rule: Rule, layout: Layout, style: Picture | None) -> None:
-    """A texture from grey on, and beside its style."""
+def grown(folder: RunFolder, rule: Rule, layout: Layout, style: Picture) -> None:
+    """Write `film.webp`, `strip.png`, `style.png` and `tiles.png`: a texture from grey on, and beside its style."""
+    _save(folder / run_folder.STYLE, image(style))
     last = GROWN[-1]
     filmed = [*range(0, 100, 4), *range(100, last + 1, 10)]
     begun = layout.seed(1, SIDE)
@@ -52,20 +39,22 @@ def _grown(folder: RunFolder, rule: Rule, layout: Layout, style: Picture | None)
     )
     strip = Film(np.stack([_pixels(seen[t]) for t in GROWN]), GROWN)
     strip.save(folder / run_folder.STRIP, scale=1)
-    if style is not None:
-        scale = 2 if max(style.shape[1:]) <= SIDE else 1
-        pair = [image(style, scale), image(seen[last], scale)]
-        _save(folder / run_folder.TILES, sheet([pair], ["style", f"texture, step {last}"]))
+    scale = 2 if max(style.shape[1:]) <= SIDE else 1
+    pair = [image(style, scale), image(seen[last], scale)]
+    _save(folder / run_folder.TILES, sheet([pair], ["style", f"texture, step {last}"]))
 
 
-def _repainted(folder: RunFolder, rule: Rule, task: Photographed) -> None:
-    """A few photos and what becomes of them; the first one as a film."""
+def repainted(folder: RunFolder, rule: Rule, layout: Layout, photos: Repainted) -> None:
+    """Write `sheet.png`, a few photos and what becomes of them, the first as `film.webp` and `strip.png`, and
+    `style.png`, the style image as it was trained on, where there is one."""
+    if photos.style is not None:
+        _save(folder / run_folder.STYLE, image(photos.style))
     rows = []
-    for k in range(min(PHOTOS, len(task.photos))):
-        photo = fitted(task.photos[k], LONGEST)
-        begun = task.layout.pose(photo[None])
+    for k in range(min(PHOTOS, photos.count)):
+        photo = fitted(photos.photo(k), LONGEST)
+        begun = layout.pose(photo[None])
         filmed = [*range(0, 60, 2), *range(60, PAINTED[-1] + 1, 10)] if k == 0 else []
-        seen = {t: _shown(task.layout, x) for t, x in life(rule, begun, sorted({*filmed, *PAINTED}))}
+        seen = {t: _shown(layout, x) for t, x in life(rule, begun, sorted({*filmed, *PAINTED}))}
         scale = max(1, LONGEST // max(photo.shape[1:]))
         rows.append([image(photo, scale), *(image(seen[t], scale) for t in PAINTED)])
         if filmed:

@@ -15,7 +15,7 @@ from planaria.report.readme import card_text
 from planaria.store import Saved, read, run_folder, write_bytes
 from planaria.store.cards import Card
 from planaria.store.run_folder import RunFolder
-from planaria.tasks import restyle, video
+from planaria.tasks.about import Forecast, Grown, Life, Repainted
 from planaria.tasks.base import Task
 from planaria.usual import actions
 
@@ -25,36 +25,40 @@ MOST_POINTS = 20_000
 
 def write(folder: RunFolder, rule: Rule, task: Task, card: Card) -> None:
     """Write `loss.png`, `film.webp`, `strip.png`, `target.png`, the page `organism.html` and `README.md` into a run
-    folder that holds the model; of a video model `scores.*` and `rollout.*` too, of a texture, style or text model
-    what `repainting.write` writes."""
+    folder that holds the model, and what else the task `leaves`."""
     loss_plot(folder)
     model = read(folder.model)
     target = task.tensors.get("target")
-    if isinstance(task, restyle.Task):
-        repainting.write(folder, rule, task)
-    else:
-        if isinstance(task, video.Task):
-            shown = movie.shoot(model, Options(seed=1))
-            _measure(folder.path, model, task)
-        else:
-            deeds = actions(task.layout, card)
-            shown = movie.film(rule, task.layout, steps=300, size=task.size, every=3, seed=1, **deeds)
-        shown.save(folder / run_folder.FILM)
-        shown.save(folder / run_folder.STRIP)
+    match task.leaves():
+        case Grown(style):
+            repainting.grown(folder, rule, task.layout, style)
+        case Repainted() as photos:
+            repainting.repainted(folder, rule, task.layout, photos)
+        case Forecast() as forecast:
+            _film(folder, movie.shoot(model, Options(seed=1)))
+            _measure(folder.path, model, forecast)
+        case Life(steps, every):
+            events = actions(task.layout, card)
+            _film(folder, movie.film(rule, task.layout, steps=steps, size=task.size, every=every, seed=1, **events))
     if target is not None:
         write_bytes(folder / run_folder.TARGET, _png(target))
     write_bytes(folder.page, html.page(model).encode())
     write_bytes(folder / run_folder.README, card_text(card, rule.config).encode())
 
 
-def _measure(folder: Path, model: Saved, task: video.Task) -> None:
-    """What the saved model can do on its own film, as `planaria eval` measures it."""
+def _film(folder: RunFolder, shown: movie.Film) -> None:
+    shown.save(folder / run_folder.FILM)
+    shown.save(folder / run_folder.STRIP)
+
+
+def _measure(folder: Path, model: Saved, forecast: Forecast) -> None:
+    """What the saved model can do on its own video, as `planaria eval` measures it."""
     living = find(model)
-    frames, start = evaluate.held_out(task.clips, task.config.context)
+    frames, start = evaluate.held_out(forecast.clips, forecast.context)
     found = evaluate.evaluate(
-        living.rule, living.layout, frames, context=task.config.context, steps=living.frame, start=start
+        living.rule, living.layout, frames, context=forecast.context, steps=living.frame, start=start
     )
-    scores.write(folder, model.name, found, frames, task.clips.fps)
+    scores.write(folder, model.name, found, frames, forecast.clips.fps)
 
 
 def loss_plot(folder: RunFolder) -> None:

@@ -2,7 +2,8 @@
 
 import io
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from PIL.Image import Image
@@ -12,11 +13,12 @@ from planaria.evaluate.repainting import Painted
 from planaria.evaluate.scores import Scores
 from planaria.report import plots
 from planaria.report.sheets import image, sheet
-from planaria.report.tables import markdown, repainted_markdown
+from planaria.report.tables import markdown, measured_markdown, repainted_markdown
 from planaria.store import write_bytes
 
 NAMES = ("scores.json", "scores.md", "scores.png", "rollout.png", "rollout.webp")
 """Files of a video model, in the order written."""
+MEASURED_NAMES = ("scores.json", "scores.md")
 PAINTED_NAMES = ("scores.json", "scores.md", "moments.png")
 """Files of a texture, style or text model."""
 
@@ -46,6 +48,16 @@ def write_painted(folder: str | Path, name: str, found: Painted) -> list[Path]:
         _png(sheet(rows, heads)),
     )
     return _written(folder, PAINTED_NAMES, data)
+
+
+def write_measured(folder: str | Path, name: str, figures: Mapping[str, float]) -> list[Path]:
+    """Write `scores.json` and `scores.md` into a folder: what a task measures of a model."""
+    finite = {what: value for what, value in figures.items() if math.isfinite(value)}
+    data = (
+        (json.dumps({"name": name, "figures": finite}, indent=1) + "\n").encode(),
+        measured_markdown(name, figures).encode(),
+    )
+    return _written(folder, MEASURED_NAMES, data)
 
 
 def _png(picture: Image) -> bytes:

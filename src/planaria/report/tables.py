@@ -1,7 +1,7 @@
 """Tables: scores as rows of words, for a file and for a terminal."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from planaria.evaluate.curve import Curve
@@ -26,6 +26,19 @@ class Table:
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     note: str
+
+
+def measured(name: str, figures: Mapping[str, float]) -> Table:
+    """What a task measures of a model."""
+    rows = tuple((what, f"{value:.4g}") for what, value in figures.items())
+    return Table(f"What was measured of {name}", ("", "value"), rows, "as after its training")
+
+
+def measured_markdown(name: str, figures: Mapping[str, float]) -> str:
+    """The same as a Markdown page."""
+    table = measured(name, figures)
+    lines = [f"# {table.title}", "", _row(table.head), _row(["---", "---:"]), *(_row(row) for row in table.rows)]
+    return "\n".join(lines) + "\n"
 
 
 def tables(scores: Scores) -> list[Table]:

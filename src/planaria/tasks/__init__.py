@@ -6,7 +6,7 @@ from types import ModuleType
 
 from planaria.errors import unknown
 
-SHARED = ("base", "restyle")
+SHARED = ("about", "base", "restyle")
 """Files of the folder that are no tasks."""
 
 

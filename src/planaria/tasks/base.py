@@ -1,18 +1,24 @@
 """What a task must say. One file a task; the folder is the list."""
 
+import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
-from planaria.config import TrainConfig
+from planaria.commands import command
+from planaria.config import TrainConfig, to_dict
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule, RuleConfig
+from planaria.data.images import name_of
 from planaria.engine import run
 from planaria.errors import UserError
+from planaria.store.cards import Card
+from planaria.tasks.about import Form, Leaves, Life, Need, Words
 from planaria.types import Cond, PerSample, State
 
 
@@ -59,6 +65,41 @@ class Task(ABC):
 
     keeps: ClassVar[Mapping[str, tuple[torch.dtype, int]]] = {}
     """Tensors that a checkpoint keeps for it -> their kind and dimensions."""
+
+    form: ClassVar[Form] = Form()
+    """How the studio asks for it."""
+    judged: ClassVar[Literal["measure", "prediction", "painting"]] = "measure"
+    """What `planaria eval` measures: what `measure` does, or how it goes on with a film, or how it paints."""
+
+    @classmethod
+    def needs(cls, config: Any) -> Iterator[Need]:  # noqa: ARG003
+        """What a training with this config opens, so that it can be tried first, and downloaded. Default: nothing."""
+        yield from ()
+
+    @classmethod
+    def named(cls, config: Any) -> str:
+        """What a run is called after its inputs."""
+        source = str(to_dict(config).get(cls.form.source) or "")
+        return _name_of(source) if source else "run"
+
+    @classmethod
+    def words(cls, card: Card) -> Words:
+        """What a run's README says, by the card of its model."""
+        source, run = card.config.json.get(cls.form.source), f"runs/{card.name}"
+        return Words(
+            f"grows {source}" if source else f"was trained for {card.task}",
+            (command("run", run, "-o", Path(f"{card.name}.gif"), "--steps", 300, "--erase", "left@150"),),
+            (
+                f"rule, layout = {loading(run)}",
+                f"x = pl.run(rule, layout.seed(1, {card.grid}), steps=200, seed=7)",
+            ),
+            "`target.png`",
+            "wound it",
+        )
+
+    def leaves(self) -> Leaves:
+        """What its run leaves to look at."""
+        return Life()
 
     def __init__(self, config: Any, device: torch.device, tensors: dict[str, Tensor] | None = None):
         self.config, self.device, self.tensors = config, device, tensors or {}
@@ -118,6 +159,20 @@ class Task(ABC):
     def measure(self, rule: nn.Module) -> dict[str, float]:  # noqa: ARG002
         """Figures for the model's card, taken once after training. Default: none."""
         return {}
+
+
+def loading(run: str) -> str:
+    """The Python that loads a run's model."""
+    return f"pl.load({json.dumps(run, ensure_ascii=False)})"
+
+
+def _name_of(source: str) -> str:
+    """A name after a source: of a folder its own, of a simulator what follows `sim:`."""
+    if source.startswith("sim:"):
+        return name_of(f"text:{source.removeprefix('sim:')}")
+    if Path(source).is_dir():
+        source = Path(source).resolve().name or source
+    return name_of(source)
 
 
 class Goal(Task):

@@ -1,8 +1,8 @@
 """Grow, persist, regenerate: one cell becomes a picture (Mordvintsev et al., Distill, 2020)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +21,7 @@ from planaria.errors import UserError, concerning
 from planaria.losses.pixel import pixel_loss
 from planaria.ranges import Cells, CellsOrNone, Share
 from planaria.tasks import base
+from planaria.tasks.about import Form, Need
 from planaria.tasks.base import Batch
 from planaria.types import Mask, PerSample, Picture, State
 
@@ -113,6 +114,17 @@ class Task(base.Goal):
     """One picture, taught to one rule."""
 
     keeps: ClassVar = {"target": (torch.float32, 3)}
+    form: ClassVar = Form(
+        "picture", "picture", "What shall grow?", "Something with a clear shape on a plain ground grows best.",
+        first={"size": "Size, in cells", "background": "Background to leave out", "trim": "Cut empty margins",
+               "regime": "What it learns", "train.steps": "Iterations"},
+    )  # fmt: skip
+
+    @classmethod
+    def needs(cls, config: Any) -> Iterator[Need]:
+        """The picture."""
+        yield Need("picture", "picture", {"source": config.picture, "size": config.size, "padding": config.padding,
+                                          "background": config.background, "trim": config.trim})  # fmt: skip
 
     def __init__(self, config: Config, device: torch.device, tensors: dict[str, Tensor] | None = None):
         super().__init__(config, device, tensors)

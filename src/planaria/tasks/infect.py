@@ -7,6 +7,7 @@ After Randazzo, Mordvintsev, Niklasson and Levin, "Adversarial reprogramming of 
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
@@ -15,6 +16,7 @@ from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
 from planaria import ranges, store
+from planaria.commands import command
 from planaria.config import TrainConfig, parse, to_dict
 from planaria.core.infection import LONGEST, SLOWEST, Spread, combine, infectable, learnable, strains
 from planaria.core.layout import Layout
@@ -22,12 +24,14 @@ from planaria.core.noise import TrainingStream, derive
 from planaria.core.outbreak import disc
 from planaria.core.rule import Rule, RuleConfig
 from planaria.data import keying
-from planaria.data.images import picture, remarks
+from planaria.data.images import name_of, picture, remarks
 from planaria.engine import run
 from planaria.errors import UserError, concerning
 from planaria.losses.pixel import pixel_loss
 from planaria.ranges import CellsOrNone, Share
+from planaria.store.cards import Card
 from planaria.tasks import base, grow
+from planaria.tasks.about import Form, Need, Words
 from planaria.tasks.base import Batch
 from planaria.types import State
 
@@ -125,6 +129,42 @@ class Task(grow.Task):
     """One picture, taught to a rule that runs in the infected cells of a host."""
 
     keeps: ClassVar = {"target": (torch.float32, 3), "host": (torch.uint8, 1)}
+    form: ClassVar = Form(
+        "picture", "picture", "What shall it become?", "The body of another model is taken over, and turns into this.",
+        first={"host": "The model to infect", "size": "Size, in cells", "background": "Background to leave out",
+               "trim": "Cut empty margins", "train.steps": "Iterations"},
+    )  # fmt: skip
+
+    @classmethod
+    def needs(cls, config: Any) -> Iterator[Need]:
+        """The picture; its size, where it is left open, doesn't matter for whether it can be opened."""
+        yield Need("picture", "picture", {"source": config.picture, "size": config.size or 40, "padding": 0,
+                                          "background": config.background, "trim": config.trim})  # fmt: skip
+
+    @classmethod
+    def named(cls, config: Any) -> str:
+        """After the picture that it makes of its host: `lizard-virus`."""
+        return f"{name_of(config.picture)}-virus"
+
+    @classmethod
+    def words(cls, card: Card) -> Words:
+        """How to infect a host with it, in its own film and in the host's."""
+        config, run = card.config, f"runs/{card.name}"
+        still = config.spread == "still"
+        place, where = (f"{100 * (config.share or 0):g}%",) * 2 if still else ("20,20", "middle")
+        return Words(
+            f"grows {card.host}, and infected becomes {config.picture}",
+            (
+                command("run", run, "-o", Path(f"{card.name}.gif"), "--at", f"{place}@100"),
+                command("run", config.host, "--infect", run, "--at", f"{where}@100", "-o", "battle.gif"),
+            ),
+            (
+                f"model = {base.loading(run)}",
+                f'model.film(steps=200, infect={{100: "{where}"}}).save("battle.gif")',
+            ),
+            "`target.png`",
+            "drag over it to infect cells" if still else "click to infect it",
+        )
 
     def __init__(self, config: Config, device: torch.device, tensors: dict[str, Tensor] | None = None):
         base.Goal.__init__(self, config, device, tensors)

@@ -1,8 +1,9 @@
 """What texture, style and text share: cells that all live, a pool, and a loss that looks rather than compares."""
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +11,7 @@ from annotated_types import Ge, Le
 from torch import Tensor, nn
 
 from planaria import ranges
+from planaria.commands import command
 from planaria.core.layout import Layout
 from planaria.core.noise import TrainingStream, derive, uniform
 from planaria.core.rule import Rule, RuleConfig
@@ -22,7 +24,9 @@ from planaria.losses.backbones import Backbone
 from planaria.losses.colour import colour_distance, histogram, total_variation
 from planaria.losses.style import Style, content_distance, style_distance
 from planaria.ranges import Weight
+from planaria.store.cards import Card
 from planaria.tasks import base
+from planaria.tasks.about import Leaves, Need, Repainted, Words
 from planaria.tasks.base import Batch
 from planaria.types import PerSample, Picture, State
 
@@ -157,6 +161,18 @@ def painter(rule: RuleConfig, shifts: tuple[int, ...]) -> Layout:
 class Task(base.Task):
     """Samples that live on in a pool. A subclass says what they should look like."""
 
+    judged: ClassVar = "painting"
+
+    @classmethod
+    def needs(cls, config: Any) -> Iterator[Need]:
+        """The style image, the photos and the backbone, of those that it has."""
+        if isinstance(config, OfStyle):
+            yield Need("style", "picture", {"source": config.style, "size": config.scale, "padding": 0})
+        if isinstance(config, OfPhotos):
+            yield Need("photos", "photos", {"source": config.photos})
+        if isinstance(config, OfBackbone):
+            yield Need("backbone", "backbone", {"name": config.backbone, "path": config.backbone_path})
+
     def __init__(self, config: Any, layout: Layout, device: torch.device, tensors: dict[str, Tensor] | None):
         super().__init__(config, device, tensors)
         self.layout, self.pool = layout, config.train.pool
@@ -283,6 +299,29 @@ def progress(task: Task, rule: nn.Module, image: Tensor, start: State) -> dict[s
 
 class Photographed(Task):
     """Samples that are photos to be repainted."""
+
+    @classmethod
+    def words(cls, card: Card) -> Words:
+        """How to repaint photos with it."""
+        source, run = card.config.style, f"runs/{card.name}"
+        wanted = " and ".join(f"“{prompt}”" for prompt in card.config.prompts)
+        return Words(
+            f"repaints photos in the style of {source}" if source else f"repaints photos as {wanted}",
+            (
+                command("apply", run, "photo.jpg", "-o", "out.png"),
+                command("apply", run, "clip.mp4", "-o", "styled.mp4"),
+                command("eval", run),
+            ),
+            (f"model = {base.loading(run)}", 'model.repaint("photo.jpg", steps=60).save("out.png")'),
+            "`sheet.png` (photos and what becomes of them)"
+            + ("; `style.png` the style as it was trained on" if source else ""),
+            "drop a photo onto it",
+            "sheet.png",
+        )
+
+    def leaves(self) -> Leaves:
+        """What becomes of its photos."""
+        return Repainted(lambda k: self.photos[k], len(self.photos), getattr(self, "image", None))
 
     def __init__(
         self, config: Any, layout: Layout, device: torch.device, tensors: dict[str, Tensor] | None, content: float

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from planaria.config import TrainConfig
 from planaria.core.rule import RuleConfig
 from planaria.tasks import restyle
+from planaria.tasks.about import Form
 from planaria.tasks.base import Batch
 from planaria.types import PerSample, State
 
@@ -35,6 +36,12 @@ class Task(restyle.Photographed):
     """One style."""
 
     keeps: ClassVar = restyle.STYLE | restyle.PHOTOS
+    form: ClassVar = Form(
+        "style", "style", "In whose style shall it paint?",
+        "A picture with strokes and colours of its own. Photos are painted so.", "Start painting",
+        {"size": "Size, in cells", "photos": "Photos to learn on", "scale": "The picture, in pixels",
+         "train.steps": "Iterations"}, measure="value", shares=False,
+    )  # fmt: skip
 
     def __init__(self, config: Config, device: torch.device, tensors: dict[str, Tensor] | None = None):
         super().__init__(config, restyle.painter(config.rule, config.shifts), device, tensors, config.content)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -11,15 +11,17 @@ from torch import Tensor, nn
 
 from planaria.config import TrainConfig
 from planaria.core.rule import RuleConfig
-from planaria.data.images import picture
+from planaria.data.images import name_of, picture
 from planaria.engine import run
 from planaria.errors import UserError, concerning
 from planaria.losses.clip import Clip, load_clip
 from planaria.losses.colour import colour_distance, histogram
 from planaria.losses.guidance import Guidance, Head, load_head
 from planaria.losses.prompts import Prompt, parse_all
+from planaria.losses.prompts import parse as prompt
 from planaria.ranges import Weight
 from planaria.tasks import restyle
+from planaria.tasks.about import Form
 from planaria.tasks.base import Batch
 from planaria.types import PerSample, State
 
@@ -92,6 +94,18 @@ class Task(restyle.Photographed):
 
     keeps: ClassVar = restyle.PHOTOS | dict.fromkeys(("aims", "origins", "head"), (torch.float32, 2))
     config: Config
+    form: ClassVar = Form(
+        "prompts", "words", "What shall photos look like?", "In words, one wish a line; mosaic:2 weighs twice.",
+        "Start painting",
+        {"size": "Size, in cells", "photos": "Photos to learn on", "train.steps": "Iterations"}, measure="value",
+        shares=False,
+    )  # fmt: skip
+
+    @classmethod
+    def named(cls, config: Any) -> str:
+        """After its first prompt."""
+        first = prompt(config.prompts[0])
+        return name_of(first.picture or f"text:{first.text}")
 
     def __init__(self, config: Config, device: torch.device, tensors: dict[str, Tensor] | None = None):
         super().__init__(config, restyle.painter(config.rule, config.shifts), device, tensors, config.content)

@@ -6,11 +6,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from planaria.commands import command
 from planaria.config import TrainConfig
 from planaria.core.layout import Layout
 from planaria.core.rule import RuleConfig
 from planaria.errors import UserError
-from planaria.tasks import restyle
+from planaria.store.cards import Card
+from planaria.tasks import base, restyle
+from planaria.tasks.about import Form, Grown, Leaves, Words
 from planaria.tasks.base import Batch
 from planaria.types import PerSample, State
 
@@ -56,6 +59,31 @@ class Task(restyle.Task):
     """One texture."""
 
     keeps: ClassVar = restyle.STYLE
+    form: ClassVar = Form(
+        "style", "style", "Which texture shall grow?", "A picture full of one thing: bark, knitting, pasta.",
+        first={"size": "Size, in cells", "scale": "The picture, in pixels", "train.steps": "Iterations"},
+        measure="value",
+    )  # fmt: skip
+
+    @classmethod
+    def words(cls, card: Card) -> Words:
+        """How to grow more of it."""
+        run = f"runs/{card.name}"
+        return Words(
+            f"grows an endless texture like that of {card.config.style}",
+            (command("apply", run, "-o", "texture.png", "--size", 1080), command("eval", run)),
+            (
+                f"rule, layout = {base.loading(run)}",
+                "x = pl.run(rule, layout.seed(1, (256, 256)), steps=300, seed=7)",
+            ),
+            "`tiles.png` (the style beside what has grown, at one scale); `style.png` the style as it was taught",
+            "rub a hole into the texture",
+            "tiles.png",
+        )
+
+    def leaves(self) -> Leaves:
+        """The texture beside its style."""
+        return Grown(self.image)
 
     def __init__(self, config: Config, device: torch.device, tensors: dict[str, Tensor] | None = None):
         layout = Layout(3, alpha=None, hidden=config.rule.channels - 3, offset=0.5)

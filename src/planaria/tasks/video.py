@@ -6,7 +6,9 @@ first and on more and more of its own, as in scheduled roll-outs (Bengio et al.,
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
@@ -14,6 +16,7 @@ from annotated_types import Ge, Le, Lt
 from torch import Tensor, nn
 
 from planaria import ranges
+from planaria.commands import command
 from planaria.config import TrainConfig
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule, RuleConfig
@@ -25,7 +28,9 @@ from planaria.errors import UserError
 from planaria.losses.likeness import likeness
 from planaria.losses.pixel import pixel_loss
 from planaria.ranges import CellsOrNone, Share, Weight
+from planaria.store.cards import Card
 from planaria.tasks import base
+from planaria.tasks.about import Forecast, Form, Leaves, Need, Words
 from planaria.tasks.base import Batch
 from planaria.types import PerSample, State
 
@@ -121,6 +126,36 @@ class Task(base.Task):
     """One film or several, taught to one rule."""
 
     keeps: ClassVar = {"frames": (torch.uint8, 4), "lengths": (torch.int64, 1), "fps": (torch.float64, 0)}
+    judged: ClassVar = "prediction"
+    form: ClassVar = Form(
+        "frames", "film", "What shall it watch?",
+        "A film whose next moment follows from what lies nearby, everywhere by the same law.", "Start learning",
+        {"size": "Size, in cells", "steps": "Cell steps a frame", "context": "Frames it is shown",
+         "train.steps": "Iterations"}, samples="Where it got to alone", shares=False,
+    )  # fmt: skip
+
+    @classmethod
+    def needs(cls, config: Any) -> Iterator[Need]:
+        """The film."""
+        keys = ("size", "every", "crop", "count", "colour")
+        yield Need("frames", "frames", {"frames": config.frames, **{key: getattr(config, key) for key in keys}})
+
+    @classmethod
+    def words(cls, card: Card) -> Words:
+        """How to film it, and its scores."""
+        run = f"runs/{card.name}"
+        return Words(
+            f"goes on with {card.config.frames}",
+            (command("run", run, "-o", Path(f"{card.name}.gif"), "--frames", 200), command("eval", run)),
+            (f"model = {base.loading(run)}", 'model.film(frames=200).save("future.gif")'),
+            "`scores.*`, `rollout.*`",
+            "draw into it",
+            more=("", "More in [scores.md](scores.md).", "", "![scores](scores.png)", "", "![roll-out](rollout.png)"),
+        )
+
+    def leaves(self) -> Leaves:
+        """How it goes on with its film."""
+        return Forecast(self.clips, self.config.context)
 
     def __init__(self, config: Config, device: torch.device, tensors: dict[str, Tensor] | None = None):
         super().__init__(config, device, tensors)

@@ -53,7 +53,7 @@ def test_a_wish_may_have_commas():
 
 def test_everything_that_is_to_be_opened_is_tried():
     def tried(task: str) -> list[tuple[str, str]]:
-        return [(field, job) for field, job, _ in inputs(filled({"task": task})[1])]
+        return [(field, job) for field, job, _ in inputs(*filled({"task": task}))]
 
     assert tried("grow") == [("picture", "check")]
     assert tried("video") == [("frames", "look")]

@@ -138,7 +138,7 @@ class Studio:
         asked = await read_json(request)
         recipe, config = await asyncio.to_thread(filled, asked)
         name = name_for(recipe, config, asked.get("name"))
-        for field, job, given in inputs(config):
+        for field, job, given in inputs(recipe, config):
             try:
                 await self.quick.do(job, **given)
             except Refusal as e:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from planaria import store
+from planaria import store, tasks
 from planaria.config import read_yaml
 from planaria.errors import UserError
 from planaria.files import open_regular
@@ -53,8 +53,8 @@ class Memory:
 def blank() -> dict[str, Any]:
     """A card of which nothing is known."""
     return {
-        "task": "", "picture": "", "step": 0, "steps": 0, "loss": None, "figures": {}, "grid": None, "model": False,
-        "note": "", "trouble": "",
+        "task": "", "form": {}, "picture": "", "step": 0, "steps": 0, "loss": None, "figures": {}, "grid": None,
+        "model": False, "note": "", "trouble": "",
     }  # fmt: skip
 
 
@@ -70,6 +70,7 @@ def of_settings(path: Path) -> dict[str, Any]:
     settings = Settings.parse(config)
     return {
         "task": settings.task[:LONGEST_TEXT],
+        "form": form_of(settings.task),
         "picture": settings.source[:LONGEST_TEXT],
         "steps": _count(settings.train.steps),
     }
@@ -84,12 +85,21 @@ def of_model(path: Path) -> dict[str, Any]:
     figures = list(card.figures.items())[:MOST_FIGURES]
     return {
         "task": card.task[:LONGEST_TEXT],
+        "form": form_of(card.task),
         "picture": card.config.source[:LONGEST_TEXT],
         "step": card.trained or 0,
         "figures": {k[:LONGEST_TEXT]: n for k, v in figures if (n := metrics.finite(v)) is not None},
         "grid": list(card.grid),
         "model": True,
     }
+
+
+def form_of(task: str) -> dict[str, Any]:
+    """What a run's page shows by its task; empty for one that isn't known."""
+    if task not in tasks.names():
+        return {}
+    form = tasks.load(task).Task.form
+    return {"measure": form.measure, "samples": form.samples, "shares": form.shares}
 
 
 def begins(path: Path) -> bool:

@@ -15,12 +15,8 @@ from planaria.errors import UserError, unknown
 from planaria.recipes import Recipe, about, find, inputs_of, run_name, shipped
 from planaria.view.studio.guard import Refusal
 
-KINDS = {"picture": "picture", "frames": "film", "style": "style", "prompts": "words"}
-"""Settings that a page has a chooser for."""
 FILMS = ("lenia", "lenia/crowd", "lenia/ripples", "life", "gray-scott/mitosis")
 """Simulators that it offers."""
-DEFAULT_SIZE = 40
-"""Cells of a picture whose setting leaves its size open."""
 MOST_TEXT = 2000
 """Letters of one setting."""
 
@@ -29,11 +25,11 @@ def forms() -> dict[str, Any]:
     """Tasks with their fields, recipes with their settings, and the pictures and simulators there are."""
     kinds = []
     for name in tasks.names():
-        config = tasks.load(name).Config
+        config, form = tasks.load(name).Config, tasks.load(name).Task.form
         fields = [asdict(f) for f in describe(config)]
         for f in fields:
-            f["kind"] = KINDS.get(f["key"], f["kind"])
-        kinds.append({"name": name, "about": config.__doc__ or "", "fields": fields})
+            f["kind"] = form.kind if f["key"] == form.source else f["kind"]
+        kinds.append({"name": name, "about": config.__doc__ or "", "fields": fields, "form": asdict(form)})
     recipes = [
         {"name": name, "about": about(path), "task": find(name).task, "settings": flat(find(name).settings)}
         for name, path in sorted(shipped().items())
@@ -66,7 +62,9 @@ def filled(asked: Mapping[str, Any]) -> tuple[Recipe, Any]:
         raise Refusal(400, "settings are a JSON object: key to value")
     recipe = find(what)
     words = {key: _spelled(key, value) for key, value in settings.items()}
-    wishes = {key: value for key, value in settings.items() if KINDS.get(key) == "words" and isinstance(value, list)}
+    form = tasks.load(recipe.task).Task.form
+    asked_for = settings.get(form.source)
+    wishes = {form.source: asked_for} if form.kind == "words" and isinstance(asked_for, list) else {}
     typed, rest = pairs(recipe.config_class, [f"{key}={value}" for key, value in words.items() if value != ""])
     if rest:
         key = rest[0].partition("=")[0]
@@ -84,27 +82,23 @@ def name_for(recipe: Recipe, config: Any, wanted: object) -> str:
     text = wanted if isinstance(wanted, str) and wanted.strip() else ""
     if not text:
         own = inputs_of(to_dict(config))
-        text = run_name(config) if (own and own != inputs_of(recipe.settings)) or not recipe.name else recipe.name
+        text = (
+            run_name(recipe.task, config)
+            if (own and own != inputs_of(recipe.settings)) or not recipe.name
+            else recipe.name
+        )
     slug = re.sub(r"[^a-z0-9]+", "-", text.lower())[:60].strip("-")
     if not slug:
         raise Refusal(400, f"the name {text[:40]!r} has no letter or digit", "name")
     return slug
 
 
-def inputs(config: Any) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def inputs(recipe: Recipe, config: Any) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     """What a training is to open: the setting that names it, the job that tries to, and that job's arguments."""
-    if hasattr(config, "picture"):
-        yield "picture", "check", {
-            "source": config.picture, "size": config.size or DEFAULT_SIZE, "padding": getattr(config, "padding", 0),
-            "background": config.background, "trim": config.trim,
-        }  # fmt: skip
-    if hasattr(config, "frames"):
-        keys = ("frames", "size", "every", "crop", "count", "colour")
-        yield "frames", "look", {key: getattr(config, key) for key in keys}
-    if hasattr(config, "style"):
-        yield "style", "check", {"source": config.style, "size": config.scale, "padding": 0}
-    if hasattr(config, "photos"):
-        yield "photos", "photos", {"source": config.photos}
+    jobs = {"picture": "check", "frames": "look", "photos": "photos"}
+    for need in tasks.load(recipe.task).Task.needs(config):
+        if need.kind in jobs:
+            yield need.field, jobs[need.kind], need.given
 
 
 def _spelled(key: str, value: object) -> str:

@@ -7,21 +7,7 @@ import { films } from "./choose_film.js";
 import { pictures } from "./choose_picture.js";
 import { prompts } from "./choose_words.js";
 
-const FIRST = {
-  host: "The model to infect", size: "Size, in cells", background: "Background to leave out", trim: "Cut empty margins", regime: "What it learns", steps: "Cell steps a frame", context: "Frames it is shown",
-  photos: "Photos to learn on", scale: "The picture, in pixels", "train.steps": "Iterations",
-};
-const ASKED = {
-  picture: ["What shall grow?", "Something with a clear shape on a plain ground grows best."],
-  film: ["What shall it watch?", "A film whose next moment follows from what lies nearby, everywhere by the same law."],
-  infect: ["What shall it become?", "The body of another model is taken over, and turns into this."],
-  texture: ["Which texture shall grow?", "A picture full of one thing: bark, knitting, pasta."],
-  style: ["In whose style shall it paint?", "A picture with strokes and colours of its own. Photos are painted so."],
-  words: ["What shall photos look like?", "In words, one prompt a line; mosaic:2 weighs twice."],
-  "": ["What it needs", "This kind of life needs no picture."],
-};
 const CHOSEN = ["picture", "film", "style", "words"]; // settings that have a chooser of their own
-const DEEDS = { film: "Start learning", style: "Start painting", words: "Start painting" };
 const STYLE = { label: "A picture on this machine, or a web address", example: "gogh.jpg" };
 const LOOK = ["background", "trim"]; // settings that change what a picture looks like
 const STYLE_PIXELS = 192; // of the preview of a style
@@ -67,7 +53,7 @@ export async function fresh(host, { query }) {
 
   function build() {
     const tell = () => describe();
-    fields = new Map(task.fields.map((about) => [about.key, field(about, { label: FIRST[about.key], oninput: tell })]));
+    fields = new Map(task.fields.map((about) => [about.key, field(about, { label: task.form.first[about.key], oninput: tell })]));
     const source = task.fields.find((about) => CHOSEN.includes(about.kind));
     const face = (one, look) => thumb(forms, one, look);
     const oncure = (better) => {
@@ -82,15 +68,15 @@ export async function fresh(host, { query }) {
       words: () => prompts(tell),
     };
     chooser = source ? choosers[source.kind]() : null;
-    [sourceTitle.textContent, sourceHelp.textContent] = ASKED[task.name] ?? ASKED[source?.kind ?? ""];
+    [sourceTitle.textContent, sourceHelp.textContent] = [task.form.title, task.form.help];
     sourcePlace.replaceChildren(chooser?.element ?? "");
-    words.textContent = (task.name !== "texture" && DEEDS[source?.kind]) || "Start growing";
+    words.textContent = task.form.button;
     name.placeholder = `after its ${source?.kind ?? "recipe"}`;
     firstPlace.replaceChildren(
-      ...Object.keys(FIRST).map((key) => fields.get(key)?.element).filter(Boolean),
+      ...Object.keys(task.form.first).map((key) => fields.get(key)?.element).filter(Boolean),
       make("div", { class: "field" }, make("label", { for: "name", text: "Name" }), name, nameError, nameHelp),
     );
-    settings = allSettings([...fields.values()], new Set([...Object.keys(FIRST), source?.key]));
+    settings = allSettings([...fields.values()], new Set([...Object.keys(task.form.first), source?.key]));
     everything.replaceChildren(make("summary", { text: `All settings (${fields.size})` }), ...settings.elements);
     for (const key of ["size", ...LOOK]) fields.get(key)?.element.addEventListener("input", resize);
     based();
@@ -106,7 +92,7 @@ export async function fresh(host, { query }) {
   }
 
   function resize() {
-    const cells = fields.has("style") ? STYLE_PIXELS : Number(fields.get("size")?.value());
+    const cells = task.form.kind === "style" ? STYLE_PIXELS : Number(fields.get("size")?.value());
     if (Number.isInteger(cells) && cells > 0) chooser?.resize(cells);
     const chosen = LOOK.map((key) => [key, fields.get(key)?.value() ?? ""]);
     chooser?.prepare?.(Object.fromEntries(chosen.filter(([, value]) => !["", "none", "false"].includes(value))));
@@ -200,8 +186,8 @@ export async function fresh(host, { query }) {
     for (const [key, value] of Object.entries(like.settings)) fields.get(key)?.set(spelled(value));
     const drawn = [like.settings.picture, like.name].find((source) => forms.pictures.includes(source));
     if (like.settings.picture) chooser?.choose(drawn ?? spelled(like.settings.picture));
-    const given = like.settings.frames ?? like.settings.style ?? like.settings.prompts;
-    if (given) chooser?.choose(given);
+    const given = like.settings[task.form.source];
+    if (given && task.form.kind !== "picture") chooser?.choose(given);
     resize();
     describe();
   }

@@ -19,7 +19,7 @@ export function figures(card) {
     const cells = [value.toPrecision(3).replace("-", MINUS), log10(value)].map((text) => make("td", { text }));
     return make("tr", {}, make("th", { scope: "row", text: name }), cells);
   });
-  const measure = ["texture", "style", "text"].includes(card.task) ? "value" : "squared error";
+  const measure = card.form?.measure ?? "squared error";
   const titles = ["figure", measure, "log10"].map((text) => make("th", { scope: "col", text }));
   const head = make("tr", {}, titles);
   return make(

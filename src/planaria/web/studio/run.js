@@ -13,7 +13,6 @@ const POOL = 2;
 const REGROW_AFTER = 300;
 const FRAMES_AFTER = 60;
 const HANDS_OFF = 8000;
-const PAINTED = ["style", "text"]; // tasks whose wounds mean nothing to the pool, beside video
 const SILENT = "It ended without a word: the machine went down, or it was killed. Nothing is lost; it can go on.";
 
 /** Open the page of run `name` in `host`. */
@@ -197,7 +196,7 @@ function organism(name) {
       lives = card.state === "running" || card.state === "paused";
       learning ||= lives;
       live.hidden = !lives;
-      sharing.hidden = ["video", ...PAINTED].includes(card.task);
+      sharing.hidden = card.form?.shares === false;
       tell(anewWords, sharing.hidden ? "Begin anew as it learns" : "Grow anew as it learns");
     },
     close() {
@@ -255,7 +254,7 @@ function poolView() {
       tell(words, `living samples after iteration ${whole(step)}`);
     },
     update(card) {
-      tell(title, card.task === "video" ? "Where it got to alone" : "Pool");
+      tell(title, card.form?.samples ?? "Pool");
       element.hidden = image.hidden && !["running", "paused"].includes(card.state);
     },
     close() {
