@@ -150,7 +150,7 @@ def memory(model: str, photo: str, steps: int, pixels: tuple[int, int]) -> None:
 
 def sheet(folder: Path, styles: list[str], textures: list[str]) -> None:
     """Draw scenes as they are and repainted, and textures on 256 and 1,024 cells: restyle.png, textures.png."""
-    photos = [planes_of(scenes.draw(name, (144, 216))) for name in SHOWN]
+    photos = [planes_of(scenes.load(name, (144, 216))) for name in SHOWN]
     rows = [photos, *([repaint(pl.load(model), photo, seed=1) for photo in photos] for model in styles)]
     _laid(rows).save(folder / "restyle.png")
     grown = []

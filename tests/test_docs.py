@@ -82,7 +82,7 @@ def place(tmp_path_factory):
     Film(pictures, tuple(range(44)), fps=20).save(folder / "clip.mp4", scale=2)
     settings, _ = pairs(video.Config, FILM)
     for name in ("gogh.jpg", "pasta.jpg", "photo.jpg"):
-        scenes.draw("fruit", (48, 72)).save(folder / name)
+        scenes.load("fruit", (48, 72)).save(folder / name)
     with offline():
         trained(folder)
     for task, name in (("texture", "pasta"), ("style", "gogh")):

@@ -217,7 +217,7 @@ def test_built_in(name):
     assert 0.1 < x[3].mean() < 0.9
 
 
-def test_a_built_in_can_be_drawn_large():
+def test_a_built_in_can_be_large():
     assert max(open_image("lizard", 4096).size) == builtin.MOST
 
 

@@ -15,7 +15,7 @@ ROWS, COLUMNS = 100, 140
 
 def draw(name: str, size: tuple[int, int]) -> torch.Tensor:
     """A scene, `(3, h, w)` in 0..1."""
-    return planes_of(scenes.draw(name, size)).float() / 255
+    return planes_of(scenes.load(name, size)).float() / 255
 
 
 STREET = draw("street", (160, 240))

@@ -9,8 +9,8 @@ from PIL import Image
 from planaria.cli import main
 from planaria.core.infection import Spread, combine, infectable
 from planaria.core.outbreak import Outbreak
+from planaria.data import scenes
 from planaria.data.images import picture
-from planaria.data.scenes import draw
 from planaria.engine import run
 from planaria.repaint.files import planes_of
 from planaria.store import origins
@@ -88,7 +88,7 @@ def test_the_published_infection_spreads_from_one_place(weights, shared, age):
 @pytest.mark.parametrize("name", ["Grid", "A pencil sketch"])
 def test_photos_are_repainted_within_bounds(weights, name):
     made = origins.load(weights / "image-manipulation" / f"{name}.pt")
-    photo = planes_of(draw("street", (128, 160))).float() / 255
+    photo = planes_of(scenes.load("street", (128, 160))).float() / 255
     x, most = made.layout.pose(photo[None], seed=1), 0.0
     for t in range(0, 120, 10):
         x = run(made.rule, x, 10, t=t, seed=1)

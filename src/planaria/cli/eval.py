@@ -86,8 +86,8 @@ def eval_(
     count
         At most so many frames; 0 for all. Of photos, 4 by default.
     photos
-        A folder of photos that were not taught, a picture, or several with commas between; by default scenes drawn by
-        code, as none of the built-in ones shows them.
+        A folder of photos that were not taught, a picture, or several with commas between; by default scenes that
+        come along, as none of the built-in ones shows them.
     style
         The style image, where it isn't where it was in training.
     backbones

@@ -92,7 +92,7 @@ def _kinds(what: str) -> dict[str, str]:
         return {name: _trained(store.card(path)) for name, path in store.gallery().items()}
     from planaria.data import builtin, scenes
 
-    drawn = {f"scene:{name}": meaning for name, meaning in scenes.about().items()}
+    drawn = {f"scene:{name}": meaning for name, meaning in scenes.ABOUT.items()}
     return dict.fromkeys(builtin.PICTURES, "drawn by planaria") | drawn
 
 

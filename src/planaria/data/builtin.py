@@ -1,43 +1,41 @@
-"""Pictures drawn by code, so that there is always something to grow: no file, no network, no licence to mind."""
+"""Built-in pictures, so that there is always something to grow: no network, no licence to mind.
 
-from math import ceil
+They were drawn by `benchmarks/draw_pictures.py`.
+"""
+
+from pathlib import Path
 
 from PIL import Image
 
-from planaria.data import painters
-from planaria.data.canvas import Canvas
 from planaria.errors import UserError, unknown
 
-LEAST, MOST = 8, 2048
+LEAST, MOST = 8, 1024
+"""Pixels of a side."""
+SMALL, LARGE = 256, 1024
+"""Pixels of a side of the files; the small one is without loss: up to 64 cells wide, trainings begin there."""
+FOLDER = Path(__file__).with_name("pictures")
 
-PAINTERS = {
-    "butterfly": painters.butterfly,
-    "fish": painters.fish,
-    "flower": painters.flower,
-    "heart": painters.heart,
-    "ladybird": painters.ladybird,
-    "lizard": painters.lizard,
-    "mushroom": painters.mushroom,
-    "octopus": painters.octopus,
-    "planarian": painters.planarian,
-    "snail": painters.snail,
-}
-PICTURES: tuple[str, ...] = tuple(PAINTERS)
+PICTURES = (
+    "butterfly", "fish", "flower", "heart", "ladybird", "lizard", "mushroom", "octopus", "planarian", "snail",
+)  # fmt: skip
 
 
-def draw(name: str, pixels: int = 512) -> Image.Image:
-    """One of `PICTURES`, a square of `pixels` (8 to 2048) a side, RGBA with straight alpha on a transparent ground.
+def load(name: str, pixels: int = 512) -> Image.Image:
+    """One of `PICTURES`, a square of `pixels` (8 to 1024) a side, RGBA with straight alpha, transparent around.
 
     The picture fills the longer side and is centred on the other. Raises UserError for an unknown name or size.
     """
-    if name not in PAINTERS:
+    if name not in PICTURES:
         raise unknown("built-in picture", name, PICTURES)
     if not LEAST <= pixels <= MOST:
         raise UserError(f"a built-in picture is {LEAST} to {MOST} pixels a side, not {pixels}")
-    canvas = Canvas(pixels * max(2, ceil(1536 / pixels)))
-    PAINTERS[name](canvas)
-    image = canvas.image.crop(canvas.image.getbbox())
-    side = max(image.size)
-    square = Image.new("RGBA", (side, side))
-    square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
-    return square.resize((pixels, pixels), Image.Resampling.HAMMING)
+    with Image.open(FOLDER / file_of(name, SMALL if pixels <= SMALL else LARGE)) as file:
+        image = file.convert("RGBA")
+    if image.width == pixels:
+        return image
+    return image.convert("RGBa").resize((pixels, pixels), Image.Resampling.HAMMING).convert("RGBA")
+
+
+def file_of(name: str, pixels: int) -> str:
+    """Name of the file that holds a picture `SMALL` or `LARGE` pixels wide."""
+    return f"{name}-{pixels}.webp"

@@ -70,7 +70,7 @@ def open_image(source: str | Path, pixels: int = 512, *, cache: Path | None = No
 
     - `text:PLANARIA`: words in bold, `\n` (two characters) begins a new line
     - `emoji:🦎`, or the emoji alone: drawn with the colour font of the system
-    - `scene:NAME` or `scene:NAME/VARIANT`: a photo drawn by code, half as wide again as high, see `data.scenes`
+    - `scene:NAME` or `scene:NAME/VARIANT`: a photo that comes along, see `data.scenes`
     - `medmnist:FLAG/INDEX`, `medmnist:FLAG/SPLIT/INDEX`, `medmnist:FLAG@64/INDEX`: a sample, see `medmnist.sample`,
       or of a file `medmnist:FILE.npz/INDEX`, `medmnist:FILE.npz/SPLIT/INDEX`
     - `https://...` or `http://...`: downloaded once
@@ -95,7 +95,7 @@ def open_image(source: str | Path, pixels: int = 512, *, cache: Path | None = No
     if "://" in source:
         return _open_url(source, pixels, cache)
     if source in builtin.PICTURES:
-        return builtin.draw(source, min(pixels, builtin.MOST))
+        return builtin.load(source, min(pixels, builtin.MOST))
     if emoji.is_emoji(source):
         return emoji.render(source, pixels)
     if not source.strip():

@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -22,9 +21,9 @@ from planaria.files import PICTURES as SUFFIXES
 from planaria.types import Picture
 
 BUILT_IN = "built-in"
-"""The source that is always there: scenes drawn by code."""
+"""The source that is always there: scenes that come along."""
 VARIANTS = 3
-"""Times that each scene is drawn, never twice the same."""
+"""Variants of each scene that are learned; the others are for tests of what was."""
 LONGEST = 4
 """Times that a kept photo is longer than wide at most; of a longer one the middle is kept."""
 JITTER = 1.5
@@ -112,7 +111,7 @@ def open_photos(source: str, *, size: int = 256, most: int = 64) -> Photos:
     if most < 1:
         raise UserError(f"at least 1 photo is taken, not {most}")
     if source == BUILT_IN:
-        return _drawn(size, most)
+        return _scenes(range(VARIANTS), size, most)
     path, is_file = _path(source), False
     if path is not None:
         if path.is_dir():
@@ -144,21 +143,16 @@ def _near(source: str) -> str:
 
 def unseen(*, size: int = 256, most: int = 4) -> Photos:
     """Scenes as none of `built-in` shows them, for a test of what was learned there; `size` as for `open_photos`."""
-    return _drawn(size, most, VARIANTS)
+    return _scenes(range(VARIANTS, scenes.VARIANTS), size, most)
 
 
-def _drawn(size: int, most: int, first: int = 0) -> Photos:
-    """Every scene a few times, from a variant on, half of them upright."""
-    long = min(LARGEST, round(1.5 * size))
-    asked = [(name, k) for k in range(first, first + VARIANTS) for name in scenes.SCENES]
-
-    def drawn(what: tuple[str, int]) -> tuple[str, Tensor]:
-        name, k = what
-        shape = (long, size) if k % 2 else (size, long)
-        return f"scene:{name}/{k}" if k else f"scene:{name}", _planes(scenes.draw(name, shape, k))
-
-    with ThreadPoolExecutor() as painters:
-        return _kept(list(painters.map(drawn, asked[:most])))
+def _scenes(variants: range, size: int, most: int) -> Photos:
+    """Every scene in some variants, half of them upright."""
+    short = min(size, scenes.SHORT)
+    asked = [(name, k) for k in variants for name in scenes.SCENES][:most]
+    pictures = [scenes.load(name, scenes.shape(k, short, round(1.5 * short)), k) for name, k in asked]
+    names = [f"scene:{name}/{k}" if k else f"scene:{name}" for name, k in asked]
+    return _kept(list(zip(names, map(_planes, pictures), strict=True)))
 
 
 def _of_folder(folder: Path, size: int, most: int) -> Photos:

@@ -77,7 +77,7 @@ class OfPhotos:
     """Settings of the photos that are learned on."""
 
     photos: str = "built-in"
-    """A folder of photos to learn on, or built-in: a few scenes drawn by code."""
+    """A folder of photos to learn on, or built-in: a few scenes that ship with planaria."""
     size: Side = 80
     """Cells on a side of a crop in training; photos of any size are repainted."""
     shifts: tuple[int, ...] = ()

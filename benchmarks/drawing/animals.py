@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from planaria.data.scenes.plate import Plane, Plate, blend, noise, rgb, smooth
-from planaria.data.scenes.portraits import bokeh
-from planaria.data.scenes.solids import (
+from drawing.plate import Plane, Plate, blend, noise, rgb, smooth
+from drawing.portraits import bokeh
+from drawing.solids import (
     Camera,
     Light,
     Points,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from planaria.data.scenes.plate import Plane, Plate, blend, noise, rgb, ridges, smooth
+from drawing.plate import Plane, Plate, blend, noise, rgb, ridges, smooth
 
 SUN = np.array([2.6, 2.1, 1.5], np.float32)
 """The light of the sun, warmer than white."""

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from planaria.data.scenes.outdoors import sky
-from planaria.data.scenes.plate import Colour, Plane, Plate, blend, chances, noise, rgb, smooth
+from drawing.outdoors import sky
+from drawing.plate import Colour, Plane, Plate, blend, chances, noise, rgb, smooth
 
 PLASTER = ("#d8b98c", "#c9725a", "#e8e0d0", "#8fa7b3", "#d6a04f", "#a9b893", "#b98f9a", "#efe3b8")
 DOORS = ("#3c5a4a", "#5b2c22", "#2f3d5c", "#6b4a24")

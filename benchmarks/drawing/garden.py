@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from planaria.data.scenes.plate import Colour, Plate, blend, noise, rgb, smooth
-from planaria.data.scenes.portraits import bokeh
+from drawing.plate import Colour, Plate, blend, noise, rgb, smooth
+from drawing.portraits import bokeh
 
 GARDENS = (("#17301a", "#4d7d33", "#a6c25e"), ("#2c2a45", "#6f7fae", "#cdd6e6"), ("#3a2a16", "#94803a", "#e5d79a"))
 PETALS = (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from planaria.data.scenes.plate import Colour, Plane, Plate
+from drawing.plate import Colour, Plane, Plate
 
 Points = np.ndarray
 """Places or directions, `(3, n)` float32: x to the right, y up, z towards us."""

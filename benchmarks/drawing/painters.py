@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image, ImageOps
 
-from planaria.data.canvas import Canvas, blend, spline
+from drawing.canvas import Canvas, blend, spline
 
 
 def planarian(canvas: Canvas) -> None:

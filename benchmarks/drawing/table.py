@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from planaria.data.scenes.plate import Plane, Plate, blend, noise, rgb, smooth
-from planaria.data.scenes.solids import (
+from drawing.plate import Plane, Plate, blend, noise, rgb, smooth
+from drawing.solids import (
     Camera,
     Light,
     Place,

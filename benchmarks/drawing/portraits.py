@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from planaria.data.scenes.plate import Colour, Plane, Plate, blend, noise, rgb, smooth
-from planaria.data.scenes.solids import (
+from drawing.plate import Colour, Plane, Plate, blend, noise, rgb, smooth
+from drawing.solids import (
     Camera,
     Light,
     Points,
