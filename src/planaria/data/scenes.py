@@ -47,7 +47,7 @@ def load(name: str, size: tuple[int, int] = (SHORT, LONG), variant: int = 0) -> 
         raise UserError(f"scenes have variants 0 to {VARIANTS - 1}, not {variant}")
     with Image.open(FOLDER / file_of(name, variant)) as file:
         image = file.convert("RGB")
-    return ImageOps.fit(image, size[::-1], Image.Resampling.LANCZOS)
+    return ImageOps.fit(image, (size[1], size[0]), Image.Resampling.LANCZOS)
 
 
 def photo(what: str, pixels: int = 512) -> Image.Image:
