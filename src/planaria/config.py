@@ -172,14 +172,19 @@ def _own_sentences(cls: type) -> dict[str, str]:
 
 
 def to_dict(config: Any) -> dict[str, Any]:
-    """A dataclass as plain dictionaries, lists and scalars, ready for YAML or JSON."""
+    """A dataclass as plain dictionaries, lists and scalars, ready for YAML or JSON.
+
+    A field with `metadata={"sparse": True}` is left out at its default, so that files stay as before it was there.
+    """
 
     def plain(value: Any) -> Any:
         if isinstance(value, dict):
             return {k: plain(v) for k, v in value.items()}
         return [plain(v) for v in value] if isinstance(value, tuple | list) else value
 
-    return plain(dataclasses.asdict(config))
+    sparse = [f for f in dataclasses.fields(config) if f.metadata.get("sparse")]
+    unsaid = {f.name for f in sparse if getattr(config, f.name) == f.default}
+    return plain({k: v for k, v in dataclasses.asdict(config).items() if k not in unsaid})
 
 
 def parse(cls: type[T], *layers: tuple[Mapping[str, Any], str], tokens: Sequence[str] = ()) -> T:

@@ -173,6 +173,8 @@ def begin(
         world = World(rule, layout, size, seed=seed)
         world.randomise()
         return world.x
+    if layout.palette:
+        return layout.embed(layout.labelled(fitted(str(start), size, 4, layout.alpha is not None)))
     if layout.visible != 4 and not layout.photo and _many(start):
         return charge(rule, layout, _frames(start, layout, size, context or Settings())[None], frame, engine=engine)
     if layout.photo:

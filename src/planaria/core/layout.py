@@ -1,6 +1,7 @@
 """Layout: which channel means what to a person."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -11,6 +12,8 @@ from planaria.core.shuffle import shuffled
 from planaria.errors import UserError
 from planaria.types import Picture, State
 
+MOST_LABELS = 64
+"""Visible channels that are labels, at most."""
 SHADES = 8
 """Of each visible channel that are told apart where the most common colour is looked for."""
 
@@ -22,10 +25,11 @@ class Layout:
     Growing: `Layout()` is premultiplied RGBA and 12 hidden channels.
     Texture: `Layout(3, alpha=None, hidden=9, offset=0.5)`.
     Editing a photo: `Layout(3, alpha=None, hidden=12, frozen=3)`.
+    Labels: `Layout(2, alpha=2, hidden=10, palette=("#2f8f6b", "#d1495b"))`.
     """
 
     visible: int = 4
-    """Leading channels that are the picture: 1 grey, 3 RGB, 4 premultiplied RGBA."""
+    """Leading channels that are the picture: 1 grey, 3 RGB, 4 premultiplied RGBA, or the labels of `palette`."""
     alpha: int | None = 3
     """Channel that says how alive a cell is; none where cells have no life."""
     hidden: int = 12
@@ -42,9 +46,13 @@ class Layout:
     """Whether a seed holds nothing but its life, so that its hidden channels are 0."""
     strain: int | None = None
     """Channel that is 1 where a cell runs the rule of an infection; what an infection keeps besides comes after it."""
+    palette: tuple[str, ...] = field(default=(), metadata={"sparse": True})
+    """A colour `#rrggbb` for each visible channel, where these are labels; empty where they are colours themselves."""
 
     def __post_init__(self) -> None:
-        if self.visible not in (1, 3, 4):
+        if self.palette:
+            self._check_palette()
+        elif self.visible not in (1, 3, 4):
             raise UserError(f"layout.visible must be 1 (grey), 3 (RGB) or 4 (RGBA), got {self.visible}")
         if min(self.hidden, self.frozen) < 0:
             raise UserError("layout.hidden and layout.frozen can't be negative")
@@ -58,6 +66,20 @@ class Layout:
         if self.alpha is not None and not 0 <= self.alpha < self.channels - self.frozen:
             raise UserError(f"layout.alpha is {self.alpha}, outside 0..{self.channels - self.frozen - 1}")
 
+    def _check_palette(self) -> None:
+        if not all(re.fullmatch("#[0-9a-fA-F]{6}", colour) for colour in self.palette):
+            raise UserError(f"layout.palette holds colours like #2f8f6b, got {', '.join(self.palette)[:200]}")
+        if len(self.palette) != self.visible or self.visible > MOST_LABELS or self.straight:
+            raise UserError(
+                f"layout.palette={', '.join(self.palette)[:200]} needs layout.visible={len(self.palette)}, at most "
+                f"{MOST_LABELS}, and layout.straight=false"
+            )
+
+    @property
+    def shades(self) -> tuple[tuple[int, int, int], ...]:
+        """Colours of the labels, 0..255 each; none where the visible channels are colours themselves."""
+        return tuple((int(c[1:3], 16), int(c[3:5], 16), int(c[5:7], 16)) for c in self.palette)
+
     @property
     def channels(self) -> int:
         """Channels of a state, `c`."""
@@ -70,7 +92,9 @@ class Layout:
         return self.frozen - 2 * len(self.shifts) - masked
 
     def role(self, channel: int) -> str:
-        """What a channel is for, in a word: `red`, `alpha`, `hidden`, `infection`, `frozen`."""
+        """What a channel is for, in a word: `red`, `alpha`, `label 1`, `hidden`, `infection`, `frozen`."""
+        if channel < self.visible and self.palette:
+            return f"label {channel + 1}"
         if channel < self.visible:
             return "grey" if self.visible == 1 else ("red", "green", "blue", "alpha")[channel]
         return "hidden" if channel < self.body else "frozen" if self.strain is None else "infection"
@@ -150,6 +174,13 @@ class Layout:
             x[:, :3] = x[:, :3] / picture[3:].clamp(min=1e-6)
         return x
 
+    def labelled(self, rgba: Picture) -> Picture:
+        """The labels `(visible, h, w)` whose colours are nearest to those of a premultiplied picture `(4, h, w)`."""
+        shades = rgba.new_tensor(self.shades) / 255
+        straight = rgba[:3] / rgba[3:].clamp(min=1e-6)
+        nearest = (straight[None] - shades[:, :, None, None]).square().sum(1).argmin(0)
+        return torch.stack([(nearest == k) * rgba[3] for k in range(self.visible)])
+
     def picture(self, x: State) -> Tensor:
         """What the cells show, unclamped: `(b, visible, h, w)`."""
         shown = x[:, : self.visible] + self.offset
@@ -158,7 +189,13 @@ class Layout:
         return shown
 
     def colour(self, rgb: tuple[int, int, int]) -> dict[int, float]:
-        """What a cell of this opaque colour (0..255 each) holds: channel -> value. Grey is its luminance (Rec. 601)."""
+        """What a cell of this opaque colour (0..255 each) holds: channel -> value.
+
+        Grey is its luminance (Rec. 601); of labels, the one of the nearest colour is 1.
+        """
+        if self.palette:
+            away = [sum((a - b) ** 2 for a, b in zip(rgb, shade, strict=True)) for shade in self.shades]
+            return {k: float(far == min(away) and k == away.index(far)) - self.offset for k, far in enumerate(away)}
         r, g, b = (v / 255 - self.offset for v in rgb)
         if self.visible == 1:
             return {0: 0.299 * r + 0.587 * g + 0.114 * b}
@@ -179,8 +216,16 @@ class Layout:
         return dict(enumerate(held[:own].tolist()))
 
     def rgb(self, x: State, background: float = 1.0) -> Tensor:
-        """What a person sees: `(b, 3, h, w)` in 0..1, over `background` (0 black, 1 white)."""
+        """What a person sees: `(b, 3, h, w)` in 0..1, over `background` (0 black, 1 white).
+
+        Labels are mixed: each by as much as a cell holds of it in 0..1, and the background by what is left to 1. So a
+        cell that hesitates between two shows both, and one that has none yet shows what lies behind.
+        """
         p = (x[:, : self.visible] + self.offset).nan_to_num().clamp(0, 1)
+        if self.palette:
+            mixed = torch.einsum("bkhw,kc->bchw", p, p.new_tensor(self.shades) / 255)
+            whole = p.sum(1, keepdim=True)
+            return mixed / whole.clamp(min=1) + (1 - whole).clamp(min=0) * background
         if self.straight and self.visible == 4:
             p = torch.cat([p[:, :3] * p[:, 3:], p[:, 3:]], 1)
         if self.visible == 1:

@@ -74,7 +74,10 @@ class Player:
         self._other_background = DARK if background >= 0.5 else 1.0
         self.paused = self.loop = self.help = self.over = False
         self.channel: int | None = None
-        self.brush, self.colour = "paint" if world.layout.strain is None else "infect", COLOURS[0]
+        self.brush, self.colour = (
+            "paint" if world.layout.strain is None else "infect",
+            (world.layout.shades or COLOURS)[0],
+        )
         self._radii = {"paint": 1, "erase": max(1, min(world.size) // 14), "plant": 0, "infect": 1}
         self.pointer: tuple[int, int] | None = None
         self.recorder = Recorder(record or folder / f"{name}.webp", world.size)
@@ -243,9 +246,10 @@ class Player:
             self._radii[self.brush] = RADII[min(max(near + rungs, 0), len(RADII) - 1)]
 
     def next_colour(self) -> None:
-        """Paint with the next of `COLOURS`."""
-        k = COLOURS.index(self.colour) if self.colour in COLOURS else -1
-        self.brush, self.colour = "paint", COLOURS[(k + 1) % len(COLOURS)]
+        """Paint with the next of `COLOURS`, or of the labels."""
+        colours = self.world.layout.shades or COLOURS
+        k = colours.index(self.colour) if self.colour in colours else -1
+        self.brush, self.colour = "paint", colours[(k + 1) % len(colours)]
 
     def grab(self) -> None:
         """Paint with the colour under the pointer."""

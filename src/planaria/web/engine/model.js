@@ -84,3 +84,8 @@ export const STREAM = { noise: 1, hidden: 2 };
 export function threshold(rate) {
   return Math.round(rate * 2 ** 32);
 }
+
+/** Colours of labels, [r, g, b] in 0..1 each; none where the visible channels are colours themselves. */
+export function labelsOf({ palette = [] }) {
+  return palette.map((colour) => [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16) / 255));
+}

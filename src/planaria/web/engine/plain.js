@@ -1,6 +1,6 @@
 // The engine in plain JavaScript: every rule, any browser. Only cells that act and that life can reach are computed.
 
-import { bodyOf, derive, firstBias, fold, threshold } from "./model.js";
+import { bodyOf, derive, firstBias, fold, labelsOf, threshold } from "./model.js";
 
 const ACTIVATIONS = {
   relu: (v) => (v > 0 ? v : 0),
@@ -266,6 +266,7 @@ export class PlainEngine {
 /** What a person sees, RGBA bytes: as planaria's Layout.rgb, or one channel from blue (-1) over white to red (1). */
 function shade(model, { channel, background }, x, bytes, engine) {
   const { visible, offset, straight } = model.layout;
+  const labels = labelsOf(model.layout);
   const [h, w] = engine.size;
   const seen = (v) => Math.min(1, Math.max(0, v + offset || 0));
   engine.visit([0, 0, h, w], (at, i) => {
@@ -273,6 +274,14 @@ function shade(model, { channel, background }, x, bytes, engine) {
     if (channel !== null) {
       const v = Math.min(1, Math.max(-1, x[at + channel] || 0));
       [r, g, b] = [1 + Math.min(v, 0), 1 - Math.abs(v), 1 - Math.max(v, 0)];
+    } else if (labels.length) {
+      let whole = 0;
+      labels.forEach((label, k) => {
+        const v = seen(x[at + k]);
+        whole += v;
+        [r, g, b] = [r + v * label[0], g + v * label[1], b + v * label[2]];
+      });
+      [r, g, b] = [r, g, b].map((v, k) => v / Math.max(1, whole) + Math.max(0, 1 - whole) * background[k]);
     } else {
       r = seen(x[at]);
       [g, b] = visible === 1 ? [r, r] : [seen(x[at + 1]), seen(x[at + 2])];

@@ -1,6 +1,6 @@
 // The step as GLSL ES 3, written for one model's shape: its channels, layers, filters, edge and life.
 
-import { bodyOf, firstBias, threshold } from "./model.js";
+import { bodyOf, firstBias, labelsOf, threshold } from "./model.js";
 
 const GLSL_ACTIVATIONS = {
   relu: "max(v, 0.0)",
@@ -209,6 +209,12 @@ ${lines.join("\n")}
 export function pictureShader(model) {
   const { visible, offset, straight } = model.layout;
   const colour = straight ? "v.rgb * v.a" : "v.rgb";
+  const labels = labelsOf(model.layout);
+  const mixed = labels.map((label, k) => {
+    const fetch = k % 4 ? "" : `    v = texelFetch(x, ivec3(q, ${k / 4}), 0);
+    v = clamp(mix(v, vec4(0.0), isnan(v)) + ${real(offset)}, 0.0, 1.0);\n`;
+    return `${fetch}    sum += v[${k % 4}]; c += v[${k % 4}] * vec3(${label.map(real).join(", ")});`;
+  });
   const rgb = visible === 1 ? "vec3(v.r)" : visible === 3 ? "v.rgb" : `${colour} + (1.0 - v.a) * background`;
   return `#version 300 es
 precision highp float;
@@ -226,8 +232,11 @@ void main() {
     float s = clamp(v[channel % 4], -1.0, 1.0);
     colour = vec4(1.0 + min(s, 0.0), 1.0 - abs(s), 1.0 - max(s, 0.0), 1.0);
   } else {
-    v = clamp(v + ${real(offset)}, 0.0, 1.0);
-    colour = vec4(${rgb}, 1.0);
+${labels.length ? `    float sum = 0.0;
+    vec3 c = vec3(0.0);
+${mixed.join("\n")}
+    colour = vec4(c / max(sum, 1.0) + max(1.0 - sum, 0.0) * background, 1.0);` : `    v = clamp(v + ${real(offset)}, 0.0, 1.0);
+    colour = vec4(${rgb}, 1.0);`}
   }
 }`;
 }

@@ -3,7 +3,7 @@
 import { fromHex, glyph, iconButton, slider, tag, toHex } from "./elements.js";
 import { LARGEST } from "./brush.js";
 import { TOOLS, WOUNDS, helpLines } from "./keys.js";
-import { bodyOf } from "../engine/model.js";
+import { bodyOf, labelsOf } from "../engine/model.js";
 import { photoPlanes } from "../world/photo.js";
 import { Webcam } from "./webcam.js";
 
@@ -130,7 +130,8 @@ export class Bar {
     const { visible, hidden, frozen } = layout;
     const body = bodyOf(layout);
     const count = (kind, n) => Array.from({ length: n }, (_, i) => `${kind} ${i + 1}`);
-    const seen = visible === 1 ? ["grey"] : ["red", "green", "blue", "alpha"].slice(0, visible);
+    const labels = labelsOf(layout);
+    const seen = labels.length ? count("label", visible) : visible === 1 ? ["grey"] : ["red", "green", "blue", "alpha"].slice(0, visible);
     const inner = [...seen, ...count("hidden", body - visible), ...count("infection", visible + hidden - body)];
     this.names = [...inner, ...count(photoPlanes(layout) ? "frozen" : "infection", frozen)];
     const choice = (value, words) => tag("option", { value }, words);

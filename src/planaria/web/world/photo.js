@@ -16,6 +16,13 @@ export function sown(layout) {
   return [first, layout.lean ? first + 1 : bodyOf(layout)];
 }
 
+/** What a cell of a colour [r, g, b] in 0..1 shows: 1 for the label of the nearest colour, 0 for all others. */
+export function labelled(rgb, labels) {
+  const away = labels.map((label) => label.reduce((sum, v, k) => sum + (v - rgb[k]) ** 2, 0));
+  const nearest = away.indexOf(Math.min(...away));
+  return labels.map((_, k) => Number(k === nearest));
+}
+
 /** A straight colour [r, g, b, a] in 0..1 as `planes` numbers: premultiplied rgba; grey or rgb lie over white. */
 export function held([r, g, b, a], planes) {
   if (planes > 3) return [r * a, g * a, b * a, a];
@@ -24,13 +31,14 @@ export function held([r, g, b, a], planes) {
 }
 
 /** The `planes` (planes, h, w) of an ImageData, `straight` or as `held`; throws an Error where a photo has none such. */
-export function planesOf({ data, width, height }, planes, straight = false) {
-  if (![1, 3, 4].includes(planes)) throw new Error(`this model has ${planes} frozen channels; a photo fills 1, 3 or 4`);
+export function planesOf({ data, width, height }, planes, straight = false, labels = []) {
+  if (!labels.length && ![1, 3, 4].includes(planes)) throw new Error(`this model has ${planes} frozen channels; a photo fills 1, 3 or 4`);
   const cells = width * height;
   const out = new Float32Array(planes * cells);
   for (let i = 0; i < cells; i++) {
     const rgba = [data[4 * i] / 255, data[4 * i + 1] / 255, data[4 * i + 2] / 255, data[4 * i + 3] / 255];
-    const colour = straight && rgba[3] > 0 ? rgba : held(rgba, planes);
+    const own = straight && rgba[3] > 0 ? rgba : held(rgba, planes);
+    const colour = labels.length ? labelled(rgba, labels).map((v) => v * rgba[3]) : own;
     for (let k = 0; k < planes; k++) out[k * cells + i] = colour[k];
   }
   return out;

@@ -1,9 +1,9 @@
 // A live run with a brush, as planaria.world is in Python: no clock, no buttons. Everything that draws or pokes goes
 // through here, on the graphics card where it can, in plain JavaScript where not.
 
-import { STREAM, bodyOf, decode, derive, withWeights } from "../engine/model.js";
+import { STREAM, bodyOf, decode, derive, labelsOf, withWeights } from "../engine/model.js";
 import { PlainEngine } from "../engine/plain.js";
-import { exposed, held, photoPlanes, planesOf, planted, pose, sown } from "./photo.js";
+import { exposed, held, labelled, photoPlanes, planesOf, planted, pose, sown } from "./photo.js";
 import { centred, groundOf, opening, tiled } from "./start.js";
 import { GraphicsEngine, imitated } from "../engine/webgl.js";
 import { uniform, woundOf } from "./damage.js";
@@ -150,7 +150,7 @@ export class World {
     if (this.repaints) return this.expose(image);
     const x = new Float32Array(this.channels * h * w);
     const { visible, offset, straight } = this.layout;
-    x.set(planesOf(image, visible, straight).map((v) => v - offset));
+    x.set(planesOf(image, visible, straight, labelsOf(this.layout)).map((v) => v - offset));
     this.photo = x;
     this.charged = null;
     this.engine.write(x, this.whole);
@@ -246,7 +246,9 @@ export class World {
   /** What a cell of an opaque colour holds, [r, g, b] in 0..255. */
   colour(rgb) {
     const { visible, offset } = this.layout;
-    const values = held([...rgb.map((v) => v / 255), 1], visible);
+    const labels = labelsOf(this.layout);
+    const shown = rgb.map((v) => v / 255);
+    const values = labels.length ? labelled(shown, labels) : held([...shown, 1], visible);
     return Object.fromEntries(values.map((v, k) => [k, v - offset]));
   }
 
