@@ -1,15 +1,16 @@
 """`planaria export`: a model as a page, a graph, a film or a strip."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from planaria.cli import parse
+from planaria.cli.filming import Filming
 from planaria.commands import command
 from planaria.console import busy, printer
 from planaria.errors import UserError
+
+FILMING = Filming()
 
 
 def export(
@@ -17,19 +18,8 @@ def export(
     /,
     *outputs: Path,
     output: Annotated[tuple[Path, ...], Parameter(alias="-o", negative=())] = (),
-    steps: int | None = None,
-    frames: int | None = None,
-    fps_factor: int = 1,
-    size: str | None = None,
-    seed: int = 0,
-    erase: Annotated[Sequence[str], Parameter(negative=())] = (),
-    at: Annotated[Sequence[str], Parameter(negative=())] = (),
     intact: Annotated[bool, Parameter(negative=())] = False,
-    every: int | None = None,
-    fps: int | None = None,
-    scale: int | None = None,
-    background: float = 1.0,
-    engine: str = "auto",
+    film: Annotated[Filming, Parameter(name="*")] = FILMING,
     name: str = "",
     title: str = "",
 ) -> int:
@@ -47,51 +37,22 @@ def export(
         (extra `onnx`), .gif, .webp, .mp4 (extra `video`) a film, .png a strip.
     output
         The same, as other commands have it: -o page.html.
-    steps
-        Cell steps of a film; by default 300, but for a video model.
-    frames
-        Whole frames of a film, instead of --steps; by default 100 of a video model.
-    fps_factor
-        Pictures for each frame: 4 puts three between two frames, and shows four times as many a second.
-    size
-        Cells on a side, or ROWSxCOLUMNS; by default as it was trained.
-    seed
-        Which cells fire: the same seed, the same life.
-    erase
-        WOUND@STEP, any number of times: left@150, centre(16)@200, circle(36,36,10)@100, noise(0.3)@50.
-    at
-        Where and when cells of a model that holds an infection are infected: 20,20@100, middle@100, all@100, 10%@100.
     intact
         Film it without a wound or an infection.
-    every
-        Steps from frame to frame; by default those that a video model was taught, else 2.
-    fps
-        Pictures a second; by default 20 for a video model, else 30, times --fps-factor.
-    scale
-        Pixels to a cell.
-    background
-        Behind transparent cells: 0 black to 1 white.
-    engine
-        `planaria list engines` tells.
     name
         What a page and a graph call the model.
     title
         Title of a page.
     """
-    from planaria.export import Options, suffixes, write, writer
+    from planaria.export import suffixes, write, writer
 
     outputs = (*outputs, *output)
     if not outputs:
         said = command("export", Path(model), "FILE")
         raise UserError(f"say where it goes: {said}, where FILE ends in {', '.join(suffixes())}")
-    if intact and (erase or at):
-        raise UserError(f"--intact and {'--erase' if erase else '--at'} contradict each other")
-    options = Options(
-        steps=steps, frames=frames, fps_factor=fps_factor, size=parse.size(size), seed=seed,
-        erase=parse.wounds(erase) if erase or intact else None,
-        infect=parse.outbreaks(at) if at or intact else None, every=every, fps=fps, scale=scale,
-        background=background, engine=engine, name=name, title=title,
-    )  # fmt: skip
+    if intact and (film.erase or film.at):
+        raise UserError(f"--intact and {'--erase' if film.erase else '--at'} contradict each other")
+    options = film.options(usual=not intact, name=name, title=title)
     for wanted in outputs:
         writer(wanted)
     console = printer()

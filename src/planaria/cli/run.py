@@ -1,7 +1,8 @@
 """`planaria run`: a model's life as a film, or its last moment in the terminal."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +10,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from planaria.cli import parse
+from planaria.cli.filming import Filming
 from planaria.commands import command
 from planaria.console import busy, no_pictures, pictures, printer
 from planaria.errors import UserError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from planaria.living import Living
     from planaria.recipes.others import Filming
 
+FILMING = Filming()
 STEPS = 200
 """Cell steps where nobody says otherwise; a video model has frames instead."""
 
@@ -29,23 +31,12 @@ def run(
     *,
     output: Annotated[Path | None, Parameter(alias="-o")] = None,
     start: Annotated[str | None, Parameter(name="--from")] = None,
-    frames: int | None = None,
-    steps: int | None = None,
-    fps_factor: int = 1,
-    size: str | None = None,
-    seed: int = 0,
     solver: str | None = None,
-    erase: Sequence[str] = (),
     infect: str | None = None,
-    at: Sequence[str] = (),
     delay: int | None = None,
     recovery: int | None = None,
     chance: float | None = None,
-    every: int | None = None,
-    fps: int | None = None,
-    scale: int | None = None,
-    background: float = 1.0,
-    engine: str = "auto",
+    film: Annotated[Filming, Parameter(name="*")] = FILMING,
 ) -> int:
     """Run a model and film it.
 
@@ -60,27 +51,10 @@ def run(
     start
         Where it begins: seed, random, a picture; for a video model also a folder of frames or a film, whose first
         frames it is shown; for sim:life also a pattern (.rle, .cells). By default as the model says.
-    frames
-        Whole frames of the film, the first shows the start; by default 100 of a video model.
-    steps
-        Cell steps, instead of --frames; by default 200, but for a video model.
-    fps_factor
-        Pictures for each frame: 4 puts three between two frames, fractions of the way, and shows four times as many a
-        second.
-    size
-        Cells on a side, or ROWSxCOLUMNS; by default as it was trained, but a photo that is repainted (--from) gives the
-        grid its shape.
-    seed
-        Which cells fire: the same seed, the same life.
     solver
         What takes the steps: euler, midpoint, rk4, dopri5 (all but euler: extra `ode`); by default as it was trained.
-    erase
-        WOUND@STEP, any number of times: left@150, centre(16)@200, circle(36,36,10)@100, noise(0.3)@50.
     infect
         A model whose rule spreads through this one's body: one that was trained to, or any of the same kind.
-    at
-        Where and when it begins, any number of times: ROW,COLUMN@STEP, ROW,COLUMN,RADIUS@STEP, middle@100, all@100,
-        10%@100 (a share of all cells). By default middle@100, or the share it was taught.
     delay
         How often a cell beside infected ones acts until it is; by default as it was trained, else 1.
     recovery
@@ -88,51 +62,37 @@ def run(
         never.
     chance
         With what probability a cell beside infected ones yields when it acts; by default as it was trained, else 1.
-    every
-        Steps from frame to frame; by default those that a video model was taught, else 2.
-    fps
-        Pictures a second; by default 20 for a video model, else 30, times --fps-factor.
-    scale
-        Pixels to a cell.
-    background
-        Behind transparent cells: 0 black to 1 white.
-    engine
-        `planaria list engines` tells.
     """
     console = printer()
     asks = _settings_of_others(Path(model))
     if asks is not None:
         for line in asks.notes:
             console.print(line, markup=False, highlight=False, soft_wrap=True)
-        output, size = output or asks.output, size or (str(asks.size) if asks.size else None)
-        steps = asks.steps if steps is None and frames is None else steps
-        every, fps = every or 1, fps or asks.fps
-        erase = erase or [asks.erase] * bool(asks.erase)
-    grid, wounds, outbreaks = parse.size(size), parse.wounds(erase), parse.outbreaks(at)
+        output = output or asks.output
+        film = replace(
+            film, size=film.size or (str(asks.size) if asks.size else None),
+            steps=asks.steps if film.steps is None and film.frames is None else film.steps, every=film.every or 1,
+            fps=film.fps or asks.fps, erase=film.erase or ((asks.erase,) if asks.erase else ()),
+        )  # fmt: skip
+    options = film.options(usual=False, start=start, solver=solver)
     if infect is None and any(given is not None for given in (delay, recovery, chance)):
         raise UserError("--delay, --recovery and --chance say how an infection spreads: give --infect VIRUS too")
 
-    from planaria.export import Options
     from planaria.export.movie import check_suffix, longer, take
     from planaria.living import find, infected
 
     if output is not None:
         check_suffix(output)
     with busy(console, f"waking {Path(model).name}"):
-        given = {"size": grid, "start": start, "seed": seed, "solver": solver, "engine": engine}
+        given = {
+            "size": options.size, "start": start, "seed": film.seed, "solver": solver, "engine": film.engine,
+        }  # fmt: skip
         living = find(model, **given) if asks is None else _woken(asks, **given)
         if infect is not None:
             living = infected(living, infect, delay=delay, recovery=recovery, chance=chance)
-        if steps is None and frames is None and not living.learned_film:
-            steps = STEPS
-        shot = take(
-            living,
-            Options(
-                steps=steps, frames=frames, fps_factor=fps_factor, size=grid, start=start, solver=solver, seed=seed,
-                erase=wounds, infect=outbreaks or None, every=every, fps=fps, scale=scale, background=background,
-                engine=engine,
-            ),
-        )  # fmt: skip
+        if film.steps is None and film.frames is None and not living.learned_film:
+            options = replace(options, steps=STEPS)
+        shot = take(living, replace(options, infect=options.infect or None))
     with _progress(console) as bar:
 
         def watch(run: Iterable[Any]) -> Iterator[Any]:
@@ -142,7 +102,7 @@ def run(
         if output is None:
             _show(shot, watch, console, model)
             return 0
-        shot.save(output, scale=scale, watch=watch)
+        shot.save(output, scale=film.scale, watch=watch)
     slow = longer(shot.fps, output.suffix)
     lasts = f"; {output.suffix} shows no more a second, so it lasts {slow:.1f} times as long" if slow > 1 else ""
     console.print(
