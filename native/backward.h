@@ -1,6 +1,11 @@
-// The way back; part of rollout.cpp.
+// The way back of one sample: it undoes the steps of a trace, last first, and adds up gradients.
+#pragma once
+#include "block.h"
+#include "trace.h"
 
-void backward(const Job& job, int sample, void* room, const void* log, const real* gy, real* gx,
+namespace {
+
+void backward(const Plan& job, int sample, void* room, const void* log, const real* gy, real* gx,
               const Gradients<real>& sums, const Crew& alone) {
     Stage& stage = *static_cast<Stage*>(room);
     const Trace& trace = *static_cast<const Trace*>(log);
@@ -13,8 +18,8 @@ void backward(const Job& job, int sample, void* room, const void* log, const rea
     Block block(job, stage.net, watch);
     stage.x.resize(size);
     copy(grid, job.stride, trace.last.data(), stage.x.data(), watch);
-    stage.vigour.zero(size);  // the gradient of the state
-    real *x = stage.x.data(), *g = stage.vigour.data();
+    stage.gradient.zero(size);
+    real *x = stage.x.data(), *g = stage.gradient.data();
     Box region = {1, h, 1, w};  // outside, the gradient of what is written is zero
     enter(job, gy, g, region, watch);
     Buffer<real>& passed = stage.blank;
@@ -55,9 +60,9 @@ void backward(const Job& job, int sample, void* room, const void* log, const rea
         for (int i = 0; i < n; i += NB) {
             const int m = n - i < NB ? n - i : NB;
             block.hidden(x, row, step.acted.data() + i, m, first_bias);
-            const real* felt = block.learn(passed.data() + static_cast<std::size_t>(i) * out, m, sums);
+            const real* gp = block.learn(passed.data() + static_cast<std::size_t>(i) * out, m, sums);
             for (int k = 0; k < m; k++)
-                block.spread(felt + static_cast<std::size_t>(k) * block.width(0),
+                block.spread(gp + static_cast<std::size_t>(k) * block.width(0),
                              g + static_cast<std::size_t>(step.acted[i + k]) * job.stride, row);
             watch.did(static_cast<std::size_t>(m) * block.width(0));
         }
@@ -65,3 +70,5 @@ void backward(const Job& job, int sample, void* room, const void* log, const rea
     }
     leave(job, g, gx, {1, h, 1, w}, watch);
 }
+
+}  // namespace

@@ -1,10 +1,8 @@
 // One call from Python, and the threads that work on it.
 //
 // Whatever ends one of them ends the call: the others leave where they next look up or wait, and the exception is
-// thrown again in the thread that called. That thread also looks for signals, so that Ctrl-C is obeyed within a call.
+// thrown again in the thread that called. That thread also asks the door now and then, so that Ctrl-C is obeyed.
 #pragma once
-#include <nanobind/nanobind.h>
-
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -22,15 +20,14 @@ namespace planaria {
 
 class Call {
   public:
-    // `obeys`: whether signals reach the calling thread, as they do Python's main one.
-    explicit Call(bool obeys) : obeys_(obeys), next_(std::chrono::steady_clock::now() + pause) {}
+    // `interrupt` is called in the thread that called, every 100 ms; it throws where the call is to end. May be null.
+    explicit Call(void (*interrupt)()) : interrupt_(interrupt), next_(std::chrono::steady_clock::now() + pause) {}
 
-    // Throws where the call is off; in the thread that called, also what a signal's handler raises.
+    // Throws where the call is off; in the thread that called, also what `interrupt` throws.
     void look(bool caller) {
         if (over_.load(std::memory_order_relaxed)) throw Over();
-        if (!caller || !obeys_ || std::chrono::steady_clock::now() < next_) return;
-        const nanobind::gil_scoped_acquire hold;
-        if (PyErr_CheckSignals()) throw nanobind::python_error();
+        if (!caller || !interrupt_ || std::chrono::steady_clock::now() < next_) return;
+        interrupt_();
         next_ = std::chrono::steady_clock::now() + pause;
     }
 
@@ -89,10 +86,10 @@ class Call {
         return spare != nullptr;
     }
 
-    template <class Deed>
-    void guarded(Deed deed) {
+    template <class Act>
+    void guarded(Act act) {
         try {
-            deed();
+            act();
         } catch (const Over&) {
         } catch (...) {
             const std::lock_guard<std::mutex> hold(failing_);
@@ -101,7 +98,7 @@ class Call {
         }
     }
 
-    const bool obeys_;
+    void (*const interrupt_)();
     std::chrono::steady_clock::time_point next_;
     std::atomic<bool> over_{false};
     std::mutex failing_;

@@ -1,9 +1,23 @@
-// The way forward; part of rollout.cpp.
+// The way forward of one sample, alone or by a crew of threads.
+#pragma once
+#include "block.h"
+#include "trace.h"
+
+namespace {
+
+inline std::uint32_t mix(std::uint32_t v) {  // lowbias32
+    v = (v ^ (v >> 16)) * 0x7feb352du;
+    v = (v ^ (v >> 15)) * 0x846ca68bu;
+    return v ^ (v >> 16);
+}
+inline std::uint32_t fold(std::uint32_t key, std::uint32_t v) {
+    return mix((key + 0x9e3779b9u) ^ v);
+}
 
 // Where a sample's walk stands. Every member of a crew holds its own copy, in step with the others.
 class Walk {
   public:
-    Walk(const Job& job, int sample, Stage& stage, Trace* trace, const Crew& crew, int rank)
+    Walk(const Plan& job, int sample, Stage& stage, Trace* trace, const Crew& crew, int rank)
         : job_(job),
           stage_(stage),
           trace_(trace),
@@ -29,7 +43,7 @@ class Walk {
             for (int c = 0; c < job_.own; c++) {
                 const real* from = x + c * cells + static_cast<std::size_t>(r - 1) * w;
                 for (int q = 0; q < w; q++) any[q] |= from[q] != 0;
-                if (c == job_.life_channel) std::memcpy(stage_.vigour.data() + cell(r, 1), from, sizeof(real) * w);
+                if (c == job_.life_channel) std::memcpy(stage_.life_value.data() + cell(r, 1), from, sizeof(real) * w);
                 watch_.did(w);
             }
             const void* first = std::memchr(any, 1, w);
@@ -58,6 +72,16 @@ class Walk {
         first = box.top + static_cast<int>(static_cast<long long>(n) * rank_ / crew_.size);
         last = box.top + static_cast<int>(static_cast<long long>(n) * (rank_ + 1) / crew_.size) - 1;
     }
+    int row_of_flow() const { return job_.layer[job_.layers - 1].out_pad; }
+    void reach_out();
+    void mark_living();
+    void choose_acting(int t);
+    void compute_flow();
+    void decide_life();
+    void add_flow(Step* log);
+    Box clear_dead(Step* log);
+    void note(Step& log) const;
+    void join(const Box& held);
     void fires(int row, const Box& box, std::uint32_t key);
     void save_ring(const Box& reach, int first, int last);
     void keep(Step& log, std::size_t i, Buffer<std::int32_t>& list) {
@@ -69,7 +93,7 @@ class Walk {
         std::memcpy(log.rows.data() + n, stage_.x.data() + i * job_.stride, sizeof(real) * job_.own);
     }
 
-    const Job& job_;
+    const Plan& job_;
     Stage& stage_;
     Trace* trace_;
     const Crew& crew_;
@@ -82,6 +106,10 @@ class Walk {
     const bool local_;  // whether only cells near life can act
     const bool torus_;  // of life: else none comes from beyond; a copy of a cell is beside none that the cell isn't
     Box box_;           // holds every cell that may be other than zero
+    // of the step at hand: cells that may act, whether copies lie beyond the grid, and this rank's rows of them
+    Box reach_ = nowhere;
+    bool wrapped_ = false;
+    int first_ = 0, last_ = -1;
 };
 
 void Walk::fires(int row, const Box& box, std::uint32_t key) {
@@ -126,7 +154,7 @@ void Walk::save_ring(const Box& reach, int first, int last) {
         block_.flow(stage_.x.data(), row_, ring.data() + i, m, first_bias_, dx);
         for (int k = 0; k < m; k++) {
             const std::int32_t at = ring[i + k];
-            if (stage_.vigour[at] + dx[k * out + job_.life_channel] > job_.threshold) ring[kept++] = at;
+            if (stage_.life_value[at] + dx[k * out + job_.life_channel] > job_.threshold) ring[kept++] = at;
         }
     }
     for (int i = 0; i < kept; i++)
@@ -134,47 +162,52 @@ void Walk::save_ring(const Box& reach, int first, int last) {
             if (beside(ring[i], k, r, q) && r >= first && r <= last && doomed(r, q)) stage_.life[cell(r, q)] = 1;
 }
 
-void Walk::step(int t) {
-    const int h = job_.height, w = job_.width, life = job_.life, lc = job_.life_channel;
-    watch_.did(1 << 10);  // what a step takes where no cell acts
-    Step* log = trace_ ? trace_->next() : nullptr;
-    Box reach = box_;
-    bool wrapped = false;
+// Where the cells lie that can act in this step; copies of them beyond the grid are brought up to date.
+void Walk::reach_out() {
+    const int h = job_.height, w = job_.width;
+    reach_ = box_, wrapped_ = false;
     if (!box_.empty()) {
-        const int near = 2 + job_.border;  // acting cells lie at most two beyond the box, and feel what is beside them
-        wrapped = job_.edge != Edge::zero &&
-                  (box_.top <= near || box_.bottom > h - near || box_.left <= near || box_.right > w - near);
-        reach = wrapped && job_.edge == Edge::circular ? whole() : box_.grown(2, 1, h, w);
+        const int near = 2 + job_.border;  // acting cells lie at most two beyond the box, and see what is beside them
+        wrapped_ = job_.edge != Edge::zero &&
+                   (box_.top <= near || box_.bottom > h - near || box_.left <= near || box_.right > w - near);
+        reach_ = wrapped_ && job_.edge == Edge::circular ? whole() : box_.grown(2, 1, h, w);
     }
-    if (wrapped && rank_ == 0) {
+    if (wrapped_ && rank_ == 0) {
         wrap(stage_.x.data(), job_.stride, grid_, job_.border, job_.edge);
-        if (life && torus_) wrap(stage_.vigour.data(), 1, grid_, 1, job_.edge);
+        if (job_.life && torus_) wrap(stage_.life_value.data(), 1, grid_, 1, job_.edge);
     }
-    if (wrapped) crew_.meet();
-    int first, last;
-    share(reach, first, last);
-    const Box seen = reach.grown(1, 0, h + 1, w + 1);
-    if (life) {
-        int from, to;
-        share(seen, from, to);
-        for (int r = from; r <= to; r++) {
-            for (int q = seen.left; q <= seen.right; q++)
-                stage_.living[cell(r, q)] = stage_.tried[cell(r, q)] = stage_.vigour[cell(r, q)] > job_.threshold;
-            watch_.did(w);
-        }
-        crew_.meet();
+    if (wrapped_) crew_.meet();
+    share(reach_, first_, last_);
+}
+
+// Which cells are alive before the step.
+void Walk::mark_living() {
+    const Box seen = reach_.grown(1, 0, job_.height + 1, job_.width + 1);
+    int from, to;
+    share(seen, from, to);
+    for (int r = from; r <= to; r++) {
+        for (int q = seen.left; q <= seen.right; q++)
+            stage_.living[cell(r, q)] = stage_.tried[cell(r, q)] = stage_.life_value[cell(r, q)] > job_.threshold;
+        watch_.did(job_.width);
     }
+    crew_.meet();
+}
+
+// The cells of this rank's rows that fire, near life where only such act.
+void Walk::choose_acting(int t) {
+    const Box reach = reach_;
+    const bool local = local_;
     const std::uint32_t key =
         fold(fold(fold(0, job_.seed), job_.t + static_cast<std::uint32_t>(t)), static_cast<std::uint32_t>(sample_));
     Buffer<std::int32_t>& acting = stage_.acting[rank_];
     acting.clear();
-    acting.reserve(static_cast<std::size_t>(last >= first ? last - first + 1 : 0) *
+    acting.reserve(static_cast<std::size_t>(last_ >= first_ ? last_ - first_ + 1 : 0) *
                    (reach.empty() ? 0 : reach.right - reach.left + 1));
-    for (int r = first; r <= last; r++) {
+    for (int r = first_, last = last_; r <= last; r++) {
         fires(r, reach, key);
         const std::uint8_t* f = stage_.fires.data() + cell(r, 0);
-        if (life & before) dilate(stage_.living.data(), stage_.near.data(), grid_, r, reach.left, reach.right);
-        const std::uint8_t* near = life & before ? stage_.near.data() + cell(r, 0) : f;
+        if (local) dilate(stage_.living.data(), stage_.near.data(), grid_, r, reach.left, reach.right);
+        const std::uint8_t* near = local ? stage_.near.data() + cell(r, 0) : f;
         std::int32_t* to = acting.data();
         std::size_t n = acting.size();
         for (int q = reach.left; q <= reach.right; q++) {
@@ -182,44 +215,58 @@ void Walk::step(int t) {
             n += f[q] & near[q];
         }
         acting.resize(n);
-        watch_.did(2 * static_cast<std::size_t>(w));
+        watch_.did(2 * static_cast<std::size_t>(job_.width));
     }
-    const int n = static_cast<int>(acting.size()), out = job_.layer[job_.layers - 1].out_pad;
+}
+
+// What the acting cells will add, and which of them would be alive then.
+void Walk::compute_flow() {
+    const Buffer<std::int32_t>& acting = stage_.acting[rank_];
+    const int n = static_cast<int>(acting.size()), out = row_of_flow(), lc = job_.life_channel;
     Buffer<real>& flow = stage_.dx[crew_.size + rank_];
     flow.resize(static_cast<std::size_t>(n) * out);
-    real* x = stage_.x.data();
     for (int i = 0; i < n; i += NB)
-        block_.flow(x, row_, acting.data() + i, n - i < NB ? n - i : NB, first_bias_,
+        block_.flow(stage_.x.data(), row_, acting.data() + i, n - i < NB ? n - i : NB, first_bias_,
                     flow.data() + static_cast<std::size_t>(i) * out);
-    if (life & after)
+    if (job_.life & after)
         for (int i = 0; i < n; i++)
             stage_.tried[acting[i]] =
-                stage_.vigour[acting[i]] + flow[static_cast<std::size_t>(i) * out + lc] > job_.threshold;
+                stage_.life_value[acting[i]] + flow[static_cast<std::size_t>(i) * out + lc] > job_.threshold;
     crew_.meet();
-    if (life) {
-        if (wrapped && torus_ && (life & after)) {
-            if (rank_ == 0) wrap(stage_.tried.data(), 1, grid_, 1, job_.edge);
-            crew_.meet();
-        }
-        bool doomed = false;
-        for (int r = first; r <= last; r++) {
-            std::uint8_t* alive = stage_.life.data() + cell(r, 0);
-            const std::uint8_t* near = stage_.near.data() + cell(r, 0);
-            watch_.did(w);
-            if (!(life & after)) {
-                std::memcpy(alive + reach.left, near + reach.left, reach.right - reach.left + 1);
-                continue;
-            }
-            dilate(stage_.tried.data(), stage_.life.data(), grid_, r, reach.left, reach.right);
-            if (!(life & before)) continue;
-            std::uint8_t lost = 0;
-            for (int q = reach.left; q <= reach.right; q++) lost |= near[q] & (alive[q] ^ 1), alive[q] &= near[q];
-            doomed |= lost != 0;
-        }
-        if (doomed) save_ring(reach, first, last);
+}
+
+// Which cells live on after the step.
+void Walk::decide_life() {
+    const Box reach = reach_;
+    if (wrapped_ && torus_ && (job_.life & after)) {
+        if (rank_ == 0) wrap(stage_.tried.data(), 1, grid_, 1, job_.edge);
         crew_.meet();
     }
-    Box held = nowhere;
+    bool doomed = false;
+    for (int r = first_, last = last_; r <= last; r++) {
+        std::uint8_t* alive = stage_.life.data() + cell(r, 0);
+        const std::uint8_t* near = stage_.near.data() + cell(r, 0);
+        watch_.did(job_.width);
+        if (!(job_.life & after)) {
+            std::memcpy(alive + reach.left, near + reach.left, reach.right - reach.left + 1);
+            continue;
+        }
+        dilate(stage_.tried.data(), stage_.life.data(), grid_, r, reach.left, reach.right);
+        if (!local_) continue;
+        std::uint8_t lost = 0;
+        for (int q = reach.left; q <= reach.right; q++) lost |= near[q] & (alive[q] ^ 1), alive[q] &= near[q];
+        doomed |= lost != 0;
+    }
+    if (doomed) save_ring(reach, first_, last_);
+    crew_.meet();
+}
+
+// The step itself: cells that acted and live become what they were and their flow.
+void Walk::add_flow(Step* log) {
+    const Buffer<std::int32_t>& acting = stage_.acting[rank_];
+    const Buffer<real>& flow = stage_.dx[crew_.size + rank_];
+    const int n = static_cast<int>(acting.size()), out = row_of_flow(), life = job_.life, lc = job_.life_channel;
+    real* x = stage_.x.data();
     if (log) log->acted.reserve(n), log->rows.reserve(static_cast<std::size_t>(n) * job_.own);
     for (int i = 0; i < n; i++) {
         const std::int32_t at = acting[i];
@@ -229,46 +276,71 @@ void Walk::step(int t) {
         real* p = x + static_cast<std::size_t>(at) * job_.stride;
         const real* d = flow.data() + static_cast<std::size_t>(i) * out;
         for (int c = 0; c < out; c += VL) store(p + c, load(p + c) + load(d + c));
-        if (life) stage_.vigour[at] = p[lc];
+        if (life) stage_.life_value[at] = p[lc];
     }
-    if (life)
-        for (int r = first; r <= last; r++) {
-            std::uint8_t *alive = stage_.life.data() + cell(r, 0), *was = stage_.occupied.data() + cell(r, 0);
-            int left = 1 << 30, right = -1;
-            watch_.did(w);
-            for (int q = reach.left; q <= reach.right; q++) {
-                if (was[q] && !alive[q]) {
-                    if (log) keep(*log, cell(r, q), log->died);
-                    std::memset(x + cell(r, q) * job_.stride, 0, sizeof(real) * job_.own);
-                    stage_.vigour[cell(r, q)] = 0;
-                }
-                was[q] = alive[q];
-                if (alive[q]) left = q < left ? q : left, right = q;
+}
+
+// Empties the cells that died; gives the box of those of this rank's rows that live.
+Box Walk::clear_dead(Step* log) {
+    const Box reach = reach_;
+    Box held = nowhere;
+    real* x = stage_.x.data();
+    for (int r = first_, last = last_; r <= last; r++) {
+        std::uint8_t *alive = stage_.life.data() + cell(r, 0), *was = stage_.occupied.data() + cell(r, 0);
+        int left = 1 << 30, right = -1;
+        watch_.did(job_.width);
+        for (int q = reach.left; q <= reach.right; q++) {
+            if (was[q] && !alive[q]) {
+                if (log) keep(*log, cell(r, q), log->died);
+                std::memset(x + cell(r, q) * job_.stride, 0, sizeof(real) * job_.own);
+                stage_.life_value[cell(r, q)] = 0;
             }
-            if (right >= 0) held.hold(r, left, right);
+            was[q] = alive[q];
+            if (alive[q]) left = q < left ? q : left, right = q;
         }
-    if (log) {
-        log->reach = reach, log->wrapped = wrapped;
-        if (life && !reach.empty()) {
-            const std::size_t wide = reach.right - reach.left + 1;
-            log->life.resize(wide * (reach.bottom - reach.top + 1));
-            for (int r = reach.top; r <= reach.bottom; r++)
-                std::memcpy(log->life.data() + (r - reach.top) * wide, stage_.life.data() + cell(r, reach.left), wide);
-        }
+        if (right >= 0) held.hold(r, left, right);
     }
-    if (local_) {
-        stage_.boxes[1 + rank_] = held;
-        crew_.meet();
-        box_ = nowhere;
-        for (int k = 0; k < crew_.size; k++) {
-            const Box& b = stage_.boxes[1 + k];
-            if (!b.empty()) box_.hold(b.top, b.left, b.right), box_.hold(b.bottom, b.left, b.right);
-        }
+    return held;
+}
+
+// What the way back must know of the step besides the rows that it overwrote.
+void Walk::note(Step& log) const {
+    const Box reach = reach_;
+    log.reach = reach, log.wrapped = wrapped_;
+    if (!job_.life || reach.empty()) return;
+    const std::size_t wide = reach.right - reach.left + 1;
+    log.life.resize(wide * (reach.bottom - reach.top + 1));
+    for (int r = reach.top; r <= reach.bottom; r++)
+        std::memcpy(log.life.data() + (r - reach.top) * wide, stage_.life.data() + cell(r, reach.left), wide);
+}
+
+// One box around what all ranks hold.
+void Walk::join(const Box& held) {
+    stage_.boxes[1 + rank_] = held;
+    crew_.meet();
+    box_ = nowhere;
+    for (int k = 0; k < crew_.size; k++) {
+        const Box& b = stage_.boxes[1 + k];
+        if (!b.empty()) box_.hold(b.top, b.left, b.right), box_.hold(b.bottom, b.left, b.right);
     }
+}
+
+void Walk::step(int t) {
+    watch_.did(1 << 10);  // what a step takes where no cell acts
+    Step* log = trace_ ? trace_->next() : nullptr;
+    reach_out();
+    if (job_.life) mark_living();
+    choose_acting(t);
+    compute_flow();
+    if (job_.life) decide_life();
+    add_flow(log);
+    const Box held = job_.life ? clear_dead(log) : nowhere;
+    if (log) note(*log);
+    if (local_) join(held);
     crew_.meet();
 }
 
-void forward(const Job& job, int sample, void* room, const real* x, real* y, void* log, const Crew& crew, int rank) {
+void forward(const Plan& job, int sample, void* room, const real* x, real* y, void* log, const Crew& crew, int rank) {
     Stage& stage = *static_cast<Stage*>(room);
     Trace* trace = static_cast<Trace*>(log);
     const std::size_t cells = Grid(job).cells();
@@ -283,7 +355,7 @@ void forward(const Job& job, int sample, void* room, const real* x, real* y, voi
         }
         stage.x.zero(cells * job.stride);
         if (job.life) {
-            stage.vigour.zero(cells);
+            stage.life_value.zero(cells);
             Buffer<std::uint8_t>* masks[] = {&stage.living, &stage.tried, &stage.near, &stage.life, &stage.occupied};
             for (Buffer<std::uint8_t>* m : masks) m->zero(cells);
         }
@@ -306,3 +378,5 @@ void forward(const Job& job, int sample, void* room, const real* x, real* y, voi
     }
     crew.meet();
 }
+
+}  // namespace

@@ -8,7 +8,11 @@ namespace planaria {
 
 enum Life { never = 0, before = 1, after = 2 };  // bits: when the living are judged
 
-enum class Edge { zero, circular, replicate };  // beyond the grid: nothing, its other side, its nearest cell
+enum class Edge : std::int32_t {
+    zero,
+    circular,
+    replicate
+};  // beyond the grid: nothing, its other side, its nearest cell
 
 // One linear layer, twice: `across` (in, out_pad) for the way forward, `back` (out, in_pad) for the way back.
 // Both are padded with zeros to whole vectors.
@@ -22,10 +26,25 @@ struct Run {  // the filters before `end` and behind the run before, whose outer
     int reach, end;
 };
 
-template <class real>
+// What a door asks for: plain numbers, alike for every door, number type and instruction set.
 struct Job {
-    int batch, channels, height, width;
-    int own;     // channels that are written; the frozen ones follow
+    std::int32_t batch, channels, height, width;  // of the state
+    std::int32_t own;                             // channels that are written; the frozen ones follow
+    std::int32_t life, life_channel;              // when life is judged, by which channel
+    Edge edge;
+    bool open;                // no life comes from beyond the grid, whatever its edge
+    double activation_slope;  // below zero: 0 for relu
+    double life_threshold;
+    double length;                          // of a step
+    std::uint32_t seed, t;                  // of the first step
+    std::uint32_t first_row, first_column;  // of the grid in a larger one: which cells act there
+    std::uint64_t fire;                     // a cell acts where its hash is below this, of 2^32
+    std::int32_t steps;
+};
+
+// A job with its network, prepared for one number type and instruction set: what a kernel works from.
+template <class real>
+struct Plan : Job {
     int stride;  // channels, padded to whole vectors
     int filters;
     const real* taps;  // (filters, 9), row by row
@@ -34,16 +53,7 @@ struct Job {
     int border;  // the longest reach: cells kept around the grid
     int layers;
     const Layer<real>* layer;
-    real slope;  // of the activation below zero: 0 for relu
-    int life, life_channel;
-    real threshold;
-    Edge edge;
-    bool open;  // no life comes from beyond the grid, whatever its edge
-    real dt;
-    std::uint32_t seed, t;
-    std::uint32_t first_row, first_column;  // of the grid in a larger one: which cells act there
-    int steps;
-    std::uint64_t fire;  // a cell acts where its hash is below this, of 2^32
+    real slope, threshold, dt;  // the job's, as the kernel computes with them
 };
 
 // Threads that walk through one sample together, a band of rows each. Both calls throw where the work is called off.
@@ -67,16 +77,16 @@ struct Gradients {
 template <class real>
 struct Kernel {
     const char* name;
-    int lanes;                         // numbers in a vector
-    void* (*stage)(const Job<real>&);  // room for one sample at work
+    int lanes;         // numbers in a vector
+    void* (*stage)();  // room for one sample at work
     void (*strike)(void* stage);
     void* (*trace)();  // a log of what a roll-out overwrote
     void (*forget)(void* trace);
     std::size_t (*bytes)(const void* trace);
     // (channels, height, width) in and out; `trace` may be null, and must be where the crew has several members
-    void (*forward)(const Job<real>&, int sample, void* stage, const real* x, real* y, void* trace, const Crew&,
+    void (*forward)(const Plan<real>&, int sample, void* stage, const real* x, real* y, void* trace, const Crew&,
                     int rank);
-    void (*backward)(const Job<real>&, int sample, void* stage, const void* trace, const real* gy, real* gx,
+    void (*backward)(const Plan<real>&, int sample, void* stage, const void* trace, const real* gy, real* gx,
                      const Gradients<real>&, const Crew& alone);
 };
 

@@ -152,9 +152,9 @@ def test_a_roll_out_keeps_only_what_it_changed():
     def kept(x: torch.Tensor) -> int:
         r = small()
         weights = [w.detach().numpy() for w in r.weights]
-        settings = native._Walk(r, 50, Moment(), "").settings()
-        y, taps, heard = torch.empty_like(x), r.kernels.reshape(-1, 9).numpy(), np.zeros((len(x), 128), np.float32)
-        log = native.kernel.forward(x.numpy(), y.numpy(), taps, heard, weights, [], keep=True, **settings)
+        job = native._Walk(r, 50, Moment(), "").job()
+        y, taps, bias = torch.empty_like(x), r.kernels.reshape(-1, 9).numpy(), np.zeros((len(x), 128), np.float32)
+        log = native.kernel.forward(job, x.numpy(), y.numpy(), taps, r.reaches, bias, weights, [], keep=True, threads=1)
         return log.bytes
 
     empty = torch.zeros(1, 16, 64, 64)
@@ -194,15 +194,18 @@ def test_a_missing_kernel_is_said(monkeypatch):
 def test_the_module_checks_what_it_is_given():
     r, x = Rule(), torch.zeros(1, 16, 8, 8).numpy()
     weights, taps = [w.detach().numpy() for w in r.weights], r.kernels.reshape(-1, 9).numpy()
-    settings = native._Walk(r, 1, Moment(), "").settings()
-    heard = np.zeros((1, 128), np.float32)
+    bias = np.zeros((1, 128), np.float32)
 
-    def call(x=x, taps=taps, heard=heard, weights=weights, **more):
-        return native.kernel.forward(x, np.empty_like(x), taps, heard, weights, [], keep=False, **(settings | more))
+    def call(x=x, taps=taps, reaches=r.reaches, bias=bias, weights=weights, threads=1, isa="", **settings):
+        job = native._Walk(r, 1, Moment(), "").job()
+        for name, value in settings.items():
+            setattr(job, name, value)
+        y = np.empty_like(x)
+        return native.kernel.forward(job, x, y, taps, reaches, bias, weights, [], keep=False, threads=threads, isa=isa)
 
     assert call() is None
     for wrong in (
-        {"x": x[0]}, {"taps": taps[:1]}, {"heard": heard[:, :3]}, {"heard": np.zeros((2, 128), np.float32)},
+        {"x": x[0]}, {"taps": taps[:1]}, {"bias": bias[:, :3]}, {"bias": np.zeros((2, 128), np.float32)},
         {"weights": weights[:1]}, {"weights": []}, {"own": 17}, {"steps": -1}, {"threads": 0}, {"life_channel": 16},
         {"isa": "avx1024"}, {"edge": 3}, {"edge": -1}, {"reaches": [1, 1]}, {"reaches": [1, 0, 1]},
         {"reaches": [1, 2**20, 1]},

@@ -1,6 +1,22 @@
 from collections.abc import Sequence
 from typing import Any
 
+class Job:
+    own: int
+    life: int
+    life_channel: int
+    edge: int
+    open: bool
+    activation_slope: float
+    life_threshold: float
+    length: float
+    seed: int
+    t: int
+    first_row: int
+    first_column: int
+    fire: int
+    steps: int
+
 class RolloutFloat:
     @property
     def bytes(self) -> int: ...
@@ -18,31 +34,18 @@ class RolloutFloat:
 class RolloutDouble(RolloutFloat): ...
 
 def forward(
+    job: Job,
     x: Any,
     y: Any,
     taps: Any,
+    reaches: Sequence[int],
     first_bias: Any,
     weights: Sequence[Any],
     biases: Sequence[Any],
     *,
-    own: int,
-    slope: float,
-    life: int,
-    life_channel: int,
-    threshold: float,
-    edge: int,
-    open: bool,
-    dt: float,
-    seed: int,
-    t: int,
-    row: int,
-    column: int,
-    steps: int,
-    fire: int,
     keep: bool,
     threads: int,
     obeys: bool = False,
     isa: str = "",
-    reaches: Sequence[int] = (),
 ) -> RolloutFloat | RolloutDouble | None: ...
 def isas() -> list[str]: ...

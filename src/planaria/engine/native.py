@@ -106,29 +106,18 @@ class _Walk(Walk):
 
     isa: str
 
-    def settings(self) -> dict[str, Any]:
-        """What the kernel is told besides numbers."""
-        config = self.config
-        return {
-            "own": config.channels - config.frozen,
-            "slope": SLOPES[config.activation],
-            "life": LIVES[config.life],
-            "life_channel": config.life_channel,
-            "threshold": config.life_threshold,
-            "edge": EDGES[config.edge],
-            "open": config.life_edge == "zero",
-            "dt": self.dt,
-            "seed": self.moment.seed % 2**32,
-            "t": self.moment.t % 2**32,
-            "row": self.moment.origin[0] % 2**32,
-            "column": self.moment.origin[1] % 2**32,
-            "steps": self.steps,
-            "fire": round(config.fire_rate * 2**32),
-            "threads": torch.get_num_threads(),
-            "obeys": _obeys(),
-            "isa": self.isa,
-            "reaches": self.rule.reaches,
-        }
+    def job(self) -> Any:
+        """The roll-out's settings, as the kernel has them; the state's shape it sees for itself."""
+        assert kernel is not None
+        config, moment, job = self.config, self.moment, kernel.Job()
+        job.own = config.channels - config.frozen
+        job.life, job.life_channel, job.life_threshold = LIVES[config.life], config.life_channel, config.life_threshold
+        job.edge, job.open = EDGES[config.edge], config.life_edge == "zero"
+        job.activation_slope, job.length = SLOPES[config.activation], self.dt
+        job.seed, job.t = moment.seed % 2**32, moment.t % 2**32
+        job.first_row, job.first_column = moment.origin[0] % 2**32, moment.origin[1] % 2**32
+        job.fire, job.steps = round(config.fire_rate * 2**32), self.steps
+        return job
 
     @property
     def felt(self) -> int:
@@ -146,14 +135,18 @@ class _Walk(Walk):
             first_bias = first_bias + F.linear(cond, first[:, self.felt :]).to(x.dtype)  # autocast rounds it
         y = torch.empty(x.shape, dtype=x.dtype)
         log = kernel.forward(
+            self.job(),
             _array(x),
             y.numpy(),
             _array(self.rule.kernels.to(x.dtype).reshape(-1, 9)),
+            self.rule.reaches,
             _array(first_bias),
             [_array(w) for w in (first[:, : self.felt], *rest)],
             [_array(b) for b in biases[1:]],
             keep=keep,
-            **self.settings(),
+            threads=torch.get_num_threads(),
+            obeys=_obeys(),
+            isa=self.isa,
         )
         return y, (), log
 

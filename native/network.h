@@ -1,0 +1,290 @@
+// A network prepared for the kernels, and a roll-out that shares the samples of a batch among threads.
+//
+// No door's types are known here: every pointer is to plain numbers, row by row, that outlive the call.
+#pragma once
+#include <algorithm>
+#include <atomic>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "call.h"
+#include "rollout.h"
+
+namespace planaria {
+
+constexpr int farthest = 1 << 10;  // cells that a filter reaches at most
+
+template <class real>
+struct Matrix {  // (out, in)
+    const real* data;
+    int out, in;
+};
+
+// Weights as torch holds them: the first layer reads channel by channel all filters.
+template <class real>
+struct Parameters {
+    int filters;
+    const real* taps;  // (filters, 9)
+    const int* reach;  // (filters): how far away the outer taps lie
+    int layers;
+    const Matrix<real>* weight;
+    const real* first_bias;  // (batch, out)
+    int biases;
+    const real* const* bias;  // of the second layer and those after it that have one
+};
+
+// Where gradients go, in the shapes of the parameters. Those of weights and biases are added to what is there.
+template <class real>
+struct ParameterGradients {
+    real* first_bias;
+    real* const* weight;
+    int biases;
+    real* const* bias;
+};
+
+#define KERNELS(ISA)                                 \
+    extern const Kernel<float> kernel_##ISA##_float; \
+    extern const Kernel<double> kernel_##ISA##_double;
+KERNELS(plain)
+#ifdef PLANARIA_X86
+KERNELS(avx2)
+KERNELS(avx512)
+#endif
+
+template <class real>
+std::vector<const Kernel<real>*> kernels() {  // those that this processor runs, best first
+    std::vector<const Kernel<real>*> found;
+    const auto pick = [](const Kernel<float>& f, const Kernel<double>& d) {
+        if constexpr (sizeof(real) == sizeof(float))
+            return &f;
+        else
+            return &d;
+    };
+#ifdef PLANARIA_X86
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512bw"))
+        found.push_back(pick(kernel_avx512_float, kernel_avx512_double));
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        found.push_back(pick(kernel_avx2_float, kernel_avx2_double));
+#endif
+    found.push_back(pick(kernel_plain_float, kernel_plain_double));
+    return found;
+}
+
+template <class real>
+const Kernel<real>& kernel(const std::string& name) {
+    for (const Kernel<real>* k : kernels<real>())
+        if (name.empty() || name == k->name) return *k;
+    throw std::invalid_argument("this processor has no instruction set " + name);
+}
+
+template <class real>
+struct StageOf {
+    const Kernel<real>& kernel;
+    void* room;
+    explicit StageOf(const Kernel<real>& k) : kernel(k), room(k.stage()) {}
+    ~StageOf() { kernel.strike(room); }
+    StageOf(const StageOf&) = delete;
+    StageOf& operator=(const StageOf&) = delete;
+};
+
+// Weights as torch holds them, padded and turned for the kernels.
+template <class real>
+class Network {
+  public:
+    Network(const Kernel<real>& kernel, const Job& job, const Parameters<real>& p, Call& call)
+        : taps_(p.taps, p.taps + static_cast<std::size_t>(p.filters) * 9) {
+        for (int f = 0; f < p.filters; f++)
+            if (f && p.reach[f] == p.reach[f - 1])
+                runs_.back().end++;
+            else
+                runs_.push_back({p.reach[f], f + 1});
+        const auto pad = [&](int n) { return (n + kernel.lanes - 1) / kernel.lanes * kernel.lanes; };
+        for (int l = 0; l < p.layers; l++) {
+            const auto [data, out, in] = p.weight[l];
+            if (in != (l ? layers_.back().out : job.channels * p.filters))
+                throw std::invalid_argument("weights do not fit each other");
+            Layer<real> layer{in, out, pad(in), pad(out), nullptr, nullptr, nullptr};
+            std::vector<real> across(static_cast<std::size_t>(in) * layer.out_pad),
+                back(static_cast<std::size_t>(out) * layer.in_pad);
+            for (int o = 0; o < out; o++)
+                for (int i = 0; i < in; i++) {
+                    const real v = data[static_cast<std::size_t>(o) * in + (l ? i : place(i, job.channels, p.filters))];
+                    across[static_cast<std::size_t>(i) * layer.out_pad + o] = v;
+                    back[static_cast<std::size_t>(o) * layer.in_pad + i] = v;
+                }
+            const real* b = l == 0 ? p.first_bias : l - 1 < p.biases ? p.bias[l - 1] : nullptr;
+            const std::size_t rows = l == 0 ? job.batch : 1;
+            std::vector<real> bias(rows * layer.out_pad);
+            for (std::size_t r = 0; b && r < rows; r++) std::copy_n(b + r * out, out, bias.data() + r * layer.out_pad);
+            kept_.push_back(std::move(across)), layer.across = kept_.back().data();
+            kept_.push_back(std::move(back)), layer.back = kept_.back().data();
+            kept_.push_back(std::move(bias)), layer.bias = kept_.back().data();
+            layers_.push_back(layer);
+            call.look(true);
+        }
+    }
+    // place in torch's channel-major order of the kernels' filter-major number i
+    static int place(int i, int channels, int filters) { return i % channels * filters + i / channels; }
+    const std::vector<Layer<real>>& layers() const { return layers_; }
+    const real* taps() const { return taps_.data(); }
+    const std::vector<Run>& runs() const { return runs_; }
+
+  private:
+    std::vector<Layer<real>> layers_;
+    std::vector<std::vector<real>> kept_;
+    std::vector<real> taps_;
+    std::vector<Run> runs_;
+};
+
+// One roll-out and what it overwrote.
+template <class real>
+class Rollout {
+  public:
+    // Throws `invalid_argument` where job and parameters don't fit each other.
+    Rollout(const Kernel<real>& kernel, const Job& job, const Parameters<real>& p, Call& call)
+        : kernel_(kernel), network_(kernel, checked(job, p), p, call) {
+        static_cast<Job&>(job_) = job;
+        job_.stride = (job.channels + kernel.lanes - 1) / kernel.lanes * kernel.lanes;
+        job_.filters = p.filters;
+        job_.taps = network_.taps();
+        job_.runs = static_cast<int>(network_.runs().size());
+        job_.run = network_.runs().data();
+        job_.border = border(p);
+        job_.layers = p.layers;
+        job_.layer = network_.layers().data();
+        job_.slope = static_cast<real>(job.activation_slope);
+        job_.threshold = static_cast<real>(job.life_threshold);
+        job_.dt = static_cast<real>(job.length);
+    }
+    ~Rollout() {
+        for (void* t : traces_) kernel_.forget(t);
+    }
+    Rollout(const Rollout&) = delete;
+    Rollout& operator=(const Rollout&) = delete;
+
+    void forward(Call& call, const real* x, real* y, bool keep, int threads) {
+        const std::size_t size = static_cast<std::size_t>(job_.channels) * job_.height * job_.width;
+        Barrier barrier;
+        if (keep) {
+            traces_.reserve(job_.batch);
+            for (int b = 0; b < job_.batch; b++) traces_.push_back(kernel_.trace());
+        }
+        const auto trace = [&](int b) { return keep ? traces_[b] : nullptr; };
+        if (keep || job_.batch >= threads || !long_enough()) {  // a sample to a thread
+            std::atomic<int> next{0};
+            call.share(std::min(threads, job_.batch), [&](int rank, int crew) {
+                Member me{call, barrier, rank, crew};
+                const StageOf<real> stage(kernel_);
+                for (int b; (b = next.fetch_add(1)) < job_.batch; call.look(rank == 0))
+                    kernel_.forward(job_, b, stage.room, x + b * size, y + b * size, trace(b), me.alone(), 0);
+            });
+            return;
+        }
+        const StageOf<real> stage(kernel_);
+        call.share(threads, [&](int rank, int crew) {
+            Member me{call, barrier, rank, crew};
+            for (int b = 0; b < job_.batch; b++)
+                kernel_.forward(job_, b, stage.room, x + b * size, y + b * size, nullptr, me.together(), rank);
+        });
+    }
+
+    // `gy` and `gx` are (batch, channels, height, width), of the last state and of the first.
+    void backward(Call& call, const real* gy, real* gx, const ParameterGradients<real>& g, int threads) const {
+        const std::vector<Layer<real>>& layers = network_.layers();
+        const std::size_t size = static_cast<std::size_t>(job_.channels) * job_.height * job_.width;
+        const std::size_t batch = job_.batch;
+        std::vector<std::size_t> at;  // where each layer's weights and bias begin in one sample's sums
+        std::size_t total = 0;
+        for (std::size_t l = 0; l < layers.size(); l++) {
+            at.push_back(total), total += rows(l) * row(l);
+            at.push_back(total), total += layers[l].out_pad;
+        }
+        std::vector<real> sums(total * batch);
+        std::atomic<int> next{0};
+        Barrier barrier;
+        call.share(std::min(threads, job_.batch), [&](int rank, int crew) {
+            Member me{call, barrier, rank, crew};
+            const StageOf<real> stage(kernel_);
+            std::vector<real*> weights(layers.size()), biases(layers.size());
+            for (int b; (b = next.fetch_add(1)) < job_.batch; call.look(rank == 0)) {
+                for (std::size_t l = 0; l < layers.size(); l++) {
+                    weights[l] = sums.data() + b * total + at[2 * l];
+                    biases[l] = sums.data() + b * total + at[2 * l + 1];
+                }
+                kernel_.backward(job_, b, stage.room, traces_[b], gy + b * size, gx + b * size,
+                                 {weights.data(), biases.data()}, me.alone());
+            }
+        });
+        for (std::size_t b = 0; b < batch; b++) {  // in the order of samples, whoever computed them
+            const real* part = sums.data() + b * total;
+            for (std::size_t l = 0; l < layers.size(); l++) {
+                const Layer<real>& layer = layers[l];
+                const bool last = l + 1 == layers.size();
+                real* to = g.weight[l];
+                for (int o = 0; o < layer.out; o++)
+                    for (int i = 0; i < layer.in; i++)
+                        to[static_cast<std::size_t>(o) * layer.in +
+                           (l ? i : Network<real>::place(i, job_.channels, job_.filters))] +=
+                            part[at[2 * l] + (last ? o * row(l) + i : i * row(l) + o)];
+                const real* bias = part + at[2 * l + 1];
+                if (l == 0)
+                    std::copy_n(bias, layer.out, g.first_bias + b * layer.out);
+                else if (static_cast<int>(l) - 1 < g.biases)
+                    for (int o = 0; o < layer.out; o++) g.bias[l - 1][o] += bias[o];
+                call.look(true);
+            }
+        }
+    }
+
+    std::size_t bytes() const {
+        std::size_t n = 0;
+        for (const void* t : traces_) n += kernel_.bytes(t);
+        return n;
+    }
+
+    const Job& job() const { return job_; }
+    const std::vector<Layer<real>>& layers() const { return network_.layers(); }
+    bool traced() const { return traces_.size() == static_cast<std::size_t>(job_.batch); }
+
+  private:
+    static int border(const Parameters<real>& p) {
+        return p.filters ? *std::max_element(p.reach, p.reach + p.filters) : 1;
+    }
+    static const Job& checked(const Job& job, const Parameters<real>& p) {
+        const int edge = static_cast<int>(job.edge);
+        if (job.own < 1 || job.own > job.channels || job.steps < 0 || edge < 0 || edge > 2 ||
+            (job.life && (job.life_channel < 0 || job.life_channel >= job.own || job.life_threshold < 0)))
+            throw std::invalid_argument("the settings do not fit the state");
+        if (p.layers < 1 || p.layers > 17) throw std::invalid_argument("a network has 1 to 17 layers");
+        if (p.weight[p.layers - 1].out != job.own)
+            throw std::invalid_argument("the last layer does not write the state");
+        if (std::any_of(p.reach, p.reach + p.filters, [](int n) { return n < 1 || n > farthest; }))
+            throw std::invalid_argument("every filter has a reach of 1 cell or more");
+        const std::uint64_t rim = 2 * static_cast<std::uint64_t>(border(p));
+        if ((job.height + rim) * (job.width + rim) >= (1ull << 31))
+            throw std::invalid_argument("the grid is too large");
+        return job;
+    }
+    // whether one sample's walk is worth the start of threads: many steps, or many cells in each
+    bool long_enough() const {
+        const long long cells = static_cast<long long>(job_.height) * job_.width;
+        return job_.steps >= 8 || (!(job_.life & before) && job_.steps * cells >= 1 << 14);
+    }
+    std::size_t rows(std::size_t l) const {
+        return l + 1 == network_.layers().size() ? network_.layers()[l].out : network_.layers()[l].in;
+    }
+    std::size_t row(std::size_t l) const {
+        return l + 1 == network_.layers().size() ? network_.layers()[l].in_pad : network_.layers()[l].out_pad;
+    }
+
+    const Kernel<real>& kernel_;
+    Network<real> network_;
+    Plan<real> job_{};
+    std::vector<void*> traces_;
+};
+
+}  // namespace planaria
