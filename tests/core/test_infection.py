@@ -223,7 +223,7 @@ def test_only_the_virus_learns(spread, bias):
         ({"life": "none"}, "the host has life=both, the virus life=none"),
         ({"channels": 7}, "the host has channels=6, the virus channels=7"),
         ({"fire_rate": 1.0}, "fire_rate=0.5, the virus fire_rate=1.0"),
-        ({"activation": "gelu"}, "bend by gelu; infection takes rules with one, bent by relu"),
+        ({"activation": "gelu"}, "activation gelu; infection takes rules with one, and relu"),
         ({"hidden": (8, 8)}, "infection takes rules with one"),
         ({"cond": 2}, "reads frozen channels or a condition"),
         ({"blurs": ("4@3",)}, "blurs channels"),

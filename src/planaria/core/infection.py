@@ -24,14 +24,14 @@ GATE = 64.0
 LATCH = 128.0
 """What silences a neuron that moves the mask."""
 TOUCH = "gaussian"
-"""The filter by which a cell feels infected ones beside it: its weights are sixteenths, so sums are exact."""
+"""The filter by which a cell perceives infected ones beside it: its weights are sixteenths, so sums are exact."""
 SLOWEST, LONGEST = 32, 5_000
 """Acts of a cell at most until contact infects it, and until it recovers."""
 CHANCES = tuple(
     sum(comb(4, e) * comb(4, c) for e in range(5) for c in range(5) if 2 * e + c >= k) / 256 for k in range(13)
 )
-"""Probabilities that an infection may pass on with. Every cell tosses a coin whenever it acts; one that has felt
-infected ones yields when those beside it show enough: two for each of four, one for each of the diagonal ones."""
+"""Probabilities that an infection may pass on with. Every cell tosses a coin whenever it acts; one that was touched
+yields when the coins beside it show enough: two for each of four, one for each of the diagonal ones."""
 
 
 @dataclass(frozen=True)
@@ -90,34 +90,34 @@ def infectable(layout: Layout, spread: Spread) -> Layout:
 def combine(host: Rule, virus: Rule, spread: Spread | None = None) -> Rule:
     """One rule for a body whose infected cells run `virus` and all others `host`; `infectable` lays out its states.
 
-    Both are plain rules on the same channels with one hidden layer that bends by relu, and alike in fire rate, edge and
-    life; filters and widths may differ. Raises `UserError` where they don't fit.
+    Both are plain rules on the same channels with one hidden layer and the activation relu, and alike in fire rate,
+    edge and life; filters and widths may differ. Raises `UserError` where they don't fit.
     """
     spread = spread or Spread()
     config = _combined(host.config, virus.config, spread)
     rule = Rule(config).to(host.weights[0])
     own, here = host.config.channels, _numbers(config.filters)
-    felt, bias, last = (torch.zeros_like(p) for p in (_felt(rule), rule.biases[0], rule.weights[1]))
-    movers = _movers(spread)  # first, so that a host's last bias is added before all else, as it was alone
-    at = len(movers)
-    for strain, gate, heard in ((host, -GATE, HEALTHY), (virus, GATE, INFECTED)):
+    first, bias, last = (torch.zeros_like(p) for p in (_first(rule), rule.biases[0], rule.weights[1]))
+    moving = movers(spread)  # first, so that a host's last bias is added before all else, as it was alone
+    at = len(moving)
+    for strain, gate, row in ((host, -GATE, HEALTHY), (virus, GATE, INFECTED)):
         to = slice(at, at + strain.config.hidden[0])
-        felt[to, :own, [here[kernel] for kernel in _numbers(strain.config.filters)]] = _felt(strain).to(felt)
-        felt[to, own, here["identity", 0]] = gate
+        first[to, :own, [here[kernel] for kernel in _numbers(strain.config.filters)]] = _first(strain).to(first)
+        first[to, own, here["identity", 0]] = gate
         bias[to] = (strain.biases[0].detach().to(bias) if len(strain.biases) else 0.0) - max(gate, 0.0)
-        pace = strain.config.dt / host.config.dt
-        last[:own, to] = pace * strain.weights[1].detach().to(last)
+        speed = strain.config.dt / host.config.dt
+        last[:own, to] = speed * strain.weights[1].detach().to(last)
         if len(strain.biases) > 1:
-            last[:own, heard] = pace * strain.biases[1].detach().to(last)
+            last[:own, row] = speed * strain.biases[1].detach().to(last)
         at = to.stop
-    for row, neuron in enumerate(movers):
-        bias[row] = neuron.bias
-        for channel, kernel, weight in neuron.hears:
-            felt[row, own + channel, here[kernel, 0]] = weight
-        for channel, weight in neuron.moves:
+    for row, mover in enumerate(moving):
+        bias[row] = mover.bias
+        for channel, kernel, weight in mover.reads:
+            first[row, own + channel, here[kernel, 0]] = weight
+        for channel, weight in mover.writes:
             last[own + channel, row] = weight / host.config.dt
     with torch.no_grad():
-        for p, v in ((rule.weights[0], felt.flatten(1)), (rule.biases[0], bias), (rule.weights[1], last)):
+        for p, v in ((rule.weights[0], first.flatten(1)), (rule.biases[0], bias), (rule.weights[1], last)):
             p.copy_(v)
     return rule
 
@@ -135,8 +135,8 @@ def parts(rule: Rule, layout: Layout, spread: Spread | None = None) -> Parts:
     return Parts(host, virus, spread)
 
 
-def spread_in(rule: Rule, layout: Layout, told: Spread | None = None) -> Spread | None:
-    """How the infection of a rule spreads: as `told` where its weights do that, else as they do; None without one."""
+def spread_in(rule: Rule, layout: Layout, known: Spread | None = None) -> Spread | None:
+    """How the infection of a rule spreads: as `known` where its weights do that, else as they do; None without one."""
     config, own = rule.config, layout.strain
     here = _numbers(config.filters)
     if own is None or own >= config.channels or ("identity", 0) not in here or len(rule.biases) != 1:
@@ -145,12 +145,12 @@ def spread_in(rule: Rule, layout: Layout, told: Spread | None = None) -> Spread 
     n = config.hidden[0] - len(rows[0]) - len(rows[1])
     if min(map(len, rows)) < 1:
         return None
-    return told if told is not None and _moves(rule, own, n, told) else _spread_of(rule, own, n)
+    return known if known is not None and _moves(rule, own, n, known) else _spread_of(rule, own, n)
 
 
 def _rows(rule: Rule, own: int) -> list[Tensor]:
     """The neurons of the host and those of the virus, by how they read the mask, which is channel `own`."""
-    gates = _felt(rule)[:, own, _numbers(rule.config.filters)["identity", 0]]
+    gates = _first(rule)[:, own, _numbers(rule.config.filters)["identity", 0]]
     return [(gates == gate).nonzero()[:, 0] for gate in (-GATE, GATE)]
 
 
@@ -168,63 +168,77 @@ def learnable(rule: Rule, layout: Layout, virus: RuleConfig) -> list[Tensor]:
     own, neurons = layout.strain or 0, rule.config.hidden[0]
     rows = slice(neurons - virus.hidden[0], neurons)
     here = _numbers(rule.config.filters)
-    felt, bias, last = (torch.zeros_like(p) for p in (_felt(rule), rule.biases[0], rule.weights[1]))
-    felt[rows, :own, [here[kernel] for kernel in _numbers(virus.filters)]] = 1.0
+    first, bias, last = (torch.zeros_like(p) for p in (_first(rule), rule.biases[0], rule.weights[1]))
+    first[rows, :own, [here[kernel] for kernel in _numbers(virus.filters)]] = 1.0
     bias[rows] = float(virus.bias != "none")
     last[:own, rows] = 1.0
     last[:own, INFECTED] = float(virus.bias == "all")
-    of = {"weights.0": felt.flatten(1), "biases.0": bias, "weights.1": last}
+    of = {"weights.0": first.flatten(1), "biases.0": bias, "weights.1": last}
     return [of[name] for name, _ in rule.named_parameters()]
 
 
-HEALTHY, INFECTED = 0, 1
-"""Of the neurons that move the mask, the one that answers 1 in a cell of the host, and the one in an infected cell."""
+Reads = tuple[tuple[int, str, float], ...]
+"""Channel, counted from the mask; filter; weight."""
 
 
-class _Mover(NamedTuple):
-    """A neuron that moves the mask; channels are counted from the mask."""
+class Mover(NamedTuple):
+    """A neuron that moves the mask, or what stands beside it."""
 
+    name: str
     bias: float
-    hears: tuple[tuple[int, str, float], ...]
-    """Channel, filter and weight."""
-    moves: tuple[tuple[int, float], ...] = ()
-    """Channel and weight."""
+    reads: Reads
+    writes: tuple[tuple[int, float], ...] = ()
+    """Channel, counted from the mask; weight."""
 
 
-Hears = tuple[tuple[int, str, float], ...]
+HEALTHY, INFECTED = 0, 1
+"""Rows of the two movers that answer 1 in a cell of the host, and in an infected one, else 0."""
 
 
-def _movers(spread: Spread) -> list[_Mover]:
-    """All of them. Two make a switch: what the first answers beyond the second is 0 or 1, to the bit."""
+def movers(spread: Spread) -> list[Mover]:
+    """The neurons that move the mask, row by row; docs/infect.md has a picture of them.
+
+    | name | answers 1 in a cell that acts where | so that |
+    |---|---|---|
+    | healthy, infected | the mask is 0, is 1 | last biases of host and virus count; `since` rises where ill |
+    | touched | an infected cell lies beside a healthy one | `borne`, `ripe` or the mask rises |
+    | ripens | it was touched `delay - 1` times | `ripe` or the mask rises |
+    | to heads, to tails | the coin is 0, is 1 | the coin turns over |
+    | yields | it is ripe, and enough coins beside it are 1 | the mask rises |
+    | recovers | it has been ill for `recovery` acts | the mask falls |
+
+    All from "touched" on but the coin's are switches: two neurons, what the first answers beyond the second is 0 or 1,
+    to the bit.
+    """
     rare = spread.chance < 1
-    borne = 1
+    mask, borne = 0, 1
     ripe = borne + (spread.delay > 1)
     coin, since = ripe + 1, ripe + 2 * rare
-    ill: Hears = ((0, "identity", -LATCH),) + (((since, "identity", -LATCH),) if spread.recovery else ())
+    not_ill: Reads = ((mask, "identity", -LATCH),) + (((since, "identity", -LATCH),) if spread.recovery else ())
     found = [
-        _Mover(1.0, ((0, "identity", -1.0),)),
-        _Mover(0.0, ((0, "identity", 1.0),), ((since, 1.0),) if spread.recovery else ()),
+        Mover("healthy", 1.0, ((mask, "identity", -1.0),)),
+        Mover("infected", 0.0, ((mask, "identity", 1.0),), ((since, 1.0),) if spread.recovery else ()),
     ]
     if not spread.contact:
         return found
 
-    def switch(bias: float, hears: Hears, channel: int, weight: float = 1.0) -> None:
-        found.append(_Mover(bias, hears, ((channel, weight),)))
-        found.append(_Mover(bias - 1, hears, ((channel, -weight),)))
+    def switch(name: str, bias: float, reads: Reads, channel: int, weight: float = 1.0) -> None:
+        found.append(Mover(name, bias, reads, ((channel, weight),)))
+        found.append(Mover(f"{name}, at most once", bias - 1, reads, ((channel, -weight),)))
 
-    goal = ripe if rare else 0
-    done: Hears = (*ill, (ripe, "identity", -LATCH)) if rare else ill
-    switch(-2.5, ((0, TOUCH, 64.0), *done), borne if spread.delay > 1 else goal)
+    goal = ripe if rare else mask
+    waiting: Reads = (*not_ill, (ripe, "identity", -LATCH)) if rare else not_ill
+    switch("touched", -2.5, ((mask, TOUCH, 64.0), *waiting), borne if spread.delay > 1 else goal)
     if spread.delay > 1:
-        switch(2.5 - 4 * (spread.delay - 1), ((borne, "identity", 4.0), *done), goal)
+        switch("ripens", 2.5 - 4 * (spread.delay - 1), ((borne, "identity", 4.0), *waiting), goal)
     if rare:
-        found.append(_Mover(1.0, ((coin, "identity", -2.0),), ((coin, 1.0),)))
-        found.append(_Mover(0.0, ((coin, "identity", 1.0),), ((coin, -1.0),)))
-        shown: Hears = ((coin, TOUCH, 64.0), (coin, "identity", -16.0), (ripe, "identity", LATCH))
-        switch(2.5 - 4 * CHANCES.index(spread.chance) - LATCH, (*shown, *ill), 0)
+        found.append(Mover("to heads", 1.0, ((coin, "identity", -2.0),), ((coin, 1.0),)))
+        found.append(Mover("to tails", 0.0, ((coin, "identity", 1.0),), ((coin, -1.0),)))
+        heads: Reads = ((coin, TOUCH, 64.0), (coin, "identity", -16.0), (ripe, "identity", LATCH))
+        switch("yields", 2.5 - 4 * CHANCES.index(spread.chance) - LATCH, (*heads, *not_ill), mask)
     if spread.recovery:
-        told = ((since, "identity", 4.0), (0, "identity", LATCH))
-        switch(2.5 - 4 * spread.recovery - LATCH, told, 0, -1.0)
+        long_ill = ((since, "identity", 4.0), (mask, "identity", LATCH))
+        switch("recovers", 2.5 - 4 * spread.recovery - LATCH, long_ill, mask, -1.0)
     return found
 
 
@@ -233,15 +247,17 @@ def _spread_of(rule: Rule, own: int, n: int) -> Spread | None:
     config, bias = rule.config, rule.biases[0].detach()[:n]
     if config.channels - config.frozen - own < 1:
         return Spread(contact=False) if n == 2 else None
-
-    def told(place: int, less: float = 0.0) -> int:
-        """The number that a switch's bias stands for."""
-        return round((2.5 - less - float(bias[place])) / 4) if place < len(bias) else 0
-
     for slow, rare, heals in product((False, True), repeat=3):
-        after = 4 + 2 * slow
-        level = told(after + 2, LATCH) if rare else 0
-        delay, recovery = told(4) + 1 if slow else 1, told(after + 4 * rare, LATCH) if heals else 0
+        names = [mover.name for mover in movers(Spread(True, 1 + slow, int(heals), 0.5 if rare else 1.0))]
+        if len(names) != n:
+            continue
+
+        def acts(name: str, less: float = 0.0, names: list[str] = names) -> int:
+            """The number that a switch's bias stands for."""
+            return round((2.5 - less - float(bias[names.index(name)])) / 4)
+
+        level = acts("yields", LATCH) if rare else 0
+        delay, recovery = acts("ripens") + 1 if slow else 1, acts("recovers", LATCH) if heals else 0
         if not 0 <= level < len(CHANCES) or not 1 <= delay <= SLOWEST or not 0 <= recovery <= LONGEST:
             continue
         spread = Spread(True, delay, recovery, CHANCES[level])
@@ -252,17 +268,17 @@ def _spread_of(rule: Rule, own: int, n: int) -> Spread | None:
 
 def _moves(rule: Rule, own: int, n: int, spread: Spread) -> bool:
     """Whether the first `n` neurons of a rule move the mask, which is channel `own`, as `spread` says."""
-    config, bias, felt = rule.config, rule.biases[0].detach()[:n], _felt(rule)[:n]
-    count, here, movers = config.channels - config.frozen - own, _numbers(config.filters), _movers(spread)
+    config, bias, first = rule.config, rule.biases[0].detach()[:n], _first(rule)[:n]
+    count, here, moving = config.channels - config.frozen - own, _numbers(config.filters), movers(spread)
     if not spread.contact or count < 1:
-        return not spread.contact and count < 1 and n == len(movers)
-    if spread.channels != count or len(movers) != n or (TOUCH, 0) not in here:
+        return not spread.contact and count < 1 and n == len(moving)
+    if spread.channels != count or len(moving) != n or (TOUCH, 0) not in here:
         return False
-    heard = torch.zeros_like(felt)
-    for row, mover in enumerate(movers):
-        for channel, kernel, weight in mover.hears:
-            heard[row, own + channel, here[kernel, 0]] = weight
-    return torch.equal(heard, felt) and bias.tolist() == [mover.bias for mover in movers]
+    wanted = torch.zeros_like(first)
+    for row, mover in enumerate(moving):
+        for channel, kernel, weight in mover.reads:
+            wanted[row, own + channel, here[kernel, 0]] = weight
+    return torch.equal(wanted, first) and bias.tolist() == [mover.bias for mover in moving]
 
 
 def _combined(host: RuleConfig, virus: RuleConfig, spread: Spread) -> RuleConfig:
@@ -270,8 +286,8 @@ def _combined(host: RuleConfig, virus: RuleConfig, spread: Spread) -> RuleConfig
     for name, config in (("host", host), ("virus", virus)):
         if len(config.hidden) != 1 or config.activation != "relu":
             raise UserError(
-                f"the {name} has hidden layers {config.hidden} that bend by {config.activation}; infection takes rules "
-                "with one, bent by relu"
+                f"the {name} has hidden layers {config.hidden} with activation {config.activation}; infection takes "
+                "rules with one, and relu"
             )
         if config.frozen or config.cond or config.blurs:
             does = "blurs channels" if config.blurs else "reads frozen channels or a condition"
@@ -296,26 +312,29 @@ def _combined(host: RuleConfig, virus: RuleConfig, spread: Spread) -> RuleConfig
         channels=host.channels + spread.channels,
         frozen=0 if spread.contact else 1,
         filters=tuple(filters.values()),
-        hidden=(host.hidden[0] + virus.hidden[0] + len(_movers(spread)),),
+        hidden=(host.hidden[0] + virus.hidden[0] + len(movers(spread)),),
         bias="hidden",
     )
 
 
-def _taken(rule: Rule, own: int, rows: Tensor, heard: int) -> Rule:
-    """The strain whose neurons are `rows`, as a rule of its own; filters that it doesn't listen to are left out."""
-    config, felt = rule.config, _felt(rule)[rows, :own]
+def _taken(rule: Rule, own: int, rows: Tensor, answers: int) -> Rule:
+    """The strain whose neurons are `rows`, as a rule of its own; row `answers` has its last bias.
+
+    Filters that it doesn't read are left out.
+    """
+    config, first = rule.config, _first(rule)[rows, :own]
     numbers = _numbers(config.filters)
-    gate = float(_felt(rule)[rows[0], own, numbers["identity", 0]])
-    told = {_canonical(name): name for name in config.filters}
-    used = [n for n in told if any(bool(felt[..., i].any()) for (base, _), i in numbers.items() if base == n)]
-    names = tuple(told[n] for n in used or ["identity"])
-    last, shift = rule.weights[1].detach()[:own], rule.weights[1].detach()[:own, heard]
+    gate = float(_first(rule)[rows[0], own, numbers["identity", 0]])
+    called = {_canonical(name): name for name in config.filters}
+    used = [n for n in called if any(bool(first[..., i].any()) for (base, _), i in numbers.items() if base == n)]
+    names = tuple(called[n] for n in used or ["identity"])
+    last, shift = rule.weights[1].detach()[:own], rule.weights[1].detach()[:own, answers]
     biased = "all" if bool(shift.any()) else "hidden"
     strain = Rule(replace(config, channels=own, frozen=0, filters=names, hidden=(len(rows),), bias=biased)).to(
         rule.weights[0]
     )
     with torch.no_grad():
-        strain.weights[0].copy_(felt[..., [numbers[kernel] for kernel in _numbers(names)]].flatten(1))
+        strain.weights[0].copy_(first[..., [numbers[kernel] for kernel in _numbers(names)]].flatten(1))
         strain.biases[0].copy_(rule.biases[0].detach()[rows] + max(gate, 0.0))
         strain.weights[1].copy_(last[:, rows])
         if biased == "all":
@@ -323,7 +342,7 @@ def _taken(rule: Rule, own: int, rows: Tensor, heard: int) -> Rule:
     return strain
 
 
-def _felt(rule: Rule) -> Tensor:
+def _first(rule: Rule) -> Tensor:
     """The first layer as `(neurons, channels, kernels)`."""
     return rule.weights[0].detach().unflatten(1, (rule.config.channels, -1))
 
