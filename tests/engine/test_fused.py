@@ -239,7 +239,7 @@ def interpreted_a_graph_can_be_walked_twice_and_in_part():
         ({"hidden": ()}, "one hidden layer, not 0"),
         ({"hidden": (4, 4)}, "one hidden layer, not 2"),
         ({"blurs": ("4@3",)}, "it blurs no channels"),
-        ({"activation": "gelu"}, "relu, not gelu"),
+        ({"activation": "gelu"}, "activation relu, not gelu"),
         ({"life_threshold": -0.1}, "negative life threshold"),
         ({"hidden": (2000,)}, "hidden 2000 wide"),
         ({"channels": 80}, "channels 80 wide"),

@@ -12,7 +12,7 @@ PICTURE, CELL = 10.0, 100.0
 
 Pictures are 0..1. The largest that working rules reach is 22, in the first steps of a body that grows from one cell
 (the octopus of the gallery; its picture reaches 9.8); without life it is 4 (a texture). A rule that bursts grows by a
-constant factor, and goes from one bound to the next within a few steps. The browser's player is told both in its model.
+constant factor, and goes from one bound to the next within a few steps. The browser's player has both in its model.
 """
 
 

@@ -15,7 +15,7 @@ from planaria.types import Picture, State
 MOST_LABELS = 64
 """Visible channels that are labels, at most."""
 SHADES = 8
-"""Of each visible channel that are told apart where the most common colour is looked for."""
+"""Of each visible channel that are kept apart where the most common colour is looked for."""
 
 
 @dataclass(frozen=True)

@@ -41,11 +41,11 @@ class RuleConfig:
     channels: Annotated[int, Ge(1), Le(4096)] = 16
     """Numbers that each cell holds."""
     filters: tuple[str, ...] = ("identity", "sobel")
-    """How a cell feels its neighbours, or with `name@N` the cells N away; `planaria list filters` tells."""
+    """Filters of a cell's perception; `name@N` reaches N cells away. See `planaria list filters`."""
     hidden: Annotated[tuple[Annotated[int, Ge(1), Le(65536)], ...], MaxLen(16)] = (128,)
     """Width of each hidden layer of the update network, first to last."""
     activation: Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh"] = "relu"
-    """Bend after each hidden layer."""
+    """Activation after each hidden layer."""
     bias: Literal["none", "hidden", "all"] = "hidden"
     """Layers that have a bias."""
     fire_rate: Share = 0.5
@@ -67,7 +67,7 @@ class RuleConfig:
     frozen: Annotated[int, Ge(0)] = 0
     """Trailing channels that are read, never written, and never die."""
     cond: Annotated[int, Ge(0), Le(65536)] = 0
-    """Length of the vector told to every cell of a sample; 0 for none."""
+    """Length of the condition, a vector that every cell of a sample reads; 0 for none."""
 
     def __post_init__(self) -> None:
         ranges.check(self, "rule.")
@@ -108,8 +108,8 @@ def spread(blurs: tuple[str, ...]) -> list[tuple[int, Tensor]]:
 
 def shapes(config: RuleConfig) -> dict[str, tuple[int, ...]]:
     """Name and shape of every weight of a rule, without making one."""
-    felt = len(reaches(config.filters))
-    widths = [config.channels * felt + config.cond, *config.hidden, config.channels - config.frozen]
+    filters = len(reaches(config.filters))
+    widths = [config.channels * filters + config.cond, *config.hidden, config.channels - config.frozen]
     biased = {"none": 0, "hidden": len(config.hidden), "all": len(config.hidden) + 1}[config.bias]
     layers = list(zip(widths[1:], widths[:-1], strict=True))
     return {f"weights.{i}": layer for i, layer in enumerate(layers)} | {
@@ -118,7 +118,7 @@ def shapes(config: RuleConfig) -> dict[str, tuple[int, ...]]:
 
 
 class Rule(nn.Module):
-    """perceive -> update -> chance -> death.
+    """perceive -> update -> fire -> die.
 
     Weights: `weights[i]` is `(out, in)` and `biases[i]` `(out,)` or absent. The first layer reads the perception,
     channel-major (all filters of channel 0, then of channel 1, ...), then the condition. `seed` draws them all but the
@@ -151,29 +151,29 @@ class Rule(nn.Module):
 
     def perceive(self, x: State) -> Tensor:
         """`(b, c*f, h, w)`: every filter of every channel, the filters of one channel next to each other."""
-        c, first, felt = x.shape[1], 0, []
+        c, first, parts = x.shape[1], 0, []
         for reach, count in self._runs:
             kernels = self.kernels[first : first + count, None].repeat(c, 1, 1, 1).to(x.dtype)
-            felt.append(F.conv2d(self.pad(x, reach), kernels, groups=c, dilation=reach))
+            parts.append(F.conv2d(self.pad(x, reach), kernels, groups=c, dilation=reach))
             first += count
-        if len(felt) == 1:
-            return felt[0]
-        return torch.cat([p.unflatten(1, (c, -1)) for p in felt], 2).flatten(1, 2)
+        if len(parts) == 1:
+            return parts[0]
+        return torch.cat([p.unflatten(1, (c, -1)) for p in parts], 2).flatten(1, 2)
 
     def flow(self, x: State, cond: Cond | None = None) -> State:
-        """dx/dt before chance and death: what a step adds, and what an ODE solver integrates."""
+        """dx/dt before firing and death: what a step adds, and what an ODE solver integrates."""
         p = self.perceive(x)
         if self.config.cond:
-            told = x.new_zeros(len(x), self.config.cond) if cond is None else cond
-            p = torch.cat([p, told[:, :, None, None].expand(-1, -1, *p.shape[2:])], 1)
-        bend = ACTIVATIONS[self.config.activation]
+            cond = x.new_zeros(len(x), self.config.cond) if cond is None else cond
+            p = torch.cat([p, cond[:, :, None, None].expand(-1, -1, *p.shape[2:])], 1)
+        activate = ACTIVATIONS[self.config.activation]
         for i, w in enumerate(self.weights):
             p = F.conv2d(p, w[:, :, None, None], self.biases[i] if i < len(self.biases) else None)
             if i < len(self.config.hidden):
-                p = bend(p)
+                p = activate(p)
         for channel, kernel in self._blurs:
-            felt = self.pad(x[:, channel : channel + 1], len(kernel) // 2)
-            change = F.conv2d(felt, kernel[None, None].to(x)) - x[:, channel : channel + 1]
+            around = self.pad(x[:, channel : channel + 1], len(kernel) // 2)
+            change = F.conv2d(around, kernel[None, None].to(x)) - x[:, channel : channel + 1]
             p = p + F.pad(change, (0, 0, 0, 0, channel, p.shape[1] - 1 - channel))
         return F.pad(p, (0, 0, 0, 0, 0, self.config.frozen))
 

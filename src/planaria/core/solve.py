@@ -135,10 +135,10 @@ class Solver(nn.Module):
         own = x.shape[1] - self.rule.config.frozen
 
         def solve(x: Tensor, cond: Tensor | None) -> Tensor:
-            if self._learns("adjoint"):  # what is told stands in the state, at rest: so it gets its gradient
-                told = (x,) if cond is None else (x, cond)
+            if self._learns("adjoint"):  # the condition stands in the state, at rest: so it gets its gradient
+                joined = (x,) if cond is None else (x, cond)
                 weights = tuple(self.rule.parameters())
-                y: Any = odeint_adjoint(self._at_rest, told, when, adjoint_params=weights, **settings)
+                y: Any = odeint_adjoint(self._at_rest, joined, when, adjoint_params=weights, **settings)
                 y = y[0]
             else:
                 y = odeint(lambda _, x: self.rule.flow(x, cond), x, when, **settings)
@@ -152,9 +152,9 @@ class Solver(nn.Module):
                 f"{self.rtol:g} and atol={self.atol:g}, or the state isn't finite; take rk4, or larger tolerances"
             ) from None
 
-    def _at_rest(self, _: Tensor, told: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """The flow of a state, and none of what is told to its cells."""
-        return self.rule.flow(*told), *(torch.zeros_like(v) for v in told[1:])
+    def _at_rest(self, _: Tensor, joined: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """The flow of a state, and none of its condition."""
+        return self.rule.flow(*joined), *(torch.zeros_like(v) for v in joined[1:])
 
     def _learns(self, gradient: str) -> bool:
         """Whether a gradient is to be found in this way."""
@@ -176,9 +176,9 @@ def trajectory(
     return Solver(rule, method, rtol=rtol, atol=atol, gradient=gradient).trajectory(x, times, cond=cond)
 
 
-def _again(step: Callable[..., Tensor], *told: Tensor | None) -> Tensor:
-    """What `step` makes of `told`; it forgets what it computed, and computes it once more on the way back."""
-    return checkpoint(step, *told, use_reentrant=False, preserve_rng_state=False)
+def _again(step: Callable[..., Tensor], *inputs: Tensor | None) -> Tensor:
+    """The outcome of `step` on `inputs`; it forgets what it computed, and computes it once more on the way back."""
+    return checkpoint(step, *inputs, use_reentrant=False, preserve_rng_state=False)
 
 
 def _largest(v: Tensor | tuple[Tensor, ...]) -> Tensor:

@@ -87,7 +87,7 @@ def run(
     """The state `steps` steps after `x`, which stands at step `t`. Differentiable.
 
     `seed` with `t` decides which cells fire, so running 100 steps is running 60 and then 40 with `t=60`.
-    `cond` `(b, k)` is told to every cell; `dt` is the rule's own where None. `origin` is the row and column that the
+    `cond` `(b, k)` goes to every cell; `dt` is the rule's own where None. `origin` is the row and column that the
     first cell has in a larger grid, modulo 2**32: a part has the luck that it has there. What lies beyond the part it
     doesn't know. Raises `UserError` for arguments that don't fit the rule or each other, and where `rule` is a module
     that takes no origin, and is given one; `MemoryError` where there is not enough.
@@ -146,7 +146,7 @@ def device_of(name: str) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as e:
         reason = str(e).splitlines()[0]
-        if "device string" in reason:  # which goes on with a list of devices that few have heard of
+        if "device string" in reason:  # which goes on with a list of devices that few people know
             reason = "no such device; they are called cpu, cuda, cuda:1, mps"
         raise UserError(f"device {name!r} can't be used here ({reason}); try: auto, cpu") from None
     return device

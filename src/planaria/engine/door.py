@@ -27,7 +27,7 @@ def whole(name: str, value: object, least: int | None = None, below: int | None 
     except (TypeError, ValueError, RuntimeError):
         number = None
     if number is None:
-        raise UserError(f"{name} must be a whole number, got {_told(value)}")
+        raise UserError(f"{name} must be a whole number, got {_brief(value)}")
     if least is not None and number < least:
         bound = f"{name} can't be negative" if least == 0 else f"{name} must be {least} or more"
         raise UserError(f"{bound}, got {number}")
@@ -41,7 +41,7 @@ def pair(name: str, value: object) -> tuple[int, int]:
     try:
         first, second = () if isinstance(value, str | bytes | dict | set) else value  # type: ignore[misc]
     except (TypeError, ValueError):
-        raise UserError(f"{name} must be two whole numbers, as (3, 4), got {_told(value)}") from None
+        raise UserError(f"{name} must be two whole numbers, as (3, 4), got {_brief(value)}") from None
     return whole(f"{name}'s row", first), whole(f"{name}'s column", second)
 
 
@@ -64,7 +64,7 @@ def length(dt: object, dtype: torch.dtype) -> float | None:
     except (TypeError, ValueError, RuntimeError, OverflowError):
         number = math.nan
     if not abs(number) <= torch.finfo(dtype).max:
-        raise UserError(f"dt must be a finite number, got {_told(dt)}")
+        raise UserError(f"dt must be a finite number, got {_brief(dt)}")
     return number
 
 
@@ -114,7 +114,7 @@ def fits(rule: object, x: object, cond: object) -> Tensor:
     if cond is None:
         return x
     if not config.cond:
-        raise UserError("this rule is told nothing (rule.cond=0), so it takes no cond")
+        raise UserError("this rule has no condition (rule.cond=0), so it takes no cond")
     wanted = (len(x), config.cond)
     if not isinstance(cond, Tensor):
         raise UserError(f"cond is a torch tensor (b, k) = {wanted}, not {_kind(cond)}")
@@ -140,7 +140,7 @@ def _kind(value: object) -> str:
     return "None" if value is None else f"of type {type(value).__name__}"
 
 
-def _told(value: object) -> str:
+def _brief(value: object) -> str:
     """A value in few words, on one line."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -45,7 +45,7 @@ def declines(rule: nn.Module, x: State) -> str:
     if len(config.hidden) != 1:
         return f"it runs one hidden layer, not {len(config.hidden)}"
     if config.activation != "relu":
-        return f"its hidden layer bends by relu, not {config.activation}"
+        return f"its hidden layer takes the activation relu, not {config.activation}"
     if config.life != "none" and config.life_threshold < 0:
         return "empty cells are alive below a negative life threshold"
     if any(p.dtype != x.dtype or p.device != x.device for p in rule.parameters()):
@@ -139,8 +139,8 @@ class _Walk(Walk):
 
     @property
     def grid(self) -> dict[str, Any]:
-        """What every kernel is told: 64 cells make a tile, or fewer where each is large."""
-        edge, high = EDGES[self.config.edge], 8 if self.felt <= 64 else 4 if self.felt <= 256 else 2
+        """Constants of every kernel: 64 cells make a tile, or fewer where each is large."""
+        edge, high = EDGES[self.config.edge], 8 if self.perceived <= 64 else 4 if self.perceived <= 256 else 2
         padded = _padded(self.config.channels)
         return {"C": self.config.channels, "CP": padded, "EDGE": edge, "TH": high, "TW": 8}
 
@@ -150,8 +150,8 @@ class _Walk(Walk):
         return max(self.apart) if self.config.edge == "replicate" else 0
 
     @property
-    def felt(self) -> int:
-        """Numbers that a cell feels, with those that pad its channels."""
+    def perceived(self) -> int:
+        """Numbers that a cell perceives, with those that pad its channels."""
         return self.filters * _padded(self.config.channels)
 
     @property
@@ -160,14 +160,14 @@ class _Walk(Walk):
 
     @property
     def stencil(self) -> dict[str, Any]:
-        """What kernels are told that gather or spread perception."""
+        """Constants of kernels that gather or spread perception."""
         return {"TAPS": self.taps, "APART": self.apart, "F": self.filters}
 
     @property
     def net(self) -> dict[str, Any]:
-        """What kernels are told that run the update network: 32 neurons at a time, or 16 where cells are large."""
+        """Constants of kernels that run the update network: 32 neurons at a time, or 16 where cells are large."""
         width = self.config.hidden[0]
-        chunk, stages = (32, 3) if self.felt <= 64 else (16, 1)
+        chunk, stages = (32, 3) if self.perceived <= 64 else (16, 1)
         return {
             **self.stencil,
             "RATE": round(self.config.fire_rate * 2**32),
@@ -183,11 +183,11 @@ class _Walk(Walk):
         self, x: State, cond: Cond | None, parameters: Sequence[Tensor], keep: bool
     ) -> tuple[State, tuple[Tensor, ...], Any]:
         """The last state; every state and who lived, and the parameters as the kernels take them."""
-        told = self._told(x, cond, parameters)
+        weights = self._weights(x, cond, parameters)
         with torch.cuda.device_of(x):
-            states, lives = _walk(self, x, told, self.steps + 1 if keep else 2)
+            states, lives = _walk(self, x, weights, self.steps + 1 if keep else 2)
         y = states[self.steps % len(states)].permute(0, 3, 1, 2).clone(memory_format=torch.contiguous_format)
-        return y, (states, lives, *told) if keep else (), None
+        return y, (states, lives, *weights) if keep else (), None
 
     def backward(
         self,
@@ -203,30 +203,30 @@ class _Walk(Walk):
             dx, dfirst, d1, d2, db2 = _walk_back(self, gy, any(needed[1:]), *kept)
         if dfirst is None or d1 is None or d2 is None or db2 is None:
             return dx, *([None] * (1 + len(parameters)))
-        felt = self.config.channels * self.filters
-        gcond, gtold = node.told(dfirst, cond, parameters[0][:, felt:])
-        g1 = torch.cat([d1.permute(2, 1, 0).reshape(len(parameters[0]), felt), gtold], 1)
+        seen = self.config.channels * self.filters
+        gcond, gweight = node.condition_gradients(dfirst, cond, parameters[0][:, seen:])
+        g1 = torch.cat([d1.permute(2, 1, 0).reshape(len(parameters[0]), seen), gweight], 1)
         return dx, gcond, g1, (d2 * self.dt).T, *[dfirst.sum(0), db2 * self.dt][: len(parameters) - 2]
 
-    def _told(self, x: State, cond: Cond | None, parameters: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    def _weights(self, x: State, cond: Cond | None, parameters: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """What is added to the first layer of each sample; weights as the kernels read them; the last bias, or none."""
         first, last, *biases = parameters
         c, width = self.config.channels, self.config.hidden[0]
-        felt = c * self.filters
+        seen = c * self.filters
         added = x.new_zeros(len(x), width)
         if biases:
             added = added + biases[0]
         if cond is not None:
-            added = added + cond @ first[:, felt:].T
-        w1 = first[:, :felt].reshape(width, c, self.filters).permute(2, 1, 0)
+            added = added + cond @ first[:, seen:].T
+        w1 = first[:, :seen].reshape(width, c, self.filters).permute(2, 1, 0)
         w2, b2 = last.T * self.dt, biases[1] * self.dt if len(biases) > 1 else x.new_zeros(0)
         return tuple(v.contiguous() for v in (added, w1, w2, b2))
 
 
-def _walk(job: _Walk, x: Tensor, told: tuple[Tensor, ...], room: int) -> tuple[Tensor, Tensor]:
+def _walk(job: _Walk, x: Tensor, weights: tuple[Tensor, ...], room: int) -> tuple[Tensor, Tensor]:
     """The last `room` states, `(room, b, h, w, c)`, in turn; and who lived through the steps between."""
     kernels, config = _kernels(), job.config
-    (first, w1, w2, b2), (b, c, h, w) = told, x.shape
+    (first, w1, w2, b2), (b, c, h, w) = weights, x.shape
     states = x.new_empty(room, b, h, w, c)
     states[0] = x.permute(0, 2, 3, 1)
     lives = x.new_empty(max(room - 1, 1), b, h, w, dtype=torch.uint8)
@@ -277,7 +277,7 @@ def _walk_back(
     kernels = _kernels()
     b, c, h, w = gradient.shape
     g = gradient.permute(0, 2, 3, 1).clone(memory_format=torch.contiguous_format)
-    kept, felt = torch.empty_like(g), g.new_empty(b, h, w, job.filters, c)
+    kept, dp = torch.empty_like(g), g.new_empty(b, h, w, job.filters, c)
     border = job.border
     tiles, spreading = job.tiles(b, h, w), (job.tiles(b, h + 2 * border, w + 2 * border),)
     net = job.grid | job.net
@@ -289,19 +289,19 @@ def _walk_back(
     for t in reversed(range(job.steps)):
         x, life = states[t], lives[t]
         corner = job.corner
-        kernels.back[(tiles,)](x, g, life, kept, felt, w1, first, w2, job.keys, t, *corner, h, w, **net, num_warps=8)
+        kernels.back[(tiles,)](x, g, life, kept, dp, w1, first, w2, job.keys, t, *corner, h, w, **net, num_warps=8)
         if learns:
             kernels.learn[(n, chunks)](
                 x, g, life, d1, dfirst, d2, db2, w1, first, w2, job.keys, t, *corner, tiles, h, w, **net
             )
-        kernels.spread[spreading](kept, felt, bordered, h, w, **job.grid, **job.stencil, BORDER=border)
+        kernels.spread[spreading](kept, dp, bordered, h, w, **job.grid, **job.stencil, BORDER=border)
         if border:
             g.copy_(_folded(bordered, border))
     dx = g.permute(0, 3, 1, 2)
     if not learns:
         return dx, None, None, None, None
-    told = dfirst.view(b, tiles // b, -1).sum(1)
-    return dx, told, d1.sum(0), d2.sum(0), db2.sum(0)[: len(b2)]
+    each = dfirst.view(b, tiles // b, -1).sum(1)
+    return dx, each, d1.sum(0), d2.sum(0), db2.sum(0)[: len(b2)]
 
 
 def _folded(g: Tensor, n: int) -> Tensor:

@@ -129,11 +129,11 @@ def perceive(
     for f in tl.static_range(F):
         if APART[f] > 0:
             block = nine(x, sample, row, col, ok, H, W, APART[f], C, CP, EDGE)
-        felt = tl.zeros_like(block[4])
+        sum_ = tl.zeros_like(block[4])
         for k in tl.static_range(9):
             if TAPS[f * 9 + k] != 0:
-                felt += TAPS[f * 9 + k] * block[k]
-        p = p + (felt,)
+                sum_ += TAPS[f * 9 + k] * block[k]
+        p = p + (sum_,)
     return p
 
 
@@ -170,7 +170,7 @@ def second_layer(w2, j, OWN: tl.constexpr, CP: tl.constexpr, HIDDEN: tl.constexp
 
 @triton.jit
 @no_type_check
-def bend(
+def hidden(
     p, w1, first, j, F: tl.constexpr, C: tl.constexpr, CP: tl.constexpr, HIDDEN: tl.constexpr,
     PRECISION: tl.constexpr,
 ):  # fmt: skip
@@ -213,7 +213,7 @@ def step(
             dx += tl.load(b2 + c, mask=c < OWN, other=0.0)[None, :]
         for start in range(0, HIDDEN, HC):
             j = start + tl.arange(0, HC)
-            h = bend(p, w1, first + sample * HIDDEN, j, F, C, CP, HIDDEN, PRECISION)
+            h = hidden(p, w1, first + sample * HIDDEN, j, F, C, CP, HIDDEN, PRECISION)
             dx = dot(h, second_layer(w2, j, OWN, CP, HIDDEN), dx, PRECISION)
         new += tl.where(act[:, None] & (c < OWN)[None, :], dx, 0.0)
     tl.store(y + here, new, mask=inside)
@@ -260,12 +260,12 @@ def passed(g, life, cell, ok, LIFE: tl.constexpr, C: tl.constexpr, OWN: tl.const
 @triton.jit(do_not_specialize=["t", "top", "left"])
 @no_type_check
 def back(
-    x, g, life, kept, felt, w1, first, w2, keys, t, top, left, H, W,
+    x, g, life, kept, gp, w1, first, w2, keys, t, top, left, H, W,
     TAPS: tl.constexpr, APART: tl.constexpr, RATE: tl.constexpr, LIFE: tl.constexpr, F: tl.constexpr, C: tl.constexpr,
     OWN: tl.constexpr, CP: tl.constexpr, HIDDEN: tl.constexpr, HC: tl.constexpr, EDGE: tl.constexpr,
     TH: tl.constexpr, TW: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
-    """From the gradient `g` after a step to `felt` `(b, h, w, f, c)`, that of perception, and `kept`, all the rest."""
+    """From the gradient `g` after a step to `gp` `(b, h, w, f, c)`, that of perception, and `kept`, all the rest."""
     sample, row, col, ok = place(tl.program_id(0), H, W, TH, TW)
     c = tl.arange(0, CP)
     cell = (sample * H + row) * W + col
@@ -280,7 +280,7 @@ def back(
         dx = tl.where(act[:, None] & (c < OWN)[None, :], got, 0.0)
         for start in range(0, HIDDEN, HC):
             j = start + tl.arange(0, HC)
-            h = bend(p, w1, first + sample * HIDDEN, j, F, C, CP, HIDDEN, PRECISION)
+            h = hidden(p, w1, first + sample * HIDDEN, j, F, C, CP, HIDDEN, PRECISION)
             dh = dot(dx, tl.trans(second_layer(w2, j, OWN, CP, HIDDEN)), tl.zeros_like(h), PRECISION)
             dh = tl.where(h <= 0, 0.0, dh)
             more = ()
@@ -289,18 +289,18 @@ def back(
             dp = more
     tl.store(kept + cell[:, None] * C + c[None, :], got, mask=inside)
     for f in tl.static_range(F):
-        tl.store(felt + (cell * F + f)[:, None] * C + c[None, :], dp[f], mask=inside)
+        tl.store(gp + (cell * F + f)[:, None] * C + c[None, :], dp[f], mask=inside)
 
 
 @triton.jit
 @no_type_check
 def spread(
-    kept, felt, g, H, W, TAPS: tl.constexpr, APART: tl.constexpr, F: tl.constexpr, C: tl.constexpr,
+    kept, gp, g, H, W, TAPS: tl.constexpr, APART: tl.constexpr, F: tl.constexpr, C: tl.constexpr,
     CP: tl.constexpr, EDGE: tl.constexpr, BORDER: tl.constexpr, TH: tl.constexpr, TW: tl.constexpr,
 ):  # fmt: skip
-    """The gradient `g` before the step: `kept`, and what every neighbour felt of this cell.
+    """The gradient `g` before the step: `kept`, and what comes back through every neighbour's perception of this cell.
 
-    `g` has `BORDER` cells around the grid, the copies of its rim that `EDGE` 2 alone has: what was felt of each.
+    `g` has `BORDER` cells around the grid, the copies of its rim that `EDGE` 2 alone has: what comes back to each.
     """
     high, wide = H + 2 * BORDER, W + 2 * BORDER
     sample, row, col, ok = place(tl.program_id(0), high, wide, TH, TW)
@@ -318,7 +318,7 @@ def spread(
                 seen = (ok & on_row & on_col)[:, None] & (c < C)[None, :]
                 cell = (sample * H + from_row) * W + from_col
             if TAPS[f * 9 + k] != 0:
-                part = tl.load(felt + (cell * F + f)[:, None] * C + c[None, :], mask=seen, other=0.0)
+                part = tl.load(gp + (cell * F + f)[:, None] * C + c[None, :], mask=seen, other=0.0)
                 total += TAPS[f * 9 + k] * part
     tl.store(g + here, total, mask=inside)
 
@@ -352,7 +352,7 @@ def learn(
         if tl.max(act.to(tl.int32), 0) > 0:
             p = perceive(x, sample, row, col, ok, H, W, TAPS, APART, F, C, CP, EDGE)
             dx = tl.where(act[:, None] & (c < OWN)[None, :], got, 0.0)
-            h = bend(p, w1, first + sample * HIDDEN, j, F, C, CP, HIDDEN, PRECISION)
+            h = hidden(p, w1, first + sample * HIDDEN, j, F, C, CP, HIDDEN, PRECISION)
             dh = dot(dx, tl.trans(second_layer(w2, j, OWN, CP, HIDDEN)), tl.zeros_like(h), PRECISION)
             dh = tl.where(h <= 0, 0.0, dh)
             more = ()
@@ -361,9 +361,9 @@ def learn(
             sum1 = more
             sum2 = dot(tl.trans(h), dx, sum2, PRECISION)
             sum_bias += tl.sum(dx, 0)
-            told = dfirst + tile * HIDDEN + j
-            before = tl.load(told, mask=j < HIDDEN, other=0.0)
-            tl.store(told, before + tl.sum(dh, 0), mask=j < HIDDEN)
+            into = dfirst + tile * HIDDEN + j
+            before = tl.load(into, mask=j < HIDDEN, other=0.0)
+            tl.store(into, before + tl.sum(dh, 0), mask=j < HIDDEN)
     own = (c < OWN)[None, :]
     for f in tl.static_range(F):
         inside = (c < C)[:, None] & (j < HIDDEN)[None, :]

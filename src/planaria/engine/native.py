@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from planaria.core.moment import Moment
 from planaria.core.rule import Rule
-from planaria.engine.node import Gradients, Walk, roll, told
+from planaria.engine.node import Gradients, Walk, condition_gradients, roll
 from planaria.types import Cond, State
 
 kernel: ModuleType | None
@@ -120,7 +120,7 @@ class _Walk(Walk):
         return job
 
     @property
-    def felt(self) -> int:
+    def perceived(self) -> int:
         """Numbers that a cell perceives: so many of the first layer's inputs come before the condition."""
         return self.config.channels * len(self.rule.kernels)
 
@@ -132,7 +132,7 @@ class _Walk(Walk):
         (first, *rest), biases = self._layers(parameters)
         first_bias = biases[0].expand(len(x), -1) if biases else x.new_zeros(len(x), len(first))
         if cond is not None:
-            first_bias = first_bias + F.linear(cond, first[:, self.felt :]).to(x.dtype)  # autocast rounds it
+            first_bias = first_bias + F.linear(cond, first[:, self.perceived :]).to(x.dtype)  # autocast rounds it
         y = torch.empty(x.shape, dtype=x.dtype)
         log = kernel.forward(
             self.job(),
@@ -141,7 +141,7 @@ class _Walk(Walk):
             _array(self.rule.kernels.to(x.dtype).reshape(-1, 9)),
             self.rule.reaches,
             _array(first_bias),
-            [_array(w) for w in (first[:, : self.felt], *rest)],
+            [_array(w) for w in (first[:, : self.perceived], *rest)],
             [_array(b) for b in biases[1:]],
             keep=keep,
             threads=torch.get_num_threads(),
@@ -163,7 +163,7 @@ class _Walk(Walk):
         weights, biases = self._layers(parameters)
         first = weights[0]
         gx, gfirst = torch.empty(gy.shape, dtype=gy.dtype), gy.new_empty(len(gy), len(first))
-        gweights = [gy.new_zeros(len(first), self.felt), *(torch.zeros_like(w) for w in weights[1:])]
+        gweights = [gy.new_zeros(len(first), self.perceived), *(torch.zeros_like(w) for w in weights[1:])]
         gbiases = [torch.zeros_like(b) for b in biases[1:]]
         rest.backward(
             _array(gy),
@@ -174,8 +174,8 @@ class _Walk(Walk):
             torch.get_num_threads(),
             _obeys(),
         )
-        gcond, gtold = told(gfirst, cond, first[:, self.felt :])
-        gweights[0] = torch.cat([gweights[0], gtold], 1)
+        gcond, gweight = condition_gradients(gfirst, cond, first[:, self.perceived :])
+        gweights[0] = torch.cat([gweights[0], gweight], 1)
         return gx, gcond, *gweights, *([gfirst.sum(0)] if biases else []), *gbiases
 
     def _layers(self, parameters: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:

@@ -85,7 +85,7 @@ def roll(walk: Walk, x: State, cond: Cond | None) -> State:
     return _Rollout.apply(walk, x, cond, *parameters)
 
 
-def told(gfirst: Tensor, cond: Cond | None, weight: Tensor) -> tuple[Tensor | None, Tensor]:
+def condition_gradients(gfirst: Tensor, cond: Cond | None, weight: Tensor) -> tuple[Tensor | None, Tensor]:
     """Gradients of a condition and of its weights `(n, k)`, from that of what it adds to the first layer, `(b, n)`."""
     if cond is None:
         return None, torch.zeros_like(weight)

@@ -123,13 +123,13 @@ class _Walk(Walk):
         config, layers = self.config, len(self.config.hidden) + 1
         n, own, f = b * h * w, c - config.frozen, len(self.taps)
         stencil = _stencil(b, h, w, self.taps, config.edge, cur.dtype)
-        told = [] if cond is None else [cond.detach().requires_grad_()]
-        leaves = [*told, *(p.detach().requires_grad_() for p in parameters)]
-        cond = told[0] if told else None
-        weights, biases = leaves[len(told) :][:layers], leaves[len(told) + layers :]
+        conds = [] if cond is None else [cond.detach().requires_grad_()]
+        leaves = [*conds, *(p.detach().requires_grad_() for p in parameters)]
+        cond = conds[0] if conds else None
+        weights, biases = leaves[len(conds) :][:layers], leaves[len(conds) + layers :]
         total = [torch.zeros_like(p) for p in leaves]
         g = gy.permute(0, 2, 3, 1).reshape(n, c).clone()
-        felt = g.new_zeros(n + 1, f * c)
+        gp = g.new_zeros(n + 1, f * c)
         everyone = torch.arange(n)
         while log:
             change = log.pop()
@@ -144,15 +144,15 @@ class _Walk(Walk):
             for sum_, part in zip(total, got[1:], strict=True):
                 if part is not None:
                     sum_ += part
-            felt.index_copy_(0, rows, got[0])
+            gp.index_copy_(0, rows, got[0])
             # where life rules, a cell that was dead before this step passes nothing further back
             before = log[-1].life if log and not config.frozen else None
             back = everyone if before is None else before.nonzero()[:, 0]
-            g.index_add_(0, back, stencil.spread(felt.view(-1, c), back))
-            stencil.spread_from_copies(felt.view(-1, c), g)
-            felt.index_fill_(0, rows, 0.0)
+            g.index_add_(0, back, stencil.spread(gp.view(-1, c), back))
+            stencil.spread_from_copies(gp.view(-1, c), g)
+            gp.index_fill_(0, rows, 0.0)
         gx = g.reshape(b, h, w, c).permute(0, 3, 1, 2)
-        return gx, (total[0] if told else None), *total[len(told) :]
+        return gx, (total[0] if conds else None), *total[len(conds) :]
 
 
 @dataclass
@@ -227,13 +227,13 @@ class _Stencil:
 
     def perceive(self, x: Tensor, rows: Tensor) -> Tensor:
         """Perception of `rows`, filter-major `(n, f*c)`."""
-        felt = []
+        p = []
         for near, v, centred in zip(self.forward, self.weights, self.centred, strict=True):
             if centred:
-                felt.append(x.index_select(0, rows))
+                p.append(x.index_select(0, rows))
             else:
-                felt.append(_weighted(near.index_select(0, rows), x, v))
-        return torch.cat(felt, 1)
+                p.append(_weighted(near.index_select(0, rows), x, v))
+        return torch.cat(p, 1)
 
     def spread(self, gradient: Tensor, rows: Tensor) -> Tensor:
         """Gradient of the cells `rows`, from that of all perceptions, `((b*h*w + 1)*f, c)`; copies of a rim apart."""
@@ -266,9 +266,9 @@ def _dilate(m: Tensor, circular: bool) -> Tensor:
 
 
 def _update(walk: _Walk, p: Tensor, sample: Tensor, cond: Tensor | None, weights: list[Tensor], biases: list[Tensor]):
-    """The update network on perception rows `(n, f*c)`, filter-major; `sample` says whose condition each hears."""
+    """The update network on perception rows `(n, f*c)`, filter-major; `sample` says whose condition each reads."""
     config = walk.config
-    bend = ACTIVATIONS[config.activation]
+    activate = ACTIVATIONS[config.activation]
     seen = p.shape[1]
     for i, w in enumerate(weights):
         bias = biases[i] if i < len(biases) else None
@@ -280,5 +280,5 @@ def _update(walk: _Walk, p: Tensor, sample: Tensor, cond: Tensor | None, weights
         else:
             p = F.linear(p, w, bias)
         if i < len(config.hidden):
-            p = bend(p)
+            p = activate(p)
     return p * walk.dt if walk.dt != 1 else p
