@@ -358,10 +358,9 @@ def shoot(model: str | Path | Saved, options: Options) -> Film:
 def write(model: Saved | str, output: Path, options: Options) -> Path:
     """Film a model, or a simulator by its name, into a `.gif`, `.webp`, `.mp4` or a `.png` strip."""
     check_suffix(output)
-    found = _found(model, options)
     if output.suffix.lower() == ".mp4":
-        return found.save(output, scale=options.scale)
-    return found.film().save(output, scale=options.scale)
+        return _found(model, options).save(output, scale=options.scale)
+    return shoot(model, options).save(output, scale=options.scale)
 
 
 def _found(model: str | Path | Saved, options: Options) -> Take:
