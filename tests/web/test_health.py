@@ -54,7 +54,7 @@ def test_a_burst_is_said_once_until_somebody_begins_anew(page, site, models, pre
     show(page, site, payload(models / "burst.safetensors"), prefer=prefer)
     assert page.evaluate("player.world.kind") == prefer
     assert look(page, 2) == []
-    says = ": numbers beyond those of any working model; train it longer, or on longer lives; R begins again."
+    says = ": numbers beyond those of any working model; train it longer, or on longer lives; I begins again."
     assert look(page, 10) == [f"It burst by frame 6 (step 12){says}"]
     assert len(look(page, 400)) == 1
     page.evaluate("player.act('reset')")
@@ -77,7 +77,7 @@ def test_what_works_is_left_in_peace(page, site, models, prefer):
 def test_a_death_is_said_and_an_erasure_isn_t(page, site, models, prefer):
     show(page, site, payload(models / "fading.safetensors"), prefer=prefer)
     assert look(page, 1) == []
-    assert look(page, 8) == ["No cell is left alive by step 9; R begins again."]
+    assert look(page, 8) == ["No cell is left alive by step 9; I begins again."]
     page.evaluate("player.act('reset')")
     assert len(look(page, 1)) == 1
     page.evaluate("player.act('left'); player.act('right')")

@@ -71,7 +71,7 @@ def test_a_click_infects_and_it_takes_over(dish):
     assert sick(dish) == 0
     dish.keyboard.press("e")
     assert dish.evaluate("player.brush.tool") == "erase"
-    dish.keyboard.press("t")
+    dish.keyboard.press("v")
     assert dish.evaluate("player.brush.tool") == "infect"
     assert dish.evaluate("player.bar.names").count("infection 1") == 1
 
@@ -85,7 +85,7 @@ def test_one_that_stays_says_so(blank, site, tmp_path):
 def test_others_have_no_such_tool(blank, site):
     page = show(blank, site, MODEL)
     assert not page.locator("[data-act=infect]").first.is_visible()
-    page.keyboard.press("t")
+    page.keyboard.press("v")
     assert page.evaluate("player.brush.tool") == "erase"
     page.evaluate("(model) => player.setModel(model)", MODEL)
     assert not page.locator("[data-act=infect]").first.is_visible()

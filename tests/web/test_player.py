@@ -18,7 +18,7 @@ def test_it_is_wounded_by_dragging_and_heals(shown):
     drag(shown, (h / 2, w / 2 - 16), (h / 2, w / 2 + 16), steps=2)
     hurt = shown.evaluate(ERROR)
     assert hurt > 0.01
-    shown.keyboard.press("]")
+    shown.keyboard.press(">")
     shown.evaluate("player.hurry(1); player.play()")
     shown.wait_for_function("player.world.t > 380")
     shown.evaluate("player.pause()")
@@ -102,7 +102,7 @@ def test_everything_by_keyboard(shown):
     t = shown.evaluate("player.world.t")
     shown.keyboard.press(".")
     assert shown.evaluate("player.world.t") == t + 1
-    for key, tool in zip("pbihe", ["plant", "paint", "pick", "pan", "erase"], strict=True):
+    for key, tool in zip("pamgve", ["plant", "paint", "pan", "pick", "pick", "erase"], strict=True):
         shown.keyboard.press(key)
         assert shown.evaluate("player.brush.tool") == tool
     shown.keyboard.press("n")
@@ -120,9 +120,9 @@ def test_everything_by_keyboard(shown):
     assert held(shown, 5, 5) == 0 != held(shown, 5, w - 5)
     shown.keyboard.press("c")
     assert shown.evaluate("player.world.read().every((v) => v === 0)")
-    shown.keyboard.press("r")
+    shown.keyboard.press("i")
     assert shown.evaluate("player.world.t") == 0
-    shown.keyboard.press("]")
+    shown.keyboard.press(">")
     shown.keyboard.press("+")
     assert shown.evaluate("player.clock.speed") > 60
     shown.keyboard.press("?")
@@ -198,8 +198,12 @@ def test_the_view_of_one_channel(shown):
     assert red == 255
     assert green == blue == pytest.approx(255 * (1 - min(1, alive)), abs=1)
     shown.keyboard.press("Escape")
-    shown.keyboard.press("v")
+    shown.keyboard.press("]")
     assert shown.evaluate("player.channel") == 4
+    shown.keyboard.press("[")
+    assert shown.evaluate("player.channel") == 3
+    shown.keyboard.press("0")
+    assert shown.evaluate("player.channel") is None
 
 
 @pytest.mark.parametrize("turn", [-300, 240])

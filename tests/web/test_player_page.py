@@ -251,7 +251,7 @@ def test_the_picture_is_saved(shown):
     grow(shown, 5)
     shown.locator(".pl-stage").focus()
     with shown.expect_download() as download:
-        shown.keyboard.press("s")
+        shown.keyboard.press("x")
     assert download.value.suggested_filename == "ladybird-5.png"
     assert Path(download.value.path()).read_bytes()[:4] == b"\x89PNG"
 

@@ -285,7 +285,7 @@ def test_its_words_are_of_photos(painting):
         assert painting.get_by_role("button", name=name).is_visible() == there, name
     painting.keyboard.press("?")
     assert painting.get_by_text("Hold: the photo beneath").is_visible()
-    assert not painting.get_by_text("Plant a seed").is_visible()
+    assert not painting.get_by_text("Seeds, and back").is_visible()
     painting.keyboard.press("Escape")
     painting.evaluate("player.act('more')")
     assert not painting.get_by_role("button", name="Fill").is_visible()

@@ -164,7 +164,7 @@ def test_playing_in_a_terminal(session):
     seen = glass.pixels[place.top : place.top + 80 : 2, place.left : place.left + 80 : 2]
     assert np.array_equal(seen, world.image().numpy())
 
-    s.send("\x1b[C\x1b[B\x1bOAe")  # arrows in both their forms, then erase there
+    s.send("e\x1b[C\x1b[B\x1bOA\r")  # the eraser, arrows in both their forms, and use it there
     erased = s.saved()
     row, column = (20, 21)
     assert erased.x[0, :, row, column].abs().sum() == 0
@@ -185,9 +185,9 @@ def test_playing_in_a_terminal(session):
     s.wait(lambda: "channel 0 red" in s.status, "the channel")
 
     s.send("h")
-    s.wait(lambda: "take back the newest edit" in "\n".join(s.glass.lines), "the keys")
+    s.wait(lambda: "undo the newest edit" in "\n".join(s.glass.lines), "the keys")
     s.send("\x1b")
-    s.wait(lambda: "take back" not in "\n".join(s.glass.lines), "the cells again")
+    s.wait(lambda: "undo the" not in "\n".join(s.glass.lines), "the cells again")
     s.resize(40, 12)
     s.wait(lambda: len(s.glass.lines) == 12 and s.status.startswith("lizard"), "the smaller picture")
     assert (s.glass.pixels[:22] > 200).any()
@@ -347,7 +347,7 @@ def test_enter_paints_at_the_cursor(tmp_path):
     t = Terminal(Player(world, "worm", folder=tmp_path))
     t._place = Place((40, 20), (9, 9))
     t.play.key("c")
-    for event in ("e", "right", "down", "enter"):
+    for event in ("e", "e", "right", "down", "enter"):
         t.hear(event)
     assert t.cursor == (5, 5)
     assert (world.x[0, 3] > 0).nonzero().tolist() == [[4, 5], [5, 4], [5, 5], [5, 6], [6, 5]]

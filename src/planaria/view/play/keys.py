@@ -1,7 +1,11 @@
-"""The keys of a player, the same in the window and in the terminal, with a line on each."""
+"""The keys of a player, from the table that window, terminal and page share: `web/keys.json`."""
 
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import Any
+
+from planaria.web.bundle import text
 
 
 @dataclass(frozen=True)
@@ -9,69 +13,42 @@ class Key:
     """Keys that do one thing."""
 
     names: tuple[str, ...]
-    """As `Player.key` takes them: the letter, or space, tab, escape, up, down, right, f12, ctrl+z."""
+    """As `Player.key` takes them: the letter, or space, tab, enter, escape, up, down, left, right, f12, ctrl+z."""
     action: str
-    """What `Player` does."""
+    """What `Player` does; a kind of damage by its name."""
     says: str
     """The same, to a person."""
     group: str
     """Where it stands in the help."""
+    places: tuple[str, ...]
+    """Where it is to be had: window, terminal, page."""
+    note: str
+    """More of it for the guide."""
 
     @property
     def caps(self) -> list[str]:
-        """What stands on these keys; `=` is + without shift, and not told."""
-        return [CAPS.get(name, name.upper()) for name in self.names if name != "="]
+        """What stands on these keys; `=` is + without shift, and not shown."""
+        return [_TABLE["caps"].get(name, name.upper()) for name in self.names if name != "="]
 
 
-LIFE, BRUSH, LOOK, DAMAGE, KEEP = "Life", "Brush", "Look", "Damage", "Keep"
+def _read(table: dict[str, Any]) -> Iterator[Key]:
+    everywhere = tuple(table["places"])
+    for line in table["damage"]:
+        yield Key((line["key"],), line["kind"], line["words"], "Damage", everywhere, "")
+    for line in table["keys"]:
+        places = tuple(line.get("places", everywhere))
+        yield Key(tuple(line["keys"]), line["action"], line["words"], line["group"], places, line.get("note", ""))
 
-KEYS = (
-    Key(("space",), "pause", "pause, a training too", LIFE),
-    Key((".", "right"), "step", "one step, or frame", LIFE),
-    Key(("+", "=", "up"), "faster", "faster", LIFE),
-    Key(("-", "down"), "slower", "slower", LIFE),
-    Key(("i",), "initialise", "begin again", LIFE),
-    Key(("tab",), "randomise", "chance in every cell", LIFE),
-    Key(("c",), "clear", "clear everything", LIFE),
-    Key(("l",), "loop", "loop, or live on", LIFE),
-    Key(("e",), "erase", "eraser, and back", BRUSH),
-    Key(("p",), "plant", "seeds, and back", BRUSH),
-    Key(("v",), "infect", "infection, and back", BRUSH),
-    Key(("k",), "next colour", "next colour", BRUSH),
-    Key(("g",), "grab", "colour under the pointer", BRUSH),
-    Key((">",), "larger", "larger brush", BRUSH),
-    Key(("<",), "smaller", "smaller brush", BRUSH),
-    Key(("z", "ctrl+z"), "undo", "take back the newest edit", BRUSH),
-    Key(("[",), "last channel", "channel before", LOOK),
-    Key(("]",), "next channel", "next channel", LOOK),
-    Key(("0",), "colour", "back to colour", LOOK),
-    Key(("b",), "background", "light or dark", LOOK),
-    Key(("1",), "wound 0", "cut off the left half", DAMAGE),
-    Key(("2",), "wound 1", "the right half", DAMAGE),
-    Key(("3",), "wound 2", "the upper half", DAMAGE),
-    Key(("4",), "wound 3", "the lower half", DAMAGE),
-    Key(("5",), "wound 4", "a square out of the middle", DAMAGE),
-    Key(("6",), "wound 5", "a disc at the pointer", DAMAGE),
-    Key(("7",), "wound 6", "speckles", DAMAGE),
-    Key(("8",), "wound 7", "noise", DAMAGE),
-    Key(("d",), "damage", "the next of these", DAMAGE),
-    Key(("s",), "save", "save the living state", KEEP),
-    Key(("r",), "record", "record a film, and stop", KEEP),
-    Key(("x", "f12"), "screenshot", "picture", KEEP),
-    Key(("h", "?"), "help", "these keys", KEEP),
-    Key(("q", "escape"), "quit", "quit", KEEP),
-)
-"""Every key."""
 
-GROUPS = (LIFE, DAMAGE, BRUSH, LOOK, KEEP)
+_TABLE = json.loads(text("keys.json"))
+GROUPS: tuple[str, ...] = tuple(_TABLE["groups"])
 """In the order of the help."""
-
-CAPS = {
-    "space": "Space", "tab": "Tab", "escape": "Esc", "up": "↑", "down": "↓", "right": "→", "left": "←",
-    "f12": "F12", "ctrl+z": "Ctrl Z", "enter": "Enter",
-}  # fmt: skip
-"""What stands on a key where it isn't its name in capitals."""
-
+ALL_KEYS = tuple(_read(_TABLE))
+"""Every key, in a page too."""
+KEYS = tuple(key for key in ALL_KEYS if "window" in key.places)
+"""The keys of window and terminal."""
+DAMAGE: tuple[str, ...] = tuple(line["kind"] for line in _TABLE["damage"])
+"""The kinds of damage in the order of their keys."""
 _ACTIONS = {name: key.action for key in KEYS for name in key.names}
 
 

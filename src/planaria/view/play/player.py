@@ -12,7 +12,7 @@ from planaria.core.outbreak import Outbreak
 from planaria.errors import UserError
 from planaria.health import Health
 from planaria.view.play.follow import Training
-from planaria.view.play.keys import action_of
+from planaria.view.play.keys import DAMAGE, action_of
 from planaria.view.play.recorder import Recorder, free
 from planaria.view.play.state import save_state
 from planaria.world import World
@@ -30,6 +30,8 @@ COLOURS = (
 )  # fmt: skip
 """Colours that K goes through."""
 DARK = 0.1
+WAYS = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
+"""Where an arrow leads: rows down, columns to the right."""
 SAY_SECONDS, LETTERS = 3.0, 18
 """How long words stand at least, and how many letters a second are read."""
 SCREENSHOT = 512
@@ -160,26 +162,29 @@ class Player:
         if action is None:
             return False
         try:
-            self._act(action)
+            self._act(action, name)
         except UserError as e:
             self.say(str(e))
         return True
 
-    def _act(self, action: str) -> None:
-        if action.startswith("wound "):
-            self.wound(int(action.removeprefix("wound ")))
+    def _act(self, action: str, name: str) -> None:
+        if action in DAMAGE:
+            self.wound(DAMAGE.index(action))
+        elif action == "cursor":
+            self.point(*WAYS[name])
         elif action in ("erase", "plant", "infect"):
             self.take(action)
         else:
             deeds: dict[str, Callable[[], object]] = {
-                "pause": self.pause, "step": self.step, "initialise": self.world.reset, "clear": self.world.clear,
+                "play": self.pause, "step": self.step, "reset": self.world.reset, "clear": self.world.clear,
                 "randomise": self.world.randomise, "loop": self.toggle_loop, "faster": lambda: self.pace_by(1),
                 "slower": lambda: self.pace_by(-1), "undo": self.undo, "larger": lambda: self.size_by(1),
-                "smaller": lambda: self.size_by(-1), "next colour": self.next_colour, "grab": self.grab,
+                "smaller": lambda: self.size_by(-1), "next colour": self.next_colour, "pick": self.grab,
+                "paint": lambda: self.take("paint"), "use": self.use,
                 "damage": lambda: self.wound(self._wound + 1), "next channel": lambda: self.channel_by(1),
                 "last channel": lambda: self.channel_by(-1), "colour": lambda: self.look(None),
                 "background": self.toggle_background, "save": self.save, "record": self.record,
-                "screenshot": self.screenshot, "help": self.toggle_help, "quit": self.quit,
+                "picture": self.screenshot, "help": self.toggle_help, "quit": self.quit,
             }  # fmt: skip
             deeds[action]()
 
@@ -216,7 +221,7 @@ class Player:
             self.say("nothing to take back")
 
     def take(self, brush: str) -> None:
-        """Take up `erase`, `plant` or `infect`; the colour again where it was in hand."""
+        """Take up a brush, `paint`, `erase`, `plant` or `infect`; the colour again where it was taken already."""
         if brush not in self.brushes:
             nothing = {"plant": "nothing grows from a seed here; paint", "infect": "nothing is infectious here"}
             self.say(nothing[brush])
@@ -258,12 +263,25 @@ class Player:
 
     def pick(self, row: int, column: int) -> None:
         """Paint with the colour that is seen at a cell; off the grid nothing changes."""
-        if self._inside(row, column):
+        if self.inside(row, column):
             self.brush, self.colour = "paint", self.world.pick(row, column, self.background)
 
-    def _inside(self, row: int, column: int) -> bool:
+    def inside(self, row: int, column: int) -> bool:
+        """Whether there is such a cell."""
         h, w = self.world.size
         return 0 <= row < h and 0 <= column < w
+
+    def point(self, down: int, across: int) -> None:
+        """Move the pointer by cells, from the middle where it is nowhere."""
+        h, w = self.world.size
+        row, column = self.pointer if self.pointer and self.inside(*self.pointer) else (h // 2, w // 2)
+        self.pointer = min(max(row + down, 0), h - 1), min(max(column + across, 0), w - 1)
+
+    def use(self) -> None:
+        """Use the brush once, where the pointer is."""
+        self.point(0, 0)
+        self.press(*self.pointer or (0, 0))
+        self.lift()
 
     def press(self, row: int, column: int, brush: str | None = None) -> None:
         """Put a brush down at a cell, the one in hand unless named; until `lift` all is one stroke to undo."""
@@ -303,16 +321,16 @@ class Player:
         self._stroke = ""
 
     def wound(self, number: int) -> None:
-        """Damage number `number` of eight, counted round; the disc falls where the pointer is."""
+        """Damage number `number` of `DAMAGE`, counted round; the disc falls where the pointer is."""
         h, w = self.world.size
-        row, column = self.pointer if self.pointer and self._inside(*self.pointer) else (h // 2, w // 2)
+        row, column = self.pointer if self.pointer and self.inside(*self.pointer) else (h // 2, w // 2)
         side = min(h, w)
-        shapes = (
-            "left", "right", "top", "bottom", f"centre({max(1, round(side * 0.25))})",
-            f"circle({column},{row},{max(1, round(side * 0.15))})", "speckle(0.3)", "noise(0.3)",
-        )  # fmt: skip
-        self._wound = number % len(shapes)
-        wound = shapes[self._wound]
+        given = {
+            "centre": f"({max(1, round(side * 0.25))})", "circle": f"({column},{row},{max(1, round(side * 0.15))})",
+            "speckle": "(0.3)", "noise": "(0.3)",
+        }  # fmt: skip
+        self._wound = number % len(DAMAGE)
+        wound = DAMAGE[self._wound] + given.get(DAMAGE[self._wound], "")
         if self.recorder.on:
             self._shoot()
             self.recorder.events[self.world.t] = wound

@@ -16,7 +16,7 @@ from PIL import Image
 
 from planaria.errors import UserError
 from planaria.view.play.keys import GROUPS, keys_of
-from planaria.view.play.player import Player
+from planaria.view.play.player import WAYS, Player
 
 FPS = 30
 ESCAPE_SECONDS = 0.05
@@ -109,35 +109,23 @@ class Terminal:
             self.hear(event)
 
     def hear(self, event: "str | Click") -> None:
-        """Do what one key or click asks for. Arrows move a cursor; Enter, E and P use a brush there."""
+        """Do what one key or click asks for. Arrows move a cursor; Enter uses the brush there."""
         if isinstance(event, Click):
             self._click(event)
-        elif event in ("up", "down", "left", "right"):
-            self._move(event)
-        elif event in ("enter", "e", "p") and not self.play.help:
-            self._dab(event)
+        elif event in WAYS or event == "enter":
+            if not self.play.help:
+                self._cursor(event)
         else:
             self.play.key(event)
 
-    def _move(self, way: str) -> None:
-        h, w = self.play.world.size
-        row, column = self.cursor or (h // 2, w // 2)
+    def _cursor(self, key: str) -> None:
         stride = max(1, round(self._place.cells))
-        down, across = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}[way]
-        self.cursor = min(max(row + down * stride, 0), h - 1), min(max(column + across * stride, 0), w - 1)
         self.play.pointer = self.cursor
-
-    def _dab(self, key: str) -> None:
-        if key == "p" and "plant" not in self.play.brushes:
-            self.play.take("plant")
-            return
-        h, w = self.play.world.size
-        self.cursor = self.play.pointer = self.cursor or (h // 2, w // 2)
-        self.play.brush = {"enter": self.play.brush, "e": "erase", "p": "plant"}[key]
-        if key == "enter" and self.play.brush not in ("paint", "infect"):
-            self.play.brush = "paint"
-        self.play.press(*self.cursor)
-        self.play.lift()
+        if key == "enter":
+            self.play.use()
+        else:
+            self.play.point(*(n * stride for n in WAYS[key]))
+        self.cursor = self.play.pointer
 
     def _click(self, click: "Click") -> None:
         cell = self._place.cell(click.row, click.column)
@@ -339,11 +327,7 @@ def _help_rows(brushes: Collection[str]) -> Iterator[tuple[str, str]]:
         yield "", group
         for key in keys_of(brushes):
             if key.group == group:
-                yield " ".join(c for c in key.caps if c not in "↑↓→"), key.says
-    yield "", "Cursor"
-    yield "arrows", "move it"
-    first = "infect" if "infect" in brushes else "paint"
-    yield ("Enter E P", f"{first}, erase, plant there") if "plant" in brushes else ("Enter E", f"{first}, erase there")
+                yield " ".join(key.caps), key.says
 
 
 def _leave(number: int, frame: FrameType | None) -> None:  # noqa: ARG001

@@ -44,7 +44,8 @@ UNSEEN = ("dummy", "offscreen")
 
 _NAMED = {
     pygame.K_SPACE: "space", pygame.K_TAB: "tab", pygame.K_ESCAPE: "escape", pygame.K_UP: "up", pygame.K_DOWN: "down",
-    pygame.K_RIGHT: "right", pygame.K_F12: "f12",
+    pygame.K_LEFT: "left", pygame.K_RIGHT: "right", pygame.K_RETURN: "enter", pygame.K_KP_ENTER: "enter",
+    pygame.K_F12: "f12",
 }  # fmt: skip
 
 
@@ -223,8 +224,8 @@ class Window:
         self._place = place = fit(area, play.world.size)
         self._cells(self.play.image() if image is None else image, pygame.Rect(place))
         pygame.draw.rect(screen, palette.line, pygame.Rect(place).inflate(2, 2), 1)
-        if not play.help and pygame.mouse.get_focused() and self._on_grid(pygame.mouse.get_pos()):
-            self._brush(palette.ink)
+        if not play.help and play.pointer and play.inside(*play.pointer):
+            self._brush(play.pointer, palette.ink)
         panel.bar(screen, play, self._frames())
         if play.help:
             panel.help(screen, play)
@@ -245,11 +246,11 @@ class Window:
         else:
             pygame.transform.scale(cells, place.size, target)
 
-    def _brush(self, ink: tuple[int, int, int]) -> None:
-        """A ring around what the brush would touch."""
+    def _brush(self, cell: tuple[int, int], ink: tuple[int, int, int]) -> None:
+        """A ring around what the brush would touch at `cell`."""
         x, y, w, _ = self._place
         scale = w / self.play.world.size[1]
-        row, column = self.cell(pygame.mouse.get_pos())
+        row, column = cell
         middle = (round(x + (column + 0.5) * scale), round(y + (row + 0.5) * scale))
         r = max(4, round((self.play.radius + 0.5) * scale))
         pygame.draw.aacircle(self.screen, (255, 255, 255), middle, r + 1, 1)

@@ -2,12 +2,12 @@
 
 import { fromHex, glyph, iconButton, slider, tag, toHex } from "./elements.js";
 import { LARGEST } from "./brush.js";
-import { TOOLS, WOUNDS, helpLines } from "./keys.js";
+import { DAMAGE, TOOLS, capsOf, helpLines } from "./keys.js";
 import { bodyOf, labelsOf } from "../engine/model.js";
 import { photoPlanes } from "../world/photo.js";
 import { Webcam } from "./webcam.js";
 
-const SWATCHES = ["#d1495b", "#f2a541", "#2f8f6b", "#2e6fb7", "#5b2a86", "#1d1b26"];
+export const SWATCHES = ["#d1495b", "#f2a541", "#2f8f6b", "#2e6fb7", "#5b2a86", "#1d1b26"];
 const BACKGROUNDS = ["light", "dark", "chequer"];
 
 /** Builds the DOM of a player inside `root` and keeps it up to date; `player.act(action)` does what a button says. */
@@ -16,10 +16,10 @@ export class Bar {
     this.player = player;
     this.said = 0;
     const act = (action) => () => player.act(action);
-    const button = (action, words, key, attributes) => iconButton(action, words, key, act(action), attributes);
-    const opener = (action, words) => button(action, words, "", { "aria-expanded": "false" });
-    this.play = button("play", "Play", "Space", { class: "pl-button pl-main" });
-    this.tools = TOOLS.map(([tool, key, words]) => button(tool, words, key));
+    const button = (action, words, attributes) => iconButton(action, words, capsOf(action), act(action), attributes);
+    const opener = (action, words) => button(action, words, { "aria-expanded": "false" });
+    this.play = button("play", "Play", { class: "pl-button pl-main" });
+    this.tools = TOOLS.map(([tool, , words]) => button(tool, words));
     this.compare = this.holder();
     this.stage = tag("div", { class: "pl-stage", tabindex: "0", role: "application" });
     this.status = tag("div", { class: "pl-status" });
@@ -32,9 +32,9 @@ export class Bar {
     this.panels = { wound: this.wounds(act), more: this.more(act, button) };
     this.openers = { wound: opener("wound", "Wounds"), more: opener("more", "More") };
     this.help = helpSheet();
-    const run = [button("step", "One step", "."), button("reset", "Begin again", "R"), button("undo", "Undo", "Z")];
-    const zoom = [button("minus", "Zoom out"), button("fit", "Show all of it", "F"), button("plus", "Zoom in")];
-    const corner = part("corner", ...zoom, button("help", "Help", "?"));
+    const run = [button("step", "One step"), button("reset", "Begin again"), button("undo", "Undo")];
+    const zoom = [button("minus", "Zoom out"), button("fit", "Show all of it"), button("plus", "Zoom in")];
+    const corner = part("corner", ...zoom, button("help", "Help"));
     this.bar = tag("div", { class: "pl-bar", role: "toolbar", "aria-label": "Controls" },
       group("run", this.play, ...run),
       group("tools", ...this.tools, this.compare),
@@ -52,13 +52,13 @@ export class Bar {
     const press = ({ detail }) => detail === 0 && this.player.act("compare");
     const hold = { onpointerdown: show(true), oncontextmenu: (event) => event.preventDefault() };
     for (const kind of ["up", "leave", "cancel"]) hold[`onpointer${kind}`] = show(false);
-    return iconButton("compare", "Hold to see the photo", "U", press, hold);
+    return iconButton("compare", "Hold to see the photo", capsOf("bare"), press, hold);
   }
 
   /** The size and the colour of the brush. */
   strip() {
     const { player } = this;
-    this.size = slider("Size of the brush", "[ ]", { min: 0, max: LARGEST }, (radius) => player.size(radius));
+    this.size = slider("Size of the brush", `${capsOf("smaller")} ${capsOf("larger")}`, { min: 0, max: LARGEST }, (radius) => player.size(radius));
     const take = ({ currentTarget }) => player.colour(fromHex(currentTarget.value));
     const swatches = SWATCHES.map((value) => {
       const named = { class: "pl-swatch", type: "button", value, title: value, "aria-label": `Colour ${value}` };
@@ -72,15 +72,15 @@ export class Bar {
   }
 
   speed() {
-    this.speedSlider = slider("Speed", "- +", { min: 0, max: 1, step: 0.01 }, (slide) => this.player.hurry(slide));
+    this.speedSlider = slider("Speed", `${capsOf("slower")} ${capsOf("faster")}`, { min: 0, max: 1, step: 0.01 }, (slide) => this.player.hurry(slide));
     this.rate = part("rate");
     return group("speed", this.speedSlider, this.rate);
   }
 
   wounds(act) {
-    const items = WOUNDS.map(([wound, words], i) =>
-      tag("button", { class: "pl-item", type: "button", "data-act": wound, onclick: act(wound) },
-        part(`cut pl-cut-${wound}`), words, tag("kbd", {}, String(i + 1))));
+    const items = DAMAGE.map(([kind, key, words]) =>
+      tag("button", { class: "pl-item", type: "button", "data-act": kind, onclick: act(kind) },
+        part(`cut pl-cut-${kind}`), words, tag("kbd", {}, key)));
     return tag("div", { class: "pl-panel pl-wounds", role: "group", "aria-label": "Wounds", hidden: true }, ...items);
   }
 
@@ -104,10 +104,10 @@ export class Bar {
     return tag("div", { class: "pl-panel pl-more", role: "group", "aria-label": "More", hidden: true },
       row("Show", this.channel),
       row("Background", ...this.backgrounds),
-      row("Cells", button("minus", "Fewer cells", "", { onclick: act("fewer") }), this.cells,
-        button("plus", "More cells", "", { onclick: act("wider") }), this.fill),
+      row("Cells", button("minus", "Fewer cells", { onclick: act("fewer") }), this.cells,
+        button("plus", "More cells", { onclick: act("wider") }), this.fill),
       row("Seed", this.seed),
-      part("pair", word("save", "Save picture"), word("photo", "Open photo"),
+      part("pair", word("picture", "Save picture"), word("photo", "Open photo"),
         word("randomise", "Randomise"), word("clear", "Clear"), this.loop, this.webcam),
       this.about);
   }
@@ -145,9 +145,8 @@ export class Bar {
     for (const one of [...this.tools, ...lines]) one.hidden = useless[one.dataset.act] ?? false;
     TOOLS.forEach(([tool, key, usual], i) => {
       const words = sort.tools[tool] ?? usual;
-      this.tools[i].title = `${words} (${key})`;
+      this.tools[i].title = key ? `${words} (${key})` : words;
       this.tools[i].setAttribute("aria-label", words);
-      lines.find(({ dataset }) => dataset.act === tool).lastChild.textContent = words;
     });
     this.compare.hidden = !world.repaints;
     this.fill.hidden = world.repaints;
@@ -166,7 +165,7 @@ export class Bar {
     const words = playing ? "Pause" : "Play";
     this.play.replaceChildren(glyph(words.toLowerCase()));
     this.play.setAttribute("aria-label", words);
-    this.play.title = `${words} (Space)`;
+    this.play.title = `${words} (${capsOf("play")})`;
     press(this.tools, (tool) => tool.dataset.act === brush.tool);
     press(this.backgrounds, (button) => button.dataset.act === player.look);
     press(this.colours.querySelectorAll("button"), (swatch) => swatch.value === colour);

@@ -1,15 +1,31 @@
-// What a person can do, by which key, in which words.
+// What a person can do, by which key, in which words: as keys.json says it for window, terminal and page.
 
+import table from "../keys.json" with { type: "json" };
 import { within } from "./elements.js";
 
-export const TOOLS = [
-  ["erase", "E", "Wound: rub cells out"],
-  ["plant", "P", "Plant a seed"],
-  ["infect", "T", "Infect it"],
-  ["paint", "B", "Paint a colour"],
-  ["pick", "I", "Pick a colour"],
-  ["pan", "H", "Move the picture"],
-];
+const NAMES = { " ": "space", ArrowUp: "up", ArrowDown: "down", ArrowLeft: "left", ArrowRight: "right" };
+const WAYS = { up: [-1, 0], down: [1, 0], left: [0, -1], right: [0, 1] };
+
+/** Kinds of damage in the order of their keys: [kind, key, words]. */
+export const DAMAGE = table.damage.map(({ kind, key, words }) => [kind, key, sentence(words)]);
+
+// The keys of a page in the order of the help: {group, action, keys, words}.
+const KEYS = table.groups.flatMap((group) => [
+  ...(group === "Damage" ? table.damage.map(({ kind, key, words }) => ({ group, action: kind, keys: [key], words })) : []),
+  ...table.keys
+    .filter((line) => line.group === group && (line.places ?? table.places).includes("page"))
+    .map((line) => ({ ...line, keys: line.keys.filter((key) => !table.browser.includes(key)) })),
+]);
+const ACTIONS = new Map(KEYS.flatMap(({ action, keys }) => keys.map((key) => [key, action])));
+
+/** What stands on the keys of an action, as one line; "" where it has none. */
+export function capsOf(action) {
+  const keys = KEYS.find((line) => line.action === action)?.keys ?? [];
+  return keys.filter((key) => key !== "=").map((key) => table.caps[key] ?? key.toUpperCase()).join(" ");
+}
+
+/** What a pointer can hold: [tool, its keys, words]. */
+export const TOOLS = table.tools.map(({ tool, words }) => [tool, capsOf(tool), words]);
 
 /** What kinds of life there are: the hint for each, and with which tool it begins. */
 const KINDS = {
@@ -65,44 +81,7 @@ export function kindOf({ layout, start }) {
   return layout.alpha === null ? KINDS.texture : KINDS.grow;
 }
 
-export const WOUNDS = [
-  ["left", "Left half"],
-  ["right", "Right half"],
-  ["top", "Upper half"],
-  ["bottom", "Lower half"],
-  ["centre", "The middle"],
-  ["speckle", "Speckle"],
-  ["noise", "Noise"],
-];
-
-// key as the browser names it, action, its name on the help sheet, what it does
-const KEYS = [
-  [" ", "play", "Space", "Play or pause"],
-  [".", "step", ".", "One step"],
-  ["r", "reset", "R", "Begin again"],
-  ["z", "undo", "Z", "Undo"],
-  ["-", "slower", "- +", "Slower, faster"],
-  ["+", "faster"],
-  ["=", "faster"],
-  ...TOOLS.map(([tool, key, words]) => [key.toLowerCase(), tool, key, words]),
-  ["[", "smaller", "[ ]", "Size of the brush"],
-  ["]", "bigger"],
-  ["1", "left", "1 - 7", "Wounds: halves, middle, speckle, noise"],
-  ...WOUNDS.map(([wound], i) => [String(i + 1), wound]),
-  ["n", "randomise", "N", "Random numbers everywhere"],
-  ["c", "clear", "C", "Clear"],
-  ["v", "channel", "V", "Next channel"],
-  ["g", "background", "G", "Background"],
-  ["l", "loop", "L", "Loop: begin again after a while, or live on"],
-  ["f", "fit", "F", "Show all of it"],
-  ["s", "save", "S", "Save the picture"],
-  ["o", "photo", "O", "Open a photo; or paste one"],
-  ["u", "bare", "U", "Hold: the photo beneath"],
-  ["?", "help", "?", "This help"],
-];
-
 const POINTER = [
-  ["← ↑ → ↓", "A cursor on the cells; Enter uses the tool there"],
   ["Drag", "Use the tool"],
   ["Right click", "Pick a colour"],
   ["Wheel, pinch", "Zoom; with Shift, the size of the brush"],
@@ -111,7 +90,7 @@ const POINTER = [
 
 /** What the help sheet lists: [keys, words, action]. */
 export function helpLines() {
-  return [...KEYS.filter((line) => line[2]).map(([, action, keys, words]) => [keys, words, action]), ...POINTER];
+  return [...KEYS.map(({ action, words }) => [capsOf(action), sentence(words), action]), ...POINTER];
 }
 
 /** Keys become actions of `player`; `listen(target, kind, act)` listens for as long as it lives. */
@@ -148,11 +127,16 @@ function pressKey(player, event) {
   const typing = target.matches("select, input:not([type=range])");
   const pressing = target.matches("button, input") && [" ", "Enter"].includes(key);
   if (typing || pressing || (command && !(key === "z" && !event.altKey))) return;
-  const line = KEYS.find(([one]) => one === key.toLowerCase());
-  if (!(target === bar.stage && steer(player, event)) && !line) return;
+  const name = NAMES[key] ?? key.toLowerCase();
+  const action = ACTIONS.get(command ? "ctrl+z" : name);
+  const steers = ["cursor", "use"].includes(action);
+  if (!action || (steers && target !== bar.stage)) return;
   event.preventDefault();
-  if (key === " ") pointer.space = true;
-  else if (line) player.act(line[1]);
+  if (name === "space") pointer.space = true;
+  else if (action === "cursor") moveCursor(player, WAYS[name], event.shiftKey ? 8 : 1);
+  else if (action === "use") useBrush(player);
+  else if (action === "pick" && player.cursor) player.pick(...player.cursor);
+  else player.act(["erase", "plant", "infect"].includes(action) && player.brush.tool === action ? "paint" : action);
 }
 
 // Space plays or pauses when it comes up, unless it was held to move the picture.
@@ -162,18 +146,23 @@ function liftSpace(player) {
   pointer.space = pointer.moved = false;
 }
 
-// Arrows move the cursor, Enter uses the tool on it.
-function steer(player, { key, shiftKey }) {
-  const way = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[key];
+function sentence(words) {
+  return words[0].toUpperCase() + words.slice(1);
+}
+
+function cursorOf({ cursor, world }) {
+  return cursor ?? world.size.map((n) => n >> 1);
+}
+
+function moveCursor(player, [down, across], far) {
   const [rows, columns] = player.world.size;
-  const [row, column] = player.cursor ?? [rows >> 1, columns >> 1];
-  if (way) {
-    const far = shiftKey ? 8 : 1;
-    player.point([within(row + far * way[0], 0, rows - 1), within(column + far * way[1], 0, columns - 1)]);
-  } else if (key === "Enter") {
-    player.point([row, column]);
-    player.brush.begin(row, column);
-    player.brush.end();
-  }
-  return way || key === "Enter";
+  const [row, column] = cursorOf(player);
+  player.point([within(row + far * down, 0, rows - 1), within(column + far * across, 0, columns - 1)]);
+}
+
+function useBrush(player) {
+  const cell = cursorOf(player);
+  player.point(cell);
+  player.brush.begin(...cell);
+  player.brush.end();
 }

@@ -2,10 +2,10 @@
 // notebook all show this one.
 
 import { World } from "../world/world.js";
-import { tag, toHex, within } from "./elements.js";
-import { TOOLS, WOUNDS, kindOf, listenToKeys } from "./keys.js";
+import { fromHex, tag, toHex, within } from "./elements.js";
+import { DAMAGE, TOOLS, kindOf, listenToKeys } from "./keys.js";
 import { drawWorld } from "./files.js";
-import { Bar } from "./controls.js";
+import { Bar, SWATCHES } from "./controls.js";
 import { Brush, LARGEST } from "./brush.js";
 import { Camera } from "./camera.js";
 import { PhotoPanel } from "./photo.js";
@@ -51,6 +51,7 @@ class Player {
     this.health = new Health(payload);
     this.playing = autoplay;
     this.channel = null;
+    this.damaged = -1; // the kind of damage done last
     this.background = ""; // the background that was chosen, if any
     this.ratio = 1;
     this.cursor = null; // the cell under the pointer or the arrow keys
@@ -281,7 +282,8 @@ class Player {
       minus: () => this.zoom(1 / 1.5, middle),
       fit: () => this.camera.fit(),
       smaller: () => this.size(brush.radius - 1),
-      bigger: () => this.size(brush.radius + 1),
+      larger: () => this.size(brush.radius + 1),
+      "next colour": () => this.colour(fromHex(SWATCHES[(SWATCHES.indexOf(toHex(brush.colour)) + 1) % SWATCHES.length])),
       slower: () => this.hurry(clock.slide - 0.084),
       faster: () => this.hurry(clock.slide + 0.084),
       randomise: () => world.randomise(),
@@ -289,9 +291,12 @@ class Player {
         world.clear();
         bar.say(this.sort.cleared);
       },
-      channel: () => this.show([...bar.names.keys(), null][(this.channel ?? -1) + 1]),
+      "last channel": () => this.showNext(-1),
+      "next channel": () => this.showNext(1),
+      colour: () => this.show(null),
       background: () => this.setBackground({ light: "dark", dark: "chequer", chequer: "light" }[this.look]),
-      save: () => photoPanel.save(),
+      picture: () => photoPanel.save(),
+      damage: () => this.act(DAMAGE[(this.damaged + 1) % DAMAGE.length][0]),
       photo: () => bar.file.click(),
       webcam: () => photoPanel.look(),
       bare: () => photoPanel.compare(true),
@@ -300,8 +305,15 @@ class Player {
       wider: () => photoPanel.rescale(1),
       fill: () => photoPanel.fill(),
     };
-    const part = Math.max(2, Math.round(Math.min(rows, columns) / 4));
-    for (const [wound] of WOUNDS) actions[wound] = () => this.wound(wound === "centre" ? `centre(${part})` : wound);
+    const share = (part) => Math.max(1, Math.round(Math.min(rows, columns) * part));
+    const [row, column] = this.cursor ?? [rows >> 1, columns >> 1];
+    const given = { centre: `(${share(0.25)})`, circle: `(${column},${row},${share(0.15)})` };
+    DAMAGE.forEach(([kind], i) => {
+      actions[kind] = () => {
+        this.damaged = i;
+        this.wound(kind + (given[kind] ?? ""));
+      };
+    });
     for (const [tool, , words] of TOOLS) actions[tool] = () => {
       if (bar.tools.find(({ dataset }) => dataset.act === tool).hidden) return;
       brush.tool = tool;
@@ -346,6 +358,12 @@ class Player {
   hurry(slide) {
     this.clock.slide = slide;
     this.bar.refresh();
+  }
+
+  /** The view `way` views on: colour, then every channel, round and round. */
+  showNext(way) {
+    const views = [null, ...this.bar.names.keys()];
+    this.show(views.at((views.indexOf(this.channel) + way) % views.length));
   }
 
   show(channel) {

@@ -34,8 +34,8 @@ export class Health {
     const erased = edited !== null && t - edited <= OWN_STEPS;
     if (!out && (!was || erased)) return "";
     this.said = true;
-    if (!out) return `No cell is left alive by ${moment(t)}; R begins again.`;
-    return `It burst by ${moment(t)}: numbers beyond those of any working model; ${this.cure}; R begins again.`;
+    if (!out) return `No cell is left alive by ${moment(t)}; I begins again.`;
+    return `It burst by ${moment(t)}: numbers beyond those of any working model; ${this.cure}; I begins again.`;
   }
 
   /** Why it may have burst, and what helps. */
