@@ -15,6 +15,7 @@ has c++ g++ clang++ || lacks g++
 "$python" -c 'import os, sysconfig; os.stat(sysconfig.get_path("include") + "/Python.h")' 2>/dev/null || lacks python3-dev
 if [ "$what" = test ]; then
   has chromium chromium-browser google-chrome || lacks chromium
+  has node || lacks nodejs
   has Xvfb || lacks xvfb
   has xdotool || lacks xdotool
   has tmux || lacks tmux

@@ -102,7 +102,17 @@ def machine(tmp_path):
     return run
 
 
-NEEDED = ("g++", "chromium", "xvfb", "xdotool", "tmux", "fontconfig", "fonts-dejavu-core", "fonts-noto-color-emoji")
+NEEDED = (
+    "g++",
+    "chromium",
+    "nodejs",
+    "xvfb",
+    "xdotool",
+    "tmux",
+    "fontconfig",
+    "fonts-dejavu-core",
+    "fonts-noto-color-emoji",
+)
 
 
 def test_root_installs_what_the_tests_need(machine):
@@ -137,7 +147,7 @@ def test_on_other_systems_the_names_are_said(machine):
 
 
 def test_nothing_is_said_where_nothing_is_missing(machine):
-    there = dict.fromkeys(("c++", "chromium", "Xvfb", "xdotool", "tmux"), "exit 0")
+    there = dict.fromkeys(("c++", "chromium", "node", "Xvfb", "xdotool", "tmux"), "exit 0")
     said, called = machine("test", 0, **there, **{"fc-list": "echo DejaVu; echo Noto Color Emoji", "apt-get": "exit 0"})
     assert (said, called) == ("", "")
 
