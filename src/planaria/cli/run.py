@@ -18,7 +18,7 @@ from planaria.errors import UserError
 if TYPE_CHECKING:
     from planaria.export.movie import Take
     from planaria.living import Living
-    from planaria.recipes.others import Filming
+    from planaria.recipes import others
 
 FILMING = Filming()
 STEPS = 200
@@ -111,7 +111,7 @@ def run(
     return 0
 
 
-def _settings_of_others(path: Path) -> "Filming | None":
+def _settings_of_others(path: Path) -> "others.Filming | None":
     """What a settings file of others asks for; None where `path` is none."""
     if path.suffix.lower() not in (".yaml", ".yml"):
         return None
@@ -124,7 +124,7 @@ def _settings_of_others(path: Path) -> "Filming | None":
     return others.filming(settings, path)
 
 
-def _woken(asks: "Filming", **given: Any) -> "Living":
+def _woken(asks: "others.Filming", **given: Any) -> "Living":
     """The model that a settings file names, as the file says that it is."""
     from planaria import store
     from planaria.living import find
