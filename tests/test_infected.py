@@ -109,9 +109,9 @@ def test_a_film_tells_what_was_done_when(place):
     before, after = (shot.frames[k] for k, at in enumerate(shot.at) if at == 20)
     assert (before != after).any()
     told = movie.take(find("ill.safetensors"), Options(steps=150))
-    assert told.deeds == {100: "infect middle"}
-    assert movie.take(find("ill.safetensors"), Options(steps=150, infect={})).deeds == {}
-    assert movie.take(find("ill.safetensors"), Options(steps=90)).deeds == {45: "infect middle"}
+    assert told.events == {100: "infect middle"}
+    assert movie.take(find("ill.safetensors"), Options(steps=150, infect={})).events == {}
+    assert movie.take(find("ill.safetensors"), Options(steps=90)).events == {45: "infect middle"}
     for place_, fits in (("-1,3", True), ("-2,3", False), ("3,12", True), ("13,3", False), ("30,30,27", True)):
         if fits:
             model.film(steps=4, infect={2: place_})

@@ -133,7 +133,7 @@ def infected(
 ) -> Living:
     """`living` with the rule of `virus` in the cells that are infected (`World.infect`), and in no others.
 
-    `virus` is a model as for `find`: of one that was taught to infect, its virus. It spreads as that was taught to,
+    `virus` is a model as for `find`: of one that was trained to infect, its virus. It spreads as that was trained to,
     else by contact; `delay`, `recovery` and `chance` are those of `core.infection.Spread`. Raises `UserError` where
     the two don't fit.
     """
@@ -255,7 +255,7 @@ def _frames(source: str | Path, layout: Layout, size: tuple[int, int], context: 
 def stopped(card: Card, path: Path | None = None) -> str:
     """`stopped at iteration 68 of 1,200`, where a card tells of a training that hasn't come to its end; else nothing.
 
-    One that goes on, in the folder of the model file `path`, is told as `at iteration 68 of 1,200, still training`.
+    One that goes on, in the folder of the model file `path`, is reported as `at iteration 68 of 1,200, still training`.
     """
     done, whole = card.trained, card.config.train.steps
     if done is None or whole is None or not 0 <= done < whole:

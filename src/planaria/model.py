@@ -51,8 +51,8 @@ class Model(tuple[Rule, Layout]):
         start: Tensor | None = None,
     ) -> "Model":
         """Put together what belongs together."""
-        told = Card.parse(card)
-        return cls.of(Saved(rule, layout, told, start, size, name or told.name or "model", path))
+        typed = Card.parse(card)
+        return cls.of(Saved(rule, layout, typed, start, size, name or typed.name or "model", path))
 
     @classmethod
     def of(cls, saved: Saved) -> "Model":
@@ -120,7 +120,7 @@ class Model(tuple[Rule, Layout]):
     def film(self, **options: Any) -> Film:
         """A film of it, as `planaria.film` makes it with these options; by default on the grid it was trained on.
 
-        One that was taught a film shows a frame where that had one, 100 of them, 20 a second times `factor`.
+        One that was trained on a video shows a frame where that had one, 100 of them, 20 a second times `factor`.
         """
         living = self._living(options.pop("size", None), options.pop("start", None), options.get("seed", 0))
         fps = movie.VIDEO_FPS * options.get("factor", 1)

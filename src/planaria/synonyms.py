@@ -55,7 +55,7 @@ _MEANT = {
     "frames": "video clip film movie video_path data dataset sequence gif animation source",
     "style": "texture style_image style_path target target_path target_style image img picture style_img exemplar "
     "style_transfer neural_style stylise stylize restyle painting paint",
-    "prompts": "prompt words wish caption description",
+    "prompts": "prompt words caption description",
     "photos": "content content_images images dataset data training_images photo",
     "backbone": "vgg network feature_extractor features encoder extractor perceptual",
     "regime": "mode experiment experiment_type training_type stage",

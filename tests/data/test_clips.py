@@ -21,19 +21,19 @@ def kept(*lengths: int, held_out: float = 0.0) -> Clips:
 
 def test_of_one_film_the_last_frames_are_held_out():
     clips = kept(100, held_out=0.1)
-    assert clips.taught == [(0, 90)]
+    assert clips.trained == [(0, 90)]
     assert clips.held == [(0, 90)]
     assert clips.starts(88) == [(0, 0), (0, 1), (0, 2)]
-    assert kept(100).taught == [(0, 100)]
+    assert kept(100).trained == [(0, 100)]
     assert kept(100).held == []
 
 
 def test_of_several_films_the_last_are_held_out_and_no_window_spans_two():
     clips = kept(5, 4, 6, 5, held_out=0.25)
-    assert clips.taught == [(0, 5), (1, 4), (2, 6)]
+    assert clips.trained == [(0, 5), (1, 4), (2, 6)]
     assert clips.held == [(3, 1)]
     assert clips.starts(5) == [(0, 0), (2, 0), (2, 1)]
-    assert kept(5, 4, held_out=0.99).taught == [(0, 5)]
+    assert kept(5, 4, held_out=0.99).trained == [(0, 5)]
 
 
 def test_a_folder_of_films(tmp_path):

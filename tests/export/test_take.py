@@ -145,8 +145,8 @@ def test_steps_count_too_and_defaults_are_those_of_the_kind(drifting):
     assert told(drifting, every=3, steps=9).stops == [0, 3, 6, 9]
     small = {"size": (8, 8)}
     assert told("lizard", **small).stops == sorted({*range(0, 301, 2), 160})
-    assert told("lizard", **small).deeds == {160: "left"}
-    assert told("lizard", frames=10, **small).deeds == {}  # no time to heal
+    assert told("lizard", **small).events == {160: "left"}
+    assert told("lizard", frames=10, **small).events == {}  # no time to heal
     assert told("sim:life", steps=4, **small).stops == [0, 1, 2, 3, 4]
 
 

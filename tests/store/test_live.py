@@ -42,9 +42,9 @@ def test_status_comes_back_as_written(tmp_path):
 )
 def test_what_is_no_status_is_none(tmp_path, text):
     (tmp_path / live.STATUS).write_text(text, encoding="latin-1")
-    (tmp_path / live.WISHES).write_text(text, encoding="latin-1")
+    (tmp_path / live.REQUESTS).write_text(text, encoding="latin-1")
     assert live.read_status(tmp_path) is None
-    assert live.read_wishes(tmp_path) == live.Wishes()
+    assert live.read_requests(tmp_path) == live.Requests()
 
 
 @pytest.mark.parametrize(
@@ -61,9 +61,9 @@ def test_a_status_of_the_wrong_kind_is_none(tmp_path, name, value):
 
 def test_wounds_of_the_wrong_kind_are_none(tmp_path):
     odd = [[True, "left"], [1.0, "left"], [10**400, "left"], [-1, "left"], ["1", "left"], [1], 5, {}, [2, "right"]]
-    (tmp_path / live.WISHES).write_text(json.dumps({"pause": 1, "stop": "yes", "wounds": odd}))
-    assert live.read_wishes(tmp_path) == live.Wishes(wounds=((2, "right"),))
-    assert live.wish(tmp_path, wound="top").wounds == ((2, "right"), (3, "top"))
+    (tmp_path / live.REQUESTS).write_text(json.dumps({"pause": 1, "stop": "yes", "wounds": odd}))
+    assert live.read_requests(tmp_path) == live.Requests(wounds=((2, "right"),))
+    assert live.request(tmp_path, wound="top").wounds == ((2, "right"), (3, "top"))
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
@@ -71,15 +71,15 @@ def test_pipes_and_links_elsewhere_are_not_read(tmp_path):
     run, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
     for folder in (run, elsewhere):
         folder.mkdir()
-    for name in (live.STATUS, live.WISHES):
+    for name in (live.STATUS, live.REQUESTS):
         os.mkfifo(run / name)
-    assert (live.read_status(run), live.read_wishes(run)) == (None, live.Wishes())
+    assert (live.read_status(run), live.read_requests(run)) == (None, live.Requests())
     live.write_status(elsewhere, live.Status("running", 3, 9))
-    live.wish(elsewhere, stop=True)
-    for name in (live.STATUS, live.WISHES):
+    live.request(elsewhere, stop=True)
+    for name in (live.STATUS, live.REQUESTS):
         (run / name).unlink()
         (run / name).symlink_to(elsewhere / name)
-    assert (live.read_status(run), live.read_wishes(run)) == (None, live.Wishes())
+    assert (live.read_status(run), live.read_requests(run)) == (None, live.Requests())
     (run / live.WATCHED).symlink_to(elsewhere / "watched")
     live.watch(run)
     assert live.watched(run)
@@ -136,19 +136,19 @@ def test_of_another_machine_only_silence_tells(tmp_path):
 
 def test_wishes_add_up(tmp_path):
     assert live.asked_at(tmp_path) == 0
-    live.wish(tmp_path, pause=True)
-    live.wish(tmp_path, wound="left")
-    live.wish(tmp_path, stop=True, wound="right")
+    live.request(tmp_path, pause=True)
+    live.request(tmp_path, wound="left")
+    live.request(tmp_path, stop=True, wound="right")
     before = live.stamp(tmp_path)
-    wishes = live.wish(tmp_path, pause=False)
+    wishes = live.request(tmp_path, pause=False)
     assert live.stamp(tmp_path) != before
-    assert wishes == live.read_wishes(tmp_path) == live.Wishes(False, True, ((1, "left"), (2, "right")))
+    assert wishes == live.read_requests(tmp_path) == live.Requests(False, True, ((1, "left"), (2, "right")))
     for _ in range(100):
-        wishes = live.wish(tmp_path, wound="top")
+        wishes = live.request(tmp_path, wound="top")
     assert len(wishes.wounds) == 64
     assert wishes.wounds[-1][0] == 102
     with pytest.raises(UserError, match="can't write"):
-        live.wish(tmp_path / "nowhere", stop=True)
+        live.request(tmp_path / "nowhere", stop=True)
 
 
 def test_readers_never_see_half_a_file(tmp_path):

@@ -98,9 +98,9 @@ def test_what_killed_processes_left_is_removed(tmp_path):
     ours.touch()
     store.write_bytes(tmp_path / "other", b"x")
     assert {p.name for p in tmp_path.iterdir()} == {ours.name, "other"}, "another may still write"
-    (tmp_path / ".wishes.json.1-1-1.part").touch()
+    (tmp_path / ".requests.json.1-1-1.part").touch()
     lock.take(tmp_path).release()
-    assert {p.name for p in tmp_path.iterdir()} == {".wishes.json.1-1-1.part", "other"}, "nobody else writes"
+    assert {p.name for p in tmp_path.iterdir()} == {".requests.json.1-1-1.part", "other"}, "nobody else writes"
 
 
 @pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])

@@ -165,7 +165,7 @@ def test_what_does_not_fit_the_host(place, settings, says):
 def test_a_host_that_does_not_grow_is_refused(place, capsys):
     store.save(place / "grey.safetensors", *life(), {"grid": [8, 8]})
     assert main(["train", "infect", "host=grey.safetensors", "picture=heart"]) == 2
-    assert "is taught on a body that grows" in capsys.readouterr().err
+    assert "is trained on a body that grows" in capsys.readouterr().err
     assert not (place / "runs").exists()
 
 

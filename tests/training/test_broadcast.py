@@ -52,7 +52,7 @@ def test_it_tells_how_it_is_doing_from_start_to_end(tmp_path, eager):
 def test_unwatched_it_writes_no_live_files(tmp_path, eager):
     s = session(tmp_path / "a")
     list(s.run())
-    assert not {"live.safetensors", "live.png", "wishes.json", "watched"} & {p.name for p in s.folder.iterdir()}
+    assert not {"live.safetensors", "live.png", "requests.json", "watched"} & {p.name for p in s.folder.iterdir()}
 
 
 def test_watched_it_shows_the_newest_weights_and_the_pool(tmp_path, eager):
@@ -108,11 +108,11 @@ def test_a_wish_to_stop_ends_it_as_ctrl_c_does(tmp_path, wish):
     s = session(tmp_path / "a")
     for report in s.run():
         if report.step == 4:
-            live.wish(s.folder, **wish)
+            live.request(s.folder, **wish)
     assert s.step == 4
     assert store.read_header(s.folder / "checkpoint.safetensors")["state"]["step"] == 4
     assert live.read_status(s.folder).state == "stopped"
-    assert live.read_wishes(s.folder) == live.Wishes(), "it was obeyed"
+    assert live.read_requests(s.folder) == live.Requests(), "it was obeyed"
     again = session(tmp_path / "a", resume=True)
     assert [r.step for r in again.run()] == list(range(5, 13))
 
@@ -124,7 +124,7 @@ def test_a_pause_is_sat_out_and_can_be_stopped(tmp_path, eager, monkeypatch):
     def sleep(seconds: float) -> None:
         states.append(live.read_status(s.folder).state)
         if len(states) == 3:
-            live.wish(s.folder, pause=False)
+            live.request(s.folder, pause=False)
         if len(states) == 5:
             stopped.append(1)
 
@@ -132,24 +132,24 @@ def test_a_pause_is_sat_out_and_can_be_stopped(tmp_path, eager, monkeypatch):
     monkeypatch.setattr(broadcast.time, "sleep", sleep)
     for report in s.run(lambda: bool(stopped)):
         if report.step in (2, 6):
-            live.wish(s.folder, pause=True)
+            live.request(s.folder, pause=True)
         if report.step == 3:
             assert live.read_status(s.folder).state == "running"
     assert states == ["paused"] * 5
     assert s.step == 6, "Ctrl-C is heard in a pause"
     assert live.read_status(s.folder).state == "stopped"
-    assert not live.read_wishes(s.folder).pause
+    assert not live.read_requests(s.folder).pause
 
 
 def test_old_wishes_are_forgotten_and_fresh_ones_heard(tmp_path):
     s = session(tmp_path / "a")
-    live.wish(s.folder, stop=True, wound="left")
-    os.utime(s.folder / live.WISHES, (1e9, 1e9))
+    live.request(s.folder, stop=True, wound="left")
+    os.utime(s.folder / live.REQUESTS, (1e9, 1e9))
     reports = s.run()
     assert not next(reports).event
     assert next(reports).step == 2
     reports.close()
-    live.wish(s.folder, stop=True)
+    live.request(s.folder, stop=True)
     assert [r.step for r in s.run()] == [3], "asked for while this process was there"
 
 
@@ -158,8 +158,8 @@ def test_wounds_are_made_once_and_written_down(tmp_path):
     events = {}
     for report in s.run():
         if report.step == 8:
-            live.wish(s.folder, wound="noise(0.01)")
-            live.wish(s.folder, wound=" speckle(0.01)")
+            live.request(s.folder, wound="noise(0.01)")
+            live.request(s.folder, wound=" speckle(0.01)")
         events[report.step] = report.event
     assert {k: e for k, e in events.items() if e} == {
         9: "a person wounded 3 samples: noise(0.01); a person wounded 3 samples: speckle(0.01)"
@@ -172,7 +172,7 @@ def test_a_wound_that_cannot_be_read_is_nothing(tmp_path):
     s = session(tmp_path / "a")
     reports = s.run()
     next(reports)
-    (s.folder / live.WISHES).write_text('{"wounds": [[1, "explode"], [2], "x", [3, 4], [true, "left"]]}')
+    (s.folder / live.REQUESTS).write_text('{"wounds": [[1, "explode"], [2], "x", [3, 4], [true, "left"]]}')
     assert [r.event for r in reports if "explode" in r.event] == []
     assert s.done
 
@@ -250,7 +250,7 @@ def test_other_ranks_are_silent(tmp_path, eager):
     silent.show(s.trainer) if silent.ranks.writes else None
     silent.note("x")
     silent.end("failed")
-    assert silent.wished() == broadcast.NOTHING
+    assert silent.requested() == broadcast.NOTHING
     assert not (tmp_path / "b").exists()
 
 
@@ -277,11 +277,11 @@ def test_the_metrics_say_what_the_screen_says(tmp_path):
 
 def test_on_a_full_disk_the_first_error_is_what_is_told(tmp_path, monkeypatch):
     s = session(tmp_path / "a")
-    live.wish(s.folder, pause=True)
-    s.stage.wished()
+    live.request(s.folder, pause=True)
+    s.stage.requested()
 
     def full(*_: object, **__: object) -> None:
-        raise UserError("can't write wishes.json: No space left on device")
+        raise UserError("can't write requests.json: No space left on device")
 
     monkeypatch.setattr(live, "wish", full)
     s.stage.end("failed", "the loss has gone")
@@ -291,9 +291,9 @@ def test_on_a_full_disk_the_first_error_is_what_is_told(tmp_path, monkeypatch):
 def test_a_wish_that_comes_too_late_is_forgotten(tmp_path):
     s = session(tmp_path / "a")
     list(s.run())
-    live.wish(s.folder, stop=True)
+    live.request(s.folder, stop=True)
     s.finish()
-    assert live.read_wishes(s.folder) == live.Wishes()
+    assert live.read_requests(s.folder) == live.Requests()
 
 
 def test_a_launcher_in_between_is_no_stranger(tmp_path):

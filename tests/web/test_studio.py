@@ -171,7 +171,7 @@ def test_a_newcomer_grows_wounds_and_takes_home(visit, server, complaints, allow
     page.get_by_text("is on its way").wait_for()
     page.get_by_role("button", name="Resume training").click()
     page.locator(".plot-event").filter(has_text="a person wounded").wait_for()
-    assert "circle(" in json.loads((server.runs / "heart" / "wishes.json").read_text())["wounds"][0][1]
+    assert "circle(" in json.loads((server.runs / "heart" / "requests.json").read_text())["wounds"][0][1]
 
     page.close()
     page = page.context.new_page()

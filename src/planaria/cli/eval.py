@@ -86,7 +86,7 @@ def eval_(
     count
         At most so many frames; 0 for all. Of photos, 4 by default.
     photos
-        A folder of photos that were not taught, a picture, or several with commas between; by default scenes that
+        A folder of photos that it was not trained on, a picture, or several with commas between; by default scenes that
         come along, as none of the built-in ones shows them.
     style
         The style image, where it isn't where it was in training.
@@ -210,14 +210,14 @@ def _paint(
     console, textured = printer(), not alive.layout.photo
     if textured and source:
         raise UserError(f"{model} grows a texture from nothing; leave out --photos")
-    with busy(console, "looking at what it was taught"):
-        wished, kept = _judges(model, config, style, names, textured)
+    with busy(console, "looking at what it was trained on"):
+        wanted, kept = _judges(model, config, style, names, textured)
         photos = {} if textured else _photos(source, size or LONGEST, count or PHOTOS)
     side = size or TEXTURE
     with _bar(console) as bar:
         part = bar.add_task("starting", total=None)
         found = painted(
-            alive.rule, alive.layout, photos, wished, kept, steps=steps, size=(side, side), seed=seed, engine=engine,
+            alive.rule, alive.layout, photos, wanted, kept, steps=steps, size=(side, side), seed=seed, engine=engine,
             progress=lambda what, done, of: bar.update(part, description=what, completed=done, total=of),
         )  # fmt: skip
         written = report.write_painted(folder, alive.name, found)
@@ -238,16 +238,16 @@ def _judges(
     other = "random" if usual != "random" else "filters"
     asked = [name.strip() for name in (names or f"{usual},{other}").split(",") if name.strip()]
     eyes = {name: backbones.load(name, path=config.backbone_path if name == usual else "") for name in asked}
-    wished, kept = _prompted(config) if config.prompts else ({}, {})
+    wanted, kept = _prompted(config) if config.prompts else ({}, {})
     if (image := _style(model, config, style)) is not None:
-        wished |= {f"style ({name})": repainting.by_style(eye, image) for name, eye in eyes.items()}
+        wanted |= {f"style ({name})": repainting.by_style(eye, image) for name, eye in eyes.items()}
     if not textured:
         kept |= {f"photo ({name})": repainting.by_content(eye) for name, eye in eyes.items()}
-    return wished, kept
+    return wanted, kept
 
 
 def _prompted(config: "Settings") -> "tuple[dict[str, Judge], dict[str, Judge]]":
-    """The prompts that a text model was taught, and those that push away."""
+    """The prompts that a text model was trained on, and those that push away."""
     from planaria.data.photos import open_photos
     from planaria.evaluate.repainting import by_prompt
     from planaria.losses.clip import load_clip
@@ -266,7 +266,7 @@ def _prompted(config: "Settings") -> "tuple[dict[str, Judge], dict[str, Judge]]"
 
 
 def _style(model: Path, config: "Settings", style: str | None) -> "Picture | None":
-    """The style image as it was taught: the one that the training left beside the model, else from where it was."""
+    """The style image as it was trained on: the one that the training left beside the model, else from where it was."""
     from planaria import store
     from planaria.store.run_folder import STYLE
     from planaria.tasks.restyle import style_image

@@ -30,7 +30,7 @@ class Filming:
     at: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = ()
     """Where and when an infection begins: ROW,COLUMN@STEP, ROW,COLUMN,RADIUS@STEP, middle@100, all@100, 10%@100."""
     every: int | None = None
-    """Steps from frame to frame; by default those that a video model was taught, else 2."""
+    """Steps from frame to frame; by default those that a video model was trained with, else 2."""
     fps: int | None = None
     """Pictures a second; by default 20 for a video model, else 30, times --fps-factor."""
     scale: int | None = None

@@ -65,8 +65,8 @@ def show(what: Path, /) -> int:
     across = PICTURES if console.width >= 150 else PICTURES // 2
     for row in range(0, PICTURES, across):
         console.print(HalfBlocks(np.concatenate(list(tiles[row : row + across]), 1), console.width))
-    told = ", ".join(str(shot.at[k] // stride) for k in picks)
-    console.print(f"{unit} {told}", style="dim", highlight=False)
+    labels = ", ".join(str(shot.at[k] // stride) for k in picks)
+    console.print(f"{unit} {labels}", style="dim", highlight=False)
     return 0
 
 
@@ -92,9 +92,9 @@ def _moments(living: "Living") -> "tuple[Film, str, int]":
 
     health = Health.of(living)
     if living.start is None:
-        deeds = actions(living.layout, living.card)
-        told = {"steps": 260, "size": living.size, "every": 20, "seed": 1, "health": health}
-        return film(living.rule, living.layout, **told, **deeds), "steps", 1
+        events = actions(living.layout, living.card)
+        options = {"steps": 260, "size": living.size, "every": 20, "seed": 1, "health": health}
+        return film(living.rule, living.layout, **options, **events), "steps", 1
     every = STRIDE * living.frame if living.learned_film else PAINTED
     steps = (PICTURES - 1) * every
     shot = film(living.rule, living.layout, steps=steps, every=every, start=living.start, health=health)

@@ -104,7 +104,7 @@ def caveats(names: tuple[str, ...]) -> list[str]:
     beside[:, 1, 1] = 0
     if not bool(beside.any()):
         return [
-            f"filters {', '.join(names)}: cells see only themselves, so all become alike, whatever is taught; add sobel"
+            f"filters {', '.join(names)}: cells see only themselves, so all become alike in any training; add sobel"
         ]
     same = [torch.equal(kernels, k) for k in (kernels.flip(1), kernels.flip(2), kernels.transpose(1, 2))]
     if all(same):

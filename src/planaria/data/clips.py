@@ -57,11 +57,11 @@ class Clips:
     """Rows and columns."""
     fps: float
     held_out: float
-    """Share of all frames that is not taught."""
+    """Share of all frames that is not trained on."""
 
     @property
-    def taught(self) -> list[tuple[int, int]]:
-        """Each taught clip's number and how many of its first frames are taught."""
+    def trained(self) -> list[tuple[int, int]]:
+        """Number of each training clip, and how many of its first frames are trained on."""
         if len(self.clips) == 1:
             return [(0, self.split)]
         return [(k, len(self.clips[k])) for k in range(len(self.clips) - self._whole())]
@@ -86,8 +86,8 @@ class Clips:
         return min(len(self.clips) - 1, max(1, round(len(self.clips) * self.held_out))) if self.held_out else 0
 
     def starts(self, length: int) -> list[tuple[int, int]]:
-        """Clip and first frame of every window of `length` taught frames."""
-        return [(k, i) for k, count in self.taught for i in range(count - length + 1)]
+        """Clip and first frame of every window of `length` training frames."""
+        return [(k, i) for k, count in self.trained for i in range(count - length + 1)]
 
     def pack(self) -> dict[str, Tensor]:
         """All frames in 8 bits and how many each clip has; nothing where they are too many to keep."""

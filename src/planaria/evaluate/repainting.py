@@ -27,7 +27,7 @@ CHUNK = 20
 """Steps from one word of progress to the next."""
 
 Judge = Callable[[Float[Tensor, "1 3 h w"], Float[Tensor, "1 3 h w"]], float]
-"""`judge(shown, photo)`: how far what is shown is from what was wished; without a photo, `photo` is the start."""
+"""`judge(shown, photo)`: how far what is shown is from what was wanted; without a photo, `photo` is the start."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Painted:
     """Rows and columns of each life."""
     distances: dict[str, tuple[float, ...]]
     """What was looked at -> how far from it, mean over all lives."""
-    wished: tuple[str, ...]
+    wanted: tuple[str, ...]
     """Those of `distances` that should fall."""
     largest: tuple[float, ...]
     """The largest number in any cell of any life."""
@@ -87,7 +87,7 @@ def painted(
     rule: nn.Module,
     layout: Layout,
     photos: Mapping[str, Picture],
-    wished: Mapping[str, Judge],
+    wanted: Mapping[str, Judge],
     kept: Mapping[str, Judge] | None = None,
     *,
     steps: Sequence[int] = STEPS,
@@ -98,7 +98,7 @@ def painted(
 ) -> Painted:
     """Repaint each of `photos`, name -> `(3, h, w)` in 0..1, and judge it at the start and after each of `steps`.
 
-    Where there are none, one life begins with nothing, on `size` rows and columns. `wished` are judges of what should
+    Where there are none, one life begins with nothing, on `size` rows and columns. `wanted` are judges of what should
     come nearer, `kept` of what is given up for it. `seed` draws where the cells begin, and which fire. Raises
     `UserError` for steps below 1, and where the model and the photos don't fit.
     """
@@ -108,7 +108,7 @@ def painted(
         raise UserError("this model repaints photos: give some" if layout.photo else "this model repaints no photos")
     moments = (0, *sorted(set(steps)))
     stops = sorted({*moments, *range(0, moments[-1], CHUNK)})
-    judges = {**wished, **(kept or {})}
+    judges = {**wanted, **(kept or {})}
     device = next(rule.parameters(), torch.zeros(())).device
     lives = list(photos.items()) or [("texture", torch.zeros(3, *size))]
     found = {name: [0.0] * len(moments) for name in judges}
@@ -131,7 +131,7 @@ def painted(
         pictures.append(seen)
     return Painted(
         moments, tuple(photos), tuple((p[0].shape[1], p[0].shape[2]) for p in pictures),
-        {name: tuple(values) for name, values in found.items()}, tuple(wished), tuple(largest), pictures,
+        {name: tuple(values) for name, values in found.items()}, tuple(wanted), tuple(largest), pictures,
         min(bursts, default=None),
     )  # fmt: skip
 

@@ -101,8 +101,8 @@ def _as_model(name: str, options: Options) -> "Saved":
     rule, layout = simulator.as_rule()
     start = layout.picture(simulator.start(1, options.size, options.seed)).clamp(0, 1)
     size = (start.shape[2], start.shape[3])
-    told = {"name": simulator.name, "grid": list(size), "frame": {"steps": 1, "solver": "euler"}}
-    return store.Saved(rule, layout, Card.parse(told), start, size, simulator.name)
+    card = {"name": simulator.name, "grid": list(size), "frame": {"steps": 1, "solver": "euler"}}
+    return store.Saved(rule, layout, Card.parse(card), start, size, simulator.name)
 
 
 def _modules() -> Iterator[ModuleType]:

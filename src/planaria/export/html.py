@@ -43,21 +43,21 @@ def page(model: Saved, options: Options | None = None) -> str:
     Of `options` it takes name, title, size and seed.
     """
     options = options or Options()
-    told = payload(model)
-    told["name"] = options.name or told["name"]
-    told["seed"] = options.seed
+    data = payload(model)
+    data["name"] = options.name or data["name"]
+    data["seed"] = options.seed
     if options.size is not None:
-        told["grid"] = list(options.size) if isinstance(options.size, tuple) else [options.size] * 2
-    layout = told["layout"]
+        data["grid"] = list(options.size) if isinstance(options.size, tuple) else [options.size] * 2
+    layout = data["layout"]
     painted = layout["frozen"] and layout["strain"] is None
     made = "painted" if painted else "made" if layout["alpha"] is None else "grown"
-    data = json.dumps(told, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
+    encoded = json.dumps(data, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
     load, packed = bundle("player/player.js")
     parts = {
-        "title": html.escape(options.title or told["name"]),
+        "title": html.escape(options.title or data["name"]),
         "made": made,
         "style": f"<style>\n{style()}</style>",
-        "model": f'<script type="application/json" id="planaria-model">{data}</script>',
+        "model": f'<script type="application/json" id="planaria-model">{encoded}</script>',
         "script": f'<script type="module">\n{load}{START.replace("PACKED", packed)}</script>',
     }
     whole = text("player/page.html")

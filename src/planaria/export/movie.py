@@ -37,13 +37,13 @@ MOST_BYTES = 2_000_000_000
 """Memory that the frames of a film may take."""
 MOST_FRAMES, MOST_FACTOR = 1_000_000, 100
 FPS, VIDEO_FPS = 30, 20
-"""Frames a second where nobody says otherwise; of a model that was taught a film, as players show it."""
+"""Frames a second where nobody says otherwise; of a model that was trained on a video, as players show it."""
 STEPS, FRAMES = 300, 100
-"""Steps of a film where nobody says otherwise, and frames of a model that was taught one."""
+"""Steps of a film where nobody says otherwise, and frames of a model that was trained on one."""
 SHORTEST = {".gif": 20, ".webp": 11}
 """Milliseconds that a picture stands at least: what stands shorter, viewers show for 100."""
 INFECT = "infect "
-"""What a deed begins with that is an infection and no wound."""
+"""Prefix of an event that is an infection, not damage."""
 
 
 @dataclass(frozen=True)
@@ -150,14 +150,14 @@ class Take:
     """When frames are taken, in parts of a step; ascending."""
     parts: int = 1
     """Parts of a step."""
-    deeds: Mapping[int, str] = field(default_factory=dict)
+    events: Mapping[int, str] = field(default_factory=dict)
     """Step -> what is done there, as `Film.events`; the frame of that step is followed by one of what it did."""
     fps: int = FPS
     background: float = 1.0
     health: Health = field(default_factory=Health)
 
     def __len__(self) -> int:
-        return len(self.stops) + len(self.deeds)
+        return len(self.stops) + len(self.events)
 
     def __iter__(self) -> Iterator[tuple[float, np.ndarray]]:
         """Steps, with a fraction between two, and frames `(h, w, 3)` uint8; warns at its end if the life went wrong."""
@@ -169,9 +169,9 @@ class Take:
             news.append(self.health.look(self.world))
             image = self.world.image(self.background, fraction=part / self.parts)
             yield step + part / self.parts if part else step, image.numpy()
-            if not part and step in self.deeds:
-                for deed in self.deeds[step].split(";"):
-                    _do(self.world, deed.strip())
+            if not part and step in self.events:
+                for action in self.events[step].split(";"):
+                    _do(self.world, action.strip())
                 yield step, self.world.image(self.background).numpy()
         if line := next(filter(None, news), ""):
             warnings.warn(line, stacklevel=2)
@@ -185,7 +185,7 @@ class Take:
                 "into an .mp4, which needs none"
             )
         at, frames = zip(*watch(self), strict=True)
-        return Film(np.stack(frames), at, self.deeds, self.fps)
+        return Film(np.stack(frames), at, self.events, self.fps)
 
     def save(
         self,
@@ -269,13 +269,13 @@ def film(
     frames = None if frames is None else door.whole("frames", frames)
     every, factor = door.whole("every", every), door.whole("factor", factor)
     fps = None if fps is None else door.whole("fps", fps)
-    deeds = _deeds(layout, size, erase or {}, infect or {})
+    events = _events(layout, size, erase or {}, infect or {})
     fps = FPS * factor if fps is None else fps
     _one(steps, frames)
-    stops = _stops(200 if steps is None else steps, frames, every, factor, deeds)
+    stops = _stops(200 if steps is None else steps, frames, every, factor, events)
     _check(fps, background)
     world = World(rule, layout, size, seed=seed, start=start, engine=engine)
-    return Take(world, stops, factor, deeds, fps, background, health or Health()).film()
+    return Take(world, stops, factor, events, fps, background, health or Health()).film()
 
 
 def take(living: Living, options: Options) -> Take:
@@ -294,12 +294,12 @@ def take(living: Living, options: Options) -> Take:
         shown = infection(living.layout, living.card)
         infect = {step if step < last else last // 2: where for step, where in shown.items()}
     size = living.size if living.start is None else (living.start.shape[2], living.start.shape[3])
-    deeds = _deeds(living.layout, size, erase, infect)
-    stops = _stops(steps, frames, every, options.fps_factor, deeds)
+    events = _events(living.layout, size, erase, infect)
+    stops = _stops(steps, frames, every, options.fps_factor, events)
     fps = (VIDEO_FPS if living.learned_film else FPS) * options.fps_factor if options.fps is None else options.fps
     _check(fps, options.background)
     world, health = living.world(seed=options.seed), Health.of(living)
-    return Take(world, stops, options.fps_factor, deeds, fps, options.background, health)
+    return Take(world, stops, options.fps_factor, events, fps, options.background, health)
 
 
 def _one(steps: int | None, frames: int | None) -> None:
@@ -307,7 +307,7 @@ def _one(steps: int | None, frames: int | None) -> None:
         raise UserError("frames and steps both say how long a film is: give one of them")
 
 
-def _deeds(
+def _events(
     layout: Layout, size: tuple[int, int], erase: Mapping[int, str], infect: Mapping[int, str]
 ) -> dict[int, str]:
     """Wounds and infections as what is done at each step, in order. Raises `UserError` for what can't be done."""
@@ -315,34 +315,34 @@ def _deeds(
         Wound.parse(wound)
     if infect and layout.strain is None:
         raise UserError("this model holds no infection, so nothing can be infected; --infect VIRUS puts one in")
-    told = {step: [wound] for step, wound in erase.items()}
+    events = {step: [wound] for step, wound in erase.items()}
     for step, places in infect.items():
         for place in places.split(";"):
             if Outbreak.parse(place).misses(size):
                 raise UserError(f"{place.strip()} lies outside the grid of {size[1]}x{size[0]} cells (row, column)")
-            told.setdefault(step, []).append(f"{INFECT}{place.strip()}")
-    return {step: "; ".join(deeds) for step, deeds in sorted(told.items())}
+            events.setdefault(step, []).append(f"{INFECT}{place.strip()}")
+    return {step: "; ".join(events) for step, events in sorted(events.items())}
 
 
-def _do(world: World, deed: str) -> None:
-    if deed.startswith(INFECT):
-        world.infect(deed.removeprefix(INFECT))
+def _do(world: World, action: str) -> None:
+    if action.startswith(INFECT):
+        world.infect(action.removeprefix(INFECT))
     else:
-        world.erase(deed)
+        world.erase(action)
 
 
-def _stops(steps: int, frames: int | None, every: int, factor: int, deeds: Mapping[int, str]) -> list[int]:
+def _stops(steps: int, frames: int | None, every: int, factor: int, events: Mapping[int, str]) -> list[int]:
     """When frames are taken, in `factor`-ths of a step: `frames` of them and what follows each, or up to `steps`."""
     if every < 1 or steps < 0 or (frames is not None and frames < 1) or not 1 <= factor <= MOST_FACTOR:
         raise UserError(f"a film needs every >= 1, steps >= 0, frames >= 1 and a factor of 1 to {MOST_FACTOR}")
     last = steps if frames is None else (frames - 1) * every
-    for step, deed in deeds.items():
+    for step, action in events.items():
         if not 0 <= step <= last:
-            raise UserError(f"{deed!r} at step {step}: the film has steps 0 to {last}")
+            raise UserError(f"{action!r} at step {step}: the film has steps 0 to {last}")
     regular = range(0, steps * factor + 1 if frames is None else frames * every * factor, every)
     if len(regular) > MOST_FRAMES:
         raise UserError(f"a film of {len(regular):,} frames never ends; film at most {MOST_FRAMES:,}")
-    return sorted({*regular, *(step * factor for step in deeds), last * factor})
+    return sorted({*regular, *(step * factor for step in events), last * factor})
 
 
 def _check(fps: int, background: float) -> None:

@@ -1,4 +1,4 @@
-"""ONNX: one step of a rule as a graph that any runtime can take; which cells fire is told to it from outside."""
+"""ONNX: one step of a rule as a graph that any runtime can take; which cells fire is an input."""
 
 import copy
 import json
@@ -24,7 +24,7 @@ SUFFIXES = (".onnx",)
 ABOUT = """One step of a neural cellular automaton, made by planaria: y = step(x, fire).
 x, y: float32 (b, c, h, w), any number of samples, rows and columns. Feed y back as the next x.
 fire: bool (b, 1, h, w), the cells that act in this step.
-cond, where it is asked for: float32 (b, k), told to every cell of a sample.
+cond, where it is asked for: float32 (b, k), read by every cell of a sample.
 The metadata `planaria` is the model's JSON header; `fire` there says how the mask is made."""
 FIRE = """All numbers are uint32.
 mix(v): v ^= v >> 16; v *= 0x7feb352d; v ^= v >> 15; v *= 0x846ca68b; v ^= v >> 16
@@ -75,7 +75,7 @@ def graph(rule: Rule, layout: Layout, card: Mapping[str, Any] | None = None) -> 
 
 
 class _Step(nn.Module):
-    """The reference step with the cells that act told to it."""
+    """The reference step, with the cells that act as an input."""
 
     def __init__(self, rule: Rule):
         super().__init__()

@@ -15,7 +15,7 @@ BORDER = 3.0
 """Bins lie evenly in -3..3: logarithms of the ratio of two colours."""
 FALL_OFF = 0.1
 """Distance from a bin, in those logarithms, at which a pixel counts half: about that of two bins. The paper has 0.02,
-which leaves most pixels between the bins; a picture that was taught by gradient then hardly changed its colours."""
+which leaves most pixels between the bins; a picture that was trained by gradient then hardly changed its colours."""
 LARGEST = 64
 """Cells a side of which a histogram is made; larger pictures are made that small, by area."""
 SHADE = 1 / 255

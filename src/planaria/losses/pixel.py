@@ -22,7 +22,7 @@ MEANINGS: dict[str, str] = {
     "l1": "mean absolute difference: every error pulls alike, large or small",
     "manhattan": "summed absolute difference: l1 times the number of values. With train.normalise the same steps as "
     "l1; without, a learning rate thousands of times higher",
-    "hinge": f"mean of what a difference exceeds {HINGE_MARGIN} by: nothing within the margin is taught, so the "
+    "hinge": f"mean of what a difference exceeds {HINGE_MARGIN} by: nothing within the margin has a gradient, so the "
     "picture stays a rough shape in wrong colours, by design of the loss",
 }
 """Name -> what it does to learning."""

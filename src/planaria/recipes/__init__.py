@@ -114,10 +114,10 @@ def source_of(settings: Mapping[str, Any]) -> str:
 
 
 def inputs_of(settings: Mapping[str, Any]) -> tuple[str, ...]:
-    """What is learned: the wishes in words that a task's settings name, or what `source_of` tells; empty where none."""
-    wishes = next((settings[key] for key, kind in sources().items() if kind == "words" and settings.get(key)), ())
+    """What is learned: the prompts that a task's settings name, or what `source_of` tells; empty where none."""
+    prompts = next((settings[key] for key, kind in sources().items() if kind == "words" and settings.get(key)), ())
     source = source_of(settings)
-    every = wishes if isinstance(wishes, list | tuple) else [wishes]
+    every = prompts if isinstance(prompts, list | tuple) else [prompts]
     return tuple(map(str, every)) or ((source,) if source else ())
 
 

@@ -17,7 +17,7 @@ def card_text(card: Card, rule: RuleConfig) -> str:
     lines = [
         f"# {' '.join(name.split())}",
         "",
-        f"A neural cellular automaton that {words.deed}, trained with planaria for {card.trained} iterations"
+        f"A neural cellular automaton that {words.does}, trained with planaria for {card.trained} iterations"
         + (f" in the regime `{config.regime}`." if config.regime else ".")
         + (f" Its training {at}." if (at := stopped(card)) else ""),
         "",

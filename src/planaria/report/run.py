@@ -62,7 +62,7 @@ def _measure(folder: Path, model: Saved, forecast: Forecast) -> None:
 
 
 def loss_plot(folder: RunFolder) -> None:
-    """Draw `loss.png` from `metrics.jsonl`: every iteration (of many, some), its median, and the guardian's deeds."""
+    """Draw `loss.png` from `metrics.jsonl`: every iteration (of many, some), its median, and what the guardian did."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -93,9 +93,9 @@ def read(path: str | Path, *, device: torch.device | None = None) -> Saved:
     with _opened(path) as file:
         header = _header(path, file)
         rule, layout = _rule(path, header, file, device)
-        told, begun = _card(path, header), _start(path, layout, file)
-    spread = spread_in(rule, layout, told.infection)  # files from before cards told it have it in their weights
-    return Saved(rule, layout, told, begun, told.grid, told.name or name_of(path), path, spread)
+        card, begun = _card(path, header), _start(path, layout, file)
+    spread = spread_in(rule, layout, card.infection)  # files from before cards held it have it in their weights
+    return Saved(rule, layout, card, begun, card.grid, card.name or name_of(path), path, spread)
 
 
 def load(path: str | Path, *, device: torch.device | None = None) -> tuple[Rule, Layout]:
@@ -279,12 +279,12 @@ def _start(path: Path, layout: Layout, file: Any) -> Tensor | None:
 
 
 def _card(path: Path, header: dict[str, Any]) -> Card:
-    told = _part(header, "card", str(path))
+    data = _part(header, "card", str(path))
     try:
-        json.dumps(told, ensure_ascii=False, allow_nan=False).encode()
+        json.dumps(data, ensure_ascii=False, allow_nan=False).encode()
     except ValueError:
         raise UserError(f"{path}: damaged: its card holds numbers without end, or text that can't be shown") from None
-    return Card.parse(told)
+    return Card.parse(data)
 
 
 def _settings(cls: type[T], path: Path, header: dict[str, Any], part: str) -> T:

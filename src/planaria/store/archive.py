@@ -209,8 +209,8 @@ def _streamed(file: io.BufferedIOBase, size: int, path: Path, modules: bool) -> 
     here = data.tell()
     for key in keys:
         file.seek(here)
-        told, storage = int.from_bytes(file.read(8), "little"), storages[key]
-        if told != storage.count or here + 8 + storage.bytes > size:
+        count, storage = int.from_bytes(file.read(8), "little"), storages[key]
+        if count != storage.count or here + 8 + storage.bytes > size:
             raise UserError(
                 f"{path}: truncated or damaged: {storage.bytes:,} bytes of numbers should stand at {here:,}"
             )

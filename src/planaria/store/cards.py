@@ -43,7 +43,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of a model's task, as far as others read them: what isn't told is as where it doesn't matter."""
+    """Settings of a model's task, as far as others read them; a missing one has the value that changes nothing."""
 
     json: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """All of them, as a file has them."""
@@ -126,10 +126,10 @@ class Frame:
     """What takes them, as `planaria.core.solve` names it."""
 
     @classmethod
-    def parse(cls, told: Mapping[str, Any]) -> "Frame":
+    def parse(cls, values: Mapping[str, Any]) -> "Frame":
         """One among values of any kind."""
-        steps = _or(told, "steps", 1)
-        return cls(steps if 1 <= steps <= LONGEST_FRAME else 1, _or(told, "solver", "euler"))
+        steps = _or(values, "steps", 1)
+        return cls(steps if 1 <= steps <= LONGEST_FRAME else 1, _or(values, "solver", "euler"))
 
 
 @dataclass(frozen=True)
@@ -146,10 +146,10 @@ class Origin:
     """What was made of what the file doesn't say."""
 
     @classmethod
-    def parse(cls, told: Mapping[str, Any]) -> "Origin":
+    def parse(cls, values: Mapping[str, Any]) -> "Origin":
         """One among values of any kind."""
         names = {"format": "from", "home": "home", "file": "file", "licence": "licence", "read_as": "read as"}
-        return cls(**{name: str(told[key]) for name, key in names.items() if key in told})
+        return cls(**{name: str(values[key]) for name, key in names.items() if key in values})
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -184,11 +184,11 @@ class Card(Mapping[str, Any]):
     """Whose it was, where it was imported."""
 
     @classmethod
-    def parse(cls, told: Mapping[str, Any] | None) -> "Card":
-        """The card that says what `told` does; what is of another kind than it should be, as if it weren't told."""
-        if isinstance(told, Card):
-            return told
-        kept = typed(told or {})
+    def parse(cls, values: Mapping[str, Any] | None) -> "Card":
+        """The card that says what `values` do, without those of another kind than they should be."""
+        if isinstance(values, Card):
+            return values
+        kept = typed(values or {})
         config = Settings.parse(kept.get("config", {}))
         return cls(
             json=kept,
@@ -276,29 +276,29 @@ FIELDS: dict[str, Callable[[Any], bool]] = {
 """Field -> whether a value is of its kind. Of `config`, what the task's settings are is in the task's file."""
 
 
-def typed(told: Mapping[str, Any]) -> dict[str, Any]:
-    """A card without the fields that are of another kind than they should be, as if they weren't told."""
-    kept = {name: value for name, value in told.items() if name not in FIELDS or FIELDS[name](value)}
+def typed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A card without the fields that are of another kind than they should be."""
+    kept = {name: value for name, value in values.items() if name not in FIELDS or FIELDS[name](value)}
     if "figures" in kept:
         kept["figures"] = {name: value for name, value in kept["figures"].items() if _is_number(value)}
     return kept
 
 
-def _spread(told: object) -> Spread | None:
+def _spread(values: object) -> Spread | None:
     """How an infection spreads; None for what is none."""
     try:
-        return parse(Spread, (told, "the card")) if isinstance(told, dict) else None
+        return parse(Spread, (values, "the card")) if isinstance(values, dict) else None
     except UserError:
         return None
 
 
-def _or(told: Mapping[str, Any], name: str, usual: T) -> T:
+def _or(values: Mapping[str, Any], name: str, usual: T) -> T:
     """A value where it is of the very kind of the usual one; else that."""
-    value = told.get(name)
+    value = values.get(name)
     return value if type(value) is type(usual) else usual
 
 
-def _whole(told: Mapping[str, Any], name: str) -> int | None:
+def _whole(values: Mapping[str, Any], name: str) -> int | None:
     """A whole number; None for anything else."""
-    value = told.get(name)
+    value = values.get(name)
     return value if type(value) is int else None

@@ -1,8 +1,9 @@
-"""A run folder while it trains: what the training tells, and what people wish of it. Neither waits for the other.
+"""A run folder while it trains: what the training reports, and what people request of it. Neither waits for the other.
 
-`status.json` and, while somebody watches, `live.safetensors` and `live.png` are written by the training; `wishes.json`
-and `watched` by whoever looks on. Every file is replaced in one step, but none is waited for until it is on the disk:
-they are about now. What can't be written is left: a full disk must not end a training because somebody looks on.
+`status.json` and, while somebody watches, `live.safetensors` and `live.png` are written by the training;
+`requests.json` and `watched` by whoever looks on. Every file is replaced in one step, but none is waited for until it
+is on the disk: they are about now. What can't be written is left: a full disk must not end a training because somebody
+looks on.
 """
 
 import contextlib
@@ -19,7 +20,7 @@ from planaria.errors import UserError
 from planaria.files import read, spare
 from planaria.store import metrics
 
-WEIGHTS, POOL, STATUS, WISHES, WATCHED = "live.safetensors", "live.png", "status.json", "wishes.json", "watched"
+WEIGHTS, POOL, STATUS, REQUESTS, WATCHED = "live.safetensors", "live.png", "status.json", "requests.json", "watched"
 STATES = ("running", "paused", "stopped", "finished", "failed")
 BUSY = ("running", "paused")
 """Of these, those of a training that goes on."""
@@ -61,7 +62,7 @@ class Status:
 
 
 @dataclass(frozen=True)
-class Wishes:
+class Requests:
     """What people ask of a training."""
 
     pause: bool = False
@@ -94,45 +95,45 @@ def write_status(folder: Path, status: Status, pid: int | None = None) -> None:
         _replace(folder / STATUS, now)
 
 
-def read_wishes(folder: Path) -> Wishes:
+def read_requests(folder: Path) -> Requests:
     """What people ask of the training in `folder`."""
-    found = _read(folder / WISHES)
+    found = _read(folder / REQUESTS)
     wounds = found.get("wounds")
     pairs = [w for w in wounds if isinstance(w, list) and len(w) == 2] if isinstance(wounds, list) else []
-    return Wishes(
+    return Requests(
         found.get("pause") is True,
         found.get("stop") is True,
         tuple((n, w) for n, w in pairs if _counts(n) and isinstance(w, str))[-MOST_WOUNDS:],
     )
 
 
-def wish(folder: Path, *, pause: bool | None = None, stop: bool | None = None, wound: str | None = None) -> Wishes:
+def request(folder: Path, *, pause: bool | None = None, stop: bool | None = None, wound: str | None = None) -> Requests:
     """Ask something of the training in `folder`; what isn't given stays as it was asked."""
-    old = read_wishes(folder)
+    old = read_requests(folder)
     number = max((n for n, _ in old.wounds), default=0) + 1
-    new = Wishes(
+    new = Requests(
         old.pause if pause is None else pause,
         old.stop if stop is None else stop,
         (*old.wounds, (number, wound))[-MOST_WOUNDS:] if wound is not None else old.wounds,
     )
     try:
-        _replace(folder / WISHES, new)
+        _replace(folder / REQUESTS, new)
     except OSError as e:
-        raise UserError(f"can't write {folder / WISHES}: {e.strerror or e}") from e
+        raise UserError(f"can't write {folder / REQUESTS}: {e.strerror or e}") from e
     return new
 
 
 def stamp(folder: Path) -> tuple[int, int] | None:
-    """What changes with the wishes, at the cost of one look; None where there are none."""
+    """What changes with the requests, at the cost of one look; None where there are none."""
     try:
-        about = os.stat(folder / WISHES)  # noqa: PTH116  (an iteration has time for little)
+        about = os.stat(folder / REQUESTS)  # noqa: PTH116  (an iteration has time for little)
     except OSError:
         return None
     return about.st_mtime_ns, about.st_ino
 
 
 def asked_at(folder: Path) -> float:
-    """When something was last wished, in seconds since 1970; 0 where nothing was."""
+    """When something was last requested, in seconds since 1970; 0 where nothing was."""
     found = stamp(folder)
     return found[0] / 1e9 if found else 0.0
 
@@ -169,12 +170,12 @@ def _status(found: dict[str, Any]) -> Status | None:
     """What a file says of a training, where all of it is of the right kind."""
     state, loss, note, host = (found.get(name) for name in ("state", "loss", "note", "host"))
     step, steps, pid = (found.get(name) for name in ("step", "steps", "pid"))
-    told = metrics.finite(found.get("time"))
-    if state not in STATES or told is None or not (isinstance(note, str) and isinstance(host, str)):
+    time = metrics.finite(found.get("time"))
+    if state not in STATES or time is None or not (isinstance(note, str) and isinstance(host, str)):
         return None
     if not (_counts(step) and _counts(steps) and _counts(pid)) or (loss is not None and metrics.finite(loss) is None):
         return None
-    return Status(state, step, steps, metrics.finite(loss), pid, told, note, host)
+    return Status(state, step, steps, metrics.finite(loss), pid, time, note, host)
 
 
 def _counts(value: object) -> TypeGuard[int]:

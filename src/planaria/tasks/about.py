@@ -46,7 +46,7 @@ class Need:
 class Words:
     """What a run's README says of this task."""
 
-    deed: str
+    does: str
     """What the cells do, after "that"."""
     commands: tuple[str, ...]
     """What to type."""

@@ -44,7 +44,7 @@ class Batch:
     x: State
     """Where the cells start."""
     cond: Cond | None = None
-    """What every cell of a sample is told."""
+    """A vector that every cell of a sample reads."""
     target: Tensor | None = None
     """What the loss compares with, where it differs between samples."""
     at: Tensor | None = None
@@ -149,7 +149,7 @@ class Task(ABC):
         return rule
 
     def validate(self, rule: nn.Module) -> float | None:  # noqa: ARG002
-        """How wrong the rule is on what it was not taught, lower is better; None where nothing is held out."""
+        """How wrong the rule is on what it was not trained on, lower is better; None where nothing is held out."""
         return None
 
     def card(self) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def target(tensors: Mapping[str, Tensor]) -> Picture:
 def centred(target: Picture, reach: int) -> Picture:
     """`target` `(4, h, w)`, shifted at most `reach` cells so that the seed in the grid's middle lies on the picture.
 
-    A seed on an empty spot is taught to die before anything can grow from it.
+    A seed on an empty spot is trained to die before anything can grow from it.
     """
     _, h, w = target.shape
     solid = F.max_pool2d(-target[None, 3:], 3, 1, 1)[0, 0] < -0.5  # the whole 3x3 block is opaque
@@ -111,7 +111,7 @@ def centred(target: Picture, reach: int) -> Picture:
 
 
 class Task(base.Goal):
-    """One picture, taught to one rule."""
+    """One picture, learned by one rule."""
 
     keeps: ClassVar = {"target": (torch.float32, 3)}
     form: ClassVar = Form(

@@ -59,7 +59,7 @@ class Config:
     picture: str = "ladybird"
     """What it is to become: a file, URL, emoji, text:WORD, medmnist:FLAG/INDEX (or FILE.npz/INDEX), or built in."""
     size: CellsOrNone = 0
-    """Longest side of the picture, in cells; 0 is as large as the host was taught its own, or 4/7 of the grid."""
+    """Longest side of the picture, in cells; 0 is as large as the host was trained on its own, or 4/7 of the grid."""
     background: str = "none"
     """What to leave out of an opaque picture: none, auto (a plain background), a colour by name or #rrggbb."""
     trim: bool = False
@@ -104,7 +104,7 @@ class Config:
             raise UserError(f"starts are some of point, all and seed, got {', '.join(self.starts) or 'none'}", "starts")
         if not self.train.pool:
             raise UserError(
-                "train.pool=0: an infection is taught to last on bodies that live on; take 256", "train.pool"
+                "train.pool=0: an infection is trained to last on bodies that live on; take 256", "train.pool"
             )
         if self.train.init:
             raise UserError("train.init: say virus=MODEL for weights that the infection begins from", "train.init")
@@ -126,7 +126,7 @@ class Config:
 
 
 class Task(grow.Task):
-    """One picture, taught to a rule that runs in the infected cells of a host."""
+    """One picture, learned by a rule that runs in the infected cells of a host."""
 
     keeps: ClassVar = {"target": (torch.float32, 3), "host": (torch.uint8, 1)}
     form: ClassVar = Form(
@@ -172,16 +172,16 @@ class Task(grow.Task):
             self.tensors = dict(_kept(config))
             found = remarks(config.picture, config.background, config.trim)
             self.remarks = [remark.text for remark in found]
-        told = json.loads(bytes(self.tensors["host"].tolist()))
-        self.name, self.bare = str(told["name"]), parse(Layout, (told["layout"], "the host"))
-        self.host = _rule(told["rule"], self.tensors, "host").to(device)
+        host = json.loads(bytes(self.tensors["host"].tolist()))
+        self.name, self.bare = str(host["name"]), parse(Layout, (host["layout"], "the host"))
+        self.host = _rule(host["rule"], self.tensors, "host").to(device)
         self.layout = infectable(self.bare, config.spreading)
         self.target = grow.target(self.tensors).to(device)
         self.pool, self.hurt = config.train.pool, config.damage
         self.renewed = max(1, config.train.batch // 4)
         self.threshold = self.host.config.life_threshold
         self._loss = pixel_loss(config.loss)
-        self._virus = _rule(told["virus"], self.tensors, "virus") if "virus" in told else None
+        self._virus = _rule(host["virus"], self.tensors, "virus") if "virus" in host else None
         self._bodies: State | None = None
 
     def born(self, seed: int) -> Rule:
@@ -259,26 +259,26 @@ class Task(grow.Task):
 
     @torch.no_grad()
     def _figures(self, rule: Rule) -> Iterator[tuple[str, float]]:
-        told = {"seed": 1, "engine": self.config.train.engine}
+        options = {"seed": 1, "engine": self.config.train.engine}
         own, strain = self.bare.channels, self.layout.strain or 0
         rng = torch.Generator().manual_seed(0)
         for what, age in (("grown", 200), ("half-grown", 30)):
-            body = run(self.host, self.bare.seed(4, self.size, device=self.device), age, **told)
+            body = run(self.host, self.bare.seed(4, self.size, device=self.device), age, **options)
             x = self.widened(body).clone()
             for i in range(len(x)):
                 x[i, strain] = self._mask(x[i : i + 1], "point", rng)
             t = age
             if self.config.spreading.contact:
                 while float(self.infected(x).min()) < TAKEN and t < age + HELD:
-                    x, t = run(rule, x, 2, t=t, **told), t + 2
+                    x, t = run(rule, x, 2, t=t, **options), t + 2
                 if t < age + HELD:
                     yield f"steps to take over, {what}", float(t - age)
             for steps, later in ((100, 100), (HELD - 100, HELD)):
-                x, t = run(rule, x, steps, t=t, **told), t + steps
+                x, t = run(rule, x, steps, t=t, **options), t + steps
                 yield f"mse {later} steps later, {what}", self._mse(x)
             if what == "grown":
-                again = run(self.host, x[:, :own].contiguous(), CURED, t=t, **told)
-                healthy = run(self.host, body, CURED, t=age, **told)
+                again = run(self.host, x[:, :own].contiguous(), CURED, t=t, **options)
+                healthy = run(self.host, body, CURED, t=age, **options)
                 shown = self.bare.picture(again), self.bare.picture(healthy)
                 yield "mse to the host, its own rule again", (shown[0] - shown[1]).square().mean().item()
                 yield "cells left alive by it", self._living(again).flatten(1).sum(1).float().mean().item()
@@ -298,18 +298,18 @@ def _kept(config: Config) -> Iterator[tuple[str, Tensor]]:
     theirs = store.read(config.host)
     host, layout, _, _ = strains(theirs.rule, theirs.layout, theirs.spread)
     if layout.alpha is None or layout.visible != 4:
-        raise UserError(f"host {config.host}: an infection is taught on a body that grows: a model of task grow")
-    told: dict[str, Any] = {"name": theirs.name, "rule": to_dict(host.config), "layout": to_dict(layout)}
+        raise UserError(f"host {config.host}: an infection is trained on a body that grows: a model of task grow")
+    about: dict[str, Any] = {"name": theirs.name, "rule": to_dict(host.config), "layout": to_dict(layout)}
     virus = host
     if config.virus not in ("host", "fresh"):
         given = store.read(config.virus)
         _, _, virus, _ = strains(given.rule, given.layout, given.spread)
     combine(host, virus, config.spreading)
     if config.virus != "fresh":
-        told["virus"] = to_dict(virus.config)
+        about["virus"] = to_dict(virus.config)
         yield from ((f"virus.{name}", p.detach().clone()) for name, p in virus.named_parameters())
     yield from ((f"host.{name}", p.detach().clone()) for name, p in host.named_parameters())
-    yield "host", torch.tensor(list(json.dumps(told).encode()), dtype=torch.uint8)
+    yield "host", torch.tensor(list(json.dumps(about).encode()), dtype=torch.uint8)
     yield "target", _placed(config, theirs)
 
 

@@ -26,7 +26,7 @@ from planaria.tasks.base import Batch
 from planaria.types import PerSample, State
 
 LOOKED_AT = 16
-"""Photos whose mean a picture among the prompts is told apart from."""
+"""Photos whose mean is taken from a picture among the prompts."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class OfJudgement:
     aesthetic_weight: Weight = 0.05
     """Weight of how far the head's score is below the goal."""
     aesthetic_goal: Annotated[float, Ge(-1e6), Le(1e6)] = 10.0
-    """The score wished for."""
+    """The score aimed at."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Task(restyle.Photographed):
     keeps: ClassVar = restyle.PHOTOS | dict.fromkeys(("aims", "origins", "head"), (torch.float32, 2))
     config: Config
     form: ClassVar = Form(
-        "prompts", "words", "What shall photos look like?", "In words, one wish a line; mosaic:2 weighs twice.",
+        "prompts", "words", "What shall photos look like?", "In words, one prompt a line; mosaic:2 weighs twice.",
         "Start painting",
         {"size": "Size, in cells", "photos": "Photos to learn on", "train.steps": "Iterations"}, measure="value",
         shares=False,

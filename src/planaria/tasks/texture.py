@@ -76,7 +76,7 @@ class Task(restyle.Task):
                 f"rule, layout = {base.loading(run)}",
                 "x = pl.run(rule, layout.seed(1, (256, 256)), steps=300, seed=7)",
             ),
-            "`tiles.png` (the style beside what has grown, at one scale); `style.png` the style as it was taught",
+            "`tiles.png` (the style beside what has grown, at one scale); `style.png` the style as it was trained on",
             "rub a hole into the texture",
             "tiles.png",
         )

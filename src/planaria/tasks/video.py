@@ -79,7 +79,7 @@ class Config:
     curriculum: Share = 0.6
     """Share of the training over which the horizon grows."""
     held_out: Annotated[float, Ge(0), Lt(1)] = 0.1
-    """Last share of the frames (of several films: of the films) that is not taught but validates."""
+    """Last share of the frames (of several films: of the films) that is not trained on but validates."""
     symmetry: Literal["none", "mirror", "turn"] = "none"
     """What the film's law does not know: left from right (mirror), nor up from side (turn)."""
     noise: Annotated[float, Ge(0), Le(10)] = 0.0
@@ -123,7 +123,7 @@ class Config:
 
 
 class Task(base.Task):
-    """One film or several, taught to one rule."""
+    """One video or several, learned by one rule."""
 
     keeps: ClassVar = {"frames": (torch.uint8, 4), "lengths": (torch.int64, 1), "fps": (torch.float64, 0)}
     judged: ClassVar = "prediction"
@@ -170,7 +170,7 @@ class Task(base.Task):
                 f"{config.frames}: lives in the pool are compared in blocks of 3x3 cells; take train.pool=0"
             )
         self._loss = pixel_loss(config.loss)
-        shortest = min((n for _, n in self.clips.taught), default=0)
+        shortest = min((n for _, n in self.clips.trained), default=0)
         self.longest = min(config.horizon[1], shortest - config.context)
         if self.longest < 1:
             raise UserError(
@@ -252,14 +252,14 @@ class Task(base.Task):
         config: Config = self.config
         (film, at), alone = _parts(batch), steps // config.steps
         scale = 0.25 + 0.75 * min(1.0, progress / config.time) if config.time else 1.0
-        told: dict[str, Any] = {"seed": seed, "dt": config.rule.dt * scale, "engine": config.train.engine}
+        options: dict[str, Any] = {"seed": seed, "dt": config.rule.dt * scale, "engine": config.train.engine}
         old = (at > 0).to(film.device)
-        x, terms = self._charged(rule, batch, old, told)
+        x, terms = self._charged(rule, batch, old, options)
         bent, over, before = [], [], x
         for k in range(alone):
             before = x
-            x, bend = self._frame(rule, x, k * config.steps, told)
-            bent.append(bend)
+            x, bending = self._frame(rule, x, k * config.steps, options)
+            bent.append(bending)
             over.append(self._overflow(x))
             wrong = self._loss(self.layout.picture(x), film[:, config.context + k])
             terms[f"frame {k + 1}"] = torch.where(old, 0.0, wrong) / alone
@@ -275,25 +275,25 @@ class Task(base.Task):
         return x, terms
 
     def _charged(
-        self, rule: nn.Module, batch: Batch, old: Tensor, told: dict[str, Any]
+        self, rule: nn.Module, batch: Batch, old: Tensor, options: dict[str, Any]
     ) -> tuple[State, dict[str, PerSample]]:
         """Where each sample stands when it is left alone: new ones after their context, old ones as they are."""
         (film, _), count = _parts(batch), self.config.context
         if count == 1:
             return batch.x, {}
-        x, made = predictions(rule, self.layout, film[:, :count], self.config.steps, **told)
+        x, made = predictions(rule, self.layout, film[:, :count], self.config.steps, **options)
         wrong = torch.stack([self._loss(p, film[:, k + 1]) for k, p in enumerate(made)]).mean(0)
         x = torch.where(old[:, None, None, None], batch.x, x)
         return x, {"context": CONTEXT * torch.where(old, 0.0, wrong)}
 
-    def _frame(self, rule: nn.Module, x: State, t: int, told: dict[str, Any]) -> tuple[State, PerSample]:
+    def _frame(self, rule: nn.Module, x: State, t: int, options: dict[str, Any]) -> tuple[State, PerSample]:
         """The state a frame later, and how much what it shows was bent on the way."""
         config: Config = self.config
         if not config.smooth:
-            return run(rule, x, config.steps, t=t, **told), x.new_zeros(len(x))
+            return run(rule, x, config.steps, t=t, **options), x.new_zeros(len(x))
         way = [self.layout.picture(x)]
         for k in range(config.steps):
-            x = run(rule, x, 1, t=t + k, **told)
+            x = run(rule, x, 1, t=t + k, **options)
             way.append(self.layout.picture(x))
         path = torch.stack(way)
         return x, (path[2:] - 2 * path[1:-1] + path[:-2]).square().sum(0).mean((1, 2, 3)) * config.steps
@@ -306,7 +306,7 @@ class Task(base.Task):
         return beyond.abs().mean((1, 2, 3))
 
     def validate(self, rule: nn.Module) -> float | None:
-        """Mean squared error of free roll-outs over what is held out, over all horizons taught alike."""
+        """Mean squared error of free roll-outs over what is held out, over all horizons trained alike."""
         wrong, _ = self.errors(rule, self.longest)
         return sum(wrong) / len(wrong) if wrong else None
 
@@ -320,14 +320,14 @@ class Task(base.Task):
             return [], []
         context = torch.stack([self.clips.clips[c].stack(i + 1 - config.context, i + 1) for c, i in places])
         context = context.to(self.device)
-        told: dict[str, Any] = {"seed": 1, "engine": config.train.engine}
-        x = charge(rule, self.layout, context, config.steps, **told)
+        options: dict[str, Any] = {"seed": 1, "engine": config.train.engine}
+        x = charge(rule, self.layout, context, config.steps, **options)
         model, copy = [], []
         for h in range(1, horizon + 1):
             still = [k for k, (c, i) in enumerate(places) if i + h < len(self.clips.clips[c])]
             if not still:
                 break
-            x = run(rule, x, config.steps, t=(h - 1) * config.steps, **told)
+            x = run(rule, x, config.steps, t=(h - 1) * config.steps, **options)
             truth = [self.clips.clips[c].stack(i + h, i + h + 1)[0] for c, i in (places[k] for k in still)]
             wanted = torch.stack(truth).to(self.device)
             model.append((self.layout.picture(x)[still] - wanted).square().mean().item())

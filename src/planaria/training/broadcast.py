@@ -1,4 +1,4 @@
-"""The stage: what a training shows of itself while it runs, and the wishes that it hears.
+"""Broadcast: what a training shows of itself while it runs, and the requests that it follows.
 
 It only writes files and reads them, so whoever looks on can't hold it up. Unwatched it costs one look at a file an
 iteration and one small file a second.
@@ -30,9 +30,9 @@ EVERY = 1.0
 SHARE = 0.02
 """Most of its time that a training gives to writing for others."""
 REST = 0.1
-"""Seconds between two looks at the wishes while it is paused."""
+"""Seconds between two looks at the requests while it is paused."""
 NOTHING, PAUSE, STOP = 0, 1, 2
-"""What is wished, the stronger the larger."""
+"""What is requested, the stronger the larger."""
 SAMPLES, COLUMNS, PIXELS, GAP = 32, 8, 512, 2
 """The picture of the pool: samples at most, side by side at most, about this wide, cells between them."""
 
@@ -46,38 +46,38 @@ class Stage:
     def __init__(self, folder: Path, steps: int, ranks: Ranks, card: Callable[[], Card]):
         self.folder, self.ranks, self.card = folder, ranks, card
         self.status = live.Status("stopped", 0, steps)
-        self._wishes = live.Wishes()
+        self._requests = live.Requests()
         self._seen: tuple[int, int] | None = None
         self._next = 0.0
         self._wounded = 0
 
     def begin(self, trainer: Trainer) -> None:
-        """Say that it runs. Wishes from before this process was there are forgotten, and wounds not made again."""
+        """Say that it runs. Requests from before this process was there are forgotten, and wounds not made again."""
         if not self.ranks.writes:
             return
         asked = live.asked_at(self.folder)
-        old = live.read_wishes(self.folder)
+        old = live.read_requests(self.folder)
         began = machine.began()
         if (old.pause or old.stop) and asked < (time.time() if began is None else began) - live.CLOCKS:
-            live.wish(self.folder, pause=False, stop=False)
+            live.request(self.folder, pause=False, stop=False)
         self._wounded = max((number for number, _ in old.wounds), default=0)
         self._say("running", step=trainer.step_count)
 
     def after(self, trainer: Trainer, report: Report) -> Report:
-        """Hear what is wished after an iteration, and show it; the report tells of wounds made."""
+        """Follow what is requested after an iteration, and show it; the report names damage done."""
         if not self.ranks.writes:
             return report
         self._hear()
-        wounds = [(n, w) for n, w in self._wishes.wounds if n > self._wounded] if self.ranks.size == 1 else []
-        deeds = [self._wound(trainer, number, wound) for number, wound in wounds]
+        wounds = [(n, w) for n, w in self._requests.wounds if n > self._wounded] if self.ranks.size == 1 else []
+        events = [self._wound(trainer, number, wound) for number, wound in wounds]
         self.status = replace(self.status, step=report.step, loss=report.loss if math.isfinite(report.loss) else None)
         self.show(trainer)
-        return replace(report, event="; ".join(filter(None, [report.event, *deeds]))) if deeds else report
+        return replace(report, event="; ".join(filter(None, [report.event, *events]))) if events else report
 
-    def wished(self) -> int:
-        """What is wished now: NOTHING, PAUSE or STOP."""
+    def requested(self) -> int:
+        """What is requested now: NOTHING, PAUSE or STOP."""
         self._hear()
-        return STOP if self._wishes.stop else PAUSE if self._wishes.pause else NOTHING
+        return STOP if self._requests.stop else PAUSE if self._requests.pause else NOTHING
 
     def rest(self, trainer: Trainer) -> None:
         """A moment of a pause."""
@@ -91,13 +91,13 @@ class Stage:
             self._say("running")
 
     def end(self, state: str, note: str = "") -> None:
-        """Say how it ended; what was wished of it is over."""
+        """Say how it ended; what was requested of it is over."""
         if not self.ranks.writes:
             return
         self._hear()
-        if self._wishes.pause or self._wishes.stop:
+        if self._requests.pause or self._requests.stop:
             with contextlib.suppress(UserError):  # on a full disk, what ended it is what must be reported
-                live.wish(self.folder, pause=False, stop=False)
+                live.request(self.folder, pause=False, stop=False)
         self._say(state, note=" ".join(note.split())[:500])
 
     def note(self, text: str) -> None:
@@ -121,12 +121,12 @@ class Stage:
         live.write_status(self.folder, self.status)
 
     def _hear(self) -> None:
-        """Read the wishes where they have changed."""
+        """Read the requests where they have changed."""
         if not self.ranks.writes:
             return
         now = live.stamp(self.folder)
         if now != self._seen:
-            self._seen, self._wishes = now, live.read_wishes(self.folder)
+            self._seen, self._requests = now, live.read_requests(self.folder)
 
     def _wound(self, trainer: Trainer, number: int, text: str) -> str:
         """Do a wound once; what was done, in words."""

@@ -113,7 +113,7 @@ class Session:
         return self.step >= self.config.train.steps
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Report]:
-        """Train until done, or `stop()` is true or wished for, a checkpoint behind; yields each iteration's report."""
+        """Train until done, or `stop()` is true or requested, a checkpoint behind; yields each iteration's report."""
         if self._hold is None and self.ranks.writes:
             self._hold = lock.take(self.folder)
             self._settle()
@@ -160,12 +160,12 @@ class Session:
         self.checkpoint()
 
     def _halted(self, stop: Callable[[], bool]) -> bool:
-        """Whether to end here, by `stop` or by wish; a pause is sat out. All ranks agree."""
-        while (wish := self.ranks.any(STOP if stop() else self.stage.wished())) == PAUSE:
+        """Whether to end here, by `stop` or by request; a pause is sat out. All ranks agree."""
+        while (request := self.ranks.any(STOP if stop() else self.stage.requested())) == PAUSE:
             self._demand_folder()
             self.stage.rest(self.trainer)
         self.stage.wake()
-        return wish == STOP
+        return request == STOP
 
     @property
     def reused(self) -> list[str]:
@@ -278,7 +278,7 @@ def _card(
     folder: Path, task_name: str, trainer: Trainer, config: TaskConfig, figures: dict[str, float] | None = None
 ) -> Card:
     """What a model file says of itself."""
-    told = {
+    values = {
         "name": folder.name,
         "task": task_name,
         "trained": trainer.step_count,
@@ -288,7 +288,7 @@ def _card(
         **({"reused": trainer.reused} if trainer.reused else {}),
         **trainer.task.card(),
     }
-    return Card.parse(told)
+    return Card.parse(values)
 
 
 @contextlib.contextmanager

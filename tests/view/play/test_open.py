@@ -127,12 +127,12 @@ def test_a_training_is_followed(tmp_path):
     assert torch.equal(p.world.rule.weights[0], store.load(folder / live.WEIGHTS)[0].weights[0])
     assert "iteration 5" in p.training.progress
     p.key("space")
-    assert live.read_wishes(folder).pause
+    assert live.read_requests(folder).pause
     p.key("space")
-    assert not live.read_wishes(folder).pause
+    assert not live.read_requests(folder).pause
     p.key("space")
     p.close()
-    assert not live.read_wishes(folder).pause
+    assert not live.read_requests(folder).pause
 
 
 def test_a_training_goes_on_though_the_film_cannot_be_kept(tmp_path):
@@ -145,7 +145,7 @@ def test_a_training_goes_on_though_the_film_cannot_be_kept(tmp_path):
     p.key("space")
     with pytest.raises(UserError, match="can't be written"):
         p.close()
-    assert not live.read_wishes(folder).pause
+    assert not live.read_requests(folder).pause
 
 
 def test_a_folder_that_cannot_be_written_is_seen_all_the_same(tmp_path, monkeypatch):
@@ -187,7 +187,7 @@ def test_a_finished_training_shows_what_it_left(tmp_path):
     assert p.message == "the training is finished"
     assert torch.equal(p.world.rule.weights[0], store.load(folder)[0].weights[0])
     p.key("space")
-    assert not live.read_wishes(folder).pause
+    assert not live.read_requests(folder).pause
 
 
 def test_live_weights_that_do_not_fit_are_said(tmp_path):
@@ -211,7 +211,7 @@ def test_a_folder_that_does_not_train_is_left_alone(tmp_path):
     p.key("space")
     p.close()
     assert not (folder / live.WATCHED).exists()
-    assert not (folder / live.WISHES).exists()
+    assert not (folder / live.REQUESTS).exists()
 
 
 def test_a_training_that_has_shown_nothing_yet(tmp_path, monkeypatch):

@@ -166,7 +166,7 @@ def test_odd_wishes_are_refused(place, asked, field):
     training(place.folder / "a")
     status, said = place.post("/api/runs/a/request", **asked)
     assert (status, said["field"]) == (400, field)
-    assert not (place.folder / "a" / "wishes.json").exists()
+    assert not (place.folder / "a" / "requests.json").exists()
 
 
 def command(runs: Path, *words: str) -> subprocess.Popen:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 NAMES = ("filters", "random")
 ABOUT = {
     "filters": "built in, nothing to download: oriented filters and fixed random convolutions at five scales",
-    "random": "built in: three layers of random convolutions; a second opinion on what `filters` taught",
+    "random": "built in: three layers of random convolutions; a second opinion on what `filters` trained",
 }
 
 SCALES = 5

@@ -20,7 +20,7 @@ MOST_BYTES = 600_000_000
 KEPT = "features."
 """How the names of the weights begin that are kept; the classifier behind them sees no picture."""
 MEAN, SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of the colours of ImageNet's pictures, as the networks were taught to see them."""
+"""Of the colours of ImageNet's pictures, as the networks were trained to see them."""
 WAYS_OUT = "take backbone=filters, which needs no download"
 
 

@@ -11,7 +11,7 @@ from planaria.losses.backbones.published import Published, Tapped, read
 
 NAMES = ("squeezenet",)
 ABOUT = {
-    "squeezenet": "SqueezeNet 1.1, small, taught on ImageNet: a download of 5 MB (torchvision's weights, BSD-3-Clause)",
+    "squeezenet": "SqueezeNet 1.1, small, of ImageNet: a download of 5 MB (torchvision's weights, BSD-3-Clause)",
 }
 PUBLISHED = {"squeezenet": Published("squeezenet1_1-b8a52dc0.pth", 5_000_000)}
 TAPS = (1, 4, 7, 10, 12)

@@ -11,8 +11,8 @@ from planaria.losses.backbones.published import Published, Tapped, read
 
 NAMES = ("vgg16", "vgg19")
 ABOUT = {
-    "vgg16": "VGG16, 13 convolutions taught on ImageNet: a download of 553 MB (torchvision's weights, BSD-3-Clause)",
-    "vgg19": "VGG19, 16 convolutions taught on ImageNet: a download of 575 MB (torchvision's weights, BSD-3-Clause)",
+    "vgg16": "VGG16, 13 convolutions trained on ImageNet: a download of 553 MB (torchvision's weights, BSD-3-Clause)",
+    "vgg19": "VGG19, 16 convolutions trained on ImageNet: a download of 575 MB (torchvision's weights, BSD-3-Clause)",
 }
 PUBLISHED = {
     "vgg16": Published("vgg16-397923af.pth", 553_000_000),

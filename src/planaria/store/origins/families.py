@@ -218,13 +218,13 @@ GOOGLE_TEXTURE = Family(
 )
 MONASH_TEXTURE = replace(
     GOOGLE_TEXTURE,
-    about="the same taught at Monash, shown without the half; .pt, .pth, w1 and w2",
+    about="the same trained at Monash, shown without the half; .pt, .pth, w1 and w2",
     home="Monash University",
     layout=Layout(3, alpha=None, hidden=9),
     aliases=_layers(("layers.0", "layers.2"), False),
 )
 MONASH_GROWING = Family(
-    about="growing pictures on a torus, taught at Monash; .pt, .pth, update_network.*",
+    about="growing pictures on a torus, trained at Monash; .pt, .pth, update_network.*",
     code="Apache-2.0",
     home="Monash University",
     wants="update_network.0.weight of 48 inputs, .0.bias, .2.weight",

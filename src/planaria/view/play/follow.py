@@ -1,4 +1,4 @@
-"""A run folder that is looked at while it trains: its newest weights, how it does, and a wish to pause."""
+"""A run folder that is looked at while it trains: its newest weights, how it does, and a request to pause."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -60,14 +60,14 @@ class Training:
         """Ask it to pause or to go on; false where nothing trains."""
         if not self.going:
             return False
-        live.wish(self.folder.path, pause=on)
+        live.request(self.folder.path, pause=on)
         self._paused = on
         return True
 
     def close(self) -> None:
         """Let it go on, if it was paused from here."""
         if self._paused and self.going:
-            live.wish(self.folder.path, pause=False)
+            live.request(self.folder.path, pause=False)
         self._paused = False
 
     @property

@@ -175,7 +175,7 @@ class Player:
         elif action in ("erase", "plant", "infect"):
             self.take(action)
         else:
-            deeds: dict[str, Callable[[], object]] = {
+            calls: dict[str, Callable[[], object]] = {
                 "play": self.pause, "step": self.step, "reset": self.world.reset, "clear": self.world.clear,
                 "randomise": self.world.randomise, "loop": self.toggle_loop, "faster": lambda: self.pace_by(1),
                 "slower": lambda: self.pace_by(-1), "undo": self.undo, "larger": lambda: self.size_by(1),
@@ -186,7 +186,7 @@ class Player:
                 "background": self.toggle_background, "save": self.save, "record": self.record,
                 "picture": self.screenshot, "help": self.toggle_help, "quit": self.quit,
             }  # fmt: skip
-            deeds[action]()
+            calls[action]()
 
     def pause(self) -> None:
         """Stop or go on; a training that is looked at does the same."""

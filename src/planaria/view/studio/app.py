@@ -73,7 +73,7 @@ class Studio:
             ("GET", one, self.get_run),
             ("DELETE", one, self.put_away),
             ("GET", f"{one}/metrics", self.get_metrics),
-            ("POST", f"{one}/request", self.wish),
+            ("POST", f"{one}/request", self.request),
             ("POST", f"{one}/resume", self.resume),
             ("GET", "/api/{kind}/{name}/player", self.get_player),
             ("GET", "/files/{kind}/{name}/{file}", self.get_file),
@@ -173,7 +173,7 @@ class Studio:
         lines = await asyncio.to_thread(self.runs.metrics, request.path_params["name"], int(after))
         return JSONResponse({"lines": lines})
 
-    async def wish(self, request: Request) -> Response:
+    async def request(self, request: Request) -> Response:
         """Ask something of a training."""
         asked = await read_json(request)
         folder = self.runs.run(request.path_params["name"])
@@ -181,7 +181,7 @@ class Studio:
             raise Refusal(409, "nothing trains there now")
         pause, stop, wound = asked.get("pause"), asked.get("stop"), asked.get("wound")
         if asked.keys() - {"pause", "stop", "wound"} or not asked:
-            raise Refusal(400, "wishes are pause, stop and wound")
+            raise Refusal(400, "a request is pause, stop or wound")
         if not (isinstance(pause, bool | None) and isinstance(stop, bool | None) and isinstance(wound, str | None)):
             raise Refusal(400, "pause and stop are true or false, a wound is a text")
         if wound is not None:
@@ -190,7 +190,7 @@ class Studio:
                 Wound.parse(wound)
             except UserError as e:
                 raise Refusal(400, str(e), "wound") from None
-        await asyncio.to_thread(live.wish, folder, pause=pause, stop=stop, wound=wound)
+        await asyncio.to_thread(live.request, folder, pause=pause, stop=stop, wound=wound)
         return JSONResponse({})
 
     async def resume(self, request: Request) -> Response:

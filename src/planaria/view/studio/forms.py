@@ -64,13 +64,13 @@ def filled(asked: Mapping[str, Any]) -> tuple[Recipe, Any]:
     words = {key: _spelled(key, value) for key, value in settings.items()}
     form = tasks.load(recipe.task).Task.form
     asked_for = settings.get(form.source)
-    wishes = {form.source: asked_for} if form.kind == "words" and isinstance(asked_for, list) else {}
+    prompts = {form.source: asked_for} if form.kind == "words" and isinstance(asked_for, list) else {}
     typed, rest = pairs(recipe.config_class, [f"{key}={value}" for key, value in words.items() if value != ""])
     if rest:
         key = rest[0].partition("=")[0]
         raise Refusal(400, f"{key[:80]!r} is no setting", key[:80])
     try:
-        config = recipe.config(typed | wishes, "the form")  # a wish may have commas of its own
+        config = recipe.config(typed | prompts, "the form")  # a prompt may have commas of its own
     except UserError as e:
         raise Refusal(400, str(e), e.field) from None
     _check_machine(config)

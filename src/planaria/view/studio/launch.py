@@ -74,7 +74,7 @@ class Trainings:
         else:
             raise Refusal(409, f"{name!r} has no settings to go on with")
         words += [] if steps is None else [f"train.steps={steps}"]
-        live.wish(folder, pause=False, stop=False)
+        live.request(folder, pause=False, stop=False)
         self._launch(name, words, live.Status("running", about["step"], steps or about["steps"], about["loss"]))
 
     def put_away(self, name: str) -> None:

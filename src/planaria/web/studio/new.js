@@ -29,7 +29,7 @@ export async function fresh(host, { query }) {
   const name = make("input", { id: "name", type: "text", maxLength: 60, autocomplete: "off", spellcheck: false });
   const nameError = make("p", { class: "field-error", id: "name-error", hidden: true });
   const nameHelp = make("p", { class: "field-help", text: "Of the run and its folder." });
-  const taskCards = radios("task", "Kind of life");
+  const taskCards = radios("task", "Task");
   const recipeCards = radios("recipe", "Recipe");
   const sourceTitle = make("h2");
   const sourceHelp = make("p", { class: "muted" });
@@ -43,7 +43,7 @@ export async function fresh(host, { query }) {
     "form",
     { noValidate: true, class: "new", on: { submit } },
     problem,
-    tasks.length > 1 ? step("Kind of life", "What the cells are taught.", taskCards.element) : null,
+    tasks.length > 1 ? step("Task", "What the cells learn.", taskCards.element) : null,
     make("section", { class: "step" }, make("div", { class: "step-head" }, sourceTitle, sourceHelp), sourcePlace),
     step("Begin with a recipe", "Settings that work together; change what you like below.", recipeCards.element),
     step("How", "", make("div", {}, firstPlace, everything)),
