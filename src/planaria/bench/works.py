@@ -1,4 +1,4 @@
-"""What is timed: rules and states made by code, with no luck outside a fixed seed."""
+"""What is timed: rules and states made by code, with nothing random but by a fixed seed."""
 
 import dataclasses
 from dataclasses import dataclass

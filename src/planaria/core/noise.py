@@ -93,7 +93,7 @@ def words(
 ) -> Tensor:
     """The word of every cell in step `t`, int32 `(b, h, w)` for `shape = (b, h, w)`.
 
-    `origin` is the row and column of the first cell: a part of a larger grid has the luck that it has there.
+    `origin` is the row and column of the first cell: in a part of a larger grid the same cells fire as there.
     """
 
     def axis(n: int, first: int = 0) -> Tensor:

@@ -218,8 +218,8 @@ def step(
         new += tl.where(act[:, None] & (c < OWN)[None, :], dx, 0.0)
     tl.store(y + here, new, mask=inside)
     if LIFE:
-        vigour = tl.sum(tl.where((c == LIFE_CHANNEL)[None, :], new, 0.0), 1)
-        tl.store(tried + cell, (vigour > THRESHOLD).to(tl.uint8), mask=ok)
+        life_value = tl.sum(tl.where((c == LIFE_CHANNEL)[None, :], new, 0.0), 1)
+        tl.store(tried + cell, (life_value > THRESHOLD).to(tl.uint8), mask=ok)
 
 
 @triton.jit

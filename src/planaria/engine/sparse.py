@@ -84,8 +84,8 @@ class _Walk(Walk):
             act = fire(config.fire_rate, moment.seed, moment.t + k, (b, h, w), origin=moment.origin)[:, 0]
             life = None
             if config.life != "none":
-                vigour = cur[:n, config.life_channel]
-                life = living(vigour) if config.life in ("before", "both") else torch.ones_like(act)
+                life_value = cur[:n, config.life_channel]
+                life = living(life_value) if config.life in ("before", "both") else torch.ones_like(act)
                 if config.life != "after":
                     act = act & (_dilate(life, circular) if config.life == "both" else life)
             rows = act.view(-1).nonzero()[:, 0]
