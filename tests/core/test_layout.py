@@ -77,9 +77,9 @@ def test_what_is_rubbed_out_becomes_the_ground_of_a_film():
     picture[0, 0, 0] = 0.06
     x = layout.embed(picture)
     x[0, 3] = torch.where(picture[0] > 0.5, 7.0, 2.0)
-    ground = layout.ground(x)
+    ground = layout.background(x)
     assert [ground[k] + 0.5 for k in range(3)] == pytest.approx([0.04 + 0.02 / 14, 0.02, 0.3])
     assert ground[3] == 2
-    assert layout.ground() == dict.fromkeys(range(4), 0.0)
-    assert Layout().ground(Layout().seed(1, 5)) == dict.fromkeys(range(16), 0.0)
-    assert set(Layout(1, None, 2, frozen=1).ground(torch.zeros(1, 4, 3, 3))) == {0, 1, 2}
+    assert layout.background() == dict.fromkeys(range(4), 0.0)
+    assert Layout().background(Layout().seed(1, 5)) == dict.fromkeys(range(16), 0.0)
+    assert set(Layout(1, None, 2, frozen=1).background(torch.zeros(1, 4, 3, 3))) == {0, 1, 2}

@@ -200,8 +200,8 @@ def test_what_is_rubbed_out_is_the_ground_of_the_film(page, site, tmp_path, visi
     films.save(tmp_path / "m.safetensors", chancy(visible), visible=visible, offset=offset)
     show(page, site, payload(tmp_path / "m.safetensors"))
     living = find(tmp_path / "m.safetensors")
-    ground = list(living.layout.ground(living.start).values())
-    assert page.evaluate("Object.values(player.world.ground)") == pytest.approx(ground, abs=1e-5)
+    ground = list(living.layout.background(living.start).values())
+    assert page.evaluate("Object.values(player.world.background)") == pytest.approx(ground, abs=1e-5)
     page.keyboard.press("e")
     page.mouse.click(*at(page, 4, 5))
     x = torch.tensor(page.evaluate("[...player.world.read()]")).view(living.start.shape)
@@ -231,15 +231,17 @@ def test_a_picture_dropped_is_the_frame_from_now_on(page, site, tmp_path, visibl
     assert (x[:visible] + offset - want[:, None, None]).abs().max() < 0.01
     assert x[visible:].abs().max() == 0, "what it remembered is of another film"
     assert page.evaluate("player.world.t") == 0
-    assert next(iter(page.evaluate("player.world.ground").values())) + offset == pytest.approx(want[0].item(), abs=0.01)
+    assert next(iter(page.evaluate("player.world.background").values())) + offset == pytest.approx(
+        want[0].item(), abs=0.01
+    )
     page.evaluate("player.world.tick(3); player.world.reset()")
     assert torch.equal(torch.tensor(page.evaluate("[...player.world.read()]")).view_as(x), x)
     page.evaluate("player.world.undo(); player.world.undo()")
     living = find(tmp_path / "m.safetensors")
     start = living.start
     assert start is not None
-    ground = list(living.layout.ground(start).values())
-    assert list(page.evaluate("player.world.ground").values()) == pytest.approx(ground, abs=1e-5)
+    ground = list(living.layout.background(start).values())
+    assert list(page.evaluate("player.world.background").values()) == pytest.approx(ground, abs=1e-5)
     page.evaluate("player.world.reset()")
     now = torch.tensor(page.evaluate("[...player.world.read()]")).view_as(start)
     assert (now - start).abs().max() < 1e-6

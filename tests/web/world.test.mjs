@@ -7,7 +7,7 @@ import { derive } from "../../src/planaria/web/engine/model.js";
 import { uniform, woundOf } from "../../src/planaria/web/world/damage.js";
 import { Health } from "../../src/planaria/web/world/health.js";
 import { shuffled } from "../../src/planaria/web/world/photo.js";
-import { centred, groundOf, opening, tiled } from "../../src/planaria/web/world/start.js";
+import { centred, backgroundOf, opening, tiled } from "../../src/planaria/web/world/start.js";
 
 /** The cells of an h x w grid that a kind of damage takes, as text. */
 function mask(kind, numbers, [h, w], seed = 0) {
@@ -61,7 +61,7 @@ test("the frames that a model begins with are read, or refused in words", () => 
 
 test("the background is the mean of the most common colour", () => {
   const x = Float32Array.of(1, 0, 0.02, 0.5, 7, 8, 10, 9);
-  const { 0: colour, 1: hidden } = groundOf(x, 4, { visible: 1, offset: 0 });
+  const { 0: colour, 1: hidden } = backgroundOf(x, 4, { visible: 1, offset: 0 });
   assert.ok(Math.abs(colour - 0.01) < 1e-6);
   assert.equal(hidden, 9);
 });

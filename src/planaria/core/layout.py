@@ -201,7 +201,7 @@ class Layout:
             return {0: 0.299 * r + 0.587 * g + 0.114 * b}
         return {0: r, 1: g, 2: b} | ({3: 1.0 - self.offset} if self.visible == 4 else {})
 
-    def ground(self, x: State | None = None) -> dict[int, float]:
+    def background(self, x: State | None = None) -> dict[int, float]:
         """What a cell holds where somebody has rubbed out what was there: channel -> value.
 
         Nothing, where cells have life; without it, the mean of the cells of `x` `(1, c, h, w)` in its most common

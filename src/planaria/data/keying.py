@@ -103,8 +103,8 @@ def remark(image: Image.Image, background: str, trim: bool, shown: str) -> Remar
         kept = "background and its empty margins, which are" if cut else "background, which is"
         cure = {"background": "auto", **cut}
         settings = " ".join(f"{key}={value}" for key, value in cure.items())
-        ground = _word(colour)
-        return Remark(f"{shown} lies on a plain {ground} {kept} learned too; add {settings} to leave that out", cure)
+        plain = _word(colour)
+        return Remark(f"{shown} lies on a plain {plain} {kept} learned too; add {settings} to leave that out", cure)
     if cut:
         finding = f"{shown} spans {spans:.0%} of its picture, and the empty margins count as cells"
         return Remark(f"{finding}; add trim=true to cut them off", cut)
@@ -141,9 +141,9 @@ def _keyed(image: Image.Image, wanted: Background, side: int, shown: str) -> Ima
     if colour is None or _cut_out(image):
         return image
     rgb, alpha = _arrays(image)
-    ground = np.array(colour, np.float32)
-    away = np.abs(rgb - ground).max(2)
-    shade, soft = _shade(rgb, ground)
+    background = np.array(colour, np.float32)
+    away = np.abs(rgb - background).max(2)
+    shade, soft = _shade(rgb, background)
     gone = _outside((away <= NEAR) | soft | (alpha < 128))
     if not gone.any():
         raise UserError(f"{shown}: background={_word(colour)} is nowhere at its border; background=auto looks for it")
@@ -154,45 +154,47 @@ def _keyed(image: Image.Image, wanted: Background, side: int, shown: str) -> Ima
         raise UserError(f"{shown}: nothing to grow: all of it is background")
     cover = np.where(gone, np.where(away > NEAR, shade, 0), 1).astype(np.float32)
     rows, columns = (widened(gone, REACH) & ~gone).nonzero()
-    cover[rows, columns] = _cover(rgb, ground, gone, rows, columns)
+    cover[rows, columns] = _cover(rgb, background, gone, rows, columns)
     cover[cover < 0.06] = 0
     seen = np.maximum(cover, 1e-6)[..., None]
-    ink = ((rgb - (1 - seen) * ground) / seen).clip(0, 255) * (cover > 0)[..., None]
+    ink = ((rgb - (1 - seen) * background) / seen).clip(0, 255) * (cover > 0)[..., None]
     return Image.fromarray(np.dstack([ink, cover * alpha]).round().astype(np.uint8))
 
 
-def _cover(rgb: np.ndarray, ground: np.ndarray, gone: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """How much of each pixel (rows, columns) at an edge is ink, 0 to 1, the rest being `ground`.
+def _cover(
+    rgb: np.ndarray, background: np.ndarray, gone: np.ndarray, rows: np.ndarray, columns: np.ndarray
+) -> np.ndarray:
+    """How much of each pixel (rows, columns) at an edge is ink, 0 to 1, the rest being `background`.
 
-    The ink is the colour nearby that is farthest from the ground. A pixel that has three neighbours like itself is no
+    The ink is the colour nearby that is farthest from the background. A pixel that has three neighbours like itself is no
     mixture but an area of its own.
     """
     h, w = gone.shape
     own = rgb[rows, columns]
-    ink, farthest, alike = own.copy(), np.abs(own - ground).sum(1), np.zeros(len(rows), int)
+    ink, farthest, alike = own.copy(), np.abs(own - background).sum(1), np.zeros(len(rows), int)
     for down in range(-REACH, REACH + 1):
         for right in range(-REACH, REACH + 1):
             there = (rows + down).clip(0, h - 1), (columns + right).clip(0, w - 1)
-            colour = np.where(gone[there][:, None], ground, rgb[there])
-            far = np.abs(colour - ground).sum(1)
+            colour = np.where(gone[there][:, None], background, rgb[there])
+            far = np.abs(colour - background).sum(1)
             ink[far > farthest] = colour[far > farthest]
             farthest = np.maximum(farthest, far)
             if max(abs(down), abs(right)) == 1:
                 alike += (np.abs(colour - own).max(1) <= NEAR / 2) & ~gone[there]
-    line = ink - ground
-    part = ((own - ground) * line).sum(1) / np.maximum((line * line).sum(1), 1e-6)
-    beside = np.abs(own - ground - part[:, None] * line).max(1)
+    line = ink - background
+    part = ((own - background) * line).sum(1) / np.maximum((line * line).sum(1), 1e-6)
+    beside = np.abs(own - background - part[:, None] * line).max(1)
     part = np.where((alike >= 3) | (beside > 2 * NEAR), 1, part)
-    more, less = (own - ground) / np.maximum(255 - ground, 1), (ground - own) / np.maximum(ground, 1)
+    more, less = (own - background) / np.maximum(255 - background, 1), (background - own) / np.maximum(background, 1)
     return np.maximum(part, np.maximum(more, less).max(1)).clip(0, 1)  # never less than what the colour itself asks for
 
 
-def _shade(rgb: np.ndarray, ground: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How dark a shadow on `ground` is as black over it, 0 to 1, 0 where there is none; and where it is a soft one."""
-    if ground.max() < 96:
+def _shade(rgb: np.ndarray, background: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How dark a shadow on `background` is as black over it, 0 to 1, 0 where there is none; and where it is a soft one."""
+    if background.max() < 96:
         return np.zeros(rgb.shape[:2], np.float32), np.zeros(rgb.shape[:2], bool)
-    light = (rgb @ ground) / float(ground @ ground)
-    neutral = np.abs(rgb - light[..., None] * ground).max(2) <= NEAR / 2
+    light = (rgb @ background) / float(background @ background)
+    neutral = np.abs(rgb - light[..., None] * background).max(2) <= NEAR / 2
     shade = np.where(neutral & (light > 0.3) & (light < 1), 1 - light, 0)
     steps = np.zeros_like(light)
     for axis in (0, 1):

@@ -190,8 +190,8 @@ def _photo(source: str | Path, size: int) -> UInt8[Tensor, "3 _ _"]:
     if image.mode == "F":
         image = Image.fromarray((np.asarray(image) * 255).round().astype(np.uint8))
     elif image.mode == "RGBA":
-        ground = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(ground, image)
+        background = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(background, image)
     image = image.convert("RGB")
     w, h = image.size
     reach = LONGEST * min(w, h)

@@ -115,7 +115,7 @@ class Task(base.Goal):
 
     keeps: ClassVar = {"target": (torch.float32, 3)}
     form: ClassVar = Form(
-        "picture", "picture", "What shall grow?", "Something with a clear shape on a plain ground grows best.",
+        "picture", "picture", "What shall grow?", "Something with a clear shape on a plain background grows best.",
         first={"size": "Size, in cells", "background": "Background to leave out", "trim": "Cut empty margins",
                "regime": "What it learns", "train.steps": "Iterations"},
     )  # fmt: skip

@@ -37,7 +37,7 @@ from planaria.types import PerSample, State
 LIFELESS = RuleConfig(
     channels=16, filters=("identity", "sobel", "laplacian"), hidden=(128,), bias="all", fire_rate=1.0, life="none"
 )
-"""A rule whose cells all act in every step, and never die: most films show no body on empty ground."""
+"""A rule whose cells all act in every step, and never die: most videos show no body on an empty background."""
 LOOKS = 12
 """Places in what is held out that a validation starts from at most."""
 HORIZONS = (1, 2, 5, 10, 20, 50)

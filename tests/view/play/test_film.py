@@ -80,7 +80,7 @@ def test_it_is_drawn_into(tmp_path, visible):
     assert torch.allclose(seen(p)[:, 1, 2], frames[-1, :, 4, 5], atol=0.005)
     p.press(7, 7, "erase")
     p.lift()
-    ground = p.world.layout.ground(p.world.start)
+    ground = p.world.layout.background(p.world.start)
     assert p.world.x[0, :, 7, 7].tolist() == pytest.approx(list(ground.values()))
     p.key("c")
     assert p.world.x.abs().max() == 0

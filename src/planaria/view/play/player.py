@@ -287,7 +287,7 @@ class Player:
         """Put a brush down at a cell, the one in hand unless named; until `lift` all is one stroke to undo."""
         self.lift()
         self._stroke, self._last = brush or self.brush, None
-        self._nothing = self.world.layout.ground(self.world.start)
+        self._nothing = self.world.layout.background(self.world.start)
         self.world.press()
         self.drag(row, column)
 

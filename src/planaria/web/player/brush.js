@@ -67,7 +67,7 @@ export class Brush {
     const r = this.reach;
     if (row < -r || column < -r || row >= rows + r || column >= columns + r) return;
     if (this.tool === "erase" && world.under) world.wash(row, column, r);
-    else if (this.tool === "erase" && world.ground) world.paint(row, column, r, world.ground);
+    else if (this.tool === "erase" && world.background) world.paint(row, column, r, world.background);
     else if (this.tool === "erase") this.player.wound(`circle(${column},${row},${r})`, again);
     else if (this.tool === "paint") world.paint(row, column, r, world.colour(this.colour));
     else if (this.tool === "infect") infect(world, row, column, r);

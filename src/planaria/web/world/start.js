@@ -49,10 +49,10 @@ export function centred(pictures, [rows, columns], [h, w]) {
 }
 
 /**
- * What the ground of a picture holds, {channel: value}: the mean of the cells of `x` (channels, cells) that show the most
+ * What the background of a picture holds, {channel: value}: the mean of the cells of `x` (channels, cells) that show the most
  * common colour, of eight shades a channel.
  */
-export function groundOf(x, cells, { visible, offset }) {
+export function backgroundOf(x, cells, { visible, offset }) {
   const shades = new Map();
   for (let i = 0; i < cells; i++) {
     let shade = 0;
@@ -63,8 +63,8 @@ export function groundOf(x, cells, { visible, offset }) {
     shades.get(shade).push(i);
   }
   const sorted = [...shades].sort(([a], [b]) => a - b).map(([, cells]) => cells);
-  const ground = sorted.reduce((most, one) => (one.length > most.length ? one : most));
-  const mean = (k) => ground.reduce((sum, i) => sum + x[k * cells + i], 0) / ground.length;
+  const background = sorted.reduce((most, one) => (one.length > most.length ? one : most));
+  const mean = (k) => background.reduce((sum, i) => sum + x[k * cells + i], 0) / background.length;
   return Object.fromEntries(Array.from({ length: x.length / cells }, (_, k) => [k, mean(k)]));
 }
 

@@ -4,7 +4,7 @@
 import { STREAM, bodyOf, decode, derive, labelsOf, withWeights } from "../engine/model.js";
 import { PlainEngine } from "../engine/plain.js";
 import { exposed, held, labelled, photoPlanes, planesOf, planted, pose, sown } from "./photo.js";
-import { centred, groundOf, opening, tiled } from "./start.js";
+import { centred, backgroundOf, opening, tiled } from "./start.js";
 import { GraphicsEngine, imitated } from "../engine/webgl.js";
 import { uniform, woundOf } from "./damage.js";
 
@@ -96,7 +96,7 @@ export class World {
     else if (this.photo) x.set(this.photo);
     else if (this.model.start) x.set((this.charged ??= this.charge(x)));
     else planted(x, this.size, this.layout);
-    this.ground = this.model.start && !this.repaints ? groundOf(x, cells, this.layout) : null;
+    this.background = this.model.start && !this.repaints ? backgroundOf(x, cells, this.layout) : null;
     this.engine.write(x, this.whole);
     this.t = 0;
     this.edited = null; // the step of the newest edit since
@@ -154,7 +154,7 @@ export class World {
     this.photo = x;
     this.charged = null;
     this.engine.write(x, this.whole);
-    if (this.ground) this.ground = groundOf(x, h * w, this.layout);
+    if (this.background) this.background = backgroundOf(x, h * w, this.layout);
     this.t = 0;
   }
 
@@ -301,7 +301,7 @@ export class World {
     const x = this.read();
     const most = Math.min(UNDO_DEPTH, Math.max(1, Math.floor(UNDO_BYTES / x.byteLength)));
     while (this.past.length >= most) this.past.shift();
-    this.past.push({ x, size: this.size, t: this.t, photo: this.photo, ground: this.ground });
+    this.past.push({ x, size: this.size, t: this.t, photo: this.photo, background: this.background });
   }
 
   /** The colour that a person sees at a cell of the grid, [r, g, b] in 0..255; null beside it. */
