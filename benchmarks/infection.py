@@ -17,7 +17,7 @@ from PIL import Image
 
 from planaria import store
 from planaria.config import parse
-from planaria.core.outbreak import Outbreak
+from planaria.core.infection_site import InfectionSite
 from planaria.core.rule import Rule
 from planaria.data.images import picture
 from planaria.engine import run
@@ -75,7 +75,7 @@ def table(model: str, bodies: int) -> None:
             for one in x:
                 living = one[layout.alpha or 0] > 0.1
                 place = living.nonzero()[int(torch.randint(int(living.sum()), (), generator=rng))].tolist()
-                where = Outbreak("disc", (*place, 1.0)) if begin == "point" else Outbreak("all")
+                where = InfectionSite("disc", (*place, 1.0)) if begin == "point" else InfectionSite("all")
                 one[strain][where.mask(living)] = 1.0
             taken, errors = followed(rule, task, x, age)
             cells = " | ".join(f"{e.median():.5f} ({e.max():.5f})" for e in errors)
@@ -111,7 +111,7 @@ def share(model: str, bodies: int) -> None:
         body = task.widened(run(task.host, task.bare.seed(bodies, task.size), age, seed=11))
         x = body.clone()
         for number, one in enumerate(x):
-            where = Outbreak("share", (task.config.share,))
+            where = InfectionSite("share", (task.config.share,))
             one[strain][where.mask(one[layout.alpha or 0] > 0.1, seed=number)] = 1.0
         healthy = run(rule, body, LATER[0], t=age, seed=5)
         errors, before = [(layout.picture(healthy) - task.target).square().mean((1, 2, 3))], 0

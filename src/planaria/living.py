@@ -93,14 +93,14 @@ def find(
         posed = model.layout.photo and start not in (None, "seed", "random")
         grid = shape_of(str(start), model.size[0] * model.size[1]) if posed else model.size
     if start is None:
-        return wake(model, grid, seed=seed, solver=solver, engine=engine)
-    living = wake(replace(model, start=None), grid, seed=seed, solver=solver, engine=engine)
+        return prepare(model, grid, seed=seed, solver=solver, engine=engine)
+    living = prepare(replace(model, start=None), grid, seed=seed, solver=solver, engine=engine)
     shown = {"context": model.card.config, "frame": living.frame}
     begun = begin(living.rule, model.layout, grid, start, seed=seed, engine=engine, **shown)
     return replace(living, start=begun, model=model)
 
 
-def wake(
+def prepare(
     model: Saved,
     size: tuple[int, int] | None = None,
     *,

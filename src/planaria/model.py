@@ -17,7 +17,7 @@ from planaria.engine import door, run
 from planaria.export import movie
 from planaria.export.movie import Film
 from planaria.health import Health
-from planaria.living import Living, wake
+from planaria.living import Living, prepare
 from planaria.repaint import STEPS, repaint
 from planaria.repaint.files import open_photo, picture_of, planes_of
 from planaria.store import Saved
@@ -194,8 +194,8 @@ class Model(tuple[Rule, Layout]):
         else:
             grid = self.size if size is None else door.grid(size)
         if start is None:
-            return wake(self.saved, grid, seed=seed)
-        return replace(wake(replace(self.saved, start=None), grid, seed=seed), start=start, model=self.saved)
+            return prepare(self.saved, grid, seed=seed)
+        return replace(prepare(replace(self.saved, start=None), grid, seed=seed), start=start, model=self.saved)
 
     def _named(self) -> Saved:
         """It with a card that says what it is called, how large its grid is and how its infection spreads."""

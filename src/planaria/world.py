@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from planaria.core.damage import Wound
+from planaria.core.infection_site import InfectionSite
 from planaria.core.layout import Layout
 from planaria.core.noise import Stream, derive, uniform
-from planaria.core.outbreak import Outbreak
 from planaria.core.solve import Solver
 from planaria.engine import door, run
 from planaria.errors import UserError
@@ -142,13 +142,13 @@ class World:
         self._remember()
         self.x = hurt
 
-    def infect(self, where: str | Outbreak) -> int:
+    def infect(self, where: str | InfectionSite) -> int:
         """Infect cells: `20,20` (row, column), `20,20,3` (with a radius), `middle`, `all`, `10%`; gives how many.
 
         Only living cells are infected where cells have life, but for a share, which is of all. Raises `UserError` where
         the model holds no infection.
         """
-        where = Outbreak.parse(where) if isinstance(where, str) else where
+        where = InfectionSite.parse(where) if isinstance(where, str) else where
         strain, alpha = self.layout.strain, self.layout.alpha
         if strain is None:
             raise UserError("this model holds no infection, so nothing can be infected")

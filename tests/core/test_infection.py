@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planaria.core.infection import Spread, combine, infectable, learnable, parts, strains
+from planaria.core.infection_site import InfectionSite
 from planaria.core.layout import Layout
-from planaria.core.outbreak import Outbreak
 from planaria.core.rule import Rule
 from planaria.engine import run
 from planaria.errors import UserError
@@ -272,23 +272,23 @@ def test_engines_spread_it_alike(engine, spread):
     [("20,20", "disc", (20, 20)), (" 3.5, 4,2 ", "disc", (3.5, 4, 2)), ("middle", "middle", ()), ("all", "all", ())],
 )
 def test_where_it_begins_is_read(text, kind, numbers):
-    assert Outbreak.parse(text) == Outbreak(kind, numbers)
+    assert InfectionSite.parse(text) == InfectionSite(kind, numbers)
 
 
 @pytest.mark.parametrize("text", ["", "20", "1,2,3,4", "0%", "101%", "nan,1", "1e9,2", "inf,3", "left", "1;2"])
 def test_where_it_cannot_begin(text):
     with pytest.raises(UserError, match="is no place where an infection begins: ROW,COLUMN, ROW,COLUMN,RADIUS"):
-        Outbreak.parse(text)
+        InfectionSite.parse(text)
 
 
 def test_an_outbreak_falls_on_the_living():
     living = torch.zeros(9, 9, dtype=torch.bool)
     living[1:4, 1:4] = True
-    assert int(Outbreak.parse("1,1,1").mask(living).sum()) == 3
-    assert int(Outbreak.parse("8,8").mask(living).sum()) == 0
-    assert Outbreak.parse("middle").mask(living)[3, 3]
-    assert torch.equal(Outbreak.parse("all").mask(living), living)
-    share = Outbreak.parse("25%").mask(torch.zeros(64, 64, dtype=torch.bool), seed=3)
+    assert int(InfectionSite.parse("1,1,1").mask(living).sum()) == 3
+    assert int(InfectionSite.parse("8,8").mask(living).sum()) == 0
+    assert InfectionSite.parse("middle").mask(living)[3, 3]
+    assert torch.equal(InfectionSite.parse("all").mask(living), living)
+    share = InfectionSite.parse("25%").mask(torch.zeros(64, 64, dtype=torch.bool), seed=3)
     assert math.isclose(float(share.double().mean()), 0.25, abs_tol=0.03)
-    assert not torch.equal(share, Outbreak.parse("25%").mask(torch.zeros(64, 64, dtype=torch.bool), seed=4))
-    assert not Outbreak.parse("middle").mask(torch.zeros(3, 3, dtype=torch.bool)).any()
+    assert not torch.equal(share, InfectionSite.parse("25%").mask(torch.zeros(64, 64, dtype=torch.bool), seed=4))
+    assert not InfectionSite.parse("middle").mask(torch.zeros(3, 3, dtype=torch.bool)).any()

@@ -64,7 +64,7 @@ def test_every_start_step_by_step(fire_rate):
     layout = Layout(visible=3, alpha=None, hidden=3, offset=0.5)
     made_by = random_rule(0.05, fire_rate=fire_rate, life="none").float().requires_grad_(False)
     frames, horizons = blurred(11, 3), (1, 2, 4)
-    errors, likeness = {h: [] for h in horizons}, {h: [] for h in horizons}
+    errors, similarity = {h: [] for h in horizons}, {h: [] for h in horizons}
     x = charge(made_by, layout, torch.stack([frames[i - 2 : i + 1] for i in range(6, 10)]), 2, seed=3)
     for h in range(1, 5):
         for t in (2 * h - 2, 2 * h - 1):
@@ -73,11 +73,11 @@ def test_every_start_step_by_step(fire_rate):
             if h in horizons and i + h < 11:
                 shown = (x[k, :3] + 0.5).clamp(0, 1)
                 errors[h].append(float((shown - frames[i + h]).square().mean()))
-                likeness[h].append(float(ssim(shown[None], frames[i + h][None])))
+                similarity[h].append(float(ssim(shown[None], frames[i + h][None])))
     found = horizon_curve(made_by, layout, frames, context=3, steps=2, start=7, horizons=horizons, seed=3)
     assert found.starts == tuple(len(errors[h]) for h in horizons) == (4, 3, 1)
     assert found.mse == pytest.approx([sum(errors[h]) / len(errors[h]) for h in horizons], rel=1e-4)
-    assert found.ssim == pytest.approx([sum(likeness[h]) / len(likeness[h]) for h in horizons], rel=1e-3)
+    assert found.ssim == pytest.approx([sum(similarity[h]) / len(similarity[h]) for h in horizons], rel=1e-3)
 
 
 def test_small_batches_give_the_same(monkeypatch):

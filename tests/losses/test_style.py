@@ -94,7 +94,7 @@ def test_what_is_everywhere_alike_drowns_nothing():
     assert 1 < float(style_distance(backbones.load("filters"), photo, stripes())) < 60
 
 
-@pytest.mark.parametrize("kind", ["transport", "likeness"])
+@pytest.mark.parametrize("kind", ["transport", "gram"])
 def test_a_picture_that_follows_the_gradient_becomes_alike(kind):
     style = Style(backbones.load("filters"), spots(1))
     shown = torch.full((1, 3, 48, 48), 0.5) + 0.01 * torch.randn(1, 3, 48, 48, generator=rng())
@@ -102,7 +102,7 @@ def test_a_picture_that_follows_the_gradient_becomes_alike(kind):
     adam, losses = torch.optim.Adam([shown], 0.03), []
     for k in range(25):
         maps = style.maps(shown)
-        loss = (style.transport(maps, k) if kind == "transport" else style.likeness(maps)).mean()
+        loss = (style.transport(maps, k) if kind == "transport" else style.gram(maps)).mean()
         losses.append(float(loss.detach()))
         adam.zero_grad()
         loss.backward()

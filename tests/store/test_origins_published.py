@@ -8,7 +8,7 @@ from PIL import Image
 
 from planaria.cli import main
 from planaria.core.infection import Spread, combine, infectable
-from planaria.core.outbreak import Outbreak
+from planaria.core.infection_site import InfectionSite
 from planaria.data import scenes
 from planaria.data.images import picture
 from planaria.engine import run
@@ -77,7 +77,7 @@ def test_the_published_infection_spreads_from_one_place(weights, shared, age):
     for seed in range(3):
         x = run(rule, layout.seed(1, 40), age, seed=seed).clone()
         assert torch.equal(x[:, :16], grown(bird, 40, age, seed)), "nobody is ill"
-        x[0, 16][Outbreak.parse("middle").mask(x[0, 3] > 0.1)] = 1.0
+        x[0, 16][InfectionSite.parse("middle").mask(x[0, 3] > 0.1)] = 1.0
         x = run(rule, x, 60, t=age, seed=seed)
         assert (x[0, 16] > 0)[x[0, 3] > 0.1].all()
         assert (layout.picture(x) - lizard(shared)).square().mean() < 0.012, "a lizard, in about 50 steps"

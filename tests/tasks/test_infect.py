@@ -87,7 +87,7 @@ def test_a_stopped_training_goes_on_to_the_bit_without_its_host(place):
 
 def test_what_the_virus_begins_as(place):
     begun = {
-        virus: parts(Task(config(virus=virus), CPU).born(5), Task(config(), CPU).layout).virus
+        virus: parts(Task(config(virus=virus), CPU).init(5), Task(config(), CPU).layout).virus
         for virus in ("host", "fresh", "virus.safetensors", "ill.safetensors")
     }
     x = torch.rand(1, 8, 12, 12, generator=rng())

@@ -142,7 +142,7 @@ def test_the_terms(config, tmp_path):
     assert terms["colour"].max() < 1e-3, "a photo has its own colours"
     assert terms["content"].max() < 1e-3
     assert batch.target is not None
-    assert_close(terms["text"], 2 * task.guidance(batch.target, batch.target, 5)["text"])
+    assert_close(terms["text"], 2 * task.clip_loss(batch.target, batch.target, 5)["text"])
     assert torch.equal(terms["text"], task.look(batch.x, batch, 5)["text"])
     assert not torch.equal(terms["text"], task.look(batch.x, batch, 6)["text"])
     assert set(task.bounds(batch.x)) == {"variation", "overflow"}

@@ -99,8 +99,8 @@ def test_what_takes_long_to_write_is_written_less(tmp_path, monkeypatch):
     monkeypatch.setattr(broadcast, "EVERY", 0.0)
     monkeypatch.setattr(live, "write_status", lambda *_: time.sleep(0.02))
     before = time.monotonic()
-    s.stage.show(s.trainer)
-    assert s.stage._next - before >= 0.02 / broadcast.SHARE
+    s.broadcast.show(s.trainer)
+    assert s.broadcast._next - before >= 0.02 / broadcast.SHARE
 
 
 @pytest.mark.parametrize("wish", [{"stop": True}, {"pause": True, "stop": True}])
@@ -243,7 +243,7 @@ def test_a_folder_where_nothing_can_be_told_still_trains(tmp_path, eager, monkey
 
 def test_other_ranks_are_silent(tmp_path, eager):
     s = session(tmp_path / "a")
-    silent = broadcast.Stage(tmp_path / "b", 12, Ranks(1, 2, torch.device("cpu")), dict)
+    silent = broadcast.Broadcast(tmp_path / "b", 12, Ranks(1, 2, torch.device("cpu")), dict)
     report = s.trainer.step()
     silent.begin(s.trainer)
     assert silent.after(s.trainer, report) is report
@@ -278,13 +278,13 @@ def test_the_metrics_say_what_the_screen_says(tmp_path):
 def test_on_a_full_disk_the_first_error_is_what_is_told(tmp_path, monkeypatch):
     s = session(tmp_path / "a")
     live.request(s.folder, pause=True)
-    s.stage.requested()
+    s.broadcast.requested()
 
     def full(*_: object, **__: object) -> None:
         raise UserError("can't write requests.json: No space left on device")
 
     monkeypatch.setattr(live, "wish", full)
-    s.stage.end("failed", "the loss has gone")
+    s.broadcast.end("failed", "the loss has gone")
     assert live.read_status(s.folder).note == "the loss has gone"
 
 

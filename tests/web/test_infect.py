@@ -7,7 +7,7 @@ from helpers.payloads import payload
 from helpers.players import MODEL, at, show
 
 from planaria.core.infection import Spread
-from planaria.core.outbreak import Outbreak
+from planaria.core.infection_site import InfectionSite
 from planaria.living import find
 
 pytest_plugins = ("helpers.browser",)
@@ -38,7 +38,7 @@ def test_it_spreads_as_in_python(blank, tmp_path, engine, spread):
     world = find(ill).world(seed=7)
     for (deed, *told), there in zip(DEEDS, seen, strict=True):
         if deed == "infect":
-            world.infect(Outbreak("disc", tuple(told)))
+            world.infect(InfectionSite("disc", tuple(told)))
         else:
             getattr(world, deed)(*told)
         theirs = torch.tensor(there, dtype=torch.float32).view(world.x.shape)

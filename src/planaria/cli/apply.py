@@ -103,7 +103,7 @@ def apply(
 
     place = device_of(device)
     console = printer()
-    with busy(console, f"waking {Path(model).name}"):
+    with busy(console, f"loading {Path(model).name}"):
         living = find(model, engine=engine)
         repaint.check(living, model)
         living.rule.to(place)

@@ -47,7 +47,7 @@ class Filming:
         """
         from planaria.export import Options
 
-        erase, infect = parse.wounds(self.erase), parse.outbreaks(self.at)
+        erase, infect = parse.wounds(self.erase), parse.sites(self.at)
         return Options(
             steps=self.steps, frames=self.frames, fps_factor=self.fps_factor, size=parse.size(self.size),
             seed=self.seed, erase=erase or (None if usual else {}), infect=infect or (None if usual else {}),

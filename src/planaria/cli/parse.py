@@ -16,7 +16,7 @@ def wounds(words: Sequence[str]) -> dict[int, str]:
     return found
 
 
-def outbreaks(words: Sequence[str]) -> dict[int, str]:
+def sites(words: Sequence[str]) -> dict[int, str]:
     """`20,20@100`, any number of times, as step -> places with semicolons between."""
     found: dict[int, str] = {}
     for word in words:

@@ -65,7 +65,7 @@ def play(
         raise UserError("--bench measures the window, for up to 3600 seconds")
 
     def sit() -> "Player":
-        with busy(printer(), f"waking {Path(model).name}"):
+        with busy(printer(), f"loading {Path(model).name}"):
             import torch
 
             from planaria.view.play.open import open_play

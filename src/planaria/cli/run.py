@@ -83,11 +83,11 @@ def run(
 
     if output is not None:
         check_suffix(output)
-    with busy(console, f"waking {Path(model).name}"):
+    with busy(console, f"loading {Path(model).name}"):
         given = {
             "size": options.size, "start": start, "seed": film.seed, "solver": solver, "engine": film.engine,
         }  # fmt: skip
-        living = find(model, **given) if asks is None else _woken(asks, **given)
+        living = find(model, **given) if asks is None else _prepared(asks, **given)
         if infect is not None:
             living = infected(living, infect, delay=delay, recovery=recovery, chance=chance)
         if film.steps is None and film.frames is None and not living.learned_film:
@@ -124,7 +124,7 @@ def _settings_of_others(path: Path) -> "others.Filming | None":
     return others.filming(settings, path)
 
 
-def _woken(asks: "others.Filming", **given: Any) -> "Living":
+def _prepared(asks: "others.Filming", **given: Any) -> "Living":
     """The model that a settings file names, as the file says that it is."""
     from planaria import store
     from planaria.living import find

@@ -122,7 +122,7 @@ class Rule(nn.Module):
 
     Weights: `weights[i]` is `(out, in)` and `biases[i]` `(out,)` or absent. The first layer reads the perception,
     channel-major (all filters of channel 0, then of channel 1, ...), then the condition. `seed` draws them all but the
-    last, which is born zero, so that a fresh rule is still.
+    last, which starts at zero, so that a fresh rule is still.
     """
 
     kernels: Tensor

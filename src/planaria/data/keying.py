@@ -103,8 +103,8 @@ def remark(image: Image.Image, background: str, trim: bool, shown: str) -> Remar
         kept = "background and its empty margins, which are" if cut else "background, which is"
         cure = {"background": "auto", **cut}
         settings = " ".join(f"{key}={value}" for key, value in cure.items())
-        plain = _word(colour)
-        return Remark(f"{shown} lies on a plain {plain} {kept} learned too; add {settings} to leave that out", cure)
+        hue = _word(colour)
+        return Remark(f"{shown} lies on a plain {hue} {kept} learned too; add {settings} to leave that out", cure)
     if cut:
         finding = f"{shown} spans {spans:.0%} of its picture, and the empty margins count as cells"
         return Remark(f"{finding}; add trim=true to cut them off", cut)
@@ -166,8 +166,8 @@ def _cover(
 ) -> np.ndarray:
     """How much of each pixel (rows, columns) at an edge is ink, 0 to 1, the rest being `background`.
 
-    The ink is the colour nearby that is farthest from the background. A pixel that has three neighbours like itself is no
-    mixture but an area of its own.
+    The ink is the colour nearby that is farthest from the background. A pixel that has three neighbours like itself
+    is no mixture but an area of its own.
     """
     h, w = gone.shape
     own = rgb[rows, columns]
@@ -190,7 +190,7 @@ def _cover(
 
 
 def _shade(rgb: np.ndarray, background: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How dark a shadow on `background` is as black over it, 0 to 1, 0 where there is none; and where it is a soft one."""
+    """How dark a shadow on `background` is as black over it, 0 to 1, 0 for none; and where it is a soft one."""
     if background.max() < 96:
         return np.zeros(rgb.shape[:2], np.float32), np.zeros(rgb.shape[:2], bool)
     light = (rgb @ background) / float(background @ background)

@@ -183,7 +183,7 @@ def _measured(
     """Errors of what `begin` guesses, over all starts, a batch at a time; a start holds `channels` numbers a cell."""
     count, cells = len(frames), frames.shape[2] * frames.shape[3]
     held = dict.fromkeys(horizons, 0)
-    errors, likeness = dict.fromkeys(horizons, 0.0), dict.fromkeys(horizons, 0.0)
+    errors, similarity = dict.fromkeys(horizons, 0.0), dict.fromkeys(horizons, 0.0)
     for at in starts.split(max(1, NUMBERS // (channels * cells))) if horizons else ():
         guess = begin(at)
         for horizon in horizons:
@@ -193,9 +193,9 @@ def _measured(
             made, truth = guess(keep, horizon), frames[at[:keep] + horizon]
             held[horizon] += keep
             errors[horizon] += float((made - truth).double().square().mean((1, 2, 3)).sum())
-            likeness[horizon] += float(ssim(made, truth).double().sum())
+            similarity[horizon] += float(ssim(made, truth).double().sum())
     found = [h for h in horizons if held[h]]
     return Curve(
         tuple(found), tuple(held[h] for h in found), tuple(errors[h] / held[h] for h in found),
-        tuple(likeness[h] / held[h] for h in found),
+        tuple(similarity[h] / held[h] for h in found),
     )  # fmt: skip

@@ -17,7 +17,7 @@ from planaria.evaluate.curve import Progress
 from planaria.evaluate.stops import life
 from planaria.losses.backbones import Backbone
 from planaria.losses.clip import Clip
-from planaria.losses.guidance import spherical
+from planaria.losses.clip_loss import spherical
 from planaria.losses.style import content_distance, style_distance
 from planaria.types import Picture
 

@@ -14,8 +14,8 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import nn
 
 from planaria.core.damage import Wound
+from planaria.core.infection_site import InfectionSite
 from planaria.core.layout import Layout
-from planaria.core.outbreak import Outbreak
 from planaria.core.rule import Rule
 from planaria.core.solve import Solver
 from planaria.data.video import write_mp4
@@ -318,7 +318,7 @@ def _events(
     events = {step: [wound] for step, wound in erase.items()}
     for step, places in infect.items():
         for place in places.split(";"):
-            if Outbreak.parse(place).misses(size):
+            if InfectionSite.parse(place).misses(size):
                 raise UserError(f"{place.strip()} lies outside the grid of {size[1]}x{size[0]} cells (row, column)")
             events.setdefault(step, []).append(f"{INFECT}{place.strip()}")
     return {step: "; ".join(events) for step, events in sorted(events.items())}

@@ -66,7 +66,7 @@ class Style:
             )
         return torch.stack(each).mean(0)
 
-    def likeness(self, maps: Sequence[Tensor]) -> PerSample:
+    def gram(self, maps: Sequence[Tensor]) -> PerSample:
         """Distance of Gram matrices, mean over maps (Gatys et al., "Image Style Transfer Using CNNs", 2016)."""
         pairs = zip(maps, self.grams, strict=False)
         return torch.stack([(gram(m) - g).square().mean((1, 2)) for m, g in pairs]).mean(0)

@@ -140,7 +140,7 @@ class Task(ABC):
         """Cell steps of an iteration; `drawn` is of `train.rollout`, `progress` the share of training done."""
         return drawn
 
-    def born(self, seed: int) -> Rule:
+    def init(self, seed: int) -> Rule:
         """The rule before its first iteration. Default: drawn as the settings shape it."""
         return Rule(self.config.rule, seed=seed)
 

@@ -19,9 +19,9 @@ from planaria import ranges, store
 from planaria.commands import command
 from planaria.config import TrainConfig, parse, to_dict
 from planaria.core.infection import LONGEST, SLOWEST, Spread, combine, infectable, learnable, strains
+from planaria.core.infection_site import disc
 from planaria.core.layout import Layout
 from planaria.core.noise import TrainingStream, derive
-from planaria.core.outbreak import disc
 from planaria.core.rule import Rule, RuleConfig
 from planaria.data import keying
 from planaria.data.images import name_of, picture, remarks
@@ -184,7 +184,7 @@ class Task(grow.Task):
         self._virus = _rule(host["virus"], self.tensors, "virus") if "virus" in host else None
         self._bodies: State | None = None
 
-    def born(self, seed: int) -> Rule:
+    def init(self, seed: int) -> Rule:
         """The rule of host and virus."""
         virus = self._virus
         if virus is None:

@@ -259,7 +259,7 @@ class Look:
             if self.ot:
                 terms["transport"] = self.ot * self.style.transport(maps, seed)
             if self.gram:
-                terms["gram"] = self.gram * self.style.likeness(maps)
+                terms["gram"] = self.gram * self.style.gram(maps)
         if self.colour:
             terms["colour"] = self.colour * colour_distance(histogram(shown.clamp(0, 1)), self.histogram)
         return terms

@@ -15,8 +15,8 @@ from planaria.data.images import name_of, picture
 from planaria.engine import run
 from planaria.errors import UserError, concerning
 from planaria.losses.clip import Clip, load_clip
+from planaria.losses.clip_loss import ClipLoss, Head, load_head
 from planaria.losses.colour import colour_distance, histogram
-from planaria.losses.guidance import Guidance, Head, load_head
 from planaria.losses.prompts import Prompt, parse_all
 from planaria.losses.prompts import parse as prompt
 from planaria.ranges import Weight
@@ -114,13 +114,13 @@ class Task(restyle.Photographed):
         aims, origins = (v.to(device) for v in self._places(clip, prompts))
         head = self._head(clip)
 
-        def guidance(strength: float) -> Guidance:
-            return Guidance(
+        def clip_loss(strength: float) -> ClipLoss:
+            return ClipLoss(
                 clip, aims, [prompt.weight for prompt in prompts], origins=origins if config.directional else None,
                 count=config.cutouts, strength=strength, head=head, goal=config.aesthetic_goal,
             )  # fmt: skip
 
-        self.guidance, self.judge = guidance(config.augment), guidance(0.0)
+        self.clip_loss, self.judge = clip_loss(config.augment), clip_loss(0.0)
 
     def _places(self, clip: Clip, prompts: list[Prompt]) -> tuple[Tensor, Tensor]:
         """The embeddings of the prompts and of what each sets out from, `(p, d)`; kept in `tensors`."""
@@ -149,7 +149,7 @@ class Task(restyle.Photographed):
         """How far it is from what the prompts ask for, and from showing what the photo shows."""
         assert batch.target is not None
         shown, config = self.seen(x), self.config
-        terms = self.guidance(shown, batch.target, seed)
+        terms = self.clip_loss(shown, batch.target, seed)
         terms["text"] = config.text * terms["text"]
         if "aesthetic" in terms:
             terms["aesthetic"] = config.aesthetic_weight * terms["aesthetic"]

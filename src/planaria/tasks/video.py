@@ -25,8 +25,8 @@ from planaria.data.clips import Clips, open_clips, unpacked
 from planaria.engine import run
 from planaria.engine.context import charge, predictions, shown
 from planaria.errors import UserError
-from planaria.losses.likeness import likeness
 from planaria.losses.pixel import pixel_loss
+from planaria.losses.texture_distance import texture_distance
 from planaria.ranges import CellsOrNone, Share, Weight
 from planaria.store.cards import Card
 from planaria.tasks import base
@@ -265,7 +265,7 @@ class Task(base.Task):
             terms[f"frame {k + 1}"] = torch.where(old, 0.0, wrong) / alone
         if self.pool:
             pair = film[:, config.context + alone - 2 : config.context + alone]
-            unlike = likeness(self.layout.picture(x), self.layout.picture(before), pair, seed)
+            unlike = texture_distance(self.layout.picture(x), self.layout.picture(before), pair, seed)
             terms["likeness"] = torch.where(old, config.likeness * unlike, 0.0)
         if config.overflow:
             terms["overflow"] = config.overflow * torch.stack(over).mean(0)

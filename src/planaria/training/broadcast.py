@@ -37,7 +37,7 @@ SAMPLES, COLUMNS, PIXELS, GAP = 32, 8, 512, 2
 """The picture of the pool: samples at most, side by side at most, about this wide, cells between them."""
 
 
-class Stage:
+class Broadcast:
     """What others see of the training in `folder`, and what they ask of it. Silent on processes that don't write.
 
     `card` gives what the live model file says of itself.
@@ -85,7 +85,7 @@ class Stage:
             self._say("paused") if self.status.state != "paused" else self.show(trainer)
         time.sleep(REST)
 
-    def wake(self) -> None:
+    def resume(self) -> None:
         """The pause is over."""
         if self.ranks.writes and self.status.state == "paused":
             self._say("running")

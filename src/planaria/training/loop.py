@@ -58,7 +58,7 @@ class Trainer:
     def __init__(self, task: Task, config: TaskConfig, ranks: Ranks, parent: Rule | None = None):
         self.task, self.ranks = task, ranks
         self.settings: TrainConfig = config.train
-        self.rule = task.born(derive(self.settings.seed, TrainingStream.WEIGHTS)).to(ranks.device)
+        self.rule = task.init(derive(self.settings.seed, TrainingStream.WEIGHTS)).to(ranks.device)
         self.reused = [] if parent is None else inherit(self.rule, parent)
         self.model: nn.Module = task.wrap(self.rule)
         self.learned = [p for p in self.model.parameters() if p.requires_grad]

@@ -26,7 +26,7 @@ from planaria.store import lock, metrics
 from planaria.store.cards import Card
 from planaria.store.run_folder import Checkpoint, RunFolder
 from planaria.tasks.base import Task, TaskConfig
-from planaria.training.broadcast import PAUSE, STOP, Stage
+from planaria.training.broadcast import PAUSE, STOP, Broadcast
 from planaria.training.dist import Ranks, ranks
 from planaria.training.loop import Report, Trainer
 
@@ -80,7 +80,7 @@ class Session:
         if theirs is not None and theirs.visible != mine.visible:
             self.trainer.reused.append(f"visible channels: {theirs.visible} there, {mine.visible} here")
         card = partial(_card, folder, self.task_name, self.trainer, config)
-        self.stage = Stage(folder, config.train.steps, ranks, card)
+        self.broadcast = Broadcast(folder, config.train.steps, ranks, card)
         if saved is not None:
             self._restore(saved)
         if ranks.writes:
@@ -117,14 +117,14 @@ class Session:
         if self._hold is None and self.ranks.writes:
             self._hold = lock.take(self.folder)
             self._settle()
-        self.stage.begin(self.trainer)
+        self.broadcast.begin(self.trainer)
         try:
             yield from self._train(stop)
         except BaseException as e:
             self._end(e)
             raise
         if not self.done:
-            self.stage.end("stopped")
+            self.broadcast.end("stopped")
             self.close()
 
     def close(self, *, undo: bool = False) -> None:
@@ -143,7 +143,7 @@ class Session:
             while not self.done:
                 report = self.trainer.step()
                 self._demand_folder()
-                report = self.stage.after(self.trainer, report)
+                report = self.broadcast.after(self.trainer, report)
                 if written is not None:
                     written.write(json.dumps(_line(report, time.monotonic() - start)).encode() + b"\n")
                     written.flush()
@@ -161,10 +161,10 @@ class Session:
 
     def _halted(self, stop: Callable[[], bool]) -> bool:
         """Whether to end here, by `stop` or by request; a pause is sat out. All ranks agree."""
-        while (request := self.ranks.any(STOP if stop() else self.stage.requested())) == PAUSE:
+        while (request := self.ranks.any(STOP if stop() else self.broadcast.requested())) == PAUSE:
             self._demand_folder()
-            self.stage.rest(self.trainer)
-        self.stage.wake()
+            self.broadcast.rest(self.trainer)
+        self.broadcast.resume()
         return request == STOP
 
     @property
@@ -185,7 +185,7 @@ class Session:
         """Measure the model and write what people look at; gives the figures."""
         if not self.ranks.writes:
             return {}
-        self.stage.note("measuring and filming")
+        self.broadcast.note("measuring and filming")
         try:
             rule = self.trainer.best_rule()
             measured = self.task.measure(rule.to(self.ranks.device))
@@ -198,7 +198,7 @@ class Session:
         except BaseException as e:
             self._end(e)
             raise
-        self.stage.end("finished")
+        self.broadcast.end("finished")
         self.close()
         return figures
 
@@ -222,9 +222,11 @@ class Session:
             self.close()
             return
         if not isinstance(error, Exception):
-            self.stage.end("stopped")
+            self.broadcast.end("stopped")
         else:
-            self.stage.end("failed", str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}")
+            self.broadcast.end(
+                "failed", str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            )
         self.close()
 
     def _alone(self) -> "lock.Hold | None":

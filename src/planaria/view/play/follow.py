@@ -18,13 +18,13 @@ LOOK_SECONDS = 0.5
 class Training:
     """The training in `folder`. It never waits for whoever looks on.
 
-    `layout`, and `wake`, which opens a model file of it, are set by whoever plays with one.
+    `layout`, and `prepare`, which opens a model file of it, are set by whoever plays with one.
     """
 
     def __init__(self, folder: Path):
         self.folder = RunFolder(folder)
         self.layout: Layout | None = None
-        self.wake: Callable[[Path], Living] = find
+        self.prepare: Callable[[Path], Living] = find
         self.status = self.folder.status()
         self._asked = self._looked = float("-inf")
         self._read = _stamp(self.folder.weights) if self.status is None else None
@@ -88,7 +88,7 @@ class Training:
 
     def _load(self, path: Path, news: str) -> tuple[Living | None, str]:
         try:
-            living = self.wake(path)
+            living = self.prepare(path)
         except UserError as e:
             return None, str(e)
         if self.layout not in (None, living.layout):

@@ -46,11 +46,11 @@ def open_play(
     what = model if str(model).startswith(SIMULATED) else _weights(Path(model), training)
     saved = start is not None and start.lower().endswith(".safetensors")
 
-    def wake(path: str | Path, size: tuple[int, int] | None = size) -> Living:
+    def prepare(path: str | Path, size: tuple[int, int] | None = size) -> Living:
         found = find(path, size=size, start=None if saved else start, seed=seed or 0, engine=engine)
         return found if infect is None else infected(found, infect)
 
-    living = wake(what)
+    living = prepare(what)
     rule, layout = living.rule, living.layout
     cond = torch.zeros(1, rule.config.cond) if isinstance(rule, Rule) and rule.config.cond else None
     if start is not None and saved:
@@ -63,7 +63,9 @@ def open_play(
     if training is not None:
         kept = world.start
         training.layout = layout
-        training.wake = lambda path: dataclasses.replace(wake(path, world.size), **{"start": kept} if saved else {})
+        training.prepare = lambda path: dataclasses.replace(
+            prepare(path, world.size), **{"start": kept} if saved else {}
+        )
     counted = living.frame if living.learned_film else None
     length = living.card.loop_steps if living.card else LOOP * living.frame
     health = Health.of(living, again="I begins again")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from planaria.core.outbreak import Outbreak
+from planaria.core.infection_site import InfectionSite
 from planaria.errors import UserError
 from planaria.health import Health
 from planaria.view.play.follow import Training
@@ -308,7 +308,7 @@ class Player:
         if self._stroke == "plant":
             self.world.plant(row, column)
         elif self._stroke == "infect":
-            self.world.infect(Outbreak("disc", (row, column, radius)))
+            self.world.infect(InfectionSite("disc", (row, column, radius)))
         elif self._stroke == "erase":
             self.world.paint(row, column, radius, self._nothing)
         else:

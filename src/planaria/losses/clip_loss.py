@@ -1,4 +1,4 @@
-"""Guidance: how far pictures are from what prompts ask for, by CLIP."""
+"""ClipLoss: how far pictures are from what prompts ask for, by CLIP."""
 
 import json
 import math
@@ -86,7 +86,7 @@ def load_head(path: Path, width: int, device: torch.device) -> Head:
 
 
 @final
-class Guidance:
+class ClipLoss:
     """The loss of pictures by prompts.
 
     `aims` `(p, d)` are the prompts' unit vectors, `weights` how much each counts, below 0 to push away. With `origins`

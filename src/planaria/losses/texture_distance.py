@@ -12,7 +12,7 @@ DIRECTIONS = 32
 """Directions that patches are looked at from."""
 
 
-def likeness(
+def texture_distance(
     shown: Float[Tensor, "b v h w"], before: Float[Tensor, "b v h w"], film: Float[Tensor, "b 2 v h w"], seed: int
 ) -> PerSample:
     """Sliced Wasserstein distance of 3x3 patches and how they change, from `before` to `shown` and in `film`, `(b,)`.

@@ -1,4 +1,4 @@
-"""Guidance pulls pictures towards what prompts say, and away from what they say with a negative weight."""
+"""ClipLoss pulls pictures towards what prompts say, and away from what they say with a negative weight."""
 
 import json
 import math
@@ -14,7 +14,7 @@ from torch.testing import assert_close
 
 from planaria.errors import UserError
 from planaria.losses.clip import load_clip
-from planaria.losses.guidance import FARTHEST, Guidance, Head, load_head, spherical, turned
+from planaria.losses.clip_loss import FARTHEST, ClipLoss, Head, load_head, spherical, turned
 
 CPU = torch.device("cpu")
 
@@ -106,12 +106,12 @@ def mixed(photos: Tensor, colour: str, share: float = 0.5) -> Tensor:
 @pytest.mark.parametrize("directional", [False, True])
 def test_what_the_prompt_says_is_nearer(clip, photos, directional):
     origins = clip.text(["a photo"]) if directional else None
-    guide = Guidance(clip, clip.text(["red"]), [1], origins=origins)
+    guide = ClipLoss(clip, clip.text(["red"]), [1], origins=origins)
     terms = {colour: guide(mixed(photos, colour), photos, 5)["text"] for colour in ("red", "blue", "green")}
     assert terms["red"].shape == (3,)
     assert (terms["red"] < 0.7 * torch.minimum(terms["blue"], terms["green"])).all()
     assert min(float(v.min()) for v in terms.values()) >= 0
-    away = Guidance(clip, clip.text(["red"]), [-1], origins=origins)
+    away = ClipLoss(clip, clip.text(["red"]), [-1], origins=origins)
     most = 2 if directional else FARTHEST
     assert_close(away(mixed(photos, "red"), photos, 5)["text"], most - terms["red"])
 
@@ -120,7 +120,7 @@ def test_what_the_prompt_says_is_nearer(clip, photos, directional):
 def test_prompts_count_by_their_weights(clip, photos):
     aims = clip.text(["red", "blue"])
     one, two, both = (
-        Guidance(clip, a, w)(photos, photos, 5)["text"]
+        ClipLoss(clip, a, w)(photos, photos, 5)["text"]
         for a, w in ((aims[:1], [7]), (aims[1:], [1]), (aims, [3, 1]))
     )  # fmt: skip
     assert_close(both, (3 * one + two) / 4)
@@ -134,7 +134,7 @@ def test_pixels_follow_it(clip, photos, directional):
     ends = {}
     for colour in ("red", "blue"):
         origins = clip.text(["a photo"]) if directional else None
-        guide = Guidance(clip, clip.text([colour]), [1], origins=origins)
+        guide = ClipLoss(clip, clip.text([colour]), [1], origins=origins)
         rgb = photos.clone().requires_grad_()
         adam = torch.optim.Adam([rgb], 0.01)
         for k in range(40):
@@ -149,9 +149,9 @@ def test_pixels_follow_it(clip, photos, directional):
 @pytest.mark.long
 def test_a_head_says_how_far_the_goal_is(clip, photos):
     head = Head(4 * clip.text(["yellow"]), torch.tensor([1.0]))
-    guide = Guidance(clip, clip.text(["red"]), [1], head=head, goal=5)
+    guide = ClipLoss(clip, clip.text(["red"]), [1], head=head, goal=5)
     gold, blue = (guide(mixed(photos, c), photos, 5)["aesthetic"] for c in ("yellow", "blue"))
     assert gold.shape == (3,)
     assert (gold < blue - 1).all()
-    low = Guidance(clip, clip.text(["red"]), [1], head=head, goal=-5)
+    low = ClipLoss(clip, clip.text(["red"]), [1], head=head, goal=-5)
     assert low(photos, photos, 5)["aesthetic"].abs().max() == 0

@@ -1,4 +1,4 @@
-"""Outbreak: where in a body an infection begins."""
+"""InfectionSite: where in a body an infection begins."""
 
 import re
 from dataclasses import dataclass
@@ -17,28 +17,28 @@ RADIUS = 1.0
 
 
 @dataclass(frozen=True)
-class Outbreak:
+class InfectionSite:
     """A place, the middle of the body, all of it, or a share of the grid's cells."""
 
     kind: str
     numbers: tuple[float, ...] = ()
 
     @staticmethod
-    def parse(text: str) -> "Outbreak":
+    def parse(text: str) -> "InfectionSite":
         """Read `20,20`, `20,20,3`, `middle`, `all`, `10%`. Raises `UserError` that says what there is."""
         text = text.strip()
         if text in ("middle", "all"):
-            return Outbreak(text)
+            return InfectionSite(text)
         if share := re.fullmatch(r"(\d{1,3}(?:\.\d{1,6})?)\s*%", text):
             if 0 < float(share[1]) <= 100:
-                return Outbreak("share", (float(share[1]) / 100,))
+                return InfectionSite("share", (float(share[1]) / 100,))
         elif re.fullmatch(r"[-+.\de]+(,\s*[-+.\de]+){1,2}", text):
             try:
                 numbers = tuple(float(n) for n in text.split(","))
             except ValueError:
                 numbers = ()
             if numbers and all(abs(n) < 1e6 for n in numbers) and min(numbers[2:], default=0) >= 0:
-                return Outbreak("disc", numbers)
+                return InfectionSite("disc", numbers)
         raise UserError(f"{text!r} is no place where an infection begins: {FORMS}")
 
     def misses(self, size: tuple[int, int]) -> bool:
