@@ -193,3 +193,33 @@ def test_the_front_door_lists_what_it_opens():
         assert getattr(planaria, name).__module__.startswith(planaria._HOMES[name])
     with pytest.raises(AttributeError, match="has no attribute 'rnu'"):
         planaria.rnu  # noqa: B018
+
+
+NOT_SAID = {
+    "told": "options, card or config", "felt": "perception", "heard": "bias", "deed": "action", "deeds": "actions",
+    "dish": "specimen", "easel": "photo panel", "wish": "request", "wishes": "requests", "vigour": "life value",
+    "outbreak": "infection site", "guidance": "CLIP loss",
+}  # fmt: skip
+"""Words of a private dialect -> those of the field; CONTRIBUTING has the table."""
+WRITTEN = {".py", ".js", ".css", ".html", ".json", ".yaml", ".cpp", ".h"}
+
+
+def test_the_field_s_words_are_said():
+    said = re.compile(rf"\b({'|'.join(NOT_SAID)})\b")
+    native = ROOT.parents[1] / "native"
+    files = [path for top in (ROOT, native) for path in sorted(top.rglob("*")) if path.suffix in WRITTEN]
+    wrong = [
+        f"{path.name}:{number}: {found[0]}, say {NOT_SAID[found[0]]}"
+        for path in files
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        for found in said.finditer(line)
+    ]
+    assert wrong == []
+    assert len(files) > 200
+    assert said.search("what it was told")
+
+
+def test_only_the_parser_digs_in_a_card():
+    digs = re.compile(r"\bcard(\.get\(|\[)|\bconfig\.get\(")
+    assert [name for name, path in FILES.items() if digs.search(path.read_text())] == []
+    assert digs.search('card["name"]')
