@@ -1,4 +1,4 @@
-"""Recipes: what to train, from a task's name, a YAML file, a shipped recipe or a former run."""
+"""Recipes: settings to train, from a task's name, a YAML file, a shipped recipe or a former run."""
 
 import dataclasses
 import itertools
@@ -21,21 +21,21 @@ from planaria.tasks.base import TaskConfig
 
 @dataclass(frozen=True)
 class Recipe:
-    """A task, its settings so far, and where they came from."""
+    """A task, its settings so far, and their source."""
 
     task: str
     settings: Mapping[str, Any]
     source: str
     name: str
-    """What a run of it is called where nobody says otherwise; empty where its inputs should say."""
+    """Name of its run where none is given; empty where it follows from the inputs."""
     folder: Path | None = None
-    """The run folder that it came from, if it did."""
+    """Run folder that it came from, if any."""
     notes: tuple[str, ...] = ()
-    """What became of each setting of a file of others, a line each."""
+    """Notes on each setting of a foreign settings file, a line each."""
 
     @property
     def config_class(self) -> Any:
-        """The task's dataclass of settings."""
+        """Dataclass of the task's settings."""
         return tasks.load(self.task).Config
 
     def config(self, given: Mapping[str, Any], source: str = "the arguments") -> Any:
@@ -69,13 +69,13 @@ def find(what: str) -> Recipe:
 
 
 def about(path: Path) -> str:
-    """The first comment line of a recipe file."""
+    """First comment line of a recipe file."""
     found = re.match(r"#\s*(.+)", path.read_text(encoding="utf-8"))
     return found[1] if found else ""
 
 
 def name_for(recipe: Recipe, config: TaskConfig) -> str:
-    """What a run is called where nobody says: as its recipe, or after its inputs where these are others."""
+    """Default name of a run: the recipe's, or one after its inputs where these differ from the recipe's."""
     usual = {**to_dict(recipe.config_class()), **recipe.settings}
     return (
         recipe.name if recipe.name and inputs_of(to_dict(config)) == inputs_of(usual) else run_name(recipe.task, config)
@@ -83,7 +83,7 @@ def name_for(recipe: Recipe, config: TaskConfig) -> str:
 
 
 def taken(folder: Path, config: TaskConfig) -> UserError:
-    """The error for a run that would be called as another one is, with the way out."""
+    """Error for a run whose name is taken by another one, with the way out."""
     try:
         there = inputs_of(RunFolder(folder).settings())
     except UserError:
@@ -96,25 +96,25 @@ def taken(folder: Path, config: TaskConfig) -> UserError:
 
 
 def run_name(task: str, config: TaskConfig) -> str:
-    """What a run of a task is called after its inputs, as the task says."""
+    """Name of a task's run after its inputs, as the task gives it."""
     return tasks.load(task).Task.named(config)
 
 
 @cache
 def sources() -> dict[str, str]:
-    """Settings of tasks that say what is learned -> how they are chosen: a picture, a film, words."""
+    """Settings that name the source to learn from -> the kind of source: a picture, a film, words."""
     forms = [tasks.load(name).Task.form for name in tasks.names()]
     return {form.source: form.kind for form in forms if form.source}
 
 
 def source_of(settings: Mapping[str, Any]) -> str:
-    """What is learned: the picture, or the frames of a film, that a task's settings name; empty where neither."""
+    """Source to learn from: the picture, or the frames of a film, in a task's settings; empty where neither."""
     keys = [key for key, kind in sources().items() if kind != "words"]
     return next((str(settings[key]) for key in keys if settings.get(key)), "")
 
 
 def inputs_of(settings: Mapping[str, Any]) -> tuple[str, ...]:
-    """What is learned: the prompts that a task's settings name, or what `source_of` tells; empty where none."""
+    """Inputs to learn from: the prompts in a task's settings, or what `source_of` gives; empty where none."""
     prompts = next((settings[key] for key, kind in sources().items() if kind == "words" and settings.get(key)), ())
     source = source_of(settings)
     every = prompts if isinstance(prompts, list | tuple) else [prompts]

@@ -1,4 +1,4 @@
-"""Settings files of others: erikhelmut's train_config.yaml and visualize_config.yaml, key by key as ours."""
+"""Settings files of others: convert erikhelmut's train_config.yaml and visualize_config.yaml, key by key, to ours."""
 
 import math
 import os
@@ -12,7 +12,7 @@ from planaria.data.emoji import is_emoji
 from planaria.errors import UserError, unknown
 
 FILTERS = {"sobel": "sobel", "scharr": "scharr", "gaussian": "gaussian", "laplacian": "laplacian5", "mean": "mean"}
-"""A filter there -> ours, beside the cell's own state."""
+"""Name of a filter there -> ours, beside the identity."""
 LOSSES = ("l1", "l2", "manhattan", "hinge")
 TRAINS = ("device", "learning_rate", "batch_size", "pool_size")
 """Keys that only a training has."""
@@ -21,32 +21,32 @@ KEYS = {
     "loss", "damage",
 }  # fmt: skip
 OURS_TOO = {"padding", "loss", "damage"}
-"""Keys that tell no file of theirs from one of ours."""
+"""Keys that occur in their files and in ours, so that they identify neither."""
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False, "0": False}
-"""Yes and no, as they are quoted."""
+"""Spellings of yes and no in quotes."""
 FPS = 20
-"""Pictures a second of a film there."""
+"""Frames per second of a film there."""
 
 
 @dataclass
 class Training:
-    """A training as its file asks for it."""
+    """Training settings from one of their files."""
 
     settings: dict[str, Any] = field(default_factory=dict)
-    """Ours, of the task grow, nested."""
+    """Our settings of the task grow, nested."""
     notes: list[str] = field(default_factory=list)
-    """What became of each key, a line each."""
+    """Notes on each key, a line each."""
     name: str = ""
-    """What the run is called; empty where the file doesn't say."""
+    """Name of the run; empty where the file gives none."""
 
 
 @dataclass
 class Filming:
-    """A film as its file asks for it."""
+    """Film settings from one of their files."""
 
     model: Path
     kernel: str = ""
-    """The filter of a model whose file doesn't tell; empty where this one doesn't either."""
+    """Filter of a model whose file doesn't name it; empty where this one doesn't either."""
     channels: int | None = None
     output: Path | None = None
     steps: int | None = None
@@ -57,12 +57,12 @@ class Filming:
 
 
 def is_theirs(settings: Mapping[str, Any]) -> bool:
-    """Whether a settings file is of their kind, by its keys."""
+    """True if a settings file is of their kind, by its keys."""
     return "task" not in settings and len(settings.keys() & KEYS - OURS_TOO) >= 2
 
 
 def training(settings: Mapping[str, Any], path: Path) -> Training:
-    """Their train_config.yaml as ours. Raises `UserError` for a key that is none of theirs and a value of no use."""
+    """Convert their train_config.yaml to ours. Raises `UserError` for an unknown key and an invalid value."""
     read = _Reader(settings, path)
     settings, made = read.settings, Training()
     if not settings.keys() & TRAINS and ("ani_path" in settings or "target_path" not in settings):
@@ -105,7 +105,7 @@ def training(settings: Mapping[str, Any], path: Path) -> Training:
 
 
 def filming(settings: Mapping[str, Any], path: Path) -> Filming:
-    """Their visualize_config.yaml as ours. Raises `UserError` as `training` does."""
+    """Convert their visualize_config.yaml to ours. Raises `UserError` as `training` does."""
     read = _Reader(settings, path)
     settings = read.settings
     if "ani_path" not in settings and settings.keys() & TRAINS:
@@ -143,14 +143,14 @@ def filming(settings: Mapping[str, Any], path: Path) -> Filming:
 
 
 def _set(made: Training, key: str, group: str, name: str, value: Any) -> None:
-    """Put a value where ours stands, and say so."""
+    """Set a value in our settings, and note it."""
     (made.settings.setdefault(group, {}) if group else made.settings)[name] = value
     shown = ",".join(value) if isinstance(value, list) else value
     made.notes.append(f"{key}: {f'{group}.' if group else ''}{name}={shown}")
 
 
 def _damage(made: Training, read: "_Reader") -> None:
-    """Damage there is yes or no, or how many of a batch."""
+    """Damage setting there: yes, no, or the number of damaged samples in a batch."""
     made.settings["regime"] = "regenerate"
     damage = read.settings["damage"]
     if damage is True or str(damage).strip().lower() in _WORDS:
@@ -161,11 +161,11 @@ def _damage(made: Training, read: "_Reader") -> None:
 
 
 class _Reader:
-    """Values of a file, checked."""
+    """Reader of a file's values, with checks."""
 
     def __init__(self, settings: Mapping[str, Any], path: Path):
         self.settings = {key: value for key, value in settings.items() if value is not None}
-        """What the file says; a key without a value is as if it weren't there."""
+        """Values of the file; a key without a value counts as absent."""
         self.notes = [f"{key}: empty there, so as planaria has it" for key in settings if key not in self.settings]
         self.path = path
         for key in settings:
@@ -173,14 +173,14 @@ class _Reader:
                 raise unknown(f"setting in {path}:", key, KEYS)
 
     def text(self, key: str) -> str:
-        """Some words."""
+        """Text value of a key."""
         value = self.settings[key]
         if not isinstance(value, str | int) or not str(value).strip():
             raise UserError(f"{self.path}: {key} is a name, got {value!r}")
         return str(value).strip()
 
     def place(self, key: str) -> str:
-        """A file: as it lies from the settings' folder, where their programs run, or from this one.
+        """Path of a file: relative to the settings' folder, where their programs run, or to this one.
 
         A path as Windows writes it is one of this machine, a picture that is no file stays as it is.
         """
@@ -194,7 +194,7 @@ class _Reader:
         return text if os.path.exists(text) and not os.path.exists(beside) else str(beside)  # noqa: PTH110
 
     def damaged(self) -> bool:
-        """Whether there is damage, which is yes, no or a number there."""
+        """True if there is damage, which is yes, no or a number there."""
         damage = self.settings.get("damage", False)
         return bool(_WORDS.get(damage.strip().lower(), damage) if isinstance(damage, str) else damage)
 
@@ -208,7 +208,7 @@ class _Reader:
         return self._value(key, lambda v: v > 0, "a number above 0")
 
     def one(self, key: str, names: Mapping[str, str] | tuple[str, ...]) -> str:
-        """One of several names, however it is spelled."""
+        """One of several names, in any spelling."""
         name = self.text(key).lower()
         if name not in names:
             raise unknown(f"{key} in {self.path}:", name, names)

@@ -33,9 +33,9 @@ KEY = "planaria"
 MODEL = "model.safetensors"
 """Name of the model file in a run folder."""
 START = "start"
-"""Name of the frames in a model file that a life of it begins with."""
+"""Name of the frames in a model file with which its life begins."""
 LONGEST_START, MOST_START = 4096, 1_000_000_000
-"""Frames of a start, or cells on its side; and numbers that the states of all its frames hold."""
+"""Limits of a start: frames, or cells on its side; and numbers in the states of all its frames."""
 HEADER_LIMIT = 10_000_000
 DTYPES = ("F64", "F32", "F16", "BF16")
 
@@ -46,26 +46,26 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class Saved:
-    """A model as a file holds it."""
+    """Model as a file holds it."""
 
     rule: Rule
     layout: Layout
     card: Card = field(default_factory=Card)
     start: Tensor | None = None
-    """Frames `(n, visible, h, w)` in 0..1 that a life of it begins with; None where that is a seed cell."""
+    """Frames `(n, visible, h, w)` in 0..1 with which its life begins; None where that is a seed cell."""
     size: tuple[int, int] = USUAL_GRID
-    """Rows and columns that it was trained on."""
+    """Rows and columns of the training grid."""
     name: str = "model"
     path: Path | None = None
-    """Its file; None where it has none."""
+    """File of the model; None where it has none."""
     spread: Spread | None = None
-    """How its infection spreads; None where it holds none."""
+    """Spread of its infection; None where it has none."""
 
 
 def save(
     path: str | Path, rule: Rule, layout: Layout, card: Mapping[str, Any] | None = None, start: Tensor | None = None
 ) -> None:
-    """Write one model file, atomically. `card` is what people should know of it: JSON values only.
+    """Write one model file, atomically. `card` describes the model to its users: JSON values only.
 
     `start` `(n, visible, h, w)` in 0..1 are frames that a life of it begins with, for `read` to read: in 8 bits, and
     only the last ones where they are more than it would read.
@@ -79,7 +79,7 @@ def save(
 
 
 def header_of(rule: Rule, layout: Layout, card: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The JSON that a model file carries in its header."""
+    """JSON in the header of a model file."""
     return {"format": FORMAT, "rule": to_dict(rule.config), "layout": to_dict(layout), "card": dict(card or {})}
 
 
@@ -106,7 +106,7 @@ def load(path: str | Path, *, device: torch.device | None = None) -> tuple[Rule,
 
 
 def start(path: str | Path) -> Tensor | None:
-    """The frames `(n, visible, h, w)`, float32 in 0..1, that a life of a model begins with; None where it has none.
+    """Frames `(n, visible, h, w)`, float32 in 0..1, with which a model's life begins; None where it has none.
 
     The first ones charge its hidden channels, it stands at the last one. Raises `UserError` for what are no frames.
     """
@@ -116,18 +116,18 @@ def start(path: str | Path) -> Tensor | None:
 
 
 def card(path: str | Path) -> Card:
-    """What people should know of a model: its task, full settings and figures, each of the kind it should be."""
+    """Card of a model: its task, full settings and figures, each of the valid type."""
     path = model_path(path)
     return _card(path, read_header(path))
 
 
 def trained_size(path: str | Path) -> tuple[int, int]:
-    """Rows and columns of the grid that a model was trained on; 72x72 where its card doesn't say."""
+    """Rows and columns of a model's training grid; 72x72 where its card doesn't say."""
     return card(path).grid
 
 
 def name_of(path: Path) -> str:
-    """What a model is called whose card doesn't say: as its run folder, or its file."""
+    """Name of a model whose card gives none: that of its run folder, or its file."""
     return path.resolve().parent.name if path.name in (MODEL, live.WEIGHTS) else path.stem
 
 
@@ -160,7 +160,7 @@ def model_path(path: str | Path) -> Path:
 
 
 def read_header(path: Path) -> dict[str, Any]:
-    """The JSON that a model or checkpoint carries in its header."""
+    """JSON in the header of a model or checkpoint."""
     with _opened(path) as file:
         return _header(path, file)
 
@@ -288,7 +288,7 @@ def _card(path: Path, header: dict[str, Any]) -> Card:
 
 
 def _settings(cls: type[T], path: Path, header: dict[str, Any], part: str) -> T:
-    """What a part of a file's header says, as settings of class `cls`; errors name the file."""
+    """Settings of class `cls` from a part of a file's header; errors name the file."""
     try:
         return parse(cls, (_part(header, part, str(path)), f"{path} [{part}]"))
     except UserError as e:

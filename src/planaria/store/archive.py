@@ -23,21 +23,21 @@ from planaria.store.opcodes import Placed, Storage, Thing, walk
 from planaria.store.others import absent, mistaken
 
 MOST_BYTES = 4_000_000_000
-"""Of an archive, and of all its tensors taken together."""
+"""Most bytes of an archive, and of all its tensors taken together."""
 DEEPEST, MOST_THINGS, LONGEST_NAME = 32, 100_000, 1000
-"""Dicts and lists in one another; things in them all; letters of a name."""
+"""Limits: nesting of dicts and lists; items in them all; characters of a name."""
 CHUNK = 1 << 20
 OTHER_ORDER = "written with the other order of bytes (big-endian); load it there, and save it as .safetensors"
 PARTS = ("_parameters", "_buffers", "_modules")
-"""Where a module keeps what it holds."""
+"""Attributes of a module that hold its tensors and submodules."""
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
-"""What the old form begins with."""
+"""First numbers of the old form."""
 
 
 @final
 @dataclass(frozen=True)
 class Archive:
-    """What an archive holds: `tensors` by name, the names of nested dicts and lists joined with dots."""
+    """Contents of an archive: `tensors` by name, the names of nested dicts and lists joined with dots."""
 
     path: Path
     tensors: dict[str, Placed]
@@ -72,7 +72,7 @@ class Archive:
 
 
 def open_archive(path: str | Path, *, modules: bool = False) -> Archive:
-    """Read what an archive holds, but not yet its numbers; all sizes are checked.
+    """Read the index of an archive, but not yet its numbers; all sizes are checked.
 
     With `modules`, whole modules are taken apart too: their parameters and buffers have the names that their state
     dict would give them. Nothing of their classes is looked up. Raises `UserError` for what is no archive of tensors:
@@ -102,7 +102,7 @@ def read_archive(path: str | Path, *, prefix: str = "") -> dict[str, Tensor]:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[tuple[io.BufferedIOBase, zipfile.ZipFile | None]]:
-    """A file, and the zip that it is, if it is one; whatever is wrong with it is a `UserError`."""
+    """Open a file, and the zip that it is, if it is one; any fault of it is a `UserError`."""
     try:
         if not path.is_file():
             raise absent(path)
@@ -122,14 +122,14 @@ def _opened(path: Path) -> Iterator[tuple[io.BufferedIOBase, zipfile.ZipFile | N
 
 @final
 class _Bounded(io.BufferedReader):
-    """A file that nobody reads too much of at once: the zip's list of members says itself how long it is."""
+    """File with bounded reads: the zip's list of members states its own length."""
 
     def __init__(self, path: Path):
         super().__init__(io.FileIO(path))
         self.size = os.fstat(self.fileno()).st_size
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """As much as is asked for and there."""
+        """Read as many bytes as are requested and present."""
         left = max(0, self.size - self.tell())
         size = left if size is None or size < 0 else min(size, left)
         if size > HEADER_LIMIT:
@@ -138,7 +138,7 @@ class _Bounded(io.BufferedReader):
 
 
 def _zipped(packed: zipfile.ZipFile, size: int, path: Path, modules: bool) -> tuple[object, dict[str, str | int]]:
-    """The pickle's tree and the members that hold the storages."""
+    """Read the pickle's tree and the members that hold the storages."""
     members = packed.infolist()
     if program := _program({member.filename.partition("/")[2] for member in members}):
         raise UserError(
@@ -178,7 +178,7 @@ def _zipped(packed: zipfile.ZipFile, size: int, path: Path, modules: bool) -> tu
 
 
 def _program(names: set[str]) -> str:
-    """The kind of program in a zip with members of these `names`, within its folder; "" where it holds none."""
+    """Kind of program in a zip with members of these `names`, within its folder; "" where it holds none."""
     if "constants.pkl" in names or "model.json" in names or any(name.startswith("code/") for name in names):
         return "a TorchScript program"
     if any(name.endswith(("exported_program.json", "archive_format")) for name in names):
@@ -220,7 +220,7 @@ def _streamed(file: io.BufferedIOBase, size: int, path: Path, modules: bool) -> 
 
 
 def _flat(tree: object, path: Path) -> dict[str, Placed]:
-    """The tensors in nested dicts, lists and tuples, by joined name, in their order."""
+    """Tensors in nested dicts, lists and tuples, by joined name, in their order."""
     found: dict[str, Placed] = {}
     waiting: list[tuple[str, object, int]] = [("", tree, 0)]
     seen = 0
@@ -245,7 +245,7 @@ def _flat(tree: object, path: Path) -> dict[str, Placed]:
 
 
 def _held(thing: Thing) -> dict[object, object]:
-    """What an object would have held: of a module its parameters, buffers and modules, as its state dict names them."""
+    """Contents of an unread object: of a module its parameters, buffers and modules, as its state dict names them."""
     state = thing.state if isinstance(thing.state, dict) else {}
     held: dict[object, object] = {} if any(kind in state for kind in PARTS) else dict(state)
     for kind in PARTS:
@@ -255,7 +255,7 @@ def _held(thing: Thing) -> dict[object, object]:
 
 
 def _filled(read: Callable[[int], bytes], size: int, path: Path) -> bytearray:
-    """The next `size` bytes that `read` gives."""
+    """Read the next `size` bytes with `read`."""
     data = bytearray(size)
     view = memoryview(data)
     done = 0
@@ -269,7 +269,7 @@ def _filled(read: Callable[[int], bytes], size: int, path: Path) -> bytearray:
 
 
 def _tensor(placed: Placed, held: bytearray) -> Tensor:
-    """A tensor of the numbers in a storage."""
+    """Tensor of the numbers in a storage."""
     if placed.count == 0:
         return torch.empty(placed.shape, dtype=placed.dtype)
     numbers = torch.frombuffer(held, dtype=placed.dtype)

@@ -1,4 +1,4 @@
-"""Cards: what a model file says of itself, parsed once into fields of the kinds that they should be."""
+"""Cards: the description in a model file, parsed once into typed fields."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,33 +9,33 @@ from planaria.core.infection import Spread
 from planaria.errors import UserError
 
 MOST = 10**9
-"""Iterations of a training, and cell steps of a loop."""
+"""Most iterations of a training, and most cell steps of a loop."""
 LARGEST = 16_384
-"""Cells on a side of a grid."""
+"""Most cells on a side of a grid."""
 USUAL_GRID = (72, 72)
-"""Rows and columns of a grid, where a card doesn't say."""
+"""Default rows and columns of a grid, where a card doesn't say."""
 USUAL_LOOP = 200
-"""Cell steps of a loop, where a card doesn't say."""
+"""Default cell steps of a loop, where a card doesn't say."""
 LONGEST_FRAME, LONGEST_LOOP = 10_000, 1_000_000
-"""Cell steps of a frame and of a loop that are believed."""
+"""Most cell steps of a frame and of a loop that are accepted."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Training:
-    """Settings of a training, as far as others read them."""
+    """Settings of a training, as far as other modules read them."""
 
     steps: int | None = None
-    """Iterations in all."""
+    """Number of iterations."""
     rollout: int | None = None
     """Cell steps of the longest roll-out."""
     init: str = ""
-    """The model that it began from."""
+    """Model that it started from."""
 
     @classmethod
     def parse(cls, settings: Mapping[str, Any]) -> "Training":
-        """Those among settings of any kind."""
+        """Parse settings of any type."""
         rollout = settings.get("rollout")
         last = rollout[-1] if isinstance(rollout, list | tuple) and rollout else None
         return cls(_whole(settings, "steps"), last if type(last) is int else None, _or(settings, "init", ""))
@@ -43,15 +43,15 @@ class Training:
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of a model's task, as far as others read them; a missing one has the value that changes nothing."""
+    """Settings of a model's task, as far as other modules read them; defaults of missing ones are neutral."""
 
     json: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """All of them, as a file has them."""
+    """All settings, as the file has them."""
     task: str = ""
-    """What they are settings of, where they stand in a run's own file."""
+    """Name of the task, given in a run's own file."""
     picture: str = ""
     regime: str = ""
-    """What a growing pattern was trained to do."""
+    """Training regime of a growing pattern."""
     prompts: tuple[str, ...] = ()
     style: str = ""
     scale: int = 192
@@ -60,13 +60,13 @@ class Settings:
     backbone_path: str = ""
     clip: str = ""
     host: str = ""
-    """The model that was to be infected."""
+    """Model to infect."""
     spread: str = ""
-    """How the infection was to spread."""
+    """Spread of the infection."""
     share: float | None = None
-    """Share of the cells that an infection takes which stays where it is."""
+    """Fixed share of the cells that an infection takes, where it doesn't spread."""
     frames: str = ""
-    """The film that was learned."""
+    """Film to learn."""
     size: int | None = None
     """Cells on the longest side of the picture, or of a frame."""
     crop: str = "none"
@@ -83,7 +83,7 @@ class Settings:
 
     @classmethod
     def parse(cls, settings: Mapping[str, Any]) -> "Settings":
-        """Those among settings of any kind."""
+        """Parse settings of any type."""
         prompts, train, share = (settings.get(name) for name in ("prompts", "train", "share"))
         return cls(
             json=settings,
@@ -112,80 +112,80 @@ class Settings:
 
     @property
     def source(self) -> str:
-        """What was learned: the picture, the film or the style image; empty where none."""
+        """Source that was learned: the picture, the film or the style image; empty where none."""
         return self.picture or self.frames or self.style
 
 
 @dataclass(frozen=True)
 class Frame:
-    """How a model that learned a film goes from frame to frame."""
+    """Steps of a film model from frame to frame."""
 
     steps: int = 1
     """Cell steps."""
     solver: str = "euler"
-    """What takes them, as `planaria.core.solve` names it."""
+    """Solver that takes them, by its name in `planaria.core.solve`."""
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> "Frame":
-        """One among values of any kind."""
+        """Parse one from values of any type."""
         steps = _or(values, "steps", 1)
         return cls(steps if 1 <= steps <= LONGEST_FRAME else 1, _or(values, "solver", "euler"))
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Whose model it was before it was imported."""
+    """Origin of an imported model."""
 
     format: str = "?"
-    """The format of its file, as `planaria list origins` names it."""
+    """Format of its file, by its name in `planaria list origins`."""
     home: str = "?"
-    """Where such models are published."""
+    """Home of the format: where such models are published."""
     file: str = "?"
     licence: str = "?"
     read_as: str = "?"
-    """What was made of what the file doesn't say."""
+    """Notes on assumptions made where the file doesn't say."""
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> "Origin":
-        """One among values of any kind."""
+        """Parse one from values of any type."""
         names = {"format": "from", "home": "home", "file": "file", "licence": "licence", "read_as": "read as"}
         return cls(**{name: str(values[key]) for name, key in names.items() if key in values})
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Card(Mapping[str, Any]):
-    """What a model file says of itself. As a mapping it is the JSON that is saved again, what isn't known here too."""
+    """Description in a model file. As a mapping it is the JSON that is saved again, unknown fields included."""
 
     json: Mapping[str, Any] = field(default_factory=dict)
-    """All that it says; fields of another kind than they should be are left out."""
+    """All its fields; those of an invalid type are left out."""
     name: str = ""
     task: str = ""
-    """What it was trained for, by `planaria list tasks`."""
+    """Task that it was trained for, by `planaria list tasks`."""
     trained: int | None = None
     """Iterations done."""
     grid: tuple[int, int] = USUAL_GRID
-    """Rows and columns that it was trained on."""
+    """Rows and columns of the training grid."""
     config: Settings = Settings()
     figures: Mapping[str, float] = field(default_factory=dict)
-    """What was measured after the training."""
+    """Figures measured after the training."""
     reused: tuple[str, ...] = ()
-    """What was taken over from another model, a line each."""
+    """Notes on what was reused from another model, a line each."""
     frame: Frame | None = None
-    """Where it learned a film, how it goes from frame to frame."""
+    """Steps from frame to frame, for a film model."""
     length: int | None = None
-    """Cell steps of all that it learned."""
+    """Cell steps of the whole training data."""
     share: float | None = None
-    """Share of the cells that an infection takes which stays where it is."""
+    """Fixed share of the cells that an infection takes, where it doesn't spread."""
     host: str = ""
-    """The model that it infects."""
+    """Model that it infects."""
     infection: Spread | None = None
-    """How it infects, where it does."""
+    """Spread of its infection, if any."""
     origin: Origin | None = None
-    """Whose it was, where it was imported."""
+    """Origin of an imported model."""
 
     @classmethod
     def parse(cls, values: Mapping[str, Any] | None) -> "Card":
-        """The card that says what `values` do, without those of another kind than they should be."""
+        """Parse a card from `values`, leaving out those of an invalid type."""
         if isinstance(values, Card):
             return values
         kept = typed(values or {})
@@ -208,7 +208,7 @@ class Card(Mapping[str, Any]):
         )
 
     def changed(self, **fields: Any) -> "Card":
-        """It with other fields, given as JSON has them."""
+        """Copy with other fields, given as JSON has them."""
         return Card.parse({**self.json, **fields})
 
     @property
@@ -226,7 +226,7 @@ class Card(Mapping[str, Any]):
 
     @property
     def solver(self) -> str:
-        """What takes a step, as `planaria.core.solve` names it."""
+        """Solver that takes a step, by its name in `planaria.core.solve`."""
         return self.frame.solver if self.frame is not None else "euler"
 
     def __getitem__(self, name: str) -> Any:
@@ -273,11 +273,11 @@ FIELDS: dict[str, Callable[[Any], bool]] = {
     "figures": _is_named, "reused": _is_lines, "origin": _is_named, "frame": _is_named, "length": _is_count,
     "share": _is_number,
 }  # fmt: skip
-"""Field -> whether a value is of its kind. Of `config`, what the task's settings are is in the task's file."""
+"""Field -> test for a valid value. The task's settings within `config` are defined in the task's file."""
 
 
 def typed(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A card without the fields that are of another kind than they should be."""
+    """Copy of a card without the fields of an invalid type."""
     kept = {name: value for name, value in values.items() if name not in FIELDS or FIELDS[name](value)}
     if "figures" in kept:
         kept["figures"] = {name: value for name, value in kept["figures"].items() if _is_number(value)}
@@ -285,7 +285,7 @@ def typed(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _spread(values: object) -> Spread | None:
-    """How an infection spreads; None for what is none."""
+    """Spread of an infection; None for an invalid one."""
     try:
         return parse(Spread, (values, "the card")) if isinstance(values, dict) else None
     except UserError:
@@ -293,12 +293,12 @@ def _spread(values: object) -> Spread | None:
 
 
 def _or(values: Mapping[str, Any], name: str, usual: T) -> T:
-    """A value where it is of the very kind of the usual one; else that."""
+    """Value if it is of exactly the default's type; else the default."""
     value = values.get(name)
     return value if type(value) is type(usual) else usual
 
 
 def _whole(values: Mapping[str, Any], name: str) -> int | None:
-    """A whole number; None for anything else."""
+    """Whole number; None for anything else."""
     value = values.get(name)
     return value if type(value) is int else None

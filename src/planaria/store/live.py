@@ -1,4 +1,4 @@
-"""A run folder while it trains: what the training reports, and what people request of it. Neither waits for the other.
+"""A run folder while it trains: status from the training, and requests from users. Neither waits for the other.
 
 `status.json` and, while somebody watches, `live.safetensors` and `live.png` are written by the training;
 `requests.json` and `watched` by whoever looks on. Every file is replaced in one step, but none is waited for until it
@@ -23,80 +23,80 @@ from planaria.store import metrics
 WEIGHTS, POOL, STATUS, REQUESTS, WATCHED = "live.safetensors", "live.png", "status.json", "requests.json", "watched"
 STATES = ("running", "paused", "stopped", "finished", "failed")
 BUSY = ("running", "paused")
-"""Of these, those of a training that goes on."""
+"""States of a training in progress."""
 WATCH_SECONDS = 15.0
-"""How long one call of `watch` asks for live weights and pictures."""
+"""Seconds for which one call of `watch` requests live weights and pictures."""
 SILENCE_SECONDS = 300.0
-"""After this long without a word from it, a training elsewhere is taken for dead."""
+"""Seconds of silence after which a training on another machine is presumed dead."""
 CLOCKS = 2.0
-"""Seconds that the times of files and of processes may differ."""
+"""Greatest difference in seconds between the times of files and of processes."""
 MOST_BYTES = 1_000_000
 MOST_WOUNDS = 64
 
 
 @dataclass(frozen=True)
 class Status:
-    """How a training is doing."""
+    """Status of a training."""
 
     state: str
-    """running, paused, stopped, finished, failed; `read_status` adds interrupted: it died without a word."""
+    """running, paused, stopped, finished, failed; `read_status` adds interrupted: it died without notice."""
     step: int
     """Iterations done."""
     steps: int
-    """Iterations in all."""
+    """Number of iterations in all."""
     loss: float | None = None
-    """The newest one."""
+    """Newest loss."""
     pid: int = 0
-    """Its process."""
+    """Process ID of the training."""
     time: float = 0.0
-    """When this was written, in seconds since 1970."""
+    """Time of writing, in seconds since 1970."""
     note: str = ""
-    """What went wrong, or what it is busy with, in one line."""
+    """Note on an error, or on the current activity, in one line."""
     host: str = ""
-    """The machine that `pid` is a process of."""
+    """Machine that runs the process `pid`."""
 
     @property
     def busy(self) -> bool:
-        """Whether it trains, or pauses."""
+        """True if it trains, or pauses."""
         return self.state in BUSY
 
 
 @dataclass(frozen=True)
 class Requests:
-    """What people ask of a training."""
+    """Requests to a training."""
 
     pause: bool = False
     stop: bool = False
     wounds: tuple[tuple[int, str], ...] = ()
-    """Damage for the pool: number, wound. Numbers rise; a training does each once."""
+    """Damage for the pool: number, wound. Numbers rise; a training applies each once."""
 
 
 def read_status(folder: Path) -> Status | None:
-    """How the training in `folder` is doing; None where it never said."""
+    """Current status of the training in `folder`; None where there is none."""
     status = last_status(folder)
     return None if status is None else judged(status)
 
 
 def last_status(folder: Path) -> Status | None:
-    """What the training in `folder` said last; None where it never did."""
+    """Last status written by the training in `folder`; None where there is none."""
     return _status(_read(folder / STATUS))
 
 
 def judged(status: Status) -> Status:
-    """What was said last as it holds now: interrupted, where its process is gone."""
+    """Last status as it holds now: interrupted, where its process is gone."""
     gone = status.busy and not _lives(status)
     return replace(status, state="interrupted") if gone else status
 
 
 def write_status(folder: Path, status: Status, pid: int | None = None) -> None:
-    """Say how it is doing, now; `pid` is the training's process where that isn't this one."""
+    """Write the current status; `pid` is the training's process where that isn't this one."""
     now = replace(status, pid=os.getpid() if pid is None else pid, time=time.time(), host=platform.node())
     with contextlib.suppress(OSError):
         _replace(folder / STATUS, now)
 
 
 def read_requests(folder: Path) -> Requests:
-    """What people ask of the training in `folder`."""
+    """Requests to the training in `folder`."""
     found = _read(folder / REQUESTS)
     wounds = found.get("wounds")
     pairs = [w for w in wounds if isinstance(w, list) and len(w) == 2] if isinstance(wounds, list) else []
@@ -108,7 +108,7 @@ def read_requests(folder: Path) -> Requests:
 
 
 def request(folder: Path, *, pause: bool | None = None, stop: bool | None = None, wound: str | None = None) -> Requests:
-    """Ask something of the training in `folder`; what isn't given stays as it was asked."""
+    """Request something of the training in `folder`; arguments not given keep their former value."""
     old = read_requests(folder)
     number = max((n for n, _ in old.wounds), default=0) + 1
     new = Requests(
@@ -124,7 +124,7 @@ def request(folder: Path, *, pause: bool | None = None, stop: bool | None = None
 
 
 def stamp(folder: Path) -> tuple[int, int] | None:
-    """What changes with the requests, at the cost of one look; None where there are none."""
+    """Stamp that changes with the requests, at the cost of one file look-up; None where there are none."""
     try:
         about = os.stat(folder / REQUESTS)  # noqa: PTH116  (an iteration has time for little)
     except OSError:
@@ -133,13 +133,13 @@ def stamp(folder: Path) -> tuple[int, int] | None:
 
 
 def asked_at(folder: Path) -> float:
-    """When something was last requested, in seconds since 1970; 0 where nothing was."""
+    """Time of the last request, in seconds since 1970; 0 where there was none."""
     found = stamp(folder)
     return found[0] / 1e9 if found else 0.0
 
 
 def watch(folder: Path) -> None:
-    """Ask for live weights and pictures for the next seconds. Raises `UserError` where the folder can't be written."""
+    """Request live weights and pictures for the next seconds. Raises `UserError` where the folder can't be written."""
     path = folder / WATCHED
     try:
         if path.is_symlink():
@@ -150,7 +150,7 @@ def watch(folder: Path) -> None:
 
 
 def watched(folder: Path) -> bool:
-    """Whether somebody watches."""
+    """True if somebody watches."""
     try:
         return time.time() - (folder / WATCHED).lstat().st_mtime < WATCH_SECONDS
     except OSError:
@@ -158,7 +158,7 @@ def watched(folder: Path) -> bool:
 
 
 def _lives(status: Status) -> bool:
-    """Whether the process that wrote `status` is there: not a later one that was given its number."""
+    """True if the process that wrote `status` is alive, and not a later one with the same process ID."""
     if status.host == platform.node():
         with contextlib.suppress(OSError):
             since = machine.began(status.pid) if status.pid > 0 else None
@@ -167,7 +167,7 @@ def _lives(status: Status) -> bool:
 
 
 def _status(found: dict[str, Any]) -> Status | None:
-    """What a file says of a training, where all of it is of the right kind."""
+    """Status of a training in a file, where all of it is of a valid type."""
     state, loss, note, host = (found.get(name) for name in ("state", "loss", "note", "host"))
     step, steps, pid = (found.get(name) for name in ("step", "steps", "pid"))
     time = metrics.finite(found.get("time"))
@@ -179,12 +179,12 @@ def _status(found: dict[str, Any]) -> Status | None:
 
 
 def _counts(value: object) -> TypeGuard[int]:
-    """Whether it is a whole number such as a step's or a process's."""
+    """True if it is a whole number valid as a step or a process ID."""
     return type(value) is int and 0 <= value < 2**31
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """The object in a small JSON file of its folder; empty where there is none that can be written again."""
+    """Read a small JSON object of its folder; empty where there is none that can be written again."""
     try:
         found = json.loads(read(path, MOST_BYTES, inside=path.parent))
         json.dumps(found, ensure_ascii=False, allow_nan=False).encode()

@@ -1,4 +1,4 @@
-"""One training in a folder: a lock that the operating system holds for as long as its process lives, and no longer."""
+"""One training in a folder: a lock that the operating system holds for exactly as long as its process lives."""
 
 import contextlib
 import errno
@@ -17,24 +17,24 @@ from planaria.files import sweep
 
 NAME = ".lock"
 CONFIG = "config.yaml"
-"""What a run folder holds from its beginning on."""
+"""File that a run folder holds from its beginning on."""
 PATIENCE = 0.5
-"""Seconds that a training waits for whoever only looks whether the folder is taken."""
+"""Seconds that a training waits for a process that only checks if the folder is taken."""
 GLANCE = 0.05
 POLL = 0.01
 UNLOCKABLE = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}
-"""What a file system answers that knows no locks."""
+"""Error numbers of a file system without locks."""
 
 _held: "WeakValueDictionary[Path, Hold]" = WeakValueDictionary()
 _glancing = threading.Lock()
 
 
 class Busy(UserError):
-    """The folder is taken by another training."""
+    """Error: the folder is taken by another training."""
 
 
 class Hold:
-    """The right to write a run into `folder`, until `release` or the end of the process, however it comes.
+    """Right to write a run into `folder`, until `release` or any end of the process.
 
     The folder is made where it is missing, unless `make` is false. Raises `Busy` where another has it.
     """
@@ -50,12 +50,12 @@ class Hold:
         _held[self._key] = self
 
     def settle(self) -> None:
-        """From now on the folder holds settings, and one that doesn't is not the run's any more."""
+        """Mark the folder as holding settings; from now on one without them is not the run's any more."""
         self._settled = True
 
     @property
     def is_lost(self) -> bool:
-        """Whether the folder is not there any more, or not the same."""
+        """True if the folder is gone, was replaced by another one, or has lost its settings."""
         there = _identity(self.folder)
         return there is None or there != self._there or (self._settled and not (self.folder / CONFIG).exists())
 
@@ -68,7 +68,7 @@ class Hold:
             )
 
     def release(self, *, undo: bool = False) -> None:
-        """Let others have it; `undo` takes the folder away where it was made for this and is empty."""
+        """Release the folder to others; `undo` removes it where it was made for this and is empty."""
         if self._lock is None:
             return
         if _held.get(self._key) is self:
@@ -116,14 +116,14 @@ class Hold:
 
 
 def take(folder: Path) -> Hold:
-    """The lock of a run folder, for a training; spare files of killed ones are removed. Raises `Busy`."""
+    """Take the lock of a run folder, for a training; spare files of killed ones are removed. Raises `Busy`."""
     hold = Hold(folder)
     sweep(folder, alone=True)
     return hold
 
 
 def is_held(folder: Path) -> bool:
-    """Whether a training has `folder`, be it still setting up. Costs one look where none has."""
+    """True if a training holds `folder`, even one still setting up. Costs one file look-up where none does."""
     if _identity(folder / NAME) is None:
         return False
     if Path(os.path.abspath(folder)) in _held:  # noqa: PTH100
@@ -139,7 +139,7 @@ def is_held(folder: Path) -> bool:
 
 
 def guard(folder: Path) -> bool:
-    """Whether this process has `folder`; raises `UserError` where it had, and the folder went away."""
+    """True if this process holds `folder`; raises `UserError` where it did, and the folder went away."""
     hold = _held.get(Path(os.path.abspath(folder)))  # noqa: PTH100
     if hold is not None:
         hold.demand()
@@ -147,7 +147,7 @@ def guard(folder: Path) -> bool:
 
 
 def _unlockable(folder: Path, error: OSError) -> str:
-    """Why no training can have a folder, in a line."""
+    """Reason why no training can lock a folder, in a line."""
     for path in (folder, folder / NAME):
         if path.is_symlink() and (path.name == NAME or not path.exists()):
             return f"can't write {folder}: {path} is a link{'' if path.exists() else ' that leads nowhere'}; remove it"
@@ -157,7 +157,7 @@ def _unlockable(folder: Path, error: OSError) -> str:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """What stays the same while a file or folder does, wherever it is moved; None where there is none."""
+    """Identity of a file or folder, which a move doesn't change; None where there is none."""
     try:
         about = path.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""The lines of `metrics.jsonl`, one for each iteration of a training: read one by one, into numbers or not at all."""
+"""Lines of `metrics.jsonl`, one for each iteration of a training: parsed one by one, or rejected."""
 
 import json
 import math
@@ -15,9 +15,9 @@ from planaria.files import open_regular
 
 NAME = "metrics.jsonl"
 LONGEST_LINE = 100_000
-"""Bytes of a line; a longer one is none."""
+"""Most bytes of a line; a longer one is rejected."""
 LAST_STEP = 10**12
-"""Iterations that a line tells of at most."""
+"""Largest number of an iteration in a line."""
 MOST_TERMS, MOST_EVENTS = 64, 1000
 LONGEST_TEXT = 500
 
@@ -26,26 +26,26 @@ _BEGINNING = re.compile(rb'{"step": (\d{1,12})[,}]')
 
 @dataclass(frozen=True)
 class Metric:
-    """What one iteration did."""
+    """Metrics of one iteration."""
 
     step: int
     loss: float | None = None
-    """None where it was endless, or isn't there."""
+    """Loss; None where it is infinite or missing."""
     lr: float | None = None
     terms: dict[str, float] = field(default_factory=dict)
     """Parts of the loss by name."""
     validation: float | None = None
-    """The error on what is held out, where that was looked at."""
+    """Error on the held-out data, where it was measured."""
     event: str = ""
-    """What the guardian, the schedule or a person did."""
+    """Event caused by the guardian, the schedule or a person."""
 
     def as_dict(self) -> dict[str, Any]:
-        """What there is of it, ready for JSON."""
+        """Present fields, ready for JSON."""
         return {name: value for name, value in vars(self).items() if value is not None and value not in ("", {})}
 
 
 def entry(line: bytes) -> dict[str, Any] | None:
-    """The object that a line holds, whose `step` is a number of an iteration; None where it holds none."""
+    """JSON object in a line, whose `step` is a valid iteration; None where there is none."""
     if len(line) > LONGEST_LINE:
         return None
     try:
@@ -57,7 +57,7 @@ def entry(line: bytes) -> dict[str, Any] | None:
 
 
 def parse(line: bytes) -> Metric | None:
-    """What a line says, all of it of the right kind; None for a torn one, or one that says nothing."""
+    """Parse a line, all of it of a valid type; None for a torn or an empty one."""
     found = entry(line)
     if found is None:
         return None
@@ -69,7 +69,7 @@ def parse(line: bytes) -> Metric | None:
 
 
 def whole_lines(file: BinaryIO) -> Iterator[bytes]:
-    """Every line that has ended, without its end; what is too long for a line comes empty."""
+    """Every line that has ended, without its end; one that is too long comes empty."""
     while line := file.readline(LONGEST_LINE):
         if line.endswith(b"\n"):
             yield line[:-1]
@@ -105,7 +105,7 @@ def thinned(path: Path, most: int) -> list[Metric]:
 
 
 def cut(path: Path, step: int) -> None:
-    """Forget the first line beyond `step` and all that follow, and a torn one; the rest stays as it is.
+    """Remove the first line beyond `step`, all that follow, and a torn one; the rest stays unchanged.
 
     Raises `UserError` where the file can't be read or written.
     """
@@ -119,7 +119,7 @@ def cut(path: Path, step: int) -> None:
 
 
 def _end(file: BinaryIO, step: int) -> int:
-    """Where the first line beyond `step` begins."""
+    """Byte offset of the first line beyond `step`."""
     end = 0
     for line in whole_lines(file):
         beginning = _BEGINNING.match(line)
@@ -131,7 +131,7 @@ def _end(file: BinaryIO, step: int) -> int:
 
 
 def finite(value: object) -> float | None:
-    """A number as a float; None for what is none, or without end."""
+    """Number as a float; None for anything else, or an infinite one."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -142,5 +142,5 @@ def finite(value: object) -> float | None:
 
 
 def _text(text: str) -> str:
-    """A text that can be written again: short, and without halves of letters."""
+    """Text that can be written again: short, and without lone surrogates."""
     return text[:LONGEST_TEXT].encode("utf-8", "replace").decode("utf-8")

@@ -1,4 +1,4 @@
-"""What a pickle of torch says, read without executing any of it.
+"""Contents of a pickle of torch, read without executing any of it.
 
 A pickle is a program for a small stack machine, and may call whatever it names. Here its opcodes are walked one by one
 and the few kept that lists, dictionaries, plain values and tensors need; what it names is compared with a short list
@@ -15,9 +15,9 @@ import torch
 from planaria.errors import UserError
 
 MOST_OPCODES = 2_000_000
-"""And things that they put into dicts, taken together."""
+"""Most opcodes, and items put into dicts, taken together."""
 LONGEST_NAME = 500
-"""Letters of what a pickle names: it may join a long text with itself again and again."""
+"""Most characters of a name in a pickle: it may join a long text with itself again and again."""
 DTYPES: dict[str, torch.dtype] = {
     "DoubleStorage": torch.float64,
     "FloatStorage": torch.float32,
@@ -30,19 +30,19 @@ DTYPES: dict[str, torch.dtype] = {
     "ByteStorage": torch.uint8,
     "BoolStorage": torch.bool,
 }
-"""Kinds of storage -> what they hold."""
+"""Kind of storage -> dtype of its numbers."""
 REBUILD = {
     "torch._utils._rebuild_tensor": (4, 4),
     "torch._utils._rebuild_tensor_v2": (6, 7),
     "torch._utils._rebuild_parameter": (3, 3),
 }
-"""What makes a tensor -> the fewest and most values it is made of."""
+"""Function that builds a tensor -> its fewest and most arguments."""
 ORDERED = "collections.OrderedDict"
 
 
 @dataclass(frozen=True)
 class Storage:
-    """A run of `count` numbers, of which a tensor may see those of the `length` from `start` on."""
+    """Run of `count` numbers, of which a tensor may see those of the `length` from `start` on."""
 
     key: str
     dtype: torch.dtype
@@ -52,13 +52,13 @@ class Storage:
 
     @property
     def bytes(self) -> int:
-        """What the whole run takes."""
+        """Size of the whole run in bytes."""
         return self.count * self.dtype.itemsize
 
 
 @dataclass(frozen=True)
 class Placed:
-    """A tensor: where in its storage the numbers lie."""
+    """Tensor: the place of its numbers in a storage."""
 
     storage: Storage
     offset: int
@@ -67,17 +67,17 @@ class Placed:
 
     @property
     def dtype(self) -> torch.dtype:
-        """What it holds."""
+        """Dtype of its numbers."""
         return self.storage.dtype
 
     @property
     def count(self) -> int:
-        """Its numbers."""
+        """Number of its elements."""
         return math.prod(self.shape)
 
     @property
     def fits(self) -> bool:
-        """Whether all of it lies inside its storage, each number no more than once."""
+        """True if all of it lies inside its storage, each number no more than once."""
         if self.count == 0:
             return 0 <= self.offset <= self.storage.length
         last = self.offset + sum((n - 1) * step for n, step in zip(self.shape, self.stride, strict=True))
@@ -86,7 +86,7 @@ class Placed:
 
 @dataclass
 class Thing:
-    """An object of a class that is never looked up: the class's name, and what the object would have held."""
+    """Object of a class that is never looked up: the class's name, and the object's contents."""
 
     name: str
     state: object = None
@@ -94,19 +94,19 @@ class Thing:
 
 @dataclass(frozen=True)
 class _Named:
-    """Something a pickle names; it stands for itself and is never looked up."""
+    """Name in a pickle; it stands for itself and is never looked up."""
 
     name: str
 
 
 class _Unread(ValueError):
-    """Something that torch writes and planaria doesn't read, in words."""
+    """Description of something that torch writes and planaria doesn't read."""
 
 
 def walk(data: io.BytesIO, source: str, storages: dict[str, Storage], *, things: bool = False) -> object:
-    """What the next pickle in `data` holds: dicts, lists, tuples, plain values, `Storage` and `Placed`.
+    """Read the next pickle in `data`: dicts, lists, tuples, plain values, `Storage` and `Placed`.
 
-    `data` is left behind it, the storages that it speaks of are put into `storages` by key, and `source` is named in
+    `data` is left behind it, the storages that it refers to are put into `storages` by key, and `source` is named in
     errors. With `things`, objects of any other class are each a `Thing`, which does nothing. Raises `UserError` for a
     pickle that is broken, or asks for anything else.
     """
@@ -216,7 +216,7 @@ def _walk(data: io.BytesIO, source: str, storages: dict[str, Storage], things: b
 
 
 def _named(name: str, source: str, things: bool) -> _Named:
-    """What a pickle may name."""
+    """Object for a name in a pickle, if it is allowed."""
     if len(name) > LONGEST_NAME:
         raise UserError(f"{source}: its pickle names something of {len(name):,} letters")
     module, _, kind = name.rpartition(".")
@@ -228,14 +228,14 @@ def _named(name: str, source: str, things: bool) -> _Named:
 
 
 def _kept(record: object, things: bool) -> Storage | _Named:
-    """What a persistent id stands for: a storage, or, in the old form of a whole module, a class beside its source."""
+    """Object for a persistent id: a storage, or, in the old form of a whole module, a class beside its source."""
     if things and type(record) is tuple and record[:1] == ("module",):
         return _class(_values(record, 2, 4)[1])
     return _storage(record)
 
 
 def _storage(record: object) -> Storage:
-    """The storage that a persistent id stands for: its kind, key, device, size, and maybe the part that is seen."""
+    """Storage for a persistent id: its kind, key, device, size, and maybe the part that is seen."""
     word, kind, key, _, count, *rest = _values(record, 5, 6)
     if word != "storage" or not isinstance(kind, _Named):
         raise ValueError("no storage")
@@ -252,7 +252,7 @@ def _storage(record: object) -> Storage:
 
 
 def _made(what: object, given: object, things: bool) -> tuple[object, int]:
-    """What a call would make, by the name of what is called, and how many things it goes through for that."""
+    """Result of a call, by the name of the callee, and the number of items visited for it."""
     name = _class(what).name
     if name == ORDERED:
         made: dict[str | int, object] = {}
@@ -278,7 +278,7 @@ def _made(what: object, given: object, things: bool) -> tuple[object, int]:
 
 
 def _class(what: object) -> _Named:
-    """What a pickle calls, which must be something that it named."""
+    """Callee of a pickle's call, which must be a name in it."""
     if not isinstance(what, _Named):
         raise ValueError("calls what is no function")
     return what
@@ -305,14 +305,14 @@ def _pair(value: object) -> tuple[object, object]:
 
 
 def _values(value: object, fewest: int, most: int) -> tuple[object, ...]:
-    """A tuple of so many values."""
+    """Tuple of a given number of values."""
     if type(value) is not tuple or not fewest <= len(value) <= most:
         raise ValueError("not so many values")
     return value
 
 
 def _number(value: object) -> int:
-    """A whole number that is not negative."""
+    """Non-negative whole number."""
     if type(value) is not int or not 0 <= value < 2**63:
         raise ValueError("no size")
     return value

@@ -1,4 +1,4 @@
-"""Other files: what one is that isn't what a reader of weights expected, and what to do about it."""
+"""Other files: the type of an unexpected one, and advice on it."""
 
 from pathlib import Path
 
@@ -16,19 +16,19 @@ _CURES = {
     "a GGUF model": "no automaton comes in one",
     "a Python pickle": "load it where it was made, and torch.save its state_dict()",
 }
-"""What a file is, or how that begins -> what to do with it."""
+"""Type of a file, or its beginning -> advice."""
 _TABLE_END = bytes.fromhex("57fb808b247547db")
-"""What TensorFlow's index of a checkpoint ends in."""
+"""Last bytes of the index of a TensorFlow checkpoint."""
 
 
 def mistaken(path: Path, why: str) -> UserError:
-    """An error for a file that a reader can't read, `why` and, where that is known, what the file is."""
+    """Error for a file that a reader can't read: `why` and, where known, the type of the file."""
     words = kind_of(path)
     return UserError(f"{why}; it is {words}" if words else why)
 
 
 def absent(path: Path) -> UserError:
-    """An error for a `path` at which no regular file is, that says what is there instead."""
+    """Error for a `path` without a regular file, naming what is there instead."""
     if path.is_symlink() and not path.exists():
         return UserError(f"{path}: a link that leads nowhere")
     if path.exists() and not path.is_dir():
@@ -37,7 +37,7 @@ def absent(path: Path) -> UserError:
 
 
 def kind_of(path: Path) -> str:
-    """What a file is and what to do about it, to follow "it is"; "" where no more is known than its name says."""
+    """Type of a file and advice on it, to follow "it is"; "" where no more is known than its name says."""
     try:
         if path.is_dir():
             return "a TensorFlow model: " + _TENSORS if (path / "saved_model.pb").is_file() else "a folder"
@@ -57,13 +57,13 @@ def kind_of(path: Path) -> str:
 
 
 def _tensorflow(name: str, head: bytes, end: bytes) -> str:
-    """A part of what TensorFlow saves; "" where it is none."""
+    """Description of a part of a TensorFlow model; "" where it is none."""
     if end == _TABLE_END or ".data-0" in name or head.startswith(b"model_checkpoint_path:"):
         return "a TensorFlow checkpoint"
     return "a TensorFlow graph" if name.endswith(".pb") else ""
 
 
 def _keras(head: bytes) -> str:
-    """A zip that Keras saves; "" where it is none."""
+    """Description of a zip file saved by Keras; "" where it is none."""
     names = (b"metadata.json", b"config.json", b"model.weights.h5")
     return "a Keras model" if head.startswith(b"PK\x03\x04") and head[30:].startswith(names) else ""

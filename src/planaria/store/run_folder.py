@@ -1,4 +1,4 @@
-"""Run folders: what a training keeps, by which names, and how each file is read."""
+"""Run folders: the files of a training, their names and readers."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,29 +17,29 @@ from planaria.store.metrics import Metric
 MODEL, CHECKPOINT, CONFIG = store.MODEL, "checkpoint.safetensors", lock.CONFIG
 METRICS, STATUS, LOG = metrics.NAME, live.STATUS, "train.log"
 WEIGHTS, POOL = live.WEIGHTS, live.POOL
-"""What is shown while somebody watches."""
+"""Files shown while somebody watches."""
 README, PAGE, LOSS, TARGET = "README.md", "organism.html", "loss.png", "target.png"
 FILM, STRIP, SHEET, TILES, STYLE = "film.webp", "strip.png", "sheet.png", "tiles.png", "style.png"
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Everything that a training needs to go on."""
+    """Everything that a training needs to resume."""
 
     path: Path
     tensors: dict[str, Tensor]
     state: object
-    """What the training is besides its tensors, as the file says it."""
+    """State of the training besides its tensors, as read from the file."""
 
     @classmethod
     def read(cls, path: Path) -> "Checkpoint":
-        """The one in a file. Raises `UserError`."""
+        """Read a checkpoint from a file. Raises `UserError`."""
         tensors, header = store.read_tensors(path), store.read_header(path)
         return cls(path, tensors, header.get("state"))
 
     @property
     def task(self) -> dict[str, Tensor]:
-        """What the task keeps of the files that its settings name, by the task's own names."""
+        """Data that the task keeps of the files in its settings, by the task's own names."""
         return {name.removeprefix("task."): v for name, v in self.tensors.items() if name.startswith("task.")}
 
 
@@ -54,17 +54,17 @@ class RunFolder:
 
     @property
     def name(self) -> str:
-        """What the run is called."""
+        """Name of the run."""
         return self.path.name
 
     @property
     def model(self) -> Path:
-        """The model as it was saved last."""
+        """Last saved model."""
         return self.path / MODEL
 
     @property
     def checkpoint(self) -> Path:
-        """Everything that the training needs to go on; see `Checkpoint`."""
+        """Checkpoint: everything that the training needs to resume; see `Checkpoint`."""
         return self.path / CHECKPOINT
 
     @property
@@ -79,36 +79,36 @@ class RunFolder:
 
     @property
     def log(self) -> Path:
-        """What a training that the studio began has printed."""
+        """Output of a training that the studio started."""
         return self.path / LOG
 
     @property
     def weights(self) -> Path:
-        """The newest weights, while somebody watches."""
+        """Newest weights, while somebody watches."""
         return self.path / WEIGHTS
 
     @property
     def page(self) -> Path:
-        """The page that runs the model."""
+        """HTML page that runs the model."""
         return self.path / PAGE
 
     @property
     def began(self) -> bool:
-        """Whether a training was begun here: its settings or its checkpoint are there."""
+        """True if a training was started here: its settings or its checkpoint are there."""
         return self.config.exists() or self.checkpoint.exists()
 
     def status(self) -> live.Status | None:
-        """How the training does; None where it never said."""
+        """Status of the training; None where there is none."""
         return live.read_status(self.path)
 
     @property
     def trains(self) -> bool:
-        """Whether it trains now, or pauses."""
+        """True if it trains now, or pauses."""
         status = self.status()
         return status is not None and status.busy
 
     def card(self) -> Card:
-        """What the model says of itself. Raises `UserError` where there is none."""
+        """Card of the model. Raises `UserError` where there is none."""
         return store.card(self.model)
 
     def settings(self) -> dict[str, Any]:
@@ -120,7 +120,7 @@ class RunFolder:
         return metrics.thinned(self.metrics, most)
 
     def lines(self) -> list[dict[str, Any]]:
-        """Every line of the metrics that tells of an iteration. Raises `UserError` where there are none."""
+        """Every valid line of the metrics. Raises `UserError` where there are none."""
         try:
             with open_regular(self.metrics) as file:
                 return [found for line in metrics.whole_lines(file) if (found := metrics.entry(line)) is not None]
@@ -129,7 +129,7 @@ class RunFolder:
 
 
 def inside(path: Path) -> RunFolder | None:
-    """The run folder that a path names, itself or by a model file in it; None for other files."""
+    """Run folder that a path names, itself or by a model file in it; None for other files."""
     if path.is_dir():
         return RunFolder(path)
     return RunFolder(path.parent) if path.name in (MODEL, WEIGHTS) else None

@@ -24,37 +24,37 @@ from planaria.store.origins.readers import described, read
 from planaria.store.others import kind_of
 
 MOST_WRAPPED, LONGEST_NAME = 8, 80
-"""Automata in one checkpoint; letters of a name."""
+"""Most automata in one checkpoint; most characters of a name."""
 SEPARATORS = "./:|"
-"""What may stand between a prefix and the name that a tensor had without it."""
+"""Separators between a prefix and the original name of a tensor."""
 
 
 @dataclass(frozen=True)
 class Imported:
-    """A published automaton as a rule of ours."""
+    """Published automaton as a rule of ours."""
 
     rule: Rule
     layout: Layout
     card: Card
-    """What people should know of it: where it is from, its licence, how it was read."""
+    """Card of the model: its origin, its licence, assumptions made in reading."""
 
 
 def names() -> list[str]:
-    """The origins that are known."""
+    """Names of the known origins."""
     return sorted(FAMILIES)
 
 
 def about() -> dict[str, str]:
-    """Origin -> a line on what its files are and hold, and the licence of its code."""
+    """Origin -> a line on the type and contents of its files, and the licence of its code."""
     return {name: f"{f.about}: {f.wants}; {code_licence(f.code)}" for name, f in sorted(FAMILIES.items())}
 
 
 def load(path: str | Path, origin: str = "", *, kernel: str = "", net: str = "") -> Imported:
-    """The automaton in a published file.
+    """Load the automaton in a published file.
 
     `origin` is recognised by what the file holds where it is empty; `kernel` is the filter's name where neither the
-    file nor its name tells it, `net` which automaton of those in a file that holds several. Raises `UserError` for a
-    file of no known origin, telling what it holds, for one that could be of several, and for one that is damaged.
+    file nor its name gives it, `net` which automaton of those in a file that holds several. Raises `UserError` for a
+    file of no known origin, naming its contents, for one that could be of several, and for one that is damaged.
     """
     path = Path(path)
     if origin and origin not in FAMILIES:
@@ -91,7 +91,7 @@ def load(path: str | Path, origin: str = "", *, kernel: str = "", net: str = "")
 
 
 def _told(path: Path, tensors: Mapping[str, Tensor], kind: str, fits: Sequence[str]) -> str:
-    """The one origin that a file can be of."""
+    """Only origin that a file can be of."""
     if len(fits) == 1:
         return fits[0]
     if fits:
@@ -111,7 +111,7 @@ def _told(path: Path, tensors: Mapping[str, Tensor], kind: str, fits: Sequence[s
 
 
 def _nearest(shapes: Mapping[str, tuple[int, ...]], kind: str) -> str:
-    """The origin that a file is nearly of, and what speaks against it; or one that only a person can tell."""
+    """Hint at the origin nearest to a file, with the mismatch; or at one that only a person can identify."""
     for name, family in FAMILIES.items():
         if kind not in family.suffixes:
             continue
@@ -123,13 +123,13 @@ def _nearest(shapes: Mapping[str, tuple[int, ...]], kind: str) -> str:
 
 
 def _instead(tensors: Mapping[str, Tensor], fits: Sequence[str]) -> str:
-    """What a file is, that is not what a person said."""
+    """Description of a file that isn't of the given origin."""
     what = f"it holds {described(tensors)}"
     return f"{what}, as files of {' or '.join(fits)} do: --from {fits[0]}" if fits else what
 
 
 def _tied(tensors: Mapping[str, Tensor]) -> str:
-    """The weight of a layer that normalises over a whole grid, whatever it is called: its bias is as large; else ""."""
+    """Weight of a layer that normalises over a whole grid, by any name: its bias is as large; else ""."""
     for name, tensor in tensors.items():
         bias = tensors.get(f"{name.removesuffix('weight')}bias") if name.endswith("weight") else None
         if tensor.ndim > 1 and ("norm" in name.lower() or (bias is not None and bias.shape == tensor.shape)):
@@ -138,7 +138,7 @@ def _tied(tensors: Mapping[str, Tensor]) -> str:
 
 
 def _chosen(path: Path, found: Mapping[str, dict[str, Tensor]], net: str) -> dict[str, Tensor]:
-    """The automaton called `net` of those in a file; the only one where nothing is called for."""
+    """Automaton called `net` of those in a file; the only one where `net` is empty."""
     if len(found) == 1:
         if net:
             raise UserError(f"{path} holds one automaton: leave out {net!r}")
@@ -152,7 +152,7 @@ def _chosen(path: Path, found: Mapping[str, dict[str, Tensor]], net: str) -> dic
 
 
 def _unwrapped(tensors: dict[str, Tensor], kind: str, origin: str) -> dict[str, dict[str, Tensor]]:
-    """The automata among a file's tensors, that of a checkpoint or inside another module, by how their names began.
+    """Automata among a file's tensors, that of a checkpoint or inside another module, by the prefix of their names.
 
     Of the families that know some, `origin` is asked first. They are left as they are where one knows them already,
     and where none are in there.
@@ -165,7 +165,7 @@ def _unwrapped(tensors: dict[str, Tensor], kind: str, origin: str) -> dict[str, 
 
 
 def _within(tensors: dict[str, Tensor], kind: str, families: Sequence[Family]) -> dict[str, dict[str, Tensor]]:
-    """The automata of these `families`, by the beginning of their names in the file; "" where they have none."""
+    """Automata of these `families`, by the prefix of their names in the file; "" where they have none."""
 
     def fits(some: Mapping[str, Tensor]) -> bool:
         shapes = {name: tuple(tensor.shape) for name, tensor in some.items()}
@@ -184,6 +184,6 @@ def _within(tensors: dict[str, Tensor], kind: str, families: Sequence[Family]) -
 
 
 def named(stem: str, net: str = "") -> str:
-    """What an automaton in a file of this name is called: letters, digits and dashes."""
+    """Name of an automaton after its file's: letters, digits and dashes."""
     words = f"{stem} {net}" if not net or net.isdecimal() else net.rpartition("/")[2]
     return "-".join("".join(c if c.isalnum() else " " for c in words).split())[:LONGEST_NAME] or "imported"

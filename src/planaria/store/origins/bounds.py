@@ -1,4 +1,4 @@
-"""Bounds: a rule that never leaves a range, as a rule that knows no ranges."""
+"""Bounds: turn a rule with clipped states into one without clipping."""
 
 import torch
 
@@ -10,7 +10,7 @@ MOST_PARAMETERS = 16_000_000
 
 
 def within(rule: Rule, bound: float) -> Rule:
-    """A rule that does what `rule` does, its states cut off at `-bound` and `bound` after every step.
+    """Rule that acts as `rule` does, with its states clipped to `-bound`..`bound` after every step.
 
     One more layer does it: from the state after the step, `relu(y + bound) - relu(y - bound) - bound` is the state cut
     off. `rule` has one hidden layer bent by relu, the filter `identity` first, dt 1, and nothing frozen. Cells that

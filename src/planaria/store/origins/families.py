@@ -1,4 +1,4 @@
-"""The families: how each wrote its automata down, a row each."""
+"""The families: the format of each one's published automata, a row each."""
 
 import math
 import re
@@ -16,7 +16,7 @@ from planaria.errors import UserError
 from planaria.store.origins.bounds import within
 
 Order = Literal["interleaved", "stacked", "convolution", "raw first"]
-"""How the first layer's inputs are numbered, of c channels and k kernels: c * K + k; k * C + c; a learned 3x3
+"""Order of the first layer's inputs, of c channels and k kernels: c * K + k; k * C + c; a learned 3x3
 convolution; or all channels as they are, and then c * K + k of the other kernels."""
 
 GROWING = RuleConfig(channels=16, edge="zero", life="both")
@@ -29,50 +29,50 @@ EDITING = RuleConfig(
     edge="circular", life="none", frozen=9,
 )  # fmt: skip
 NAMED = {"sobel": "sobel", "scharr": "scharr", "gaussian": "gaussian", "laplacian": "laplacian5", "mean": "mean"}
-"""A kernel in a published file's name -> ours."""
+"""Name of a kernel in a published file's name -> ours."""
 
 
 @dataclass(frozen=True)
 class Family:
-    """How one family wrote its automata down."""
+    """Format of one family's automata."""
 
     about: str
     code: str
-    """Licence of the code at home, which says nothing of a file's; empty where it has none, "?" where unknown."""
+    """Licence of the code at home, which doesn't cover a file; empty where it has none, "?" where unknown."""
     home: str
     wants: str
-    """What its files hold, for people whose file doesn't."""
+    """Description of its files, for users whose file doesn't match."""
     keys: tuple[tuple[str, str], ...]
     """Names of each layer's weight and bias, first to last; a bias of "" is none."""
     config: RuleConfig
-    """Sizes are taken from the file."""
+    """Configuration of its rules; sizes are taken from the file."""
     layout: Layout
     task: str = "grow"
     suffixes: tuple[str, ...] = (".pt", ".pth")
     order: Order = "interleaved"
     scales: tuple[float, ...] = ()
-    """How many times ours each of their kernels is; once where not said."""
+    """Scale of each of their kernels relative to ours; 1 where not given."""
     down_first: bool = False
-    """Whether the slope along rows, downwards, stands before that along columns."""
+    """True if the gradient along rows, downwards, comes before that along columns."""
     states: float = 1.0
-    """How many times ours their states are."""
+    """Scale of their states relative to ours."""
     bound: float = 0.0
-    """Where our states are cut off after every step; 0 nowhere."""
+    """Bound to which our states are clipped after every step; 0 for none."""
     aliases: tuple[tuple[str, str], ...] = ()
     """Other names of the same layers, which some of its files have."""
     unmarked: bool = False
-    """Whether its files have names of their own, so that only a person can tell whose they are."""
+    """True if its files have names of their own, so that only a person can identify them."""
     besides: str = ""
-    """What names of tensors begin with that its files hold besides."""
+    """Prefix of the names of other tensors that its files hold."""
     grid: tuple[int, int] = (72, 72)
     own: int = 0
-    """Channels that stand before those the rule writes, and that it only reads."""
+    """Channels before those the rule writes, which it only reads."""
     kernel_in_name: bool = False
 
     def unlike(self, shapes: Mapping[str, tuple[int, ...]], kind: str, *, asked: bool = False) -> str:
-        """Why a file of this `kind` with these tensors is none of this family; empty where it may be one.
+        """Reason why a file of this `kind` with these tensors is not of this family; empty where it may be.
 
-        `asked` is whether a person says that it is. A kind is `.pt`, `.json` or `.bin`.
+        `asked` is true if a person names this family. A kind is `.pt`, `.json` or `.bin`.
         """
         if self.unmarked and not asked:
             return "no file of it says so"
@@ -94,7 +94,7 @@ class Family:
         return self._misfit(shapes, keys)
 
     def _named(self, shapes: Mapping[str, tuple[int, ...]]) -> tuple[tuple[str, str], ...]:
-        """The keys of a file: as usual, by their other names, or, where it has names of its own, by their shapes."""
+        """Keys of a file: as usual, by their other names, or, where it has names of its own, by their shapes."""
         names = tuple(shapes)
         weights, biases = ([n for n in names if (len(shapes[n]) > 1) == many] for many in (True, False))
         if self.unmarked and len(weights) == 2 and len(biases) == 1:
@@ -103,7 +103,7 @@ class Family:
         return self.aliases if self.aliases and self.aliases[0][0] in names else self.keys
 
     def _misfit(self, shapes: Mapping[str, tuple[int, ...]], keys: tuple[tuple[str, str], ...]) -> str:
-        """Why the shapes don't follow from one another."""
+        """Reason why the shapes don't follow from one another."""
         side = (3, 3) if self.order == "convolution" else (1, 1)
         count = 1 if self.order == "convolution" else len(bank(self.config.filters))
         into = None
@@ -125,14 +125,14 @@ class Family:
         return ""
 
     def _wanted(self) -> dict[str, tuple[int, ...]]:
-        """Shapes of what a file without names holds, in its order."""
+        """Shapes expected in a file without names, in its order."""
         count, (width,) = len(bank(self.config.filters)), self.config.hidden
         shapes = (width, self.config.channels * count), (width,), (self.config.channels, width)
         names = self.keys[0][0], self.keys[0][1], self.keys[1][0]
         return dict(zip(names, shapes, strict=True))
 
     def build(self, tensors: Mapping[str, Tensor], stem: str, kernel: str) -> tuple[Rule, Layout, str]:
-        """The rule and the layout of a file's tensors, and how it was read in a few words."""
+        """Build the rule and the layout from a file's tensors, with a short note on assumptions."""
         if "numbers" in tensors:
             sizes = self._wanted()
             parts = tensors["numbers"].split([math.prod(shape) for shape in sizes.values()])
@@ -163,7 +163,7 @@ class Family:
         return rule, replace(self.layout, hidden=hidden), note
 
     def _filters(self, stem: str, kernel: str) -> tuple[tuple[str, ...], str]:
-        """The rule's filters, which some files have in their names alone."""
+        """Filters of the rule, which some files have in their names alone."""
         if not self.kernel_in_name:
             if kernel:
                 raise UserError(f"no file of this origin names a kernel: leave out {kernel!r}")
@@ -181,7 +181,7 @@ class Family:
         return ("identity", *pair), found
 
     def _ours(self, weight: Tensor, channels: int, count: int) -> Tensor:
-        """The first layer's weight `(out, channels * count)` in our order, for our kernels and our channels."""
+        """Weight of the first layer, `(out, channels * count)`, in our order, for our kernels and our channels."""
         out = len(weight)
         if self.order == "convolution":
             return weight
@@ -200,7 +200,7 @@ class Family:
 
 
 def _layers(names: Sequence[str], last_bias: bool) -> tuple[tuple[str, str], ...]:
-    """The keys of layers by their names; the last one may have a bias or can't."""
+    """Keys of the layers by their names; the last one may have a bias or can't."""
     return tuple((f"{name}.weight", f"{name}.bias" if last_bias or name != names[-1] else "") for name in names)
 
 

@@ -1,4 +1,4 @@
-"""What Google's JSON files hold: a TensorFlow graph, or 133 textures as tiles of two pictures. Nothing is executed."""
+"""Google's JSON files: a TensorFlow graph, or 133 textures as tiles of two pictures. Nothing is executed."""
 
 import base64
 import binascii
@@ -20,18 +20,18 @@ from planaria.store.others import mistaken
 
 MOST_NUMBERS = 16_000_000
 WIDEST = 65_536
-"""Inputs or outputs of a layer."""
+"""Most inputs or outputs of a layer."""
 MOST_NODES, MOST_TILES = 20_000, 10_000
 MOST_KERNELS, MOST_VECTORS, MOST_FILES = 16, 1_000, 1_000
-"""Convolutions, biases and files beside it of a graph."""
+"""Most convolutions, biases and files beside it of a graph."""
 COMPARED = 200
-"""Letters of two names that are held against each other."""
+"""Most characters of two names that are compared."""
 SHOWN = 12
-"""Names of textures that are listed at most."""
+"""Most names of textures that are listed."""
 
 
 def graph(path: Path, data: dict[str, Any]) -> dict[str, Tensor]:
-    """The 1x1 convolutions of a graph model of TensorFlow.js, `graph.N.weight` `(out, in)` and `graph.N.bias` `(out,)`.
+    """Read the 1x1 convolutions of a TensorFlow.js graph, `graph.N.weight` `(out, in)` and `graph.N.bias` `(out,)`.
 
     Their numbers are constants of the graph, as the notebook of Growing Neural Cellular Automata writes it, or lie in
     files beside it that its manifest names.
@@ -57,9 +57,9 @@ def graph(path: Path, data: dict[str, Any]) -> dict[str, Tensor]:
 
 
 def _chain(kernels: dict[str, Tensor]) -> list[str]:
-    """The convolutions in the order in which they act: what one gives, the next takes.
+    """Convolutions in the order in which they act: the output of one is the input of the next.
 
-    Of several orders, it is the longest, and one that gives what a cell holds and takes three kernels of that.
+    Of several orders, it is the longest, and one that outputs a cell's state and takes three kernels of it.
     """
     found: list[tuple[int, bool, list[str]]] = []
     for first in kernels:
@@ -91,7 +91,7 @@ def tiles(path: Path, data: dict[str, Any], net: str) -> dict[str, Tensor]:
 
 
 def _chosen(path: Path, net: str, known: list[str]) -> int:
-    """The number of the texture that a person names: in full, or by what stands behind the last slash."""
+    """Number of the texture that a person names: in full, or by the part after the last slash."""
     short = [name.rpartition("/")[2] for name in known]
     for names in (known, short):
         if names.count(net) == 1:
@@ -108,7 +108,7 @@ def _chosen(path: Path, net: str, known: list[str]) -> int:
 
 
 def _alike(a: str, b: str) -> int:
-    """How many letters two names begin with alike."""
+    """Length of the common prefix of two names."""
     pairs = enumerate(zip(a[:COMPARED], b[:COMPARED], strict=False))
     return next((k for k, (p, q) in pairs if p != q), min(len(a), len(b), COMPARED))
 
@@ -190,7 +190,7 @@ def _constant(path: Path, node: dict[str, Any], shape: list[int]) -> Tensor:
 
 
 def _shards(path: Path, manifest: object) -> dict[str, Tensor]:
-    """Weights in files beside the graph. Only plain names beside it are opened, and only as long as they should be."""
+    """Read the weights in files beside the graph. Only plain names beside it are opened, up to the expected size."""
     found: dict[str, Tensor] = {}
     left, files = MOST_NUMBERS, MOST_FILES
     for group in manifest if isinstance(manifest, list) else ():

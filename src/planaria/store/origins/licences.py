@@ -1,4 +1,4 @@
-"""Licences: what may be done with published weights, which the licence of a format's home doesn't tell."""
+"""Licences: terms of use of published weights, which the licence of a format's home doesn't give."""
 
 NO_LICENCE = "no licence: for your own machine, not to be passed on"
 PUBLISHED: dict[str, str] = {
@@ -19,10 +19,10 @@ A pencil sketch and Grid of Image-Manipulation, texture-bubbles of Monash."""
 
 
 def code_licence(code: str) -> str:
-    """The licence `code` of a format's home in words; empty where it has none, "?" where it isn't known."""
+    """Licence `code` of a format's home in words; empty where it has none, "?" where it isn't known."""
     return {"": "code without a licence", "?": "code of a licence that is not known"}.get(code, f"code {code}")
 
 
 def licence(digest: str, code: str) -> str:
-    """The licence of a file by its SHA-256, in words: its own where it is known, else that of its home's `code`."""
+    """Licence of a file by its SHA-256, in words: its own where it is known, else that of its home's `code`."""
     return PUBLISHED.get(digest) or f"{code_licence(code)}; of these weights nothing is known"

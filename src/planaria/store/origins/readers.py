@@ -1,4 +1,4 @@
-"""What published files hold: tensors by name. Sizes are checked before memory is taken, and nothing is executed."""
+"""Readers of published files: tensors by name. Sizes are checked before memory is taken, and nothing is executed."""
 
 import base64
 import binascii
@@ -21,23 +21,23 @@ from planaria.store.origins import google
 from planaria.store.others import absent, mistaken
 
 MOST_BYTES = 64_000_000
-"""Of a file: a published automaton takes a hundred kilobytes."""
+"""Most bytes of a file: a published automaton takes a hundred kilobytes."""
 MOST_JSON = 8_000_000
-"""Of JSON, which may take thirty times its bytes when read; the largest published, of 133 textures, has a million."""
+"""Most bytes of JSON, which may take thirty times as much when read; the largest published has a million."""
 MOST_NUMBERS = 16_000_000
 LONGEST_SHOWN = 60
-"""Letters of a tensor's name in a line."""
+"""Most characters of a tensor's name in a line."""
 WIDEST = 65_536
-"""Inputs or outputs of a layer."""
+"""Most inputs or outputs of a layer."""
 
 
 def read(path: Path, net: str = "") -> tuple[str, dict[str, Tensor]]:
-    """The kind of a file and its tensors by name, float32.
+    """Read the kind of a file and its tensors by name, float32.
 
-    The kind is `.json`; `.bin`, bare numbers; or `.pt`, whatever people call an archive or module of torch, or
+    The kind is `.json`; `.bin`, bare numbers; or `.pt`, for any archive or module of torch under any name, or
     safetensors. Layers of JSON are `layers.N.weight` `(out, in)` and `layers.N.bias` `(out,)`, or `graph.` or `tiles.`
     by the kind of file (`google`), of which `net` names one where it holds several; bare numbers are `numbers` `(n,)`.
-    Raises `UserError` for anything else, telling what it is, and for a file that is damaged or too large.
+    Raises `UserError` for anything else, naming what it is, and for a file that is damaged or too large.
     """
     try:
         if not path.is_file():
@@ -63,7 +63,7 @@ def read(path: Path, net: str = "") -> tuple[str, dict[str, Tensor]]:
 
 
 def _kind(path: Path, head: bytes) -> str:
-    """What to read a file as: what it is by its first bytes, else what its name says."""
+    """Kind of reader for a file: by its first bytes, else by its name."""
     really, suffix = what_it_really_is(head), path.suffix.lower()
     if really == "a safetensors file":
         return ".safetensors"
@@ -71,7 +71,7 @@ def _kind(path: Path, head: bytes) -> str:
 
 
 def _safetensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a `.safetensors` file of others."""
+    """Tensors of a `.safetensors` file of others."""
     try:
         with safetensors.safe_open(path, "pt") as file:
             if KEY in (file.metadata() or {}):
@@ -86,7 +86,7 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _floats(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Those of floating point, as float32. Raises `UserError` where there are tensors, but none of those."""
+    """Floating-point tensors, as float32. Raises `UserError` where there are tensors, but none of those."""
     found = {name: t.float() for name, t in tensors.items() if t.is_floating_point()}
     if tensors and not found:
         name, first = next(iter(tensors.items()))
@@ -100,7 +100,7 @@ def _too_many(path: Path) -> UserError:
 
 
 def described(tensors: Mapping[str, Tensor]) -> str:
-    """What a file holds, in a few words."""
+    """Short description of a file's contents."""
     if not tensors:
         return "no tensors"
     texts = [f"{_shown(name)} {'x'.join(map(str, t.shape)) or 'one number'}" for name, t in list(tensors.items())[:6]]
@@ -109,13 +109,13 @@ def described(tensors: Mapping[str, Tensor]) -> str:
 
 
 def _shown(name: str) -> str:
-    """A tensor's name as it can stand in a line."""
+    """Name of a tensor, safe to show in a line."""
     plain = "".join(c if c.isprintable() else "?" for c in name)
     return plain[:LONGEST_SHOWN] or "a tensor without a name,"
 
 
 def _numbers(path: Path, size: int) -> dict[str, Tensor]:
-    """Little-endian float32, no header."""
+    """Read little-endian float32 numbers without a header."""
     if size == 0 or size % 4:
         raise mistaken(path, f"{path}: {size:,} bytes are no whole number of float32")
     data = path.read_bytes()
@@ -123,7 +123,7 @@ def _numbers(path: Path, size: int) -> dict[str, Tensor]:
 
 
 def _json(path: Path, net: str) -> dict[str, Tensor]:
-    """Layers of bytes with a scale each, as the WebGL pages of Distill load them; or one of Google's two kinds."""
+    """Read layers of bytes with a scale each, as the WebGL pages of Distill load them; or one of Google's two kinds."""
     data = google.parsed(path)
     if isinstance(data, dict) and "modelTopology" in data:
         return google.graph(path, data)
@@ -142,7 +142,7 @@ def _json(path: Path, net: str) -> dict[str, Tensor]:
 
 
 def _layer(path: Path, number: int, layer: dict[str, Any]) -> tuple[Tensor, Tensor]:
-    """The weight `(out, in)` and the bias `(out,)` of a layer whose bytes stand row by row, inputs first."""
+    """Weight `(out, in)` and bias `(out,)` of a layer whose bytes are stored row by row, inputs first."""
     where = f"{path}: damaged: layer {number}"
     sides = [layer.get(key) for key in ("in_ch", "out_ch")]
     if not all(type(n) is int and 1 <= n <= WIDEST for n in sides):
