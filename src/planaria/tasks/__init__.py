@@ -1,4 +1,4 @@
-"""What there is to learn: one file a task. The folder is the list."""
+"""Tasks: the training goals, one file each. The folder is the list."""
 
 import importlib
 import pkgutil
@@ -11,7 +11,7 @@ SHARED = ("about", "base", "restyle")
 
 
 def names() -> list[str]:
-    """The tasks there are, without importing them."""
+    """Names of the tasks, without importing them."""
     return sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name not in SHARED)
 
 

@@ -1,4 +1,4 @@
-"""What a task must say. One file a task; the folder is the list."""
+"""Base of all tasks: the members that each must define. One file a task; the folder is the list."""
 
 import json
 from abc import ABC, abstractmethod
@@ -28,33 +28,33 @@ class TaskConfig(Protocol):
 
     @property
     def rule(self) -> RuleConfig:
-        """What shapes the rule."""
+        """Parameters of the rule."""
         ...
 
     @property
     def train(self) -> TrainConfig:
-        """How it learns."""
+        """Training parameters."""
         ...
 
 
 @dataclass
 class Batch:
-    """What an iteration starts from."""
+    """Batch of an iteration."""
 
     x: State
-    """Where the cells start."""
+    """Initial states of the cells."""
     cond: Cond | None = None
-    """A vector that every cell of a sample reads."""
+    """Conditioning vector that every cell of a sample reads."""
     target: Tensor | None = None
-    """What the loss compares with, where it differs between samples."""
+    """Target of the loss, where it differs between samples."""
     at: Tensor | None = None
-    """How old each sample is, `(b,)` int64, in what the task counts; kept in the pool."""
+    """Age of each sample, `(b,)` int64, in the task's own unit; kept in the pool."""
 
 
 class Task(ABC):
     """Start states, a loss, and whatever else teaches one thing. Pure but for its given generators.
 
-    `layout` says what the channels mean; `pool` is how many living samples to keep (0: none). `tensors` are what a
+    `layout` assigns the channels; `pool` is the number of living samples to keep (0: none). `tensors` are those that a
     checkpoint must keep so that the task is the same after its inputs have moved.
     """
 
@@ -67,24 +67,24 @@ class Task(ABC):
     """Tensors that a checkpoint keeps for it -> their kind and dimensions."""
 
     form: ClassVar[Form] = Form()
-    """How the studio asks for it."""
+    """Form for the task in the studio."""
     judged: ClassVar[Literal["measure", "prediction", "painting"]] = "measure"
-    """What `planaria eval` measures: what `measure` does, or how it goes on with a film, or how it paints."""
+    """Measure of `planaria eval`: the result of `measure`, the prediction of a film, or the repainting of photos."""
 
     @classmethod
     def needs(cls, config: Any) -> Iterator[Need]:  # noqa: ARG003
-        """What a training with this config opens, so that it can be tried first, and downloaded. Default: nothing."""
+        """Files that a training with this config opens, to be tried first, and downloaded. Default: nothing."""
         yield from ()
 
     @classmethod
     def named(cls, config: Any) -> str:
-        """What a run is called after its inputs."""
+        """Name of a run after its inputs."""
         source = str(to_dict(config).get(cls.form.source) or "")
         return _name_of(source) if source else "run"
 
     @classmethod
     def words(cls, card: Card) -> Words:
-        """What a run's README says, by the card of its model."""
+        """Texts of a run's README, from the card of its model."""
         source, run = card.config.json.get(cls.form.source), f"runs/{card.name}"
         return Words(
             f"grows {source}" if source else f"was trained for {card.task}",
@@ -98,13 +98,13 @@ class Task(ABC):
         )
 
     def leaves(self) -> Leaves:
-        """What its run leaves to look at."""
+        """Outputs of its run to look at."""
         return Life()
 
     def __init__(self, config: Any, device: torch.device, tensors: dict[str, Tensor] | None = None):
         self.config, self.device, self.tensors = config, device, tensors or {}
         self.remarks: list[str] = []
-        """What a person should know of its inputs before they are learned, a sentence each."""
+        """Remarks on its inputs, shown before the training, a sentence each."""
         for name, tensor in self.tensors.items():
             kind, sides = self.keeps.get(name, (tensor.dtype, tensor.ndim))
             if tensor.dtype != kind or tensor.ndim != sides or not bool(tensor.isfinite().all()):
@@ -114,7 +114,7 @@ class Task(ABC):
     @property
     @abstractmethod
     def size(self) -> tuple[int, int]:
-        """Rows and columns of the grid that it is learned on."""
+        """Rows and columns of the training grid."""
 
     @abstractmethod
     def fresh(self, n: int, rng: torch.Generator) -> Batch:
@@ -124,16 +124,16 @@ class Task(ABC):
     def live(
         self, rule: nn.Module, batch: Batch, steps: int, *, seed: int, progress: float
     ) -> tuple[State, dict[str, PerSample]]:
-        """Live one iteration: the last state, and the named terms of its loss, each `(b,)`, which the loop adds up.
+        """Run one iteration: the last state, and the named terms of its loss, each `(b,)`, which the loop adds up.
 
-        What it leaves in `batch.at` is kept in the pool. `progress` is the share of training done.
+        The ages that it leaves in `batch.at` are kept in the pool. `progress` is the share of training done.
         """
 
     @abstractmethod
     def draw(self, old: Batch, new: Batch, rng: torch.Generator, progress: float) -> tuple[Batch, Tensor]:
-        """What an iteration makes of samples `old` from the pool and as many `new` ones.
+        """Draw an iteration's batch from samples `old` of the pool and as many `new` ones.
 
-        Also which of the old ones each sample's end takes the place of, `(b,)`, -1 where it is none.
+        Also which of the old ones each sample's final state replaces, `(b,)`, -1 where it is none.
         """
 
     def length(self, drawn: int, progress: float) -> int:  # noqa: ARG002
@@ -141,19 +141,19 @@ class Task(ABC):
         return drawn
 
     def init(self, seed: int) -> Rule:
-        """The rule before its first iteration. Default: drawn as the settings shape it."""
+        """Initialise the rule before its first iteration. Default: random weights, as the settings give."""
         return Rule(self.config.rule, seed=seed)
 
     def wrap(self, rule: Rule) -> nn.Module:
-        """The thing to train, of Rule's call signature. Default: the rule itself."""
+        """Wrap the rule for training, keeping Rule's call signature. Default: the rule itself."""
         return rule
 
     def validate(self, rule: nn.Module) -> float | None:  # noqa: ARG002
-        """How wrong the rule is on what it was not trained on, lower is better; None where nothing is held out."""
+        """Error of the rule on held-out data, lower is better; None where nothing is held out."""
         return None
 
     def card(self) -> dict[str, Any]:
-        """What else a model's card says: JSON values only."""
+        """Further fields of a model's card: JSON values only."""
         return {}
 
     def measure(self, rule: nn.Module) -> dict[str, float]:  # noqa: ARG002
@@ -162,12 +162,12 @@ class Task(ABC):
 
 
 def loading(run: str) -> str:
-    """The Python that loads a run's model."""
+    """Python code that loads a run's model."""
     return f"pl.load({json.dumps(run, ensure_ascii=False)})"
 
 
 def _name_of(source: str) -> str:
-    """A name after a source: of a folder its own, of a simulator what follows `sim:`."""
+    """Name after a source: of a folder its own, of a simulator the part after `sim:`."""
     if source.startswith("sim:"):
         return name_of(f"text:{source.removeprefix('sim:')}")
     if Path(source).is_dir():
@@ -176,17 +176,17 @@ def _name_of(source: str) -> str:
 
 
 class Goal(Task):
-    """A task whose loss looks at where a roll-out ends."""
+    """Task whose loss depends on the final state of a roll-out."""
 
     renewed: int = 1
-    """Samples of a batch that give their places to new ones."""
+    """Samples of a batch that are replaced by new ones."""
 
     @abstractmethod
     def loss(self, x: State, batch: Batch) -> dict[str, PerSample]:
         """Named terms, each `(b,)`; the loop adds them up and ranks samples by the sum."""
 
     def damage(self, x: State, rng: torch.Generator, progress: float) -> State:  # noqa: ARG002
-        """Hurt pool samples, given best last; `progress` is the share of training done. Default: leave them alone."""
+        """Damage pool samples, given best last; `progress` is the share of training done. Default: no damage."""
         return x
 
     def live(
@@ -198,12 +198,12 @@ class Goal(Task):
         seed: int,
         progress: float,  # noqa: ARG002
     ) -> tuple[State, dict[str, PerSample]]:
-        """`steps` cell steps, and the loss of where they end."""
+        """Run `steps` cell steps, and compute the loss of the final state."""
         y = run(rule, batch.x, steps, seed=seed, cond=batch.cond, engine=self.config.train.engine)
         return y, self.loss(y, batch)
 
     def draw(self, old: Batch, new: Batch, rng: torch.Generator, progress: float) -> tuple[Batch, Tensor]:
-        """The old ones, worst first: the worst `renewed` give their places to new ones, the best are damaged."""
+        """Order the old ones, worst first: the worst `renewed` are replaced by new ones, the best are damaged."""
         with torch.no_grad():
             each = torch.stack(list(self.loss(old.x, old).values())).sum(0)
         order = each.nan_to_num(torch.inf).argsort(descending=True, stable=True)

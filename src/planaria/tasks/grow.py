@@ -26,7 +26,7 @@ from planaria.tasks.base import Batch
 from planaria.types import Mask, PerSample, Picture, State
 
 REGIMES: dict[str, tuple[bool, int]] = {"grow": (False, 0), "persist": (True, 0), "regenerate": (True, 3)}
-"""Regime -> whether samples live on in a pool, and how many of a batch are damaged."""
+"""Regime -> True if samples live on in a pool, and the number of damaged samples in a batch."""
 
 CUTTERS: dict[str, tuple[Callable[[int, tuple[int, int], torch.Generator], Mask], ...]] = {
     "disc": (discs,),
@@ -35,7 +35,7 @@ CUTTERS: dict[str, tuple[Callable[[int, tuple[int, int], torch.Generator], Mask]
     "mixed": (discs, cuts),
     "any": (discs, cuts, holes),
 }
-"""Kind of training damage -> what makes it, drawn alike."""
+"""Kind of training damage -> functions that make it, drawn with equal probability."""
 
 
 @dataclass(frozen=True)
@@ -49,23 +49,23 @@ class Config:
     padding: CellsOrNone = 16
     """Empty cells around the picture, on every side."""
     background: str = "none"
-    """What to leave out of an opaque picture: none, auto (a plain background), a colour by name or #rrggbb."""
+    """Background to remove from an opaque picture: none, auto (a plain background), a colour by name or #rrggbb."""
     trim: bool = False
     """Cut off the picture's empty margins before it is measured."""
     regime: Literal["grow", "persist", "regenerate"] = "regenerate"
     """grow: roll-outs start from the seed. persist: from a pool of grown ones too. regenerate: damaged as well."""
     loss: Literal["l1", "l2", "manhattan", "hinge"] = "l2"
-    """How the picture is compared; `planaria list losses` tells what each does to learning."""
+    """Loss that compares the picture; `planaria list losses` describes the effect of each on training."""
     damage: Annotated[int, Ge(0)] | None = None
     """Samples of a batch that are damaged, the best ones; the regime's own number (3 or 0) if none."""
     damage_from: Share = 0.0
-    """Share of the training after which damage begins: first a body, then its wounds."""
+    """Share of the training after which damage begins, once cells have learned to grow."""
     wound: Literal["disc", "cut", "hole", "mixed", "any"] = "disc"
-    """What damage is: a disc as published, everything on one side of a line, a rectangle; mixed: the first two."""
+    """Kind of damage: a disc as published, everything on one side of a line, a rectangle; mixed: the first two."""
     rule: RuleConfig = RuleConfig()
     """The rule that each cell runs."""
     train: TrainConfig = TrainConfig()
-    """How it learns."""
+    """Training parameters."""
 
     def __post_init__(self) -> None:
         ranges.check(self)
@@ -87,7 +87,7 @@ def leaves_one_whole(damage: int, train: TrainConfig) -> None:
 
 
 def target(tensors: Mapping[str, Tensor]) -> Picture:
-    """The picture `(4, h, w)` that a checkpoint keeps. Raises `UserError` for what is none."""
+    """Read the picture `(4, h, w)` that a checkpoint keeps. Raises `UserError` for an invalid one."""
     kept = tensors["target"]
     if kept.shape[0] != 4 or min(kept.shape) < 1:
         raise UserError(f"the checkpoint is damaged: its picture has the shape {list(kept.shape)}")
@@ -157,11 +157,11 @@ class Task(base.Goal):
         return Batch(self.layout.seed(n, self.size, device=self.device))
 
     def loss(self, x: State, batch: Batch) -> dict[str, PerSample]:  # noqa: ARG002
-        """How far the visible channels are from the picture."""
+        """Distance of the visible channels from the picture."""
         return {"picture": self._loss(self.layout.picture(x), self.target)}
 
     def damage(self, x: State, rng: torch.Generator, progress: float) -> State:
-        """Wound the last, best samples, once it is time."""
+        """Damage the last, best samples, once it is time."""
         if not self.hurt or progress < self.config.damage_from:
             return x
         gone = self._wounds(min(self.hurt, len(x)), rng).to(x.device)

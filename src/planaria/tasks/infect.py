@@ -55,41 +55,41 @@ class Config:
     """Teach a rule to take over another model's living body and turn it into a picture."""
 
     host: str = "butterfly"
-    """The model to infect, one that grows: a file, a run folder or one of the gallery. Its rule stays as it is."""
+    """Model to infect, one that grows: a file, a run folder or one of the gallery. Its rule is not trained."""
     picture: str = "ladybird"
-    """What it is to become: a file, URL, emoji, text:WORD, medmnist:FLAG/INDEX (or FILE.npz/INDEX), or built in."""
+    """Picture to turn it into: a file, URL, emoji, text:WORD, medmnist:FLAG/INDEX (or FILE.npz/INDEX), or built in."""
     size: CellsOrNone = 0
     """Longest side of the picture, in cells; 0 is as large as the host was trained on its own, or 4/7 of the grid."""
     background: str = "none"
-    """What to leave out of an opaque picture: none, auto (a plain background), a colour by name or #rrggbb."""
+    """Background to remove from an opaque picture: none, auto (a plain background), a colour by name or #rrggbb."""
     trim: bool = False
     """Cut off the picture's empty margins before it is measured."""
     virus: str = "host"
-    """What the infecting rule begins as: the host's rule, fresh weights, or those of a model by name."""
+    """Initial weights of the infecting rule: the host's rule, fresh weights, or those of a model by name."""
     spread: Literal["contact", "still"] = "contact"
     """contact: from an infected cell to the living ones beside it. still: a fixed share of cells is infected."""
     speed: Annotated[float, Ge(0.03), Le(1)] = 1.0
     """Cells that it goes in a step in which every cell acts: 1, 0.5, 0.33, ... 0.03."""
     chance: Annotated[float, Gt(0), Le(1)] = 1.0
-    """With what probability a cell beside infected ones yields when it acts."""
+    """Probability that a cell beside infected ones becomes infected when it acts."""
     recovery: Annotated[int, Ge(0), Le(LONGEST)] = 0
-    """How often an infected cell acts until it is the host's again, and immune; never if 0."""
+    """Times an infected cell acts until it runs the host's rule again, immune from then on; never if 0."""
     share: Annotated[float, Ge(0.0001), Le(1)] = 0.1
     """Share of the grid's cells that are infected, where the spread is still."""
     ages: tuple[Age, Age] = (8, 200)
     """Steps that a host has lived when it is infected, at least and at most: growing ones and grown ones."""
     starts: tuple[str, ...] = ("point", "all", "seed")
-    """How an infection begins, drawn alike: point (a few cells), all (every cell at once), seed (an infected seed)."""
+    """Starts of an infection, drawn alike: point (a few cells), all (every cell at once), seed (an infected seed)."""
     loss: Literal["l1", "l2", "manhattan", "hinge"] = "l2"
-    """How the picture is compared; `planaria list losses` tells what each does to learning."""
+    """Loss that compares the picture; `planaria list losses` describes the effect of each on training."""
     damage: Annotated[int, Ge(0)] = 0
     """Samples of a batch that are damaged, the best ones: so it learns to heal as well."""
     damage_from: Share = 0.0
     """Share of the training after which damage begins."""
     wound: Literal["disc", "cut", "hole", "mixed", "any"] = "disc"
-    """What damage is: a disc as published, everything on one side of a line, a rectangle; mixed: the first two."""
+    """Kind of damage: a disc as published, everything on one side of a line, a rectangle; mixed: the first two."""
     train: TrainConfig = TrainConfig(steps=2000, pool=256, lr_drops=(0.5, 0.7, 0.82, 0.92), lr_factor=0.4)
-    """How it learns."""
+    """Training parameters."""
 
     def __post_init__(self) -> None:
         ranges.check(self)
@@ -114,12 +114,12 @@ class Config:
 
     @property
     def rule(self) -> RuleConfig:
-        """Stands for the host's rule, which only the task knows."""
+        """Placeholder for the host's rule, which only the task knows."""
         return RuleConfig()
 
     @property
     def spreading(self) -> Spread:
-        """How it goes from cell to cell."""
+        """Spread of the infection from cell to cell."""
         if self.spread == "still":
             return Spread(contact=False)
         return Spread(True, min(SLOWEST, max(1, round(1 / self.speed))), self.recovery, self.chance)
@@ -137,18 +137,18 @@ class Task(grow.Task):
 
     @classmethod
     def needs(cls, config: Any) -> Iterator[Need]:
-        """The picture; its size, where it is left open, doesn't matter for whether it can be opened."""
+        """Files that it opens: the picture, at any size, as a size left open doesn't matter for opening it."""
         yield Need("picture", "picture", {"source": config.picture, "size": config.size or 40, "padding": 0,
                                           "background": config.background, "trim": config.trim})  # fmt: skip
 
     @classmethod
     def named(cls, config: Any) -> str:
-        """After the picture that it makes of its host: `lizard-virus`."""
+        """Name after the picture that it makes of its host: `lizard-virus`."""
         return f"{name_of(config.picture)}-virus"
 
     @classmethod
     def words(cls, card: Card) -> Words:
-        """How to infect a host with it, in its own film and in the host's."""
+        """Instructions for infecting a host with it, in its own film and in the host's."""
         config, run = card.config, f"runs/{card.name}"
         still = config.spread == "still"
         place, where = (f"{100 * (config.share or 0):g}%",) * 2 if still else ("20,20", "middle")
@@ -185,14 +185,14 @@ class Task(grow.Task):
         self._bodies: State | None = None
 
     def init(self, seed: int) -> Rule:
-        """The rule of host and virus."""
+        """Rule of host and virus."""
         virus = self._virus
         if virus is None:
             virus = Rule(self.host.config, seed=seed)
         return combine(self.host, virus.to(self.device), self.config.spreading)
 
     def wrap(self, rule: Rule) -> nn.Module:
-        """The rule, of which only the virus learns."""
+        """Wrap the rule, of which only the virus is trained."""
         virus = (self._virus or self.host).config
         for p, mask in zip(rule.parameters(), learnable(rule, self.layout, virus), strict=True):
             p.register_hook(mask.mul)
@@ -211,7 +211,7 @@ class Task(grow.Task):
         return Batch(x)
 
     def _mask(self, x: State, way: str, rng: torch.Generator) -> Tensor:
-        """Which cells of a body `x` `(1, c, h, w)` are infected first, `(h, w)` of 0 and 1."""
+        """Mask of the cells of a body `x` `(1, c, h, w)` that are infected first, `(h, w)` of 0 and 1."""
         h, w = self.size
         if not self.config.spreading.contact:
             return (torch.rand(h, w, generator=rng) < self.config.share).to(x)
@@ -249,11 +249,11 @@ class Task(grow.Task):
         return F.pad(x, (0, 0, 0, 0, 0, self.layout.channels - x.shape[1]))
 
     def card(self) -> dict[str, Any]:
-        """Who was infected, and how the infection spreads."""
+        """Name of the host, and parameters of the infection's spread."""
         return {"host": self.name, "infection": to_dict(self.config.spreading)}
 
     def measure(self, rule: nn.Module) -> dict[str, float]:
-        """How long a take-over lasts, how well the picture then holds, and what the host's own rule makes of it."""
+        """Measure the duration of a take-over, the picture's error after it, and the effect of the host's own rule."""
         assert isinstance(rule, Rule)
         return dict(self._figures(rule))
 
@@ -294,7 +294,7 @@ class Task(grow.Task):
 
 
 def _kept(config: Config) -> Iterator[tuple[str, Tensor]]:
-    """What a checkpoint keeps of the files that a config names: the picture, the host, what the virus begins as."""
+    """Inputs that a checkpoint keeps of a config's files: the picture, the host, the virus's initial weights."""
     theirs = store.read(config.host)
     host, layout, _, _ = strains(theirs.rule, theirs.layout, theirs.spread)
     if layout.alpha is None or layout.visible != 4:

@@ -1,4 +1,4 @@
-"""What texture, style and text share: cells that all live, a pool, and a loss that looks rather than compares."""
+"""Common base of texture, style and text: cells that all live, a pool, and a perceptual loss."""
 
 from abc import abstractmethod
 from collections.abc import Iterator
@@ -31,19 +31,19 @@ from planaria.tasks.base import Batch
 from planaria.types import PerSample, Picture, State
 
 FAR = 10.0
-"""A sample that holds numbers beyond this doesn't live on."""
+"""Bound of a state; a sample with numbers beyond it is replaced."""
 MOST = 48
-"""Photos that are kept at most."""
+"""Most photos that are kept."""
 BEYOND = 0.1
-"""How much of what cells show beyond 0..1 a loss sees."""
+"""Share of a cell's visible value beyond 0..1 that a loss sees."""
 RENEWED = 0.3
-"""Share of the iterations in which one sample begins anew: a life in the pool lasts some hundred steps."""
+"""Share of the iterations in which one sample is replaced: a life in the pool lasts some hundred steps."""
 EXCHANGED = 0.25
-"""Share of the samples from the pool that get another photo laid under them, or the same one shifted."""
+"""Share of the samples from the pool whose photo is replaced by another one, or by itself shifted."""
 MOMENTS = (0, 60, 200, 1000)
-"""Steps after which a model's card tells how it looks."""
+"""Steps after which a model is measured for its card."""
 FARTHEST = 8
-"""Cells that a photo is shifted by at most."""
+"""Most cells that a photo is shifted by."""
 
 PAINTER = RuleConfig(
     channels=18, filters=("identity", "sobel", "laplacian"), hidden=(90, 90), bias="all", fire_rate=1.0,
@@ -53,11 +53,11 @@ PAINTER = RuleConfig(
 
 STYLE = {"style": (torch.uint8, 3)}
 PHOTOS = {"photos": (torch.uint8, 1), "photo_sizes": (torch.int64, 2), "photo_names": (torch.uint8, 1)}
-"""What checkpoints keep of a style, and of photos: name -> kind and dimensions."""
+"""Tensors that checkpoints keep of a style, and of photos: name -> kind and dimensions."""
 
 
 Side = Annotated[int, Ge(16), Le(2048)]
-"""Cells or pixels on a side of what is looked at."""
+"""Cells or pixels on a side of an image."""
 
 # Settings that tasks share. A config takes those it has; of its bases, the last one's settings come first.
 
@@ -67,7 +67,7 @@ class OfStyle:
     """Settings of a style image."""
 
     style: str = "scene:landscape"
-    """The picture whose style is to be had: a file, a URL, or what `planaria list pictures` names."""
+    """Picture whose style is to be learned: a file, a URL, or a name in `planaria list pictures`."""
     scale: Side = 160
     """Pixels that its shorter side is brought to: the smaller, the finer the strokes."""
 
@@ -81,7 +81,7 @@ class OfPhotos:
     size: Side = 80
     """Cells on a side of a crop in training; photos of any size are repainted."""
     shifts: tuple[int, ...] = ()
-    """Shift-shuffles of the photo that cells feel besides, in cells, as in 4,8,16: each takes 2 frozen channels."""
+    """Shift-shuffles of the photo that cells perceive besides, in cells, as in 4,8,16: each takes 2 frozen channels."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class OfBackbone:
     """Settings of the network that compares."""
 
     backbone: str = "filters"
-    """What compares pictures; `planaria list backbones` tells."""
+    """Network that compares pictures, as `planaria list backbones` describes it."""
     backbone_path: str = ""
     """A file of its weights; by default they are downloaded once, where it has any."""
 
@@ -99,29 +99,29 @@ class OfLikeness:
     """Weights of what makes a picture look like a style."""
 
     ot: Weight = 1.0
-    """Weight of sliced optimal transport: the same values of the backbone's maps as often."""
+    """Weight of sliced optimal transport: the same distribution of values in the backbone's maps."""
     gram: Weight = 0.0
-    """Weight of Gram matrices: the same values together as often."""
+    """Weight of Gram matrices: the same correlations between the backbone's maps."""
 
 
 @dataclass(frozen=True)
 class OfContent:
-    """Weight of what keeps a photo."""
+    """Weights of the content loss, which preserves a photo."""
 
     content: Weight = 0.1
-    """Weight of still showing what the photo shows."""
+    """Weight of preserving the photo's content."""
 
 
 @dataclass(frozen=True)
 class OfCells:
-    """Weights of what holds for every picture that cells paint."""
+    """Weights of the terms for every picture that cells paint."""
 
     colour: Weight = 0.0
     """Weight of the colour histogram."""
     tv: Weight = 0.0
     """Weight of differences from cell to cell: the larger, the smoother."""
     overflow: Weight = 10.0
-    """Weight of what cells hold beyond -1..1, or show beyond 0..1."""
+    """Weight of values beyond -1..1 in any channel, or beyond 0..1 in visible ones."""
 
 
 def check(config: Any) -> None:
@@ -142,7 +142,7 @@ def check(config: Any) -> None:
 
 
 def painter(rule: RuleConfig, shifts: tuple[int, ...]) -> Layout:
-    """The layout of a rule that repaints photos. Raises `UserError` where its channels don't suffice."""
+    """Layout of a rule that repaints photos. Raises `UserError` where its channels don't suffice."""
     hidden = rule.channels - rule.frozen - 3
     if rule.frozen != 3 + 2 * len(shifts):
         raise UserError(
@@ -159,13 +159,13 @@ def painter(rule: RuleConfig, shifts: tuple[int, ...]) -> Layout:
 
 
 class Task(base.Task):
-    """Samples that live on in a pool. A subclass says what they should look like."""
+    """Samples that live on in a pool. A subclass defines their target."""
 
     judged: ClassVar = "painting"
 
     @classmethod
     def needs(cls, config: Any) -> Iterator[Need]:
-        """The style image, the photos and the backbone, of those that it has."""
+        """Files that it opens: the style image, the photos and the backbone, of those that it has."""
         if isinstance(config, OfStyle):
             yield Need("style", "picture", {"source": config.style, "size": config.scale, "padding": 0})
         if isinstance(config, OfPhotos):
@@ -184,7 +184,7 @@ class Task(base.Task):
         return self.config.size, self.config.size
 
     def wrap(self, rule: Rule) -> nn.Module:
-        """The rule, a fresh one with biases drawn by chance: cells that hold nothing would else do nothing for ever."""
+        """Wrap the rule, a fresh one with random biases: cells that hold nothing would else do nothing for ever."""
         with torch.no_grad():
             if not any(bool(bias.any()) for bias in rule.biases):
                 for k, bias in enumerate(list(rule.biases)[: len(rule.config.hidden)]):
@@ -194,7 +194,7 @@ class Task(base.Task):
         return rule
 
     def draw(self, old: Batch, new: Batch, rng: torch.Generator, progress: float) -> tuple[Batch, Tensor]:
-        """All as they have lived on, but for those that have burst, and for the first one now and then."""
+        """Batch of samples from the pool, but for those that have exploded, and now and then the first one."""
         x = old.x.clone()
         begun = ~(old.x.abs().amax((1, 2, 3)) < FAR)
         begun[0] |= bool(torch.rand((), generator=rng) < RENEWED)
@@ -202,16 +202,16 @@ class Task(base.Task):
         return self.targeted(Batch(self.damage(x, rng, progress))), torch.arange(len(x))
 
     def damage(self, x: State, rng: torch.Generator, progress: float) -> State:  # noqa: ARG002
-        """What befalls samples that live on. Default: nothing."""
+        """Disturb samples that live on. Default: nothing."""
         return x
 
     def targeted(self, batch: Batch) -> Batch:
-        """The batch with what its loss compares with."""
+        """Batch with the target of its loss."""
         return batch
 
     @abstractmethod
     def look(self, x: State, batch: Batch, seed: int) -> dict[str, PerSample]:
-        """The terms of looking as it should; `seed` draws where to look."""
+        """Perceptual terms of the loss; `seed` draws the places to look at."""
 
     def live(
         self,
@@ -222,12 +222,12 @@ class Task(base.Task):
         seed: int,
         progress: float,  # noqa: ARG002
     ) -> tuple[State, dict[str, PerSample]]:
-        """`steps` cell steps, and how what they lead to looks."""
+        """Run `steps` cell steps, and compute the loss of the final state."""
         y = run(rule, batch.x, steps, seed=seed, engine=self.config.train.engine)
         return y, self.look(y, batch, seed) | self.bounds(y)
 
     def seen(self, x: State) -> Tensor:
-        """What cells show, as a loss looks at it: beyond 0..1 a tenth counts, lest one burst drown everything else."""
+        """Visible channels as a loss sees them: beyond 0..1 a tenth counts, lest one exploded cell drown all else."""
         shown = self.layout.picture(x)
         held = shown.clamp(0, 1)
         return held + BEYOND * (shown - held)
@@ -252,7 +252,7 @@ class Look:
         self.histogram = histogram(image[None])
 
     def terms(self, shown: Tensor, seed: int) -> dict[str, PerSample]:
-        """How far `shown` `(b, 3, h, w)` is from the style."""
+        """Distance of `shown` `(b, 3, h, w)` from the style."""
         terms = {}
         if self.ot or self.gram:
             maps = self.style.maps(shown)
@@ -266,7 +266,7 @@ class Look:
 
 
 def style_image(source: str, scale: int, tensors: dict[str, Tensor]) -> Picture:
-    """A style image, `(3, h, w)` in 0..1 over white, its shorter side `scale` pixels; kept in `tensors`."""
+    """Read a style image, `(3, h, w)` in 0..1 over white, its shorter side `scale` pixels; kept in `tensors`."""
     if "style" not in tensors:
         whole = picture(source, 1024)
         longest = max(1, round(scale * max(whole.shape[1:]) / min(whole.shape[1:])))
@@ -302,7 +302,7 @@ class Photographed(Task):
 
     @classmethod
     def words(cls, card: Card) -> Words:
-        """How to repaint photos with it."""
+        """Instructions for repainting photos with it."""
         source, run = card.config.style, f"runs/{card.name}"
         wanted = " and ".join(f"“{prompt}”" for prompt in card.config.prompts)
         return Words(
@@ -320,7 +320,7 @@ class Photographed(Task):
         )
 
     def leaves(self) -> Leaves:
-        """What becomes of its photos."""
+        """Sheet of its photos and their repaintings."""
         return Repainted(lambda k: self.photos[k], len(self.photos), getattr(self, "image", None))
 
     def __init__(
@@ -336,7 +336,7 @@ class Photographed(Task):
         self.start = self._middle(self.photos[0])
 
     def _middle(self, photo: Picture) -> Tensor:
-        """The middle square of a photo, `(1, 3, size, size)`: what the model shows where nobody gives a photo."""
+        """Crop the middle square of a photo, `(1, 3, size, size)`: the model's default photo."""
         side = min(photo.shape[1:])
         top, left = ((n - side) // 2 for n in photo.shape[1:])
         square = photo[None, :, top : top + side, left : left + side]
@@ -349,13 +349,13 @@ class Photographed(Task):
         return self.targeted(Batch(self.layout.pose(photos, seed=seed)))
 
     def targeted(self, batch: Batch) -> Batch:
-        """The photos that lie under the cells are what they should still show."""
+        """Batch with the photos under the cells as the content to preserve."""
         first = self.layout.channels - self.layout.frozen
         batch.target = batch.x[:, first : first + self.layout.photo] + self.layout.offset
         return batch
 
     def damage(self, x: State, rng: torch.Generator, progress: float) -> State:  # noqa: ARG002
-        """Lay another photo under some, or the same one a little to the side: what a film does to cells."""
+        """Replace the photo under some, or shift it a little to the side: the effect of a film on cells."""
         first = self.layout.channels - self.layout.frozen
         photos = x[:, first : first + self.layout.photo] + self.layout.offset
         for k in range(1, len(x)):
@@ -369,7 +369,7 @@ class Photographed(Task):
         return torch.cat([x[:, :first], self.layout.exposed(photos)], 1)
 
     def kept(self, shown: Tensor, batch: Batch) -> dict[str, PerSample]:
-        """The term of still showing what the photo shows."""
+        """Content term: the distance from the photo."""
         if not self.content:
             return {}
         assert batch.target is not None

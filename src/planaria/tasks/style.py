@@ -26,14 +26,14 @@ class Config(
         steps=1500, batch=3, pool=64, rollout=(16, 40), warmup=100, lr=1e-3, lr_drops=(0.5, 0.8), lr_factor=0.3,
         betas=(0.9, 0.99),
     )  # fmt: skip
-    """How it learns."""
+    """Training parameters."""
 
     def __post_init__(self) -> None:
         restyle.check(self)
 
 
 class Task(restyle.Photographed):
-    """One style."""
+    """Style transfer with one style."""
 
     keeps: ClassVar = restyle.STYLE | restyle.PHOTOS
     form: ClassVar = Form(
@@ -49,11 +49,11 @@ class Task(restyle.Photographed):
         self.like = restyle.Look(self.backbone, self.image, ot=config.ot, gram=config.gram, colour=config.colour)
 
     def look(self, x: State, batch: Batch, seed: int) -> dict[str, PerSample]:
-        """How far it is from looking like the style, and from showing what the photo shows."""
+        """Distance from the style, and from the photo's content."""
         shown = self.seen(x)
         return self.like.terms(shown, seed) | self.kept(shown, batch)
 
     def measure(self, rule: nn.Module) -> dict[str, float]:
-        """The distance to the style, as two backbones see it, of photos and of what becomes of them."""
+        """Distance to the style, by two backbones, of photos and of their repaintings."""
         photos = self.photos.crops(8, self.size, torch.Generator().manual_seed(1)).to(self.device)
         return restyle.progress(self, rule, self.image, self.layout.pose(photos))

@@ -1,4 +1,4 @@
-"""Text: cells that read a photo and repaint it as words ask for, by CLIP."""
+"""Text: cells that read a photo and repaint it to match a prompt, by CLIP."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,44 +31,44 @@ LOOKED_AT = 16
 
 @dataclass(frozen=True)
 class OfPrompts:
-    """What is asked for, and of whom."""
+    """Settings of the prompts, and of the CLIP model."""
 
     prompts: tuple[str, ...] = ("a pencil sketch",)
-    """What photos should look like, in words, each with a weight if need be: mosaic:2; or a picture: image:PATH."""
+    """Prompts that describe the repainted photos, each with a weight if need be: mosaic:2; or a picture: image:PATH."""
     clip: str = "openai/clip-vit-base-patch16"
-    """The CLIP that judges: a folder saved by transformers, or a name on the Hugging Face hub, downloaded once."""
+    """CLIP model: a folder saved by transformers, or a name on the Hugging Face hub, downloaded once."""
 
 
 @dataclass(frozen=True)
 class OfJudgement:
-    """How CLIP judges."""
+    """Settings of the CLIP loss."""
 
     text: Weight = 1.0
-    """Weight of what the prompts ask for."""
+    """Weight of the prompts."""
     cutouts: Annotated[int, Ge(1), Le(1024)] = 2
-    """Parts of each sample that CLIP looks at in an iteration: what most of the time goes into."""
+    """Cutouts of each sample for CLIP in an iteration: they take most of the time."""
     augment: Annotated[float, Ge(0), Le(3)] = 1.0
-    """How much these parts are mirrored, bent, recoloured and grained; 0: not at all."""
+    """Strength of augmentation: mirroring, bending, recolouring and noise of the cutouts; 0: not at all."""
     directional: bool = True
-    """Judge the way from photo to picture, not where it ends: from `origin` to the prompt."""
+    """Compare the direction from photo to picture, not the picture alone: from `origin` to the prompt."""
     origin: str = "a photo"
-    """What photos are called, for `directional`."""
+    """Prompt that describes the photos, for `directional`."""
     aesthetic: str = ""
     """A file with a linear aesthetic head for this CLIP (safetensors or JSON: weight, bias); none by default."""
     aesthetic_weight: Weight = 0.05
-    """Weight of how far the head's score is below the goal."""
+    """Weight of the distance of the head's score below the goal."""
     aesthetic_goal: Annotated[float, Ge(-1e6), Le(1e6)] = 10.0
-    """The score aimed at."""
+    """Score to reach."""
 
 
 @dataclass(frozen=True)
 class Config(restyle.OfCells, restyle.OfContent, restyle.OfBackbone, OfJudgement, restyle.OfPhotos, OfPrompts):
-    """Repaint photos as words ask for."""
+    """Repaint photos to match a prompt."""
 
     backbone: str = "filters"
-    """What compares a picture with its photo; `planaria list backbones` tells."""
+    """Network that compares a picture with its photo, as `planaria list backbones` describes it."""
     content: Weight = 0.25
-    """Weight of still showing what the photo shows."""
+    """Weight of preserving the photo's content."""
     colour: Weight = 0.0
     """Weight of keeping the photo's colours."""
     rule: RuleConfig = restyle.PAINTER
@@ -77,7 +77,7 @@ class Config(restyle.OfCells, restyle.OfContent, restyle.OfBackbone, OfJudgement
         steps=1000, batch=3, pool=64, rollout=(16, 40), warmup=100, lr=1e-3, lr_drops=(0.5, 0.8), lr_factor=0.3,
         betas=(0.9, 0.99),
     )  # fmt: skip
-    """How it learns."""
+    """Training parameters."""
 
     def __post_init__(self) -> None:
         restyle.check(self)
@@ -90,7 +90,7 @@ class Config(restyle.OfCells, restyle.OfContent, restyle.OfBackbone, OfJudgement
 
 
 class Task(restyle.Photographed):
-    """One set of prompts."""
+    """Repainting by one set of prompts."""
 
     keeps: ClassVar = restyle.PHOTOS | dict.fromkeys(("aims", "origins", "head"), (torch.float32, 2))
     config: Config
@@ -103,7 +103,7 @@ class Task(restyle.Photographed):
 
     @classmethod
     def named(cls, config: Any) -> str:
-        """After its first prompt."""
+        """Name after its first prompt."""
         first = prompt(config.prompts[0])
         return name_of(first.picture or f"text:{first.text}")
 
@@ -123,7 +123,7 @@ class Task(restyle.Photographed):
         self.clip_loss, self.judge = clip_loss(config.augment), clip_loss(0.0)
 
     def _places(self, clip: Clip, prompts: list[Prompt]) -> tuple[Tensor, Tensor]:
-        """The embeddings of the prompts and of what each sets out from, `(p, d)`; kept in `tensors`."""
+        """Embeddings of the prompts and of the origin of each, `(p, d)`; kept in `tensors`."""
         if "aims" not in self.tensors:
             photos = torch.cat([self._middle(self.photos[i]) for i in range(min(LOOKED_AT, len(self.photos)))])
             called, seen = clip.text([self.config.origin])[0], clip.image(photos.to(clip.device)).mean(0)
@@ -136,7 +136,7 @@ class Task(restyle.Photographed):
         return aims, origins
 
     def _head(self, clip: Clip) -> Head | None:
-        """The aesthetic head, kept in `tensors`."""
+        """Read the aesthetic head, kept in `tensors`."""
         if not self.config.aesthetic:
             return None
         if "head" not in self.tensors:
@@ -146,7 +146,7 @@ class Task(restyle.Photographed):
         return Head(kept[:, :-1], kept[0, -1:])
 
     def look(self, x: State, batch: Batch, seed: int) -> dict[str, PerSample]:
-        """How far it is from what the prompts ask for, and from showing what the photo shows."""
+        """Distance from the prompts, and from the photo's content."""
         assert batch.target is not None
         shown, config = self.seen(x), self.config
         terms = self.clip_loss(shown, batch.target, seed)
@@ -160,7 +160,7 @@ class Task(restyle.Photographed):
 
     @torch.no_grad()
     def measure(self, rule: nn.Module) -> dict[str, float]:
-        """The distance to the prompts of photos, and of what becomes of them."""
+        """Distance to the prompts, of photos and of their repaintings."""
         photos = self.photos.crops(8, self.size, torch.Generator().manual_seed(1)).to(self.device)
         x, t = self.layout.pose(photos), 0
         figures: dict[str, float] = {}
@@ -175,6 +175,6 @@ class Task(restyle.Photographed):
 
 
 def _opaque(source: str, size: int) -> Tensor:
-    """A picture over white, `(1, 3, h, w)` in 0..1, at least twice as large as CLIP's."""
+    """Blend a picture over white, `(1, 3, h, w)` in 0..1, at least twice as large as CLIP's input."""
     rgba = picture(source, min(4096, 4 * size))
     return (rgba[:3] + 1 - rgba[3:])[None].clamp(0, 1)

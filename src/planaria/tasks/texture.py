@@ -20,10 +20,10 @@ from planaria.types import PerSample, State
 
 @dataclass(frozen=True)
 class OfTexture(restyle.OfStyle):
-    """Settings of a texture, beside those that it shares."""
+    """Settings of a texture, beside the shared ones."""
 
     style: str = "scene:landscape"
-    """The picture whose texture is to be grown: a file, a URL, or what `planaria list pictures` names."""
+    """Picture whose texture is to be grown: a file, a URL, or a name in `planaria list pictures`."""
     scale: restyle.Side = 160
     """Pixels that its shorter side is brought to: the smaller, the finer the texture."""
     size: restyle.Side = 96
@@ -43,7 +43,7 @@ class Config(restyle.OfCells, restyle.OfLikeness, restyle.OfBackbone, OfTexture)
         steps=2500, batch=3, pool=64, rollout=(24, 56), warmup=100, lr=1.5e-3, lr_drops=(0.5, 0.8), lr_factor=0.3,
         betas=(0.9, 0.99),
     )  # fmt: skip
-    """How it learns."""
+    """Training parameters."""
 
     def __post_init__(self) -> None:
         restyle.check(self)
@@ -67,7 +67,7 @@ class Task(restyle.Task):
 
     @classmethod
     def words(cls, card: Card) -> Words:
-        """How to grow more of it."""
+        """Instructions for growing more of it."""
         run = f"runs/{card.name}"
         return Words(
             f"grows an endless texture like that of {card.config.style}",
@@ -92,13 +92,13 @@ class Task(restyle.Task):
         self.like = restyle.Look(self.backbone, self.image, ot=config.ot, gram=config.gram, colour=config.colour)
 
     def fresh(self, n: int, rng: torch.Generator) -> Batch:  # noqa: ARG002
-        """`n` grey ones."""
+        """Draw `n` grey ones."""
         return Batch(self.layout.seed(n, self.size, device=self.device))
 
     def look(self, x: State, batch: Batch, seed: int) -> dict[str, PerSample]:  # noqa: ARG002
-        """How far it is from looking like the style."""
+        """Distance from the style."""
         return self.like.terms(self.seen(x), seed)
 
     def measure(self, rule: nn.Module) -> dict[str, float]:
-        """The distance to the style, as two backbones see it, of nothing and of what grows."""
+        """Distance to the style, by two backbones, of the start and of the grown texture."""
         return restyle.progress(self, rule, self.image, self.layout.seed(1, self.size, device=self.device))

@@ -1,7 +1,7 @@
-"""Predict video: the rule learns what comes next in a film, and lives on from there.
+"""Predict video: the rule learns to predict the next frames of a film, and continues it.
 
 Cells show the film and keep a memory of it in their hidden channels. They are shown a few frames (the context), then
-left alone: what they show after each `steps` cell steps is compared with the frames that came. Trained on one frame at
+left alone: their picture after each `steps` cell steps is compared with the frame that came. Trained on one frame at
 first and on more and more of its own, as in scheduled roll-outs (Bengio et al., 2015; Sanchez-Gonzalez et al., 2020).
 """
 
@@ -37,15 +37,15 @@ from planaria.types import PerSample, State
 LIFELESS = RuleConfig(
     channels=16, filters=("identity", "sobel", "laplacian"), hidden=(128,), bias="all", fire_rate=1.0, life="none"
 )
-"""A rule whose cells all act in every step, and never die: most videos show no body on an empty background."""
+"""Rule whose cells all act in every step, and never die: most videos show no body on an empty background."""
 LOOKS = 12
-"""Places in what is held out that a validation starts from at most."""
+"""Most places in the held-out frames that a validation starts from."""
 HORIZONS = (1, 2, 5, 10, 20, 50)
-"""Frames ahead that a model's card tells of."""
+"""Frames ahead for which a model's card gives the error."""
 FAR = 10.0
-"""A life that holds numbers beyond this has no future."""
+"""Bound of a state; a life with numbers beyond it is ended."""
 CONTEXT = 1.0
-"""Weight of what cells make of the frames that they are shown, beside what they make alone."""
+"""Weight of the cells' frames during the context, beside those they predict alone."""
 
 
 Count = Annotated[int, Ge(1), Le(1000)]
@@ -54,7 +54,7 @@ Frames = Annotated[int, Ge(1), Le(10_000)]
 
 @dataclass(frozen=True)
 class Config:
-    """Learn a film, and go on with it."""
+    """Learn to predict a film, and continue it."""
 
     frames: str = "sim:lenia"
     """A folder of frames, a film, a GIF, a folder of several of these, or a simulator: sim:lenia, sim:life."""
@@ -71,33 +71,33 @@ class Config:
     colour: Literal["auto", "rgb", "grey"] = "auto"
     """auto: grey where the film is grey."""
     steps: Count = 4
-    """Cell steps from frame to frame: how far news travel between two frames."""
+    """Cell steps from frame to frame: the most cells that a signal travels between two frames."""
     context: Count = 3
-    """Frames that cells are shown before they go on alone, so that they know how things move."""
+    """Frames that cells are shown before they continue alone, so that they can perceive motion."""
     horizon: tuple[Frames, Frames] = (1, 8)
-    """Frames that cells go on alone, at the start of the training and once they have learned."""
+    """Frames that cells continue alone, at the start of the training and at its end."""
     curriculum: Share = 0.6
     """Share of the training over which the horizon grows."""
     held_out: Annotated[float, Ge(0), Lt(1)] = 0.1
     """Last share of the frames (of several films: of the films) that is not trained on but validates."""
     symmetry: Literal["none", "mirror", "turn"] = "none"
-    """What the film's law does not know: left from right (mirror), nor up from side (turn)."""
+    """Symmetry of the film's law: mirror, left and right are alike; turn, up and sideways are alike too."""
     noise: Annotated[float, Ge(0), Le(10)] = 0.0
-    """Spread of the noise on the frames that cells are shown, so that they learn to mend what they see."""
+    """Standard deviation of the noise on the frames that cells are shown, so that they learn to correct errors."""
     smooth: Weight = 0.0
-    """Weight of a straight way from frame to frame, for frames between frames."""
+    """Weight of a straight way from frame to frame, for interpolation between frames."""
     overflow: Weight = 0.1
-    """Weight of what cells hold beyond -1..1, or show beyond 0..1: what keeps a long life within bounds."""
+    """Weight of values beyond -1..1 in any channel, or 0..1 in visible ones: it keeps a long life within bounds."""
     likeness: Weight = 1.0
     """Weight of looking like the film, for lives in the pool: too old to be compared with it frame by frame."""
     life: Annotated[int, Ge(1), Le(10**6)] = 500
-    """Frames that a life in the pool goes on alone at most."""
+    """Most frames that a life in the pool continues alone."""
     loss: Literal["l1", "l2"] = "l2"
-    """How frames are compared."""
+    """Loss that compares frames."""
     solver: Literal["euler", "midpoint", "rk4", "dopri5"] = "euler"
-    """What takes a cell step: euler is the rule's own; the others follow its flow more exactly (extra ode)."""
+    """Solver of a cell step: euler is the rule's own; the others follow its flow more exactly (extra ode)."""
     gradient: Literal["plain", "checkpoint", "adjoint"] = "plain"
-    """How a solver's gradient is had: plain is fast, the others need less memory."""
+    """Method for a solver's gradient: plain is fast, the others need less memory."""
     time: Share = 0.0
     """Share of the training over which the time from frame to frame grows from a quarter to steps * rule.dt."""
     rule: RuleConfig = LIFELESS
@@ -106,7 +106,7 @@ class Config:
         steps=1500, batch=4, pool=16, rollout=(1, 1), lr_drops=(0.5, 0.7, 0.85, 0.95), lr_factor=0.4,
         betas=(0.9, 0.99), normalise=False, clip=1.0, validate=50,
     )  # fmt: skip
-    """How it learns; `train.pool` is how many lives go on alone for long, a quarter of each batch of 2 or more; 0
+    """Training parameters; `train.pool` is how many lives go on alone for long, a quarter of each batch of 2 or more; 0
     teaches only the next few frames."""
 
     def __post_init__(self) -> None:
@@ -123,7 +123,7 @@ class Config:
 
 
 class Task(base.Task):
-    """One video or several, learned by one rule."""
+    """Prediction of one video or several, learned by one rule."""
 
     keeps: ClassVar = {"frames": (torch.uint8, 4), "lengths": (torch.int64, 1), "fps": (torch.float64, 0)}
     judged: ClassVar = "prediction"
@@ -142,7 +142,7 @@ class Task(base.Task):
 
     @classmethod
     def words(cls, card: Card) -> Words:
-        """How to film it, and its scores."""
+        """Instructions for filming it, and its scores."""
         run = f"runs/{card.name}"
         return Words(
             f"goes on with {card.config.frames}",
@@ -154,7 +154,7 @@ class Task(base.Task):
         )
 
     def leaves(self) -> Leaves:
-        """How it goes on with its film."""
+        """Film of its prediction."""
         return Forecast(self.clips, self.config.context)
 
     def __init__(self, config: Config, device: torch.device, tensors: dict[str, Tensor] | None = None):
@@ -182,7 +182,7 @@ class Task(base.Task):
         self.start = self.clips.clips[0].stack(0, config.context)
 
     def _clips(self) -> Clips:
-        """The films: as the checkpoint keeps them, else from their source."""
+        """Read the films: as the checkpoint keeps them, else from their source."""
         config: Config = self.config
         if self.tensors:
             return unpacked(self.tensors, config.held_out)
@@ -199,14 +199,14 @@ class Task(base.Task):
         return self.clips.size
 
     def wrap(self, rule: Rule) -> nn.Module:
-        """The rule, its steps taken by the solver."""
+        """Wrap the rule, its steps taken by the solver."""
         config: Config = self.config
         if config.solver == "euler" and config.gradient == "plain":
             return rule
         return Solver(rule, config.solver, gradient=config.gradient)
 
     def fresh(self, n: int, rng: torch.Generator) -> Batch:
-        """`n` windows of the films, each context and what follows; `at` is how many frames each has been alone."""
+        """Draw `n` windows of the films, each context and what follows; `at` counts the frames each has been alone."""
         config: Config = self.config
         length = config.context + self.longest
         places = [self.windows[k] for k in torch.randint(len(self.windows), (n,), generator=rng).tolist()]
@@ -222,7 +222,7 @@ class Task(base.Task):
         return Batch(shown(self.layout, film[:, config.context - 1]), target=film, at=torch.zeros(n, dtype=torch.int64))
 
     def _turns(self, rng: torch.Generator) -> bool:
-        """Whether this batch lies on its side; lives that go on are as upright as the film."""
+        """True if this batch is turned on its side; lives that go on are as upright as the film."""
         h, w = self.size
         return bool(torch.rand((), generator=rng) < 0.5) and (h == w or not self.pool)
 
@@ -238,16 +238,16 @@ class Task(base.Task):
         return new, torch.where(order < first, -1, order)
 
     def length(self, drawn: int, progress: float) -> int:  # noqa: ARG002
-        """Cell steps alone: as many frames as the horizon has grown to."""
+        """Cell steps alone: the frames of the current horizon."""
         grown = min(1.0, progress / self.config.curriculum) if self.config.curriculum else 1.0
         return self.config.steps * (self.first + math.floor((self.longest - self.first) * grown + 1e-9))
 
     def live(
         self, rule: nn.Module, batch: Batch, steps: int, *, seed: int, progress: float
     ) -> tuple[State, dict[str, PerSample]]:
-        """Show the context, then go on alone; a term for each frame. Old lives should look like the film.
+        """Show the context, then run freely; a term for each frame. Old lives should look like the film.
 
-        Moves `batch.at` on.
+        Updates `batch.at`.
         """
         config: Config = self.config
         (film, at), alone = _parts(batch), steps // config.steps
@@ -277,7 +277,7 @@ class Task(base.Task):
     def _charged(
         self, rule: nn.Module, batch: Batch, old: Tensor, options: dict[str, Any]
     ) -> tuple[State, dict[str, PerSample]]:
-        """Where each sample stands when it is left alone: new ones after their context, old ones as they are."""
+        """State of each sample when it is left alone: of new ones after their context, of old ones as they are."""
         (film, _), count = _parts(batch), self.config.context
         if count == 1:
             return batch.x, {}
@@ -287,7 +287,7 @@ class Task(base.Task):
         return x, {"context": CONTEXT * torch.where(old, 0.0, wrong)}
 
     def _frame(self, rule: nn.Module, x: State, t: int, options: dict[str, Any]) -> tuple[State, PerSample]:
-        """The state a frame later, and how much what it shows was bent on the way."""
+        """State a frame later, and the curvature of the visible channels on the way."""
         config: Config = self.config
         if not config.smooth:
             return run(rule, x, config.steps, t=t, **options), x.new_zeros(len(x))
@@ -299,14 +299,14 @@ class Task(base.Task):
         return x, (path[2:] - 2 * path[1:-1] + path[:-2]).square().sum(0).mean((1, 2, 3)) * config.steps
 
     def _overflow(self, x: State) -> PerSample:
-        """How far cells are out of bounds, `(b,)`, as Niklasson et al. (2021) keep textures within them."""
+        """Distance of cells from their bounds, `(b,)`, as in the textures of Niklasson et al. (2021)."""
         v = self.layout.visible
         shown, hidden = self.layout.picture(x), x[:, v:]
         beyond = torch.cat([shown - shown.clamp(0, 1), hidden - hidden.clamp(-1, 1)], 1)
         return beyond.abs().mean((1, 2, 3))
 
     def validate(self, rule: nn.Module) -> float | None:
-        """Mean squared error of free roll-outs over what is held out, over all horizons trained alike."""
+        """Mean squared error of free roll-outs on the held-out frames, all horizons in training weighted equally."""
         wrong, _ = self.errors(rule, self.longest)
         return sum(wrong) / len(wrong) if wrong else None
 
@@ -335,7 +335,7 @@ class Task(base.Task):
         return model, copy
 
     def card(self) -> dict[str, Any]:
-        """Cell steps a frame, who takes them, and how long the film is."""
+        """Cell steps per frame, the solver, and the length of the film."""
         config: Config = self.config
         frames = max(len(clip) for clip in self.clips.clips)
         return {
@@ -355,7 +355,7 @@ class Task(base.Task):
 
 
 def _parts(batch: Batch) -> tuple[Tensor, Tensor]:
-    """The film of a batch, `(b, n, v, h, w)`, and how many frames its samples have been alone, `(b,)`."""
+    """Film of a batch, `(b, n, v, h, w)`, and the number of frames its samples have been alone, `(b,)`."""
     assert batch.target is not None
     assert batch.at is not None
     return batch.target, batch.at

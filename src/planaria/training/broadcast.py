@@ -1,4 +1,4 @@
-"""Broadcast: what a training shows of itself while it runs, and the requests that it follows.
+"""Broadcast: the status of a training while it runs, and the requests that it follows.
 
 It only writes files and reads them, so whoever looks on can't hold it up. Unwatched it costs one look at a file an
 iteration and one small file a second.
@@ -26,21 +26,21 @@ from planaria.training.dist import Ranks
 from planaria.training.loop import Report, Trainer
 
 EVERY = 1.0
-"""Seconds between two writings at least."""
+"""Least seconds between two writings."""
 SHARE = 0.02
-"""Most of its time that a training gives to writing for others."""
+"""Largest share of its time that a training spends on writing for others."""
 REST = 0.1
 """Seconds between two looks at the requests while it is paused."""
 NOTHING, PAUSE, STOP = 0, 1, 2
-"""What is requested, the stronger the larger."""
+"""Requests, the stronger the larger."""
 SAMPLES, COLUMNS, PIXELS, GAP = 32, 8, 512, 2
 """The picture of the pool: samples at most, side by side at most, about this wide, cells between them."""
 
 
 class Broadcast:
-    """What others see of the training in `folder`, and what they ask of it. Silent on processes that don't write.
+    """Broadcast of the training in `folder` to viewers, and of their requests to it. Silent on non-writing processes.
 
-    `card` gives what the live model file says of itself.
+    `card` gives the description in the live model file.
     """
 
     def __init__(self, folder: Path, steps: int, ranks: Ranks, card: Callable[[], Card]):
@@ -52,7 +52,7 @@ class Broadcast:
         self._wounded = 0
 
     def begin(self, trainer: Trainer) -> None:
-        """Say that it runs. Requests from before this process was there are forgotten, and wounds not made again."""
+        """Report that it runs. Requests from before this process began are dropped, and damage is not done again."""
         if not self.ranks.writes:
             return
         asked = live.asked_at(self.folder)
@@ -75,23 +75,23 @@ class Broadcast:
         return replace(report, event="; ".join(filter(None, [report.event, *events]))) if events else report
 
     def requested(self) -> int:
-        """What is requested now: NOTHING, PAUSE or STOP."""
+        """Current request: NOTHING, PAUSE or STOP."""
         self._hear()
         return STOP if self._requests.stop else PAUSE if self._requests.pause else NOTHING
 
     def rest(self, trainer: Trainer) -> None:
-        """A moment of a pause."""
+        """Wait for a moment of a pause."""
         if self.ranks.writes:
             self._say("paused") if self.status.state != "paused" else self.show(trainer)
         time.sleep(REST)
 
     def resume(self) -> None:
-        """The pause is over."""
+        """End the pause."""
         if self.ranks.writes and self.status.state == "paused":
             self._say("running")
 
     def end(self, state: str, note: str = "") -> None:
-        """Say how it ended; what was requested of it is over."""
+        """Report how it ended; requests to it are dropped."""
         if not self.ranks.writes:
             return
         self._hear()
@@ -101,12 +101,12 @@ class Broadcast:
         self._say(state, note=" ".join(note.split())[:500])
 
     def note(self, text: str) -> None:
-        """Say what it is busy with, in a line."""
+        """Report its current activity, in a line."""
         if self.ranks.writes:
             self._say("running", note=text)
 
     def show(self, trainer: Trainer) -> None:
-        """Write how it is doing, and its weights and pool while somebody watches, if that is due."""
+        """Write its status, and its weights and pool while somebody watches, if that is due."""
         now = time.monotonic()
         if now < self._next:
             return
@@ -129,7 +129,7 @@ class Broadcast:
             self._seen, self._requests = now, live.read_requests(self.folder)
 
     def _wound(self, trainer: Trainer, number: int, text: str) -> str:
-        """Do a wound once; what was done, in words."""
+        """Apply damage once; a description of it."""
         self._wounded = number
         try:
             wound = Wound.parse(text)
@@ -151,7 +151,7 @@ class Broadcast:
 
 
 def picture_grid(x: Tensor, layout: Layout) -> bytes:
-    """Samples `(b, c, h, w)` as tiles of one PNG, about 512 pixels wide, with white gaps."""
+    """Picture of samples `(b, c, h, w)` as tiles of one PNG, about 512 pixels wide, with white gaps."""
     _, _, h, w = x.shape
     thin = -(-max(h, w) // PIXELS)
     rgb = layout.rgb(x[:SAMPLES, :, ::thin, ::thin]).mul(255).round().byte().cpu().numpy().transpose(0, 2, 3, 1)

@@ -1,4 +1,4 @@
-"""Several processes, one model: what each needs to know of the others. Alone, every call does nothing."""
+"""Several processes, one model: communication between them. Alone, every call does nothing."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -14,7 +14,7 @@ from planaria.engine import device_of
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process among `size`, and where it computes."""
+    """This process among `size`, and its device."""
 
     rank: int
     size: int
@@ -22,7 +22,7 @@ class Ranks:
 
     @property
     def writes(self) -> bool:
-        """Whether this process is the one that writes files and speaks."""
+        """True if this process is the one that writes files and logs."""
         return self.rank == 0
 
     def mean(self, tensors: Iterable[Tensor]) -> None:
@@ -37,7 +37,7 @@ class Ranks:
             t.copy_(part.view_as(t))
 
     def any(self, flag: int) -> int:
-        """The largest flag raised by any process."""
+        """Largest flag raised by any process."""
         if self.size == 1:
             return flag
         raised = torch.tensor([flag], device=self.device)
@@ -45,7 +45,7 @@ class Ranks:
         return int(raised)
 
     def gather(self, x: Tensor) -> list[Tensor]:
-        """The tensor of every process, on the writer; an empty list elsewhere. Shapes must agree."""
+        """Gather the tensor of every process, on the writer; an empty list elsewhere. Shapes must agree."""
         if self.size == 1:
             return [x]
         x = x.contiguous()
@@ -61,7 +61,7 @@ class Ranks:
 
 @contextmanager
 def ranks(device: str) -> Iterator[Ranks]:
-    """This process's place: alone, or one of those that `torchrun` started (nccl on GPUs, gloo elsewhere)."""
+    """Place of this process: alone, or one of those that `torchrun` started (nccl on GPUs, gloo elsewhere)."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         yield Ranks(0, 1, device_of(device))

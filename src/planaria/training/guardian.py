@@ -1,4 +1,4 @@
-"""The guardian: notices when learning has gone wrong, and says what to do about it."""
+"""The guardian: detects failures of the training, and recommends a response."""
 
 import math
 from collections.abc import Sequence
@@ -9,17 +9,17 @@ from planaria.core.layout import Layout
 from planaria.types import State
 
 MEMORY = 32
-"""Losses that are remembered."""
+"""Number of losses that are remembered."""
 JUMP = 10.0
-"""A loss this many times the remembered median is no usual one."""
+"""Ratio to the remembered median above which a loss is unusual."""
 PATIENCE = 3
-"""Unusual losses in a row that make a jump. One alone is a hard sample, a wound that hardly heals: the best teacher."""
+"""Unusual losses in a row that make a jump. One alone is a hard sample, damage that hardly heals: the best teacher."""
 BOUND = 1e4
-"""A state beyond this has exploded."""
+"""Bound of a state; one beyond it has exploded."""
 
 
 def trouble(x: State, loss: float, recent: Sequence[float], layout: Layout) -> str:
-    """What is wrong with the states `x` at the end of a roll-out and their loss; empty where nothing is.
+    """Fault in the states `x` at the end of a roll-out or in their loss; empty where there is none.
 
     `recent` are the losses of former healthy iterations, newest last.
     """

@@ -11,7 +11,7 @@ from planaria.core.rule import Rule, RuleConfig
 
 @torch.no_grad()
 def inherit(rule: Rule, parent: Rule) -> list[str]:
-    """Copy into `rule` every weight of `parent` that has a place there; gives a line on each layer.
+    """Copy into `rule` every matching weight of `parent`; gives a line on each layer.
 
     Nothing depends on the size of a grid. Channels and neurons are matched by number, the perception by filter and
     channel, so a rule with more neurons or filters begins by doing exactly what its parent does, and one with more
@@ -39,9 +39,9 @@ def inherit(rule: Rule, parent: Rule) -> list[str]:
 
 
 def _silent(mine: RuleConfig, theirs: RuleConfig) -> Tensor:
-    """Columns of the first layer that old neurons must not hear: new filters of old channels.
+    """Columns of the first layer to silence for old neurons: new filters of old channels.
 
-    New channels hold nothing at first, so hearing them changes nothing, and a rule that is deaf to them can't learn.
+    New channels hold nothing at first, so reading them changes nothing, and a rule that can't read them can't learn.
     """
     count = len(bank(mine.filters))
     old = {a for a, _ in _kernels(mine.filters, theirs.filters)}
@@ -51,7 +51,7 @@ def _silent(mine: RuleConfig, theirs: RuleConfig) -> Tensor:
 
 
 def _columns(mine: RuleConfig, theirs: RuleConfig) -> tuple[Tensor, Tensor]:
-    """Columns of the first layers that mean the same: here, and there."""
+    """Matching columns of the first layers: here, and there."""
     here, there = [], []
     f_mine, f_theirs = len(bank(mine.filters)), len(bank(theirs.filters))
     pairs = _kernels(mine.filters, theirs.filters)
@@ -66,7 +66,7 @@ def _columns(mine: RuleConfig, theirs: RuleConfig) -> tuple[Tensor, Tensor]:
 
 
 def _kernels(mine: tuple[str, ...], theirs: tuple[str, ...]) -> list[tuple[int, int]]:
-    """Numbers of the kernels that both have."""
+    """Indices of the kernels that both have."""
     sizes = [len(bank((name,))) for name in theirs]
     starts = dict(zip(map(split, theirs), accumulate([0, *sizes[:-1]]), strict=True))
     pairs, at = [], 0
@@ -83,7 +83,7 @@ def _line(what: str, mine: Tensor, copied: int) -> str:
 
 
 def _differences(mine: RuleConfig, theirs: RuleConfig) -> list[str]:
-    """Settings that change what the reused weights do."""
+    """Settings that change the effect of the reused weights."""
     names = ("activation", "bias", "fire_rate", "dt", "edge", "life", "life_edge", "blurs", "filters")
     return [
         f"{name}: {getattr(theirs, name)} there, {getattr(mine, name)} here"

@@ -1,4 +1,4 @@
-"""The loop: draw, damage, run, score, learn, put back."""
+"""The training loop: draw, damage, run, compute the loss, learn, put back."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ MOST_RESCUES = 12
 
 @dataclass(frozen=True)
 class Report:
-    """What one iteration did."""
+    """Report of one iteration."""
 
     step: int
     """Iterations done, this one included."""
@@ -44,15 +44,15 @@ class Report:
     rollout: int
     """Cell steps run."""
     event: str = ""
-    """What the guardian or the schedule did, in one line; empty in most iterations."""
+    """Event caused by the guardian or the schedule, in one line; empty in most iterations."""
     validation: float | None = None
-    """How wrong the rule is on what is held out, where that was looked at."""
+    """Error of the rule on held-out data, where it was measured."""
 
 
 class Trainer:
-    """Everything that must survive a restart, and the one step that changes it.
+    """Complete state of a training, and the one step that changes it.
 
-    All chance is derived from (`train.seed`, rank, iteration), so no generator's state is part of it.
+    All random numbers are derived from (`train.seed`, rank, iteration), so no generator's state is part of it.
     """
 
     def __init__(self, task: Task, config: TaskConfig, ranks: Ranks, parent: Rule | None = None):
@@ -76,7 +76,7 @@ class Trainer:
         self.shown: State | None = None
 
     def step(self) -> Report:
-        """One iteration."""
+        """Run one iteration."""
         k, settings = self.step_count, self.settings
         rng = self._rng(TrainingStream.BATCH)
         batch, places = self._draw(rng)
@@ -105,11 +105,11 @@ class Trainer:
 
     @property
     def progress(self) -> float:
-        """The share of training done, 0 to 1."""
+        """Share of training done, 0 to 1."""
         return min(1.0, self.step_count / self.settings.steps)
 
     def _draw(self, rng: torch.Generator) -> tuple[Batch, Tensor | None]:
-        """The next batch, and the places in the pool that its samples are for, -1 where it is none."""
+        """Draw the next batch, and the places in the pool that its samples are for, -1 where it is none."""
         new = self.task.fresh(self.settings.batch, rng)
         if self.pool is None:
             return new, None
@@ -120,7 +120,7 @@ class Trainer:
         return batch, torch.where(order < 0, -1, places[order])
 
     def _length(self) -> int:
-        """How many cell steps this iteration runs, the same on every rank."""
+        """Number of cell steps in this iteration, the same on every rank."""
         low, high = self.settings.rollout
         if self.step_count < self.settings.warmup:
             share = 0.25 + 0.75 * self.step_count / self.settings.warmup
@@ -143,7 +143,7 @@ class Trainer:
         self.adam.step()
 
     def _validate(self) -> tuple[float | None, str]:
-        """Look at what is held out: keep the best weights, and lower the rate where there was no new best for long."""
+        """Measure the held-out error: keep the best weights, and lower the rate where no new best came for long."""
         with torch.no_grad():
             wrong = self.task.validate(self.model)
         if wrong is None:
@@ -172,7 +172,7 @@ class Trainer:
             self.caution = min(1.0, 2 * self.caution)
 
     def _revived(self, y: State) -> State:
-        """`y` with a seed in place of every sample that has died out."""
+        """Replace every sample of `y` that has died out by a seed."""
         alpha = self.task.layout.alpha
         if alpha is None:
             return y
@@ -180,7 +180,7 @@ class Trainer:
         return torch.where(lives, y, self.task.fresh(len(y), self._rng(TrainingStream.REBIRTH)).x)
 
     def _rescue(self, wrong: str, places: Tensor | None) -> str:
-        """Back to the last safe point with half the rate; the samples at fault become seeds."""
+        """Return to the last safe point with half the rate; the samples at fault become seeds."""
         self.rescues += 1
         if self.rescues > MOST_RESCUES:
             raise UserError(
@@ -199,9 +199,9 @@ class Trainer:
 
     @torch.no_grad()
     def wound(self, wound: Wound, number: int) -> int:
-        """Cut `wound` out of a random quarter of the pool, sparing samples that it would kill; gives how many are hurt.
+        """Cut `wound` out of a random quarter of the pool, but no sample that it would kill; gives the count damaged.
 
-        The chance is of (`train.seed`, iteration, `number`). Without a pool there is nothing to hurt.
+        The random numbers depend on (`train.seed`, iteration, `number`). Without a pool there is nothing to damage.
         """
         if self.pool is None:
             return 0
@@ -262,7 +262,7 @@ class Trainer:
         return rule
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Everything, as tensors and JSON; on ranks that don't write, nothing. All ranks must call it together."""
+        """Complete state, as tensors and JSON; on ranks that don't write, nothing. All ranks must call it together."""
         pools = [] if self.pool is None else self.ranks.gather(self.pool.x)
         places = [] if self.pool is None else self.ranks.gather(self.pool.at.to(self.ranks.device))
         if not self.ranks.writes:
@@ -280,7 +280,7 @@ class Trainer:
         return tensors, numbers.as_dict()
 
     def restore(self, tensors: Mapping[str, Tensor], state: object) -> None:
-        """Take up where `state` was taken. Raises `UserError` for what it never gave, and leaves all as it was."""
+        """Resume from `state`. Raises `UserError` for an invalid one, and then changes nothing."""
         numbers = Numbers.read(state)
         if numbers.ranks != self.ranks.size:
             raise UserError(f"the run has {numbers.ranks} processes, so it can't go on with {self.ranks.size}")

@@ -1,4 +1,4 @@
-"""Numbers: what a training is besides its tensors, read once from a checkpoint's header into what they are."""
+"""Numbers: the state of a training besides its tensors, parsed once from a checkpoint's header."""
 
 import math
 import sys
@@ -9,42 +9,42 @@ from typing import Any
 from planaria.errors import UserError
 
 MOST = 10**9
-"""Of whatever is counted; as many iterations as a training has at most."""
+"""Largest count of anything; as many iterations as a training has at most."""
 LONGEST = 10_000
-"""Letters of a line; things in a list."""
+"""Most characters of a line; most items of a list."""
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """What a training is besides its tensors."""
+    """State of a training besides its tensors."""
 
     step: int
     """Iterations done."""
     recent: tuple[float, ...]
     """Losses of the last healthy iterations, newest last."""
     caution: float
-    """The share of its learning rate that rescues have left."""
+    """Factor of the learning rate that rescues have left."""
     rescues: int
     """Rescues since the last safe point."""
     best_loss: float
     """The lowest smoothed or held-out loss; infinite before there is one."""
     ranks: int
-    """Processes that train."""
+    """Number of processes that train."""
     stale: int = 0
-    """Looks at what is held out without a new best."""
+    """Validations without a new best."""
     falls: int = 0
-    """Times that the learning rate fell for that."""
+    """Number of times that the learning rate was lowered for that."""
     reused: tuple[str, ...] = ()
-    """What was taken over from another model, a line each."""
+    """Notes on what was reused from another model, a line each."""
 
     def as_dict(self) -> dict[str, Any]:
-        """It as a header tells it: JSON values."""
+        """JSON values for a header."""
         state = {**asdict(self), "recent": list(self.recent), "reused": list(self.reused)}
         return {**state, "best_loss": self.best_loss if math.isfinite(self.best_loss) else None}
 
     @classmethod
     def read(cls, state: object) -> "Numbers":
-        """What `as_dict` gives, or a damaged file holds. Raises `UserError` naming what is none of it."""
+        """Parse the values of `as_dict`, or of a damaged file. Raises `UserError` naming an invalid one."""
         if not isinstance(state, dict):
             raise UserError("damaged: its header has no [state]")
         best = state.get("best_loss", "")

@@ -1,4 +1,4 @@
-"""Restoring: the tensors of a checkpoint, held against those of the run that it should be of."""
+"""Restoring: the tensors of a checkpoint, compared with those of the run it should belong to."""
 
 from collections.abc import Mapping, Sequence
 
@@ -46,7 +46,7 @@ def _names(kind: str, count: int) -> set[str]:
 
 
 def _like(tensors: Mapping[str, Tensor], name: str, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
-    """The tensor of this name, which must have this shape and kind."""
+    """Tensor of this name, which must have this shape and kind."""
     if name not in tensors:
         raise UserError(f"damaged: it has no {name}")
     found = tensors[name]
@@ -56,5 +56,5 @@ def _like(tensors: Mapping[str, Tensor], name: str, shape: Sequence[int], dtype:
 
 
 def _told(dtype: torch.dtype, shape: Sequence[int]) -> str:
-    """A kind and shape in words: `float32 16x24`."""
+    """Kind and shape in words: `float32 16x24`."""
     return f"{str(dtype).removeprefix('torch.')} {'x'.join(map(str, shape)) or 'alone'}"

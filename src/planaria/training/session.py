@@ -37,7 +37,7 @@ FREE = ("train.steps", "train.checkpoint", "train.device", "train.engine")
 class Session:
     """Training in `folder`. Iterate for reports, then `finish`.
 
-    The folder is this process's alone, until what was begun has ended or `close` is called. Raises `UserError` when
+    The folder is this process's alone, until its training has ended or `close` is called. Raises `UserError` when
     another trains in it, when it holds a run and `resume` is not asked for, or holds a different one.
     """
 
@@ -99,7 +99,7 @@ class Session:
 
     @property
     def kept(self) -> RunFolder:
-        """The folder by what it keeps."""
+        """Run folder with its files."""
         return RunFolder(self.folder)
 
     @property
@@ -109,7 +109,7 @@ class Session:
 
     @property
     def done(self) -> bool:
-        """Whether every iteration is done."""
+        """True if every iteration is done."""
         return self.step >= self.config.train.steps
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Report]:
@@ -128,7 +128,7 @@ class Session:
             self.close()
 
     def close(self, *, undo: bool = False) -> None:
-        """Let another process train in the folder; `undo` takes it away where it was made for this and is empty."""
+        """Release the folder to another process; `undo` removes it where it was made for this and is empty."""
         if self._hold is not None:
             self._hold.release(undo=undo)
             self._hold = None
@@ -160,7 +160,7 @@ class Session:
         self.checkpoint()
 
     def _halted(self, stop: Callable[[], bool]) -> bool:
-        """Whether to end here, by `stop` or by request; a pause is sat out. All ranks agree."""
+        """True if the training should end here, by `stop` or by request; a pause is waited out. All ranks agree."""
         while (request := self.ranks.any(STOP if stop() else self.broadcast.requested())) == PAUSE:
             self._demand_folder()
             self.broadcast.rest(self.trainer)
@@ -169,7 +169,7 @@ class Session:
 
     @property
     def reused(self) -> list[str]:
-        """What was taken over from another model, a line each."""
+        """Notes on what was reused from another model, a line each."""
         return self.trainer.reused
 
     def checkpoint(self) -> None:
@@ -182,7 +182,7 @@ class Session:
         self._save_model(self.trainer.best_rule(), {})
 
     def finish(self) -> dict[str, float]:
-        """Measure the model and write what people look at; gives the figures."""
+        """Measure the model and write the outputs to look at; gives the figures."""
         if not self.ranks.writes:
             return {}
         self.broadcast.note("measuring and filming")
@@ -203,7 +203,7 @@ class Session:
         return figures
 
     def card(self, figures: dict[str, float]) -> Card:
-        """What the model file says of itself."""
+        """Card of the model file."""
         return _card(self.folder, self.task_name, self.trainer, self.config, figures)
 
     def picture(self) -> np.ndarray | None:
@@ -217,7 +217,7 @@ class Session:
         store.save(self.kept.model, rule, self.task.layout, self.card(figures), self.task.start)
 
     def _end(self, error: BaseException) -> None:
-        """Say what ended it, a failure or a person, and let the folder go; nothing, where it went away."""
+        """Report its end by a failure or a person, and release the folder; nothing, where it went away."""
         if self._hold is not None and self._hold.is_lost:
             self.close()
             return
@@ -246,7 +246,7 @@ class Session:
         return hold
 
     def _demand_silence(self) -> None:
-        """Refuse a folder in which another process says that it trains: of another machine, or without a lock."""
+        """Refuse a folder in which another process claims to train: on another machine, or without a lock."""
         status = self.kept.status()
         own = os.getpid(), os.getppid()  # the studio knows its child; on Windows that is a launcher's number
         if status is not None and status.busy and status.pid not in own:
@@ -279,7 +279,7 @@ class Session:
 def _card(
     folder: Path, task_name: str, trainer: Trainer, config: TaskConfig, figures: dict[str, float] | None = None
 ) -> Card:
-    """What a model file says of itself."""
+    """Card of a model file."""
     values = {
         "name": folder.name,
         "task": task_name,
@@ -295,7 +295,7 @@ def _card(
 
 @contextlib.contextmanager
 def _damages(checkpoint: Path) -> Iterator[None]:
-    """Whatever the content of a checkpoint leads to, but for what is a person's mistake already, as one line."""
+    """Convert any error from a checkpoint's content, but for a `UserError`, to a one-line message."""
     try:
         yield
     except UserError:
@@ -348,7 +348,7 @@ def train(
 
 
 def folder_of(recipe: Recipe, config: TaskConfig, name: str | None, runs: Path) -> Path:
-    """Where a run of `recipe` lives: its own folder if it is a run already, else `runs/NAME`."""
+    """Run folder of `recipe`: its own folder if it is a run already, else `runs/NAME`."""
     if name is None and recipe.folder is not None:
         return recipe.folder
     name = name or name_for(recipe, config)
