@@ -58,7 +58,7 @@ console = printer()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; gives the exit code: 0, 2 for a mistake of the user's, 130 when interrupted."""
+    """Run the command line and return its exit code: 0, 2 for an error of the user, 130 when interrupted."""
     words = list(sys.argv[1:] if argv is None else argv)
     verbose = any(w in ("-v", "--verbose") for w in words)
     words = [w for w in words if w not in ("-v", "--verbose")]
@@ -95,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _flush() -> None:
-    """Print what still waits; where that can't be, nothing waits any longer, so that Python's end is quiet."""
+    """Flush standard output and error; drop what can't be written, so that Python exits quietly."""
     out = sys.stdout
     if out is None:
         return
@@ -129,7 +129,7 @@ def _app() -> cyclopts.App:
 
 
 def _say(line: str) -> None:
-    """A line on standard error, without codes that a terminal would obey: file names and settings may hold some."""
+    """Write a line to standard error without control codes for the terminal: file names and settings may hold some."""
     sys.stderr.write("".join(c if c.isprintable() else "?" for c in line) + "\n")
 
 
@@ -223,7 +223,7 @@ def _form(recipe: "Recipe") -> "Form":
 
 
 def _prompted(recipe: "Recipe", config: Any, words: Sequence[str]) -> Any:
-    """`config` with the `words` that are no key=value as what its task is asked for, where it takes some."""
+    """Return `config` with the `words` that are no key=value as the prompts of its task, where it takes some."""
     form = _form(recipe)
     if words and form.kind != "words":
         such = f", as in {shlex.quote(f'{form.source}={words[0]}')}" if form.source else ""
@@ -232,7 +232,7 @@ def _prompted(recipe: "Recipe", config: Any, words: Sequence[str]) -> Any:
 
 
 def _begun(config: Any, init: str | None) -> Any:
-    """`config` with `init` as the model that its training begins from."""
+    """Return `config` with `init` as the model that its training begins from."""
     return config if init is None else replace(config, train=replace(config.train, init=init))
 
 
@@ -301,7 +301,7 @@ def _going_on(folder: Path) -> str:
 
 
 def _tell(line: str) -> None:
-    """A line on standard output, as it is."""
+    """Write a line to standard output, as it is."""
     console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -326,7 +326,7 @@ def _fetch(recipe: "Recipe", config: Any) -> None:
 
 
 def _watch(session: "Session", stop: Stop) -> None:
-    """Train with a screen, on the process that writes."""
+    """Train with a screen, in the process that writes."""
     from planaria.cli.progress import TrainingScreen
 
     shows = session.ranks.writes and not session.done
@@ -340,7 +340,7 @@ def _watch(session: "Session", stop: Stop) -> None:
 
 @contextmanager
 def _plain_warnings() -> Iterator[None]:
-    """Warnings as one plain line on standard error, without a file and line of ours."""
+    """Show warnings as one plain line on standard error, without file and line number."""
     with warnings.catch_warnings():
         warnings.simplefilter("default", UserWarning)
         warnings.showwarning = lambda message, *_, **__: _say(f"warning: {message}")

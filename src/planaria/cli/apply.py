@@ -30,11 +30,11 @@ FILMS = (".gif", ".mp4", ".webp")
 MOST_BYTES = 1_000_000_000
 """Memory that the frames of a GIF or WebP may take, which are written all at once."""
 FILM_SIDE, FILM_FPS, FILM_FRAMES = 720, 20, 150
-"""Pixels of the longer side, frames a second, and frames, of a film of how a picture is painted, at most."""
+"""Limits of a film of how a picture is painted: pixels of the longer side, frames a second, and frames."""
 HELD = 1.5
-"""Seconds that its last frame stands."""
+"""Seconds that the last frame of that film stands."""
 TEXTURE = 512
-"""Pixels of a side of a texture where nobody says otherwise."""
+"""Default side of a texture in pixels."""
 
 
 def apply(
@@ -55,8 +55,8 @@ def apply(
 ) -> int:
     """Repaint a photo or a film with a style or text model, at any size; or make a texture with a texture model.
 
-    A film keeps its cells from frame to frame, and they go along with what it shows, so that it doesn't flicker; where
-    a new scene begins, so do they.
+    A film keeps its cells from frame to frame, and they move along with the image, so that it doesn't flicker; at a new
+    scene they begin anew.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def apply(
         A photo (whatever `planaria train` takes as a picture), a film (.mp4, .mov, .mkv, .webm, .avi: extra `video`),
         an animated .gif, .webp or .png, or a folder of frames. None for a texture model.
     output
-        Where it goes: .png, .jpg or .webp for a picture; .mp4 (extra `video`), .gif, .webp or a new folder for a film.
+        Output: .png, .jpg or .webp for a picture; .mp4 (extra `video`), .gif, .webp or a new folder for a film.
     steps
         Cell steps: more are farther from the photo. By default 60, of a texture 300; a film's first frame has them.
     size
@@ -76,13 +76,13 @@ def apply(
     frame_steps
         Cell steps for each frame of a film after the first; by default 8.
     follow
-        Of a film: whether cells go along with what moves, so that strokes stick to things.
+        Let the cells of a film move along with the image, so that strokes stick to things.
     restart
-        Begin every frame of a film anew, to see what for the cells are kept.
+        Begin every frame of a film anew, for comparison with a film that keeps its cells.
     seed
-        Where the cells begin, and which fire: the same seed, the same picture.
+        Random seed of the initial cells and of those that fire: the same seed gives the same picture.
     engine
-        `planaria list engines` tells.
+        Engine to compute with, see `planaria list engines`.
     device
         cpu, cuda, mps, or auto for the fastest there is.
     """
@@ -134,7 +134,7 @@ def _canvas(
     steps: int | None,
     seed: int,
 ) -> tuple["Canvas", int]:
-    """What is to be painted, at step 0, and for how many steps."""
+    """The canvas to paint on, at step 0, and the number of steps."""
     from planaria.repaint import STEPS, TEXTURE_STEPS, canvas_for
     from planaria.repaint.files import check_picture, check_pixels, open_photo
 
@@ -187,7 +187,7 @@ def _strokes(canvas: "Canvas", walk: Iterable[int], last: Iterable[None], every:
 
 
 def _small(canvas: "Canvas") -> "np.ndarray":
-    """What the canvas shows, `(h, w, 3)` uint8, for a film."""
+    """Image of the canvas for a film, `(h, w, 3)` uint8."""
     import numpy as np
     from PIL import Image
 
@@ -256,7 +256,7 @@ def _check_film(output: Path) -> None:
 
 
 def _write_film(pictures: Iterator["np.ndarray"], output: Path, fps: float, sound: "Sound | None" = None) -> None:
-    """Write frames `(h, w, 3)` uint8 as what `output` says; it is there whole or not at all."""
+    """Write frames `(h, w, 3)` uint8 in the format that `output` names; the file is there whole or not at all."""
     import numpy as np
 
     from planaria.data.video import write_mp4
@@ -279,7 +279,7 @@ def _write_film(pictures: Iterator["np.ndarray"], output: Path, fps: float, soun
 
 
 def _write_folder(pictures: Iterator["np.ndarray"], output: Path, fps: float) -> None:
-    """Write numbered PNGs, with the note that tells how many there are a second."""
+    """Write numbered PNGs, with a note of the frames a second."""
     import torch
 
     from planaria.data.frames import write_frames
@@ -299,7 +299,7 @@ def _write_folder(pictures: Iterator["np.ndarray"], output: Path, fps: float) ->
 
 
 def _moves(source: str, output: Path) -> bool:
-    """Whether `source` is a film: of a moving picture, the first frame is a photo where a picture is to come of it."""
+    """True if `source` is to be repainted as a film; an animated picture is a photo if `output` is a still."""
     from planaria.data.sources import MOVING, moves
     from planaria.data.video import FILMS as FILES
     from planaria.living import SIMULATED
@@ -315,14 +315,14 @@ def _moves(source: str, output: Path) -> bool:
 
 
 def _longest(grid: tuple[int, int] | None, size: str | None) -> int | None:
-    """The longer side that was asked for."""
+    """Longer side that was asked for."""
     if grid is not None and "x" in str(size).lower():
         raise UserError(f"--size {size}: a photo or film keeps its shape; say how long its longer side is, as in 1080")
     return None if grid is None else grid[0]
 
 
 def _same(source: str, *outputs: Path | None) -> bool:
-    """Whether one of the outputs is the source."""
+    """True if one of the outputs is the source."""
     try:
         there = Path(source)
         return there.exists() and any(o is not None and o.exists() and there.samefile(o) for o in outputs)

@@ -46,7 +46,7 @@ def bench(
         FILE.py:Class, an nn.Module of yours. The file is run. Class is made with channels and hidden where it takes
         them, and called with a state (b, c, h, w), once a step, or once with steps=N where its forward takes steps.
     device
-        Where to compute; auto takes a GPU where there is one.
+        Device to compute on; auto takes a GPU where there is one.
     threads
         Processor threads.
     repeats

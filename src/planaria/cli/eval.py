@@ -1,4 +1,4 @@
-"""`planaria eval`: how well a video model predicts, or what paints does, as tables and pictures."""
+"""`planaria eval`: how well a video model predicts, or how well another model paints, as tables and pictures."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 Kind = TypeVar("Kind")
 
 SMALLEST = 32
-"""Cells on the shorter side of what is judged, at least."""
+"""Smallest shorter side, in cells, of a photo or texture that is judged."""
 LONGEST, TEXTURE, PHOTOS = 192, 256, 4
-"""Cells on the longer side of a photo, and on a side of a texture, where nobody says otherwise; and photos at most."""
+"""Defaults: cells on the longer side of a photo, and on a side of a texture; and photos at most."""
 
 
 def eval_(
@@ -54,11 +54,11 @@ def eval_(
 ) -> int:
     """Measure how well a video model predicts, or how well a texture, style or text model paints.
 
-    A video model is held against copying the last frame and going on in a line; it gets scores.json, scores.md,
-    scores.png, rollout.png and rollout.webp, in the run folder, or beside the model. For what paints, how far it
-    is from its style or prompts and from the photo, before and after, and whether it stays within bounds; it gets
-    scores.json, scores.md and moments.png. Any other model is measured as after its training; it gets scores.json and
-    scores.md.
+    A video model is compared with repeating the last frame and with linear extrapolation; it gets scores.json,
+    scores.md, scores.png, rollout.png and rollout.webp, in the run folder, or beside the model. A model that paints is
+    measured by its distance from its style or prompts and from the photo, before and after, and by its stability; it
+    gets scores.json, scores.md and moments.png. Any other model is measured as after its training; it gets scores.json
+    and scores.md.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def eval_(
     horizons
         Frames ahead, with commas between.
     long
-        How many times longer than the film the long run is; 0 leaves it out.
+        Length of the long run, in lengths of the film; 0 leaves it out.
     size
         Cells on the longest side of a frame; by default as in training. 0 leaves the frames as they are. Of a photo
         192 by default, of a texture 256.
@@ -84,22 +84,22 @@ def eval_(
     every
         Keep each n-th frame; by default as in training.
     count
-        At most so many frames; 0 for all. Of photos, 4 by default.
+        Largest number of frames; 0 for all. Of photos, 4 by default.
     photos
         A folder of photos that it was not trained on, a picture, or several with commas between; by default scenes that
         come along, as none of the built-in ones shows them.
     style
-        The style image, where it isn't where it was in training.
+        Style image, if it is no longer where it was in training.
     backbones
-        What judges, with commas between (planaria list backbones); by default that of the training and another one.
+        Backbones that judge, with commas between (planaria list backbones); by default that of training and one more.
     steps
         Steps after which a painting is judged, with commas between; by default 60,200,1000.
     output
         Folder for the files.
     seed
-        Noise, unseen starts, and which cells fire.
+        Random seed of the noise, the unseen starts, and the cells that fire.
     engine
-        `planaria list engines` tells.
+        Engine to compute with, see `planaria list engines`.
     """
     ahead = _numbers("--horizons", horizons, "frames ahead")
     if long < 0:
@@ -165,7 +165,7 @@ def eval_(
 
 
 def _measure(model: Path, known: ModuleType, card: "Card", output: Path | None, engine: str) -> int:
-    """Measure a model as its task does after a training."""
+    """Measure a model as its task does after training."""
     import torch
 
     from planaria import store
@@ -194,7 +194,7 @@ def _paint(
     seed: int,
     engine: str,
 ) -> int:
-    """Measure what paints; `judged` is what was typed of photos, style, backbones, size and count."""
+    """Measure a model that paints; `judged` is what was typed of photos, style, backbones, size and count."""
     from planaria.evaluate.repainting import painted
     from planaria.health import Health
     from planaria.report import scores as report
@@ -230,7 +230,7 @@ def _paint(
 def _judges(
     model: Path, config: "Settings", style: str | None, names: str | None, textured: bool
 ) -> "tuple[dict[str, Judge], dict[str, Judge]]":
-    """What should come nearer, the style or the prompts, and what is given up for it, the photo."""
+    """Judges of what should come nearer, the style or the prompts, and of what is given up for it, the photo."""
     from planaria.evaluate import repainting
     from planaria.losses import backbones
 
@@ -266,7 +266,7 @@ def _prompted(config: "Settings") -> "tuple[dict[str, Judge], dict[str, Judge]]"
 
 
 def _style(model: Path, config: "Settings", style: str | None) -> "Picture | None":
-    """The style image as it was trained on: the one that the training left beside the model, else from where it was."""
+    """Style image as it was trained on: the one that the training left beside the model, else from its source."""
     from planaria import store
     from planaria.store.run_folder import STYLE
     from planaria.tasks.restyle import style_image
@@ -286,7 +286,7 @@ def _style(model: Path, config: "Settings", style: str | None) -> "Picture | Non
 
 
 def _photos(source: str | None, longest: int, most: int) -> "dict[str, Picture]":
-    """Photos by name, their longer side as asked for."""
+    """Photos by name, resized to the longer side that was asked for."""
     from planaria.data.photos import open_photos, unseen
     from planaria.evaluate.stops import fitted
 
@@ -302,7 +302,7 @@ def _photos(source: str | None, longest: int, most: int) -> "dict[str, Picture]"
 
 
 def _refuse(typed: Mapping[str, object], why: str) -> None:
-    """Raise `UserError` where something was typed that this kind of model has no use for."""
+    """Raise `UserError` if an option was typed that this kind of model doesn't use."""
     if odd := [name for name, value in typed.items() if value is not None]:
         raise UserError(f"{why}; leave out {', '.join(odd)}")
 
@@ -313,7 +313,7 @@ def _bar(console: Console) -> Progress:
 
 
 def _tell(console: Console, found: "Sequence[tables.Table]", written: Sequence[Path]) -> None:
-    """Tables, and where they were written."""
+    """Print tables, and where they were written."""
     for table in found:
         console.print(_rich(table))
         console.print(f"{table.note}\n", style="dim", markup=False, highlight=False)
@@ -322,7 +322,7 @@ def _tell(console: Console, found: "Sequence[tables.Table]", written: Sequence[P
 
 
 def _numbers(option: str, text: str, what: str) -> tuple[int, ...]:
-    """`1,2,5` as numbers."""
+    """Parse `1,2,5` as numbers."""
     words = [word.strip() for word in text.split(",") if word.strip()]
     if not words or not all(word.isdecimal() and 1 <= int(word) <= 1_000_000 for word in words):
         raise UserError(f"{option} {text!r}: write {what} with commas between, as in 1,2,5")
@@ -330,9 +330,9 @@ def _numbers(option: str, text: str, what: str) -> tuple[int, ...]:
 
 
 def _folder(model: Path, output: Path | None) -> Path:
-    """Where the files go: the run folder, or the model's; never among the models that come with planaria.
+    """Folder for the files: the run folder, or that of the model; never among the models that come with planaria.
 
-    Raises `UserError` where a training has that folder: it writes files of these names itself.
+    Raises `UserError` if a training uses that folder: it writes files of these names itself.
     """
     from planaria import store
     from planaria.store import lock

@@ -33,14 +33,14 @@ def export(
     model
         A model file, a run folder or a model of the gallery.
     outputs
-        Where it goes, any number of files: .html is one page that runs the model, .onnx one step as a graph
+        Output files, any number: .html is one page that runs the model, .onnx one step as a graph
         (extra `onnx`), .gif, .webp, .mp4 (extra `video`) a film, .png a strip.
     output
         The same, as other commands have it: -o page.html.
     intact
         Film it without a wound or an infection.
     name
-        What a page and a graph call the model.
+        Name of the model in a page and a graph.
     title
         Title of a page.
     """
@@ -64,5 +64,5 @@ def export(
 
 
 def _bytes(n: int) -> str:
-    """A file's size as people say it."""
+    """File size in readable units."""
     return f"{n:,} bytes" if n < 1000 else f"{n / 1000:,.0f} KB" if n < 1_000_000 else f"{n / 1e6:,.1f} MB"

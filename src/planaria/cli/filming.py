@@ -13,22 +13,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Filming:
-    """How a film should be, as it is typed."""
+    """Options of a film, as typed."""
 
     frames: int | None = None
     """Whole frames of the film, the first shows the start; by default 100 of a video model."""
     steps: int | None = None
-    """Cell steps, instead of --frames; by default 200 (an export has 300), but for a video model."""
+    """Cell steps, instead of --frames; by default 200 (an export has 300), except for a video model."""
     fps_factor: int = 1
     """Pictures for each frame: 4 puts three between two frames, and shows four times as many a second."""
     size: str | None = None
     """Cells on a side, or ROWSxCOLUMNS; by default as it was trained, or as a photo to repaint (--from) has it."""
     seed: int = 0
-    """Which cells fire: the same seed, the same life."""
+    """Random seed of the cells that fire: the same seed gives the same life."""
     erase: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = ()
     """WOUND@STEP, any number of times: left@150, centre(16)@200, circle(36,36,10)@100, noise(0.3)@50."""
     at: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = ()
-    """Where and when an infection begins: ROW,COLUMN@STEP, ROW,COLUMN,RADIUS@STEP, middle@100, all@100, 10%@100."""
+    """Place and time of an infection: ROW,COLUMN@STEP, ROW,COLUMN,RADIUS@STEP, middle@100, all@100, 10%@100."""
     every: int | None = None
     """Steps from frame to frame; by default those that a video model was trained with, else 2."""
     fps: int | None = None
@@ -36,14 +36,14 @@ class Filming:
     scale: int | None = None
     """Pixels to a cell."""
     background: float = 1.0
-    """Behind transparent cells: 0 black to 1 white."""
+    """Background behind transparent cells: 0 black to 1 white."""
     engine: str = "auto"
-    """`planaria list engines` tells."""
+    """Engine to compute with, see `planaria list engines`."""
 
     def options(self, *, usual: bool, **more: Any) -> "Options":
-        """The same, understood; with `usual`, damage and infection are the model's usual ones where none were typed.
+        """The parsed options; with `usual`, damage and infection are the model's usual ones where none were typed.
 
-        Raises `UserError` for what is no wound, place or size.
+        Raises `UserError` for an invalid wound, place or size.
         """
         from planaria.export import Options
 

@@ -23,7 +23,7 @@ FILMS = (".gif", ".mp4", ".webp")
 OTHERS = (
     ".png", ".jpg", ".jpeg", ".bmp", ".apng", ".tif", ".tiff", ".avif", ".mov", ".m4v", ".mkv", ".webm", ".avi",
 )  # fmt: skip
-"""Endings that nobody means a folder by."""
+"""File suffixes that are not taken for the name of a folder."""
 MOST_BYTES = 1_000_000_000
 """Memory that the frames of a GIF or WebP may take, which are written all at once."""
 
@@ -66,7 +66,7 @@ def frames(
     colour
         auto is grey where the source is grey.
     background
-        Behind transparency: 0 black to 1 white.
+        Background behind transparency: 0 black to 1 white.
     fps
         Frames a second; by default those of the source, fewer by --every.
     """
@@ -173,7 +173,7 @@ def _pictures(shown: Iterator["Picture"]) -> Iterator["np.ndarray"]:
 
 
 def _watched(found: "Frames", first: int, progress: Progress) -> Iterator["Picture"]:
-    """Frames from `first` on, each counted by the bar."""
+    """Frames from `first` on, counted by the progress bar."""
     bar = progress.add_task("frames", total=found.expected, completed=first)
     for frame in found.stream(first):
         yield frame
@@ -186,7 +186,7 @@ def _progress(console: Console) -> Progress:
 
 
 def _noted(output: Path, path: Path) -> dict[str, Any]:
-    """What the folder says of its frames; nothing where it is empty or not there yet."""
+    """Note in the folder about its frames; empty where the folder is empty or not there yet."""
     from planaria.data.sources import STILLS
 
     if output.exists() and not output.is_dir():
@@ -205,7 +205,7 @@ def _noted(output: Path, path: Path) -> dict[str, Any]:
 
 
 def _same(source: str, output: Path) -> bool:
-    """Whether both are there, and one. Raises `UserError` for what can't be a path."""
+    """True if both paths exist and are the same. Raises `UserError` for an invalid path."""
     try:
         return output.exists() and Path(source).exists() and output.samefile(source)
     except (OSError, ValueError) as error:
@@ -213,7 +213,7 @@ def _same(source: str, output: Path) -> bool:
 
 
 def _bytes(source: Path) -> int:
-    """Length of a source, to know it again; of a folder, of all pictures in it."""
+    """Size of a source in bytes, to recognize it later; of a folder, of all pictures in it."""
     from planaria.data.sources import STILLS
 
     there = [p for p in source.iterdir() if p.suffix.lower() in STILLS] if source.is_dir() else [source]

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from planaria.store.origins import Imported
 
 TRIAL, STRIDE = 100, 10
-"""Steps that an automaton lives once it is imported, and those from look to look."""
+"""Steps that an imported automaton is run for, and steps between two checks."""
 WIDEST = 72
-"""Cells on a side of the grid that it lives on, at most."""
+"""Largest side, in cells, of the grid for that run."""
 PHOTO = "scene:cat"
-"""What one that repaints photos is shown then."""
+"""Photo that an automaton which repaints photos is shown in that run."""
 
 
 def import_(
@@ -33,8 +33,8 @@ def import_(
 ) -> int:
     """Read an automaton that others have published; from then on it is a model like any other.
 
-    Nothing in the file is executed, whatever it is. Where it is from and its licence, as far as known, go into the
-    model file; `planaria show` tells them. Then it lives a hundred steps, and a line says if it bursts or dies out.
+    Nothing in the file is executed, whatever it is. Its origin and its licence, as far as known, go into the
+    model file; `planaria show` prints them. Then it runs for a hundred steps, and a line says if it bursts or dies out.
 
     Parameters
     ----------
@@ -43,13 +43,13 @@ def import_(
     output
         The model file, .safetensors; by default the same name in this folder.
     origin
-        Whose it is, where the file alone doesn't tell; `planaria list origins`.
+        Origin of the file, where it isn't clear from the file alone; see `planaria list origins`.
     kernel
-        Its filter, where that is neither in the file nor in its name: sobel, scharr, gaussian, laplacian, mean.
+        Perception filter, where it is neither in the file nor in its name: sobel, scharr, gaussian, laplacian, mean.
     net
-        Which of the automata in it, by name or number, where it holds several.
+        Automaton in the file, by name or number, where it holds several.
     name
-        What to call it; by default as its file.
+        Name of the model; by default that of its file.
     """
     from planaria import store
     from planaria.store import origins
@@ -81,7 +81,7 @@ def import_(
 
 
 def _tried(made: "Imported") -> str:
-    """What goes wrong in the first hundred steps of an automaton, in words; nothing where it lives."""
+    """Description of what goes wrong in the first hundred steps of an automaton; empty if it lives."""
     import torch
 
     from planaria.core.bounds import burst, extinct

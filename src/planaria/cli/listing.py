@@ -1,4 +1,4 @@
-"""`planaria list`: what there is, with a line on each."""
+"""`planaria list`: the parts of planaria and the models, with a line on each."""
 
 from math import log10
 from typing import TYPE_CHECKING, Literal
@@ -29,7 +29,7 @@ def list_(
     ],
     /,
 ) -> int:
-    """List what there is, with a line on each.
+    """List tasks, recipes, engines and other parts, with a line on each.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def list_(
 
 
 def _kinds(what: str) -> dict[str, str]:
-    """Name -> meaning of every thing of a kind."""
+    """Name -> meaning of everything of a kind."""
     if what == "tasks":
         from planaria import tasks
 

@@ -1,4 +1,4 @@
-"""What a person asks for on the command line: wounds, infections, and a size."""
+"""Parsers of command-line values: wounds, infections, and a size."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from planaria.errors import UserError
 
 
 def wounds(words: Sequence[str]) -> dict[int, str]:
-    """`left@150`, any number of times, as step -> wound."""
+    """Parse `left@150`, any number of times, as step -> wound."""
     found = {}
     for word in words:
         wound, at, step = word.rpartition("@")
@@ -17,7 +17,7 @@ def wounds(words: Sequence[str]) -> dict[int, str]:
 
 
 def sites(words: Sequence[str]) -> dict[int, str]:
-    """`20,20@100`, any number of times, as step -> places with semicolons between."""
+    """Parse `20,20@100`, any number of times, as step -> places with semicolons between."""
     found: dict[int, str] = {}
     for word in words:
         place, at, step = word.rpartition("@")
@@ -28,7 +28,7 @@ def sites(words: Sequence[str]) -> dict[int, str]:
 
 
 def size(text: str | None) -> tuple[int, int] | None:
-    """`72` or `64x96` as rows and columns; None where nothing was typed."""
+    """Parse `72` or `64x96` as rows and columns; None where nothing was typed."""
     if text is None:
         return None
     rows, _, columns = text.lower().partition("x")

@@ -1,4 +1,4 @@
-"""`planaria play`: a living model under the hands, in a window or in the terminal."""
+"""`planaria play`: an interactive model, in a window or in the terminal."""
 
 import contextlib
 from collections.abc import Callable
@@ -41,22 +41,22 @@ def play(
         Cells on a side, or ROWSxCOLUMNS; by default as it was trained, but a photo that is repainted (--from) gives the
         grid its shape.
     seed
-        Which cells fire: the same seed, the same life.
+        Random seed of the cells that fire: the same seed gives the same life.
     speed
         Steps a second, 60 by default; frames of a video model, 20.
     start
-        Where it begins: a picture, seed, random, a state saved by the key S; for a video model, frames or a film too;
+        Initial state: a picture, seed, random, a state saved by the key S; for a video model, frames or a film too;
         for sim:life a pattern (.rle, .cells).
     infect
         A model whose rule spreads through this one's body from where you click, as `planaria run --infect` has it.
     background
-        Behind transparent cells: 0 black to 1 white.
+        Background behind transparent cells: 0 black to 1 white.
     record
-        Where the key R writes a film: .webp, .gif, .mp4 (extra `video`), or .png for a strip.
+        File for the film that the key R records: .webp, .gif, .mp4 (extra `video`), or .png for a strip.
     engine
-        `planaria list engines` tells.
+        Engine to compute with, see `planaria list engines`.
     terminal
-        In the terminal instead of a window.
+        Play in the terminal instead of a window.
     bench
         Measure the window for so many seconds, one step a frame, and say what it costs.
     """
@@ -111,14 +111,14 @@ def _in_window(sit: "Callable[[], Player]", bench: float | None) -> None:
 
 
 def _close(sitting: "Player") -> None:
-    """End it; a film that is being written is waited for."""
+    """Close the player; wait for a film that is being written."""
     waits = busy(printer(), "writing what was recorded") if sitting.recorder.busy else contextlib.nullcontext()
     with waits:
         sitting.close()
 
 
 def _report(pace: "Pace", size: tuple[int, int]) -> None:
-    """What the window costs, in two lines."""
+    """Print the cost of the window, in two lines."""
     console = printer()
     for line in (
         f"{size[0]}x{size[1]} cells, one step a frame: {pace.fps:.0f} frames a second over {pace.seconds:.1f} s",

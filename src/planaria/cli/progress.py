@@ -1,4 +1,4 @@
-"""The terminal while something trains: a bar, the figures, and a small living picture."""
+"""Terminal output during training: a bar, the figures, and a small living picture."""
 
 import math
 import time
@@ -15,11 +15,11 @@ from planaria.console import pictures, printer
 from planaria.view.half_blocks import HalfBlocks
 
 PLAIN_SECONDS = 10.0
-"""How often a line is printed where the output is no terminal."""
+"""Seconds between two lines where the output is no terminal."""
 
 
 class TrainingScreen:
-    """Shows a training run; a context manager. Without a terminal it prints a line every ten seconds."""
+    """Display of a training run; a context manager. Without a terminal it prints a line every ten seconds."""
 
     def __init__(self, title: str, steps: int, done: int = 0, console: Console | None = None):
         self.console = console or printer(stderr=True)
@@ -54,7 +54,7 @@ class TrainingScreen:
 
     @property
     def wants_picture(self) -> bool:
-        """Whether the next update should bring a picture: at most two a second."""
+        """True if the next update should bring a picture: at most two a second."""
         return self.lively and pictures(self.console) and time.monotonic() - self.painted > 0.5
 
     def update(self, step: int, loss: float, event: str = "", picture: np.ndarray | None = None) -> None:

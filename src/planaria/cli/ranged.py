@@ -1,4 +1,4 @@
-"""Help that says of each setting what its numbers may be: `[in 1..4096]`."""
+"""Help that shows the range of each numeric setting: `[in 1..4096]`."""
 
 from cyclopts.help import DefaultFormatter, HelpPanel
 from cyclopts.help.inline_text import InlineText

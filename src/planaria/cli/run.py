@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FILMING = Filming()
 STEPS = 200
-"""Cell steps where nobody says otherwise; a video model has frames instead."""
+"""Default number of cell steps; a video model counts frames instead."""
 
 
 def run(
@@ -46,22 +46,22 @@ def run(
         A model file, a run folder, a model of the gallery, or sim:NAME (planaria list simulators); or erikhelmut's
         visualize_config.yaml.
     output
-        Where the film goes: .gif, .webp, .mp4 (extra `video`), or .png for a strip. An .mp4 is written as it runs,
+        Output file: .gif, .webp, .mp4 (extra `video`), or .png for a strip. An .mp4 is written as it runs,
         however long it is. Shown in the terminal if absent.
     start
-        Where it begins: seed, random, a picture; for a video model also a folder of frames or a film, whose first
+        Initial state: seed, random, a picture; for a video model also a folder of frames or a film, whose first
         frames it is shown; for sim:life also a pattern (.rle, .cells). By default as the model says.
     solver
-        What takes the steps: euler, midpoint, rk4, dopri5 (all but euler: extra `ode`); by default as it was trained.
+        Solver of the steps: euler, midpoint, rk4, dopri5 (all but euler: extra `ode`); by default as it was trained.
     infect
         A model whose rule spreads through this one's body: one that was trained to, or any of the same kind.
     delay
-        How often a cell beside infected ones acts until it is; by default as it was trained, else 1.
+        Times that a cell beside infected ones acts until it is infected; by default as it was trained, else 1.
     recovery
-        How often an infected cell acts until it is the host's again, and immune; by default as it was trained, else 0,
+        Times that an infected cell acts until it is the host's again, and immune; by default as it was trained, else 0,
         never.
     chance
-        With what probability a cell beside infected ones yields when it acts; by default as it was trained, else 1.
+        Probability that a cell beside infected ones yields when it acts; by default as it was trained, else 1.
     """
     console = printer()
     asks = _settings_of_others(Path(model))
@@ -112,7 +112,7 @@ def run(
 
 
 def _settings_of_others(path: Path) -> "others.Filming | None":
-    """What a settings file of others asks for; None where `path` is none."""
+    """Read a settings file of others; None where `path` is none."""
     if path.suffix.lower() not in (".yaml", ".yml"):
         return None
     from planaria.config import read_yaml
@@ -125,7 +125,7 @@ def _settings_of_others(path: Path) -> "others.Filming | None":
 
 
 def _prepared(asks: "others.Filming", **given: Any) -> "Living":
-    """The model that a settings file names, as the file says that it is."""
+    """The model that a settings file names, set up as the file says."""
     from planaria import store
     from planaria.living import find
     from planaria.store import origins
@@ -141,7 +141,7 @@ def _prepared(asks: "others.Filming", **given: Any) -> "Living":
 
 
 def _show(shot: "Take", watch: Callable[[Iterable[Any]], Iterable[Any]], console: Console, model: str) -> None:
-    """The last frame, in half blocks; where there are no colours, how it can be seen."""
+    """Show the last frame in half blocks; where there are no colours, print how it can be seen."""
     from planaria.view.half_blocks import HalfBlocks
 
     ((step, last),) = deque(watch(shot), maxlen=1)
@@ -152,7 +152,7 @@ def _show(shot: "Take", watch: Callable[[Iterable[Any]], Iterable[Any]], console
 
 
 def unseen(console: Console, done: str, *words: str) -> str:
-    """That no picture is shown, why, and the command that films it."""
+    """Print that no picture is shown, why, and the command that films it."""
     return f"{done}, no picture: {no_pictures(console)}; a film: {command(*words, '-o', 'film.gif')}"
 
 

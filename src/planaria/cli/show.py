@@ -1,4 +1,4 @@
-"""`planaria show`: what a model is, in a few lines and pictures."""
+"""`planaria show`: a summary of a model in a few lines and pictures."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 PICTURES = 6
 STRIDE = 10
-"""Frames of a film from picture to picture."""
+"""Frames of a film between two pictures."""
 PAINTED = 24
-"""Steps from picture to picture where a photo is repainted."""
+"""Steps between two pictures where a photo is repainted."""
 
 
 def show(what: Path, /) -> int:
-    """Show what was trained, its figures, and, where there are colours, moments of its life in the terminal.
+    """Show a model, its figures, and, where there are colours, moments of its life in the terminal.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def show(what: Path, /) -> int:
 
 
 def _origin(living: "Living") -> dict[str, str]:
-    """Where a model is from: how long it was trained here, or whose format it was read from, on what terms."""
+    """Origin of a model: how long it was trained here, or whose format it was read from, and its licence."""
     from planaria.living import stopped
 
     card, origin = living.card, living.card.origin
@@ -85,7 +85,7 @@ def _origin(living: "Living") -> dict[str, str]:
 
 
 def _moments(living: "Living") -> "tuple[Film, str, int]":
-    """A film to pick from, what its moments are counted in, and cell steps of that."""
+    """A film to pick from, the unit that its moments are counted in, and cell steps of that."""
     from planaria.export.movie import film
     from planaria.health import Health
     from planaria.usual import actions
@@ -102,5 +102,5 @@ def _moments(living: "Living") -> "tuple[Film, str, int]":
 
 
 def _printable(text: str) -> str:
-    """What a model file says of itself, without markup and without codes that a terminal would obey."""
+    """Text of a model file, without markup and without control codes for the terminal."""
     return escape("".join(c for c in text if c.isprintable()))

@@ -1,4 +1,4 @@
-"""What ends a command from outside: Ctrl-C, a polite kill, a terminal that goes away."""
+"""Signals that end a command: Ctrl-C, SIGTERM, a terminal that goes away."""
 
 import signal
 import threading
@@ -9,17 +9,17 @@ SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 class Stop:
-    """Whether somebody has asked to end: at once, but for what is done `gently`, which goes on until it is whole."""
+    """State of a requested stop: at once, except for what is done `gently`, which goes on until it is whole."""
 
     def __init__(self) -> None:
         self.asked = False
         self.interrupted = False
-        """Whether a `KeyboardInterrupt` was raised."""
+        """True if a `KeyboardInterrupt` was raised."""
         self._gentle = False
 
     @contextmanager
     def gently(self) -> Iterator[None]:
-        """Until the end of this, the first signal only sets `asked`; a second one interrupts at once."""
+        """Let the first signal only set `asked` in this context; a second one interrupts at once."""
         self._gentle = True
         try:
             yield
@@ -27,7 +27,7 @@ class Stop:
             self._gentle = False
 
     def note(self, number: int, frame: object) -> None:  # noqa: ARG002
-        """A signal has come."""
+        """Handle a signal."""
         if self.asked or not self._gentle:
             self.asked = self.interrupted = True
             raise KeyboardInterrupt
@@ -36,9 +36,9 @@ class Stop:
 
 @contextmanager
 def listening(names: Sequence[str] = SIGNALS) -> Iterator[Stop]:
-    """Every signal that ends a command as a `KeyboardInterrupt`; one that is ignored, as under nohup, stays so.
+    """Turn every signal that ends a command into a `KeyboardInterrupt`; an ignored one, as under nohup, stays ignored.
 
-    What a library makes of the interrupt, such as an import that fails, is the interrupt again.
+    An error that a library makes of the interrupt, such as a failed import, is turned back into the interrupt.
     """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():

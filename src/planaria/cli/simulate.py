@@ -39,7 +39,7 @@ def simulate(
     fps: int = 30,
     scale: int | None = None,
 ) -> int:
-    """Run a known automaton: Life and its kin, Lenia, Gray-Scott.
+    """Run a known automaton: Life and its relatives, Lenia, Gray-Scott.
 
     Interrupted on its way to a folder, the same command goes on after the frames that are there.
 
@@ -53,11 +53,11 @@ def simulate(
     start
         A pattern that life begins with: a .rle or .cells file.
     frames
-        How many.
+        Number of frames.
     size
         Cells on a side, or ROWSxCOLUMNS.
     seed
-        Where its life begins: the same seed, the same life.
+        Random seed of the initial state: the same seed gives the same life.
     skip
         Frames that go by before the first one kept.
     every
@@ -116,7 +116,7 @@ def _film(simulator: "Simulator", output: Path, frames: int, fps: int, scale: in
 
 
 def _frames(simulator: "Simulator", count: int, console: Console) -> "Iterator[np.ndarray]":
-    """Frames as `(h, w, 3)` uint8, counted by a bar."""
+    """Frames as `(h, w, 3)` uint8, counted by a progress bar."""
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_interactive) as progress:
         bar = progress.add_task(simulator.name, total=count)

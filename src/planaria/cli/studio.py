@@ -14,9 +14,9 @@ def studio(runs: Path = Path("runs"), *, port: int = 8770, host: str = "127.0.0.
     runs
         Folder of all runs.
     port
-        Where it listens; the next free port if that one is taken.
+        Port to listen on; the next free one if it is taken.
     host
-        Address of this machine that it listens on: a loopback one.
+        Loopback address of this machine to listen on.
     browser
         Open the page.
     """

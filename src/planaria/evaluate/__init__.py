@@ -1,4 +1,4 @@
-"""Evaluation: what a video model can do, measured on a film. Numbers, not judgements."""
+"""Evaluation: the accuracy of a video model, measured on a film. Numbers, not judgements."""
 
 from collections.abc import Sequence
 
@@ -27,11 +27,11 @@ __all__ = ["Curve", "Frames", "Likeness", "Scores", "Stats", "Whole", "evaluate"
 HORIZONS = (1, 2, 5, 10, 20, 50)
 """Frames ahead."""
 NOISE = (0.05, 0.1, 0.2)
-"""Standard deviations of what is added to the frames that charge the state."""
+"""Standard deviations of the noise added to the frames that charge the state."""
 TIMES = 10
-"""How many times longer than the film the long run is."""
+"""Length of the long run, in lengths of the film."""
 LIFE = 100
-"""Frames of a life from an unseen start at most; no more than the film has."""
+"""Frames of a run from an unseen start at most; no more than the film has."""
 
 
 @torch.no_grad()
@@ -49,7 +49,7 @@ def evaluate(
     engine: str = "auto",
     progress: Progress | None = None,
 ) -> Scores:
-    """Measure a video model on a film `(n, visible, h, w)` in 0..1 whose frames from `start` on it never saw.
+    """Measure a video model on a film `(n, visible, h, w)` in 0..1, whose frames from `start` on it was not trained on.
 
     The model is shown `context` frames and then runs freely, `steps` cell steps a frame. `times` is how many times
     longer than the film the long run is; 0 leaves it out. `seed` draws noise, unseen starts, and cells that fire.

@@ -1,4 +1,4 @@
-"""Curve: how far a prediction is from the truth, by how many frames ahead it looks."""
+"""Curve: the error of a prediction by the number of frames ahead."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ from planaria.errors import UserError
 from planaria.losses.quality import decibels, ssim
 
 NUMBERS = 2**23
-"""Numbers that the states of one batch hold at most."""
+"""Largest number of values in the states of one batch."""
 
 Frames = Float[Tensor, "n v h w"]
 """Consecutive frames, in 0..1."""
 Shown = Float[Tensor, "b v h w"]
-"""What is predicted for several starts, in 0..1."""
+"""Predicted pictures for several starts, in 0..1."""
 Guess = Callable[[int, int], Shown]
 """`guess(keep, horizon)`: the pictures that follow the first `keep` starts; horizons come in rising order."""
 Progress = Callable[[str, int, int], None]
-"""`progress(what, done, of)`: how many frames of a part of the work are done."""
+"""`progress(what, done, of)`: reports how many frames of a part of the work are done."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Curve:
     horizons: tuple[int, ...]
     """Frames from the last one shown to the one predicted."""
     starts: tuple[int, ...]
-    """How many starts each horizon is a mean of."""
+    """Number of starts that each horizon is a mean of."""
     mse: tuple[float, ...]
     """Mean squared difference of pictures in 0..1."""
     ssim: tuple[float, ...]
@@ -41,12 +41,12 @@ class Curve:
 
     @property
     def psnr(self) -> tuple[float, ...]:
-        """Decibels of the mean squared difference, at most 100."""
+        """Peak signal-to-noise ratio of the mean squared error in decibels, at most 100."""
         return tuple(decibels(torch.tensor(self.mse, dtype=torch.double)).tolist())
 
 
 def as_seen(picture: Float[Tensor, "... h w"]) -> Float[Tensor, "... h w"]:
-    """A picture as a viewer shows it: within 0..1, and black where it is no number."""
+    """A picture as a viewer shows it: clamped to 0..1, and black where it is not a number."""
     return picture.nan_to_num().clamp(0, 1)
 
 
@@ -72,7 +72,7 @@ def horizon_curve(
     engine: str = "auto",
     progress: Progress | None = None,
 ) -> Curve:
-    """The free roll-out of a video model against the truth, from every held-out start.
+    """Measure the free roll-out of a video model against the truth, from every held-out start.
 
     A start is a frame `i` from `start - 1` on: the state is charged with the true frames `i - context + 1` to `i`, runs
     `steps` cell steps a frame, and is compared with the true frame `i + horizon` as a viewer shows it. `noise` is the
@@ -112,7 +112,7 @@ def horizon_curve(
 
 
 def copy_last(frames: Frames, *, start: int, horizons: Sequence[int], most: int | None = None) -> Curve:
-    """The last frame shown again: what a still prediction scores, over the starts of `horizon_curve`."""
+    """Errors of repeating the last frame, over the starts of `horizon_curve`."""
     kept = fitting(horizons, len(frames), start)
 
     def begin(at: Tensor) -> Guess:
@@ -122,7 +122,7 @@ def copy_last(frames: Frames, *, start: int, horizons: Sequence[int], most: int 
 
 
 def linear(frames: Frames, *, start: int, horizons: Sequence[int], most: int | None = None) -> Curve:
-    """The change of the last two frames gone on with, cell by cell, within 0..1; over the starts of `horizon_curve`."""
+    """Errors of linear extrapolation of two frames, by cell, within 0..1; over the starts of `horizon_curve`."""
     kept = fitting(horizons, len(frames), start)
     if start < 2:
         raise UserError(f"a line needs two frames before the first held-out one, got {start}")
@@ -145,7 +145,7 @@ def roll_out(
     seed: int = 0,
     engine: str = "auto",
 ) -> Iterator[Float[Tensor, "1 v h w"]]:
-    """The `count` pictures that a model lets follow the frames `clip`, unclamped, one after the other."""
+    """The `count` pictures that a model predicts after the frames `clip`, unclamped, one after the other."""
     device = next(rule.parameters(), clip).device
     x = charge(rule, layout, clip[None].to(device), steps, seed=seed, engine=engine)
     for k in range(count):
@@ -170,7 +170,7 @@ def check(layout: Layout, frames: Frames, *, context: int, start: int) -> None:
 
 
 def _starts(count: int, start: int, horizons: Sequence[int], most: int | None) -> Tensor:
-    """Places of the last frame that each start shows, in rising order."""
+    """Indices of the last frame that each start shows, in rising order."""
     every = torch.arange(start - 1, count - min(horizons, default=count - start + 1))
     if most is None or len(every) <= most:
         return every
@@ -180,7 +180,7 @@ def _starts(count: int, start: int, horizons: Sequence[int], most: int | None) -
 def _measured(
     frames: Frames, horizons: tuple[int, ...], starts: Tensor, begin: Callable[[Tensor], Guess], channels: int
 ) -> Curve:
-    """Errors of what `begin` guesses, over all starts, a batch at a time; a start holds `channels` numbers a cell."""
+    """Errors of the predictions of `begin` over all starts, in batches; a start holds `channels` numbers a cell."""
     count, cells = len(frames), frames.shape[2] * frames.shape[3]
     held = dict.fromkeys(horizons, 0)
     errors, similarity = dict.fromkeys(horizons, 0.0), dict.fromkeys(horizons, 0.0)

@@ -1,4 +1,4 @@
-"""Films: what of a model's films it is measured on."""
+"""Films: the part of a model's films that it is measured on."""
 
 import dataclasses
 
@@ -7,9 +7,9 @@ from planaria.errors import UserError
 from planaria.evaluate.curve import Frames
 
 MOST_BYTES = 1_000_000_000
-"""Memory that the frames of an evaluation take at most."""
+"""Largest memory for the frames of an evaluation."""
 HELD_OUT = 0.1
-"""Share of the frames that the predictions are compared with, where a training held none out."""
+"""Default share of the frames that the predictions are compared with, where training held none out."""
 
 
 def held_out(clips: Clips, context: int) -> tuple[Frames, int]:

@@ -1,4 +1,4 @@
-"""Life: a video model that runs freely on from frames, and what its film is like."""
+"""Life: free runs of a video model from given frames, and the statistics of their films."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from planaria.losses.quality import psnr
 
 @dataclass(frozen=True)
 class Life:
-    """A model and how it is run."""
+    """A model and the settings of its runs."""
 
     rule: nn.Module
     layout: Layout
@@ -27,10 +27,10 @@ class Life:
     engine: str = "auto"
     progress: Progress | None = None
     bursts: dict[str, int] = field(default_factory=dict)
-    """What was run -> the picture, counted from 1, at which it was first seen to have burst."""
+    """Name of the run -> the picture, counted from 1, at which it was first seen to have burst."""
 
     def pictures(self, clip: Frames, count: int, what: str) -> Iterator[Float[Tensor, "1 v h w"]]:
-        """The `count` pictures that follow `clip`, unclamped; `what` is what `progress` calls them."""
+        """The `count` pictures that follow `clip`, unclamped; `what` is the name that `progress` gets."""
         made = roll_out(self.rule, self.layout, clip, self.steps, count, seed=self.seed, engine=self.engine)
         for k, picture in enumerate(made, 1):
             if self.progress is not None:
@@ -40,7 +40,7 @@ class Life:
             yield picture.to(clip)
 
     def whole(self, frames: Frames, context: int) -> tuple[Whole, Frames]:
-        """From the first `context` frames to the end of the film, beside showing the last of them again; the film."""
+        """Scores from the first `context` frames to the end, beside those of repeating the last one; and the film."""
         film = frames.clone()
         for k, picture in enumerate(self.pictures(frames[:context], len(frames) - context, "whole film"), context):
             film[k] = as_seen(picture[0])
@@ -49,7 +49,7 @@ class Life:
         return Whole(context, tuple(made.tolist()), tuple(still.tolist())), film
 
     def long(self, clip: Frames, times: int, length: int) -> list[Stats]:
-        """What each of `times` windows of `length` frames is like, up to one that holds something that is no number."""
+        """Statistics of each of `times` windows of `length` frames, up to one with a value that is not a number."""
         pictures = self.pictures(clip, times * length, "long run")
         last, windows = clip[-1:], []
 
@@ -66,7 +66,7 @@ class Life:
         return windows
 
     def later(self, clip: Frames, count: int, what: str) -> Stats:
-        """What the later half of `count` frames from `clip` is like; of no frame at all if it broke down before."""
+        """Statistics of the later half of `count` frames from `clip`; of no frame at all if it broke down before."""
         pictures = self.pictures(clip, count, what)
         before = clip[-1:]
         for picture in islice(pictures, count - (count + 1) // 2):

@@ -1,4 +1,4 @@
-"""What a texture, style or text model can do, measured along its life: how near to its aim, and for how long."""
+"""Evaluation of a texture, style or text model along its life: distance to its aim, and stability."""
 
 import dataclasses
 import math
@@ -22,63 +22,63 @@ from planaria.losses.style import content_distance, style_distance
 from planaria.types import Picture
 
 STEPS = (60, 200, 1000)
-"""Steps after which a life is looked at; the start is too."""
+"""Steps after which a life is measured; the start is too."""
 CHUNK = 20
-"""Steps from one word of progress to the next."""
+"""Steps between two reports of progress."""
 
 Judge = Callable[[Float[Tensor, "1 3 h w"], Float[Tensor, "1 3 h w"]], float]
-"""`judge(shown, photo)`: how far what is shown is from what was wanted; without a photo, `photo` is the start."""
+"""`judge(shown, photo)`: distance of the shown picture from its aim; without a photo, `photo` is the start."""
 
 
 @dataclass(frozen=True)
 class Painted:
-    """How a model's lives looked, a number a moment: the first is the start."""
+    """Measurements of a model's lives, a number a moment: the first is the start."""
 
     steps: tuple[int, ...]
     photos: tuple[str, ...]
-    """What was repainted; empty for a texture."""
+    """Names of the repainted photos; empty for a texture."""
     sizes: tuple[tuple[int, int], ...]
     """Rows and columns of each life."""
     distances: dict[str, tuple[float, ...]]
-    """What was looked at -> how far from it, mean over all lives."""
+    """Name of the judge -> distance from its aim, mean over all lives."""
     wanted: tuple[str, ...]
     """Those of `distances` that should fall."""
     largest: tuple[float, ...]
-    """The largest number in any cell of any life."""
+    """The largest value in any cell of any life."""
     pictures: list[list[Float[Tensor, "3 _ _"]]] = field(repr=False, compare=False)
-    """What every life showed at each moment, `(3, h, w)` in 0..1."""
+    """Pictures of every life at each moment, `(3, h, w)` in 0..1."""
     burst: int | None = None
     """The first step at which a life was seen to have burst, looked at every 20 steps; None where none did."""
 
     @property
     def bounded(self) -> bool:
-        """Whether no cell burst."""
+        """True if no cell burst."""
         return self.burst is None
 
     def nearer(self, name: str) -> tuple[float, ...]:
-        """How many times nearer it has come since the start."""
+        """Ratio of the distance at the start to that at each moment: how many times nearer it has come."""
         first = self.distances[name][0]
         return tuple(first / now if now > 0 else math.inf for now in self.distances[name])
 
     def to_dict(self) -> dict[str, Any]:
-        """Every number, ready for JSON: what is no number is None."""
+        """Every number, ready for JSON: one that is not a number is None."""
         plain = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "pictures"}
         distances = {name: [_finite(v) for v in values] for name, values in self.distances.items()}
         return {**plain, "distances": distances, "largest": [_finite(v) for v in self.largest], "bounded": self.bounded}
 
 
 def by_style(backbone: Backbone, image: Picture) -> Judge:
-    """The distance to a style image, as a backbone sees it."""
+    """Distance to a style image, in the features of a backbone."""
     return lambda shown, _: float(style_distance(backbone, shown, image))
 
 
 def by_content(backbone: Backbone) -> Judge:
-    """How far it is from showing what the photo shows, as a backbone sees it: 0 the same."""
+    """Distance to the content of the photo, in the features of a backbone: 0 the same."""
     return lambda shown, photo: float(content_distance(backbone.content(shown), backbone.content(photo)))
 
 
 def by_prompt(clip: Clip, aim: Float[Tensor, " d"]) -> Judge:
-    """Half the squared angle between a picture and a prompt, as CLIP sees them: 0 the same, pi^2 / 2 the opposite."""
+    """Half the squared angle between a picture and a prompt in CLIP's embedding: 0 the same, pi^2 / 2 the opposite."""
     return lambda shown, _: float(spherical(clip.image(shown)[0], aim))
 
 
@@ -98,7 +98,7 @@ def painted(
 ) -> Painted:
     """Repaint each of `photos`, name -> `(3, h, w)` in 0..1, and judge it at the start and after each of `steps`.
 
-    Where there are none, one life begins with nothing, on `size` rows and columns. `wanted` are judges of what should
+    Without photos, one life begins from the empty start, on `size` rows and columns. `wanted` are judges of what should
     come nearer, `kept` of what is given up for it. `seed` draws where the cells begin, and which fire. Raises
     `UserError` for steps below 1, and where the model and the photos don't fit.
     """

@@ -1,4 +1,4 @@
-"""Scores: everything that was measured of a video model, and how it is written."""
+"""Scores: all measurements of a video model, and their form in JSON."""
 
 import dataclasses
 import math
@@ -16,14 +16,14 @@ class Whole:
     first: int
     """The first frame that was predicted; those before it charged the state."""
     psnr: tuple[float, ...]
-    """Decibels of each predicted frame; the first is at horizon 1."""
+    """Peak signal-to-noise ratio in decibels of each predicted frame; the first is at horizon 1."""
     still: tuple[float, ...]
-    """Decibels of the last frame shown, were it shown again."""
+    """The same of the last frame shown, repeated."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What a video model can do, in numbers. Errors are of pictures in 0..1, as a viewer shows them."""
+    """Accuracy of a video model in numbers. Errors are of pictures in 0..1, as a viewer shows them."""
 
     frames: int
     """Frames of the film."""
@@ -36,28 +36,28 @@ class Scores:
     steps: int
     """Cell steps a frame."""
     left_out: tuple[int, ...]
-    """Horizons asked for that the held-out frames are too few for."""
+    """Requested horizons that the held-out frames are too few for."""
     model: Curve
-    """Held-out frames by free roll-out."""
+    """Free roll-out on the held-out frames."""
     still: Curve
-    """The last frame shown again."""
+    """Repetition of the last frame shown."""
     line: Curve
-    """The change of the last two frames gone on with."""
+    """Linear extrapolation of the last two frames."""
     noise: dict[str, Curve]
     """Standard deviation of the noise on the frames that charge the state -> held-out frames; `alone` is one frame
     without noise and none before it."""
     whole: Whole
-    """From the first frames to the last."""
+    """Roll-out from the first frames to the last."""
     alone: Whole
-    """From the first frame alone to the last."""
+    """Roll-out from the first frame alone to the last."""
     data: Stats
-    """What the film is like."""
+    """Statistics of the film."""
     long: tuple[Likeness, ...]
-    """How like it is the long run, by windows as long as the film."""
+    """Likeness of the long run to the film, by windows as long as the film."""
     late: Stats | None
-    """What the last window of the long run is like; None where no long run was asked for."""
+    """Statistics of the last window of the long run; None where no long run was asked for."""
     unseen: dict[str, Likeness]
-    """How like the film is the later half of a life from starts never shown."""
+    """Likeness to the film of the later half of a run from starts not in the film."""
     sizes: dict[str, Likeness]
     """The same on other grids."""
     burst: int | None
@@ -66,7 +66,7 @@ class Scores:
     """The pictures of `whole`, `(n, visible, h, w)` in 0..1; those that charged the state come first."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Every number, ready for JSON: what is no number is None."""
+        """Every number, ready for JSON: one that is not a number is None."""
         return {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self) if f.name != "film"}
 
 

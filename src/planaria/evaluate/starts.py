@@ -1,4 +1,4 @@
-"""Starts that a model was never shown: chance, a frame in disorder, a mirrored or shifted one, other sizes."""
+"""Starts that a model was not trained on: random, shuffled, mirrored or shifted frames, and other grid sizes."""
 
 from collections.abc import Callable
 
@@ -12,24 +12,24 @@ from planaria.core.noise import Stream, derive, uniform
 from planaria.evaluate.curve import Frames
 
 BLOCKS = 8
-"""Blocks on a side that a frame is cut into to be put in disorder."""
+"""Blocks on a side that a frame is cut into to be shuffled."""
 FACTOR = 1.5
-"""How much larger or smaller a frame of another resolution is."""
+"""Ratio of a larger or smaller frame's size to the original."""
 
 Changed = Float[Tensor, "_ v _ _"]
 """Frames of another number or size."""
 Change = Callable[[Frames, int], Changed]
-"""From the frames that charge a model, and a seed, to others."""
+"""Map from the frames that charge a model, and a seed, to others."""
 
 
 def random(clip: Frames, seed: int) -> Changed:
-    """One frame by chance, each value anywhere in 0..1, and nothing before it."""
+    """One random frame, each value anywhere in 0..1, and nothing before it."""
     _, v, h, w = clip.shape
     return uniform(derive(seed, Stream.NOISE), 0, (v, h, w)).to(clip)[None]
 
 
 def shuffled(clip: Frames, seed: int) -> Frames:
-    """Every frame cut into 8x8 blocks, which change places by chance, alike in all frames.
+    """Every frame cut into 8x8 blocks that are shuffled at random, alike in all frames.
 
     Rows and columns that are left over stay where they are, as does a frame of fewer than 8 cells on a side.
     """

@@ -1,4 +1,4 @@
-"""Statistics: what a film is like, whatever it shows; and how like another film that is."""
+"""Statistics: figures of a film of any content, and its likeness to another film."""
 
 import math
 from collections.abc import Iterable
@@ -11,9 +11,9 @@ from torch import Tensor
 from planaria.losses.quality import spectrum
 
 LOWEST, HIGHEST = -0.5, 1.5
-"""A value beyond these is outside: not a rounding of black or white, but on its way off."""
+"""Limits beyond which a value counts as outside: not rounding of black or white, but divergence."""
 LEAST = 1e-12
-"""What a number is divided by that is smaller."""
+"""Smallest divisor."""
 
 Frame = Float[Tensor, "1 v h w"]
 """One picture, unclamped."""
@@ -21,46 +21,46 @@ Frame = Float[Tensor, "1 v h w"]
 
 @dataclass(frozen=True)
 class Stats:
-    """What a film is like. Every figure is a mean over its frames; not a number where it has none."""
+    """Statistics of a film. Every figure is a mean over its frames; not a number where it has none."""
 
     frames: int
-    """How many frames were measured: those before the first that holds something that is no number."""
+    """Number of frames measured: those before the first that holds a value that is not a number."""
     mean: float
-    """Of all values."""
+    """Mean of all values."""
     variance: float
-    """Of a channel's values over the grid, about their mean in that frame."""
+    """Variance of a channel's values over the grid, about their mean in that frame."""
     motion: float
-    """Mean squared change from a frame to the next; 0 for a still."""
+    """Mean squared change from one frame to the next; 0 for a still."""
     outside: float
-    """Share of values outside -0.5..1.5; 1 for a frame that holds something that is no number."""
+    """Share of values outside -0.5..1.5; 1 for a frame that holds a value that is not a number."""
     spectrum: tuple[float, ...]
     """log10 of the power at each ring of frequencies, from coarse to fine; see `losses.quality.spectrum`."""
     finite: bool
-    """Whether every value was a number."""
+    """True if every value was finite."""
 
 
 @dataclass(frozen=True)
 class Likeness:
-    """How like the data a run is: ratios, 1 where it is the same."""
+    """Likeness of a run to the data: ratios, 1 where they are the same."""
 
     mean: float
-    """The run's mean over the data's."""
+    """Ratio of the run's mean to the data's."""
     variance: float
-    """The run's variance over the data's."""
+    """Ratio of the run's variance to the data's."""
     motion: float
-    """The run's mean squared change from frame to frame over the data's."""
+    """Ratio of the run's mean squared change from frame to frame to the data's."""
     spectrum: float
     """Root mean squared difference of the log10 power of all rings: 0 the same, 1 a factor of ten."""
     outside: float
     """Share of the run's values outside -0.5..1.5."""
     finite: bool
-    """Whether every value of the run was a number."""
+    """True if every value of the run was finite."""
 
 
 def measure(pictures: Iterable[Frame], before: Frame | None = None) -> Stats:
     """Measure a film, one frame at a time; `before` is the frame before its first, which `motion` looks back at.
 
-    A frame that holds something that is no number ends it.
+    A frame that holds a value that is not a number ends it.
     """
     count = changes = 0
     mean = variance = motion = outside = 0.0
@@ -88,7 +88,7 @@ def measure(pictures: Iterable[Frame], before: Frame | None = None) -> Stats:
 
 
 def compare(run: Stats, data: Stats) -> Likeness:
-    """How like the data a run is."""
+    """Likeness of a run to the data."""
     apart = torch.tensor(run.spectrum) - torch.tensor(data.spectrum) if run.spectrum else torch.tensor(math.nan)
     return Likeness(
         _ratio(run.mean, data.mean), _ratio(run.variance, data.variance), _ratio(run.motion, data.motion),

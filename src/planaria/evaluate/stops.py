@@ -12,7 +12,7 @@ from planaria.types import Picture, State
 
 
 def fitted(photo: Picture, longest: int) -> Float[Tensor, "v new_h new_w"]:
-    """A photo `(3, h, w)` made smaller until its longer side is `longest`; one that is smaller already is left."""
+    """A photo `(3, h, w)` downscaled until its longer side is `longest`; a smaller one is returned as it is."""
     h, w = photo.shape[1:]
     scale = longest / max(h, w)
     if scale >= 1:

@@ -1,4 +1,4 @@
-"""What leaves planaria: a page, an ONNX graph, films and stills, found by the suffix they are written with.
+"""Exports of planaria: a page, an ONNX graph, films and stills, chosen by the suffix of the file.
 
 One file a kind: its `SUFFIXES`, and `write(model, output, options)` of a `store.Saved`. The folder is the list.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """How an export should be; each kind reads what concerns it."""
+    """Options of an export; each kind reads those that concern it."""
 
     steps: int | None = None
     """Cell steps of a film; None is 300, or 100 frames of a video model."""
@@ -31,15 +31,15 @@ class Options:
     size: int | tuple[int, int] | None = None
     """Cells on a side, or rows and columns; None is as it was trained."""
     start: str | None = None
-    """Where a film begins, as `planaria.living.find` takes it; None is as the model says."""
+    """Initial state of a film, as `planaria.living.find` takes it; None is as the model says."""
     solver: str | None = None
-    """What takes the steps of a film, as `planaria.core.solve` names it; None is as it was trained."""
+    """Solver of the steps of a film, as `planaria.core.solve` names it; None is as it was trained."""
     seed: int = 0
-    """Which cells fire: the same seed, the same life."""
+    """Random seed of the cells that fire: the same seed gives the same life."""
     erase: Mapping[int, str] | None = None
     """Step -> wound of a film; None cuts the left half off a model that was trained to heal."""
     infect: Mapping[int, str] | None = None
-    """Step -> where an infection begins (`World.infect`); None infects the middle of a model that holds one."""
+    """Step -> place where an infection begins (`World.infect`); None infects the middle of a model that holds one."""
     every: int | None = None
     """Steps from frame to frame; None is a frame of a video model, 2 steps of others."""
     fps: int | None = None
@@ -47,11 +47,11 @@ class Options:
     scale: int | None = None
     """Pixels to a cell; None gives films about 288 pixels."""
     background: float = 1.0
-    """Behind transparent cells: 0 black to 1 white."""
+    """Background behind transparent cells: 0 black to 1 white."""
     engine: str = "auto"
-    """What computes a film."""
+    """Engine that computes a film."""
     name: str = ""
-    """What a page and a graph call the model; by default the name that it was trained under."""
+    """Name of the model in a page and a graph; by default the name that it was trained under."""
     title: str = ""
     """Title of a page; by default the name."""
 
@@ -62,7 +62,7 @@ def suffixes() -> list[str]:
 
 
 def writer(output: str | Path) -> ModuleType:
-    """The module that writes files named like `output`. Raises `UserError` where none does, or none can be there."""
+    """Module that writes files named like `output`. Raises `UserError` where none does, or none can be there."""
     path = Path(output)
     for module in _modules():
         if path.suffix.lower() in module.SUFFIXES:
@@ -92,7 +92,7 @@ def write(model: "str | Path | Saved", output: str | Path, options: Options | No
 
 
 def _as_model(name: str, options: Options) -> "Saved":
-    """A simulator that is a rule, as a model. Raises `UserError` where it is none."""
+    """Read a simulator that is a rule as a model. Raises `UserError` where it is none."""
     from planaria import store
     from planaria.data import simulate
     from planaria.store.cards import Card
@@ -106,6 +106,6 @@ def _as_model(name: str, options: Options) -> "Saved":
 
 
 def _modules() -> Iterator[ModuleType]:
-    """The kinds there are, each imported when its turn comes."""
+    """The kinds of export, each imported when its turn comes."""
     for found in pkgutil.iter_modules(__path__):
         yield importlib.import_module(f"{__name__}.{found.name}")

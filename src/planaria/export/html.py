@@ -19,7 +19,7 @@ from planaria.web.bundle import bundle, text
 
 SUFFIXES = (".html",)
 MOST_START = 150_000
-"""Bytes of the frames that a model begins with which a page carries; one frame it carries whatever its size."""
+"""Largest size in bytes of a model's initial frames in a page; a single frame is carried whatever its size."""
 
 START = """
 const find = (id) => document.getElementById(id);
@@ -40,7 +40,7 @@ def write(model: Saved, output: Path, options: Options) -> Path:
 def page(model: Saved, options: Options | None = None) -> str:
     """The whole page of a model, about 100 KB: HTML that asks for nothing from anywhere.
 
-    Of `options` it takes name, title, size and seed.
+    The options used are name, title, size and seed.
     """
     options = options or Options()
     data = payload(model)
@@ -67,7 +67,7 @@ def page(model: Saved, options: Options | None = None) -> str:
 
 
 def payload(model: Saved) -> dict[str, Any]:
-    """What the player takes: settings, kernels and weights of a model, as JSON values; floats as base64."""
+    """Input of the player: settings, kernels and weights of a model, as JSON values; floats as base64."""
     rule, layout, card = model.rule, model.layout, model.card
     return {
         "format": 1,
@@ -93,9 +93,9 @@ def payload(model: Saved) -> dict[str, Any]:
 
 
 def _start(frames: Tensor, most: int | None = None) -> dict[str, Any]:
-    """The frames that a model begins with, as bytes: the last ones where all are more than a page should carry.
+    """Initial frames of a model as bytes: the last ones where all are more than a page should carry.
 
-    At most the last `most`: a photo that is repainted is one.
+    The last `most` at most: a photo that is repainted is one.
     """
     kept = frames[-(most or max(1, MOST_START // frames[0].numel())) :].detach().cpu().clamp(0, 1)
     n, visible, h, w = kept.shape

@@ -1,4 +1,4 @@
-"""Film: what a living run looked like, and how it becomes a `.gif`, `.webp`, `.mp4` or a `.png` strip."""
+"""Film: the frames of a run, written as a `.gif`, `.webp`, `.mp4` or a `.png` strip."""
 
 import base64
 import io
@@ -32,30 +32,30 @@ from planaria.world import World
 
 SUFFIXES = (".gif", ".mp4", ".png", ".webp")
 SIDE = 288
-"""Pixels that the longer side of a film has at least, where no scale is given."""
+"""Smallest longer side of a film in pixels, where no scale is given."""
 MOST_BYTES = 2_000_000_000
-"""Memory that the frames of a film may take."""
+"""Largest memory for the frames of a film."""
 MOST_FRAMES, MOST_FACTOR = 1_000_000, 100
 FPS, VIDEO_FPS = 30, 20
-"""Frames a second where nobody says otherwise; of a model that was trained on a video, as players show it."""
+"""Default frames a second; and those of a model that was trained on a video, as players show it."""
 STEPS, FRAMES = 300, 100
-"""Steps of a film where nobody says otherwise, and frames of a model that was trained on one."""
+"""Default steps of a film, and frames of a film of a video model."""
 SHORTEST = {".gif": 20, ".webp": 11}
-"""Milliseconds that a picture stands at least: what stands shorter, viewers show for 100."""
+"""Shortest duration of a picture in milliseconds: viewers show a shorter one for 100."""
 INFECT = "infect "
 """Prefix of an event that is an infection, not damage."""
 
 
 @dataclass(frozen=True)
 class Film:
-    """Frames of a run. Shows itself in a notebook; `save` writes it."""
+    """Frames of a run. Displays itself in a notebook; `save` writes it."""
 
     frames: np.ndarray
     """`(n, h, w, 3)` uint8."""
     at: tuple[float, ...]
-    """The step that each frame shows; with a fraction where it lies between two."""
+    """Step of each frame; with a fraction where it lies between two."""
     events: Mapping[int, str] = field(default_factory=dict)
-    """Step -> what was done there: `left`, `infect 20,20`, or both with a semicolon between."""
+    """Step -> event there: `left`, `infect 20,20`, or both with a semicolon between."""
     fps: int = 30
     """Frames a second."""
 
@@ -104,11 +104,11 @@ class Film:
         return sheet
 
     def _after_wound(self, k: int) -> bool:
-        """Whether frame `k` shows a wound just made: the second frame of that step."""
+        """True if frame `k` shows a wound just made: the second frame of that step."""
         return self.at[k] in self.events and (k == 0 or self.at[k - 1] == self.at[k])
 
     def moments(self, columns: int) -> list[int]:
-        """Places of frames for a strip: the first, the last, the wounds, and others where the gaps are largest."""
+        """Indices of frames for a strip: the first, the last, the wounds, and others where the gaps are largest."""
         n = len(self.frames)
         wounds = [k for k in range(n) if self._after_wound(k)]
         chosen = {0, n - 1, *wounds[: columns - 2]}
@@ -143,15 +143,15 @@ class Film:
 
 @dataclass(frozen=True)
 class Take:
-    """A run that is about to be filmed: its frames come one after the other, so that a long one needs no memory."""
+    """A run about to be filmed: its frames come one after the other, so that a long one needs no memory."""
 
     world: World
     stops: Sequence[int]
-    """When frames are taken, in parts of a step; ascending."""
+    """Times at which frames are taken, in parts of a step; ascending."""
     parts: int = 1
     """Parts of a step."""
     events: Mapping[int, str] = field(default_factory=dict)
-    """Step -> what is done there, as `Film.events`; the frame of that step is followed by one of what it did."""
+    """Step -> event there, as `Film.events`; the frame of that step is followed by one of its effect."""
     fps: int = FPS
     background: float = 1.0
     health: Health = field(default_factory=Health)
@@ -177,7 +177,7 @@ class Take:
             warnings.warn(line, stacklevel=2)
 
     def film(self, watch: Callable[[Iterable[Any]], Iterable[Any]] = iter) -> Film:
-        """Run it and keep every frame; `watch` may tell a person of them as they come. Raises `UserError`."""
+        """Run it and keep every frame; `watch` may report them as they come. Raises `UserError`."""
         h, w = self.world.size
         if (len(self) + 1) * h * w * 3 > MOST_BYTES:
             raise UserError(
@@ -205,7 +205,7 @@ class Take:
 
 
 def check_suffix(path: Path) -> None:
-    """Raise `UserError` unless `path` ends in a suffix that a film can be written with, and can be written."""
+    """Raise `UserError` unless `path` has a suffix that a film can be written with, and can be written."""
     if path.suffix.lower() not in SUFFIXES:
         raise unknown("format", path.suffix or path.name, SUFFIXES)
     if why := unwritable(path):
@@ -213,17 +213,17 @@ def check_suffix(path: Path) -> None:
 
 
 def longer(fps: int, suffix: str) -> float:
-    """How many times longer than it should a film of `fps` lasts in such a file, at least 1."""
+    """Factor by which a film of `fps` lasts longer than it should in such a file, at least 1."""
     return max(1.0, SHORTEST.get(suffix.lower(), 0) * fps / 1000)
 
 
 def _scale(scale: int | None, size: tuple[int, int], count: int, held: int) -> int:
-    """Pixels to a cell of a film, by default so many that it has about `SIDE`."""
+    """Pixels to a cell of a film, by default enough for about `SIDE`."""
     return _pixels(max(1, -(-SIDE // max(size))) if scale is None else scale, size, count, held)
 
 
 def _pixels(scale: int, size: tuple[int, int], count: int, held: int) -> int:
-    """`scale`, if frames enlarged by it are something to see, and `held` of `count` at a time fit in memory."""
+    """Return `scale`. Raises `UserError` if it is below 1 or `held` of `count` frames at a time don't fit in memory."""
     h, w = size
     if scale < 1 or held * h * w * 3 * scale**2 > MOST_BYTES:
         raise UserError(f"a film of {count} frames, {w}x{h} cells, can't be enlarged {scale} times")
@@ -231,7 +231,7 @@ def _pixels(scale: int, size: tuple[int, int], count: int, held: int) -> int:
 
 
 def _blown(frames: Iterable[np.ndarray], scale: int) -> Iterator[np.ndarray]:
-    """Frames, one after the other, every cell a square of `scale` pixels."""
+    """Enlarge frames, one after the other, every cell a square of `scale` pixels."""
     return (f.repeat(scale, 0).repeat(scale, 1) for f in frames)
 
 
@@ -279,7 +279,7 @@ def film(
 
 
 def take(living: Living, options: Options) -> Take:
-    """What is to be filmed of `living`, which was found with the same options. Raises `UserError`."""
+    """Take of `living`, which was found with the same options. Raises `UserError`."""
     every = options.every
     if every is None:
         every = living.frame if living.learned_film or not isinstance(living.rule, Rule | Solver) else 2
@@ -310,7 +310,7 @@ def _one(steps: int | None, frames: int | None) -> None:
 def _events(
     layout: Layout, size: tuple[int, int], erase: Mapping[int, str], infect: Mapping[int, str]
 ) -> dict[int, str]:
-    """Wounds and infections as what is done at each step, in order. Raises `UserError` for what can't be done."""
+    """Wounds and infections as the events of each step, in order. Raises `UserError` for an invalid one."""
     for wound in erase.values():
         Wound.parse(wound)
     if infect and layout.strain is None:
@@ -332,7 +332,7 @@ def _do(world: World, action: str) -> None:
 
 
 def _stops(steps: int, frames: int | None, every: int, factor: int, events: Mapping[int, str]) -> list[int]:
-    """When frames are taken, in `factor`-ths of a step: `frames` of them and what follows each, or up to `steps`."""
+    """Times of the frames, in `factor`-ths of a step: `frames` of them and what follows each, or up to `steps`."""
     if every < 1 or steps < 0 or (frames is not None and frames < 1) or not 1 <= factor <= MOST_FACTOR:
         raise UserError(f"a film needs every >= 1, steps >= 0, frames >= 1 and a factor of 1 to {MOST_FACTOR}")
     last = steps if frames is None else (frames - 1) * every

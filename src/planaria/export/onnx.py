@@ -1,4 +1,4 @@
-"""ONNX: one step of a rule as a graph that any runtime can take; which cells fire is an input."""
+"""ONNX: one step of a rule as a graph for any runtime; the mask of cells that fire is an input."""
 
 import copy
 import json
@@ -88,7 +88,7 @@ class _Step(nn.Module):
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Without the exporter's talk of its own insides."""
+    """Silence the exporter's messages."""
     log = logging.getLogger("torch.onnx")
     level = log.level
     log.setLevel(logging.ERROR)

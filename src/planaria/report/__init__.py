@@ -1,1 +1,1 @@
-"""What is written for people about a run: README, plots, tables, sheets of pictures."""
+"""Reports on a run for people: README, plots, tables, sheets of pictures."""

@@ -13,11 +13,11 @@ from planaria.report.tables import decibels
 
 INK, MUTED, PLUM, LIGHT, CORAL, LEAF = "#1d1b26", "#6f6a7d", "#5b2a86", "#b9a7d8", "#d1495b", "#2f8f6b"
 AT = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
-"""Frames of a strip, and the last."""
+"""Frames of a strip, besides the last."""
 TILE, WIDE = 144, 288
-"""Pixels that the longer side of a picture has about, in a strip and in a film."""
+"""Approximate longer side of a picture in pixels, in a strip and in a film."""
 RATIOS = (0.05, 20)
-"""Where a plot of ratios ends: what lies beyond is drawn at its rim."""
+"""Limits of a plot of ratios: what lies beyond is drawn at its edge."""
 MOST_FRAMES = 300
 """Frames of a film at most; of a longer one, every second or third is taken."""
 
@@ -103,7 +103,7 @@ def _spectrum(axes: Any, scores: Scores) -> None:
 
 
 def strip(frames: Frames, film: Frames, whole: Whole) -> Image.Image:
-    """`rollout.png`: some frames of the truth above, the model's below, each with its number and decibels."""
+    """`rollout.png`: some frames of the truth above, those of the model below, each with its number and decibels."""
     n = len(frames)
     picks = sorted({*(k for k in AT if k < n), n - 1})
     wide, tall = _size(frames, TILE)
@@ -156,7 +156,7 @@ def _size(frames: Frames, side: int) -> tuple[int, int]:
 
 
 def _image(picture: Tensor, size: tuple[int, int]) -> Image.Image:
-    """A picture `(visible, h, w)` of that width and height; RGBA over white."""
+    """Render a picture `(visible, h, w)` at that width and height; RGBA over white."""
     p = picture.detach().cpu().float()
     p = p[:3] + 1 - p[3:] if len(p) == 4 else p.expand(3, -1, -1)
     small = Image.fromarray((p.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy())

@@ -1,4 +1,4 @@
-"""The card of a run, for people: what was trained, how well, and how to use it."""
+"""README of a run: the trained model, its figures, and its use."""
 
 import math
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from planaria.store.cards import Card
 
 
 def card_text(card: Card, rule: RuleConfig) -> str:
-    """The run's `README.md`."""
+    """Text of the run's `README.md`."""
     name, config, words = card.name, card.config, tasks.load(card.task).Task.words(card)
     lines = [
         f"# {' '.join(name.split())}",
@@ -61,7 +61,7 @@ def card_text(card: Card, rule: RuleConfig) -> str:
 
 
 def _reused(card: Card) -> list[str]:
-    """What was taken over from another model, if one was."""
+    """Lines on the weights reused from another model, if any."""
     if not card.reused:
         return []
     return [f"Began from `{card.config.train.init}`:", "", *(f"- {line}" for line in card.reused), ""]

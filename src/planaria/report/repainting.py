@@ -1,4 +1,4 @@
-"""What a run of texture, style or text leaves for people: sheets of what grows, or of what becomes of photos."""
+"""Outputs of a texture, style or text run for people: sheets of a grown texture, or of repainted photos."""
 
 import io
 from pathlib import Path
@@ -19,15 +19,15 @@ from planaria.types import Picture, State
 SIDE, CUT = 256, 128
 """Cells on a side of a grown texture, and of the part of it that is filmed."""
 GROWN = (0, 20, 60, 120, 300)
-"""Steps that a strip shows of a texture; the film and the tiles end with the last."""
+"""Steps of a texture's strip; the film and the tiles end with the last."""
 PHOTOS, LONGEST = 4, 192
 """Photos that are repainted, and the cells on their longer side."""
 PAINTED = (20, 60, 200)
-"""Steps that the sheet shows."""
+"""Steps of the sheet."""
 
 
 def grown(folder: RunFolder, rule: Rule, layout: Layout, style: Picture) -> None:
-    """Write `film.webp`, `strip.png`, `style.png` and `tiles.png`: a texture from grey on, and beside its style."""
+    """Write `film.webp`, `strip.png`, `style.png` and `tiles.png`: a texture grown from grey, and beside its style."""
     _save(folder / run_folder.STYLE, image(style))
     last = GROWN[-1]
     filmed = [*range(0, 100, 4), *range(100, last + 1, 10)]
@@ -45,7 +45,7 @@ def grown(folder: RunFolder, rule: Rule, layout: Layout, style: Picture) -> None
 
 
 def repainted(folder: RunFolder, rule: Rule, layout: Layout, photos: Repainted) -> None:
-    """Write `sheet.png`, a few photos and what becomes of them, the first as `film.webp` and `strip.png`, and
+    """Write `sheet.png`, a few photos and their repainted versions, the first as `film.webp` and `strip.png`, and
     `style.png`, the style image as it was trained on, where there is one."""
     if photos.style is not None:
         _save(folder / run_folder.STYLE, image(photos.style))

@@ -1,4 +1,4 @@
-"""What a run leaves for people: loss plot, film, strip, target, and a card that says what it is and how to use it."""
+"""Outputs of a run for people: loss plot, film, strip, target, and a README on the model and its use."""
 
 import io
 from pathlib import Path
@@ -20,12 +20,12 @@ from planaria.tasks.base import Task
 from planaria.usual import actions
 
 MOST_POINTS = 20_000
-"""Iterations that a plot of the loss shows at most."""
+"""Iterations in a plot of the loss at most."""
 
 
 def write(folder: RunFolder, rule: Rule, task: Task, card: Card) -> None:
     """Write `loss.png`, `film.webp`, `strip.png`, `target.png`, the page `organism.html` and `README.md` into a run
-    folder that holds the model, and what else the task `leaves`."""
+    folder that holds the model, and the files that the task `leaves`."""
     loss_plot(folder)
     model = read(folder.model)
     target = task.tensors.get("target")
@@ -52,7 +52,7 @@ def _film(folder: RunFolder, shown: movie.Film) -> None:
 
 
 def _measure(folder: Path, model: Saved, forecast: Forecast) -> None:
-    """What the saved model can do on its own video, as `planaria eval` measures it."""
+    """Measure the saved model on its own video, as `planaria eval` does."""
     living = find(model)
     frames, start = evaluate.held_out(forecast.clips, forecast.context)
     found = evaluate.evaluate(
@@ -62,7 +62,7 @@ def _measure(folder: Path, model: Saved, forecast: Forecast) -> None:
 
 
 def loss_plot(folder: RunFolder) -> None:
-    """Draw `loss.png` from `metrics.jsonl`: every iteration (of many, some), its median, and what the guardian did."""
+    """Draw `loss.png` from `metrics.jsonl`: every iteration (of many, some), its median, and the guardian's actions."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -96,7 +96,7 @@ def loss_plot(folder: RunFolder) -> None:
 
 
 def _png(target: Tensor) -> bytes:
-    """A premultiplied picture `(4, h, w)` as a straight-alpha PNG."""
+    """Encode a premultiplied picture `(4, h, w)` as a straight-alpha PNG."""
     from PIL import Image
 
     a = target[3:].clamp(min=1e-6)

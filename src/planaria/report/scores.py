@@ -1,4 +1,4 @@
-"""Results: what an evaluation leaves for people."""
+"""Files of an evaluation for people."""
 
 import io
 import json
@@ -26,7 +26,7 @@ PAINTED_NAMES = ("scores.json", "scores.md", "moments.png")
 def write(folder: str | Path, name: str, scores: Scores, frames: Frames, fps: float = 20) -> list[Path]:
     """Write `scores.json`, `scores.md`, `scores.png`, `rollout.png` and `rollout.webp` into a folder, each atomically.
 
-    `name` is what the model is called; `frames` the film that was measured on. Gives their paths.
+    `name` is that of the model; `frames` is the film that was measured on. Returns their paths.
     """
     data = (
         (json.dumps({"name": name, **scores.to_dict()}, indent=1, allow_nan=False) + "\n").encode(),
@@ -39,7 +39,7 @@ def write(folder: str | Path, name: str, scores: Scores, frames: Frames, fps: fl
 
 
 def write_painted(folder: str | Path, name: str, found: Painted) -> list[Path]:
-    """Write `scores.json`, `scores.md` and `moments.png`, what every life showed, into a folder, each atomically."""
+    """Write `scores.json`, `scores.md` and `moments.png`, pictures of every life, into a folder, each atomically."""
     rows = [[image(picture) for picture in life] for life in found.pictures]
     heads = ["photo" if found.photos else "start", *(f"step {t}" for t in found.steps[1:])]
     data = (
@@ -51,7 +51,7 @@ def write_painted(folder: str | Path, name: str, found: Painted) -> list[Path]:
 
 
 def write_measured(folder: str | Path, name: str, figures: Mapping[str, float]) -> list[Path]:
-    """Write `scores.json` and `scores.md` into a folder: what a task measures of a model."""
+    """Write `scores.json` and `scores.md` into a folder: the figures that a task measures of a model."""
     finite = {what: value for what, value in figures.items() if math.isfinite(value)}
     data = (
         (json.dumps({"name": name, "figures": finite}, indent=1) + "\n").encode(),

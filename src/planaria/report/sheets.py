@@ -1,4 +1,4 @@
-"""Sheets: pictures in rows and columns, each column with its words."""
+"""Sheets: pictures in rows and columns, each column with a heading."""
 
 from collections.abc import Sequence
 
@@ -8,11 +8,11 @@ from planaria.types import Picture
 
 INK, RIM = "#1d1b26", "#dedbe6"
 GAP, HEAD, SMALL = 6, 24, 13
-"""Pixels between pictures, of the line of words, and of its letters."""
+"""Pixels between pictures, of the heading line, and of its letters."""
 
 
 def sheet(rows: Sequence[Sequence[Image.Image]], heads: Sequence[str]) -> Image.Image:
-    """Rows of pictures of any sizes under the words of their columns, on white; the pictures are left as they are."""
+    """Rows of pictures of any sizes under the headings of their columns, on white; the pictures are not resized."""
     ink, font = ImageDraw.Draw(Image.new("RGB", (1, 1))), ImageFont.load_default(SMALL)
     columns = [
         max([round(ink.textlength(head, font)), *(row[k].width for row in rows if k < len(row))])
@@ -36,6 +36,6 @@ def sheet(rows: Sequence[Sequence[Image.Image]], heads: Sequence[str]) -> Image.
 
 
 def image(picture: Picture, scale: int = 1) -> Image.Image:
-    """A picture `(3, h, w)` as an eye sees it, every cell a square of `scale` pixels."""
+    """A picture `(3, h, w)` as a viewer shows it, every cell a square of `scale` pixels."""
     levels = picture.detach().cpu().nan_to_num().clamp(0, 1).mul(255).round().byte()
     return Image.fromarray(levels.permute(1, 2, 0).repeat_interleave(scale, 0).repeat_interleave(scale, 1).numpy())

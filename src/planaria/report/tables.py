@@ -1,4 +1,4 @@
-"""Tables: scores as rows of words, for a file and for a terminal."""
+"""Tables: scores as rows of text, for a file and for a terminal."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from planaria.evaluate.scores import Scores
 from planaria.evaluate.statistics import Likeness
 
 LIKENESS = ("mean", "variance", "motion", "spectrum", "outside")
-"""Columns that say how like the film a run is."""
+"""Columns for the likeness of a run to the film."""
 RATIOS = (
     "mean, variance and motion (mean squared change from frame to frame): those of the run over those of the film, "
     "1 where alike; spectrum: root mean squared difference of the log10 power, 0 where alike; outside: share of values "
@@ -20,7 +20,7 @@ RATIOS = (
 
 @dataclass(frozen=True)
 class Table:
-    """A title, a head, rows, and a sentence that says what they mean."""
+    """A title, a head, rows, and a sentence on their meaning."""
 
     title: str
     head: tuple[str, ...]
@@ -29,7 +29,7 @@ class Table:
 
 
 def measured(name: str, figures: Mapping[str, float]) -> Table:
-    """What a task measures of a model."""
+    """Table of the figures that a task measures of a model."""
     rows = tuple((what, f"{value:.4g}") for what, value in figures.items())
     return Table(f"What was measured of {name}", ("", "value"), rows, "as after its training")
 
@@ -72,7 +72,7 @@ def markdown(name: str, scores: Scores) -> str:
 
 
 def repainted(found: Painted) -> Table:
-    """What a texture, style or text model does, a row a moment."""
+    """Table of a texture, style or text model, a row a moment."""
     rows = []
     for k, step in enumerate(found.steps):
         cells = [f"{step}"]
@@ -114,12 +114,12 @@ def repainted_markdown(name: str, found: Painted) -> str:
 
 
 def decibels(value: float) -> str:
-    """A signal-to-noise ratio in words: `29.5`."""
+    """Format a signal-to-noise ratio: `29.5`."""
     return f"{value:.1f}" if math.isfinite(value) else "-"
 
 
 def _error(mse: float) -> str:
-    """A mean squared error in words: `0.00295`, and `3.2e-07` where that would be nothing but zeros."""
+    """Format a mean squared error: `0.00295`, and `3.2e-07` where that would be nothing but zeros."""
     return f"{mse:.5f}" if mse >= 5e-5 or mse == 0 else f"{mse:.1e}"
 
 

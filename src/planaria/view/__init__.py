@@ -1,1 +1,1 @@
-"""Ways to look at a living run. Knows nothing of training but what a caller hands over."""
+"""Views of a living run. They know nothing of training but what a caller passes in."""

@@ -30,7 +30,7 @@ class HalfBlocks:
             yield Segment.line()
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        """As wide as the picture."""
+        """Width of the picture."""
         return Measurement(self.image.shape[1], self.image.shape[1])
 
     @staticmethod
@@ -41,7 +41,7 @@ class HalfBlocks:
 
 
 def cropped(frames: np.ndarray) -> np.ndarray:
-    """Frames `(n, h, w, 3)` without the rows and columns that are background in all of them, but for one."""
+    """Crop frames `(n, h, w, 3)` of the rows and columns that are background in all of them, but for one."""
     drawn = (frames != frames[0, 0, 0]).any((0, 3))
     if not drawn.any():
         return frames

@@ -20,23 +20,23 @@ from planaria.web import bundle as web
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 PAUSE_SECONDS = 0.5
-"""How often a run's newest weights are looked for."""
+"""Seconds between two checks for a run's newest weights."""
 PATIENCE_SECONDS = 30.0
-"""How long the first weights of a run are waited for."""
+"""Seconds to wait for the first weights of a run."""
 
 
 @runtime_checkable
 class Holds(Protocol):
-    """A model in memory: what `planaria.load` gives."""
+    """A model in memory, as `planaria.load` returns it."""
 
     @property
     def saved(self) -> Saved:
-        """All of it."""
+        """The whole saved model."""
         ...
 
 
 def interactive() -> bool:
-    """Whether the extra `notebook` is installed."""
+    """True if the extra `notebook` is installed."""
     return find_spec("anywidget") is not None
 
 
@@ -62,7 +62,7 @@ def player(
 
 
 def weights_of(rule: Rule) -> bytes:
-    """All weights, then all biases, as little-endian float32: what the widget's `weights` takes."""
+    """All weights, then all biases, as little-endian float32: the format of the widget's `weights`."""
     flat = torch.cat([p.detach().cpu().float().flatten() for p in (*rule.weights, *rule.biases)])
     return flat.numpy().astype("<f4").tobytes()
 
@@ -81,7 +81,7 @@ def live(folder: str | Path, **options: Any) -> Any:
 
 
 def bundle(widget: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What a notebook needs to show `widget`: data and metadata, by kind."""
+    """Data and metadata by kind, which a notebook needs to show `widget`."""
     return widget._repr_mimebundle_()
 
 
@@ -96,7 +96,7 @@ def _payload(model: str | Path | Holds) -> dict[str, Any]:
 
 
 def _first(folder: Path) -> Path:
-    """The first weights that a run shows: its live ones, or those it ended with."""
+    """First weights that a run shows: its live ones, or those it ended with."""
     end = time.monotonic() + PATIENCE_SECONDS
     while _trains(folder):
         running.watch(folder)
@@ -130,7 +130,7 @@ def _follow(folder: Path, widget: Any) -> None:
 
 
 def _widget() -> Any:
-    """The widget's class; anywidget is an extra."""
+    """Class of the widget; anywidget is an extra."""
     if not interactive():
         raise missing_extra("the player in a notebook", "notebook")
     return _class()
@@ -142,7 +142,7 @@ def _class() -> Any:
     import traitlets
 
     class Player(anywidget.AnyWidget):
-        """Its traits are what Python and the player share."""
+        """Widget whose traits Python and the player share."""
 
         _esm = script()
         _css = html.style()
@@ -157,11 +157,11 @@ def _class() -> Any:
 
         @traitlets.observe("payload")
         def _forget(self, change: Any) -> None:  # noqa: ARG002
-            """Newer weights were those of the former model."""
+            """Drop the newer weights: they were those of the former model."""
             self.weights = b""
 
         def close(self) -> None:
-            """Take it off the page and end what follows a training for it."""
+            """Remove it from the page, and stop following a training for it."""
             self.closed.set()
             super().close()
 

@@ -15,24 +15,24 @@ _IMPORT = re.compile(r'^(import .* from )"(\.[^"]+)"(?: with \{ type: "json" \})
 
 
 def text(name: str) -> str:
-    """A file of the folder, as `player/player.js`."""
+    """Text of a file in the folder, such as `player/player.js`."""
     return (files("planaria.web") / name).read_text(encoding="utf-8")
 
 
 def modules(name: str) -> list[str]:
-    """A module and all that it imports, each after what it imports itself."""
+    """A module and all that it imports, each after its own imports."""
     imported = [path for _, spec in _IMPORT.findall(text(name)) for path in modules(_path(name, spec))]
     return [*dict.fromkeys(imported), name]
 
 
 def bundle(name: str) -> tuple[str, str]:
-    """JavaScript that defines `load`, and what `load` takes to give the namespace of the module `name`."""
+    """JavaScript that defines `load`, and the argument with which it returns the namespace of the module `name`."""
     linked = json.dumps([(module, _linked(module)) for module in modules(name)], ensure_ascii=False)
     return text("load.js"), base64.b64encode(gzip.compress(linked.encode(), mtime=0)).decode()
 
 
 def _linked(name: str) -> str:
-    """A module that imports others by their names in this folder; data become a module too."""
+    """Link a module's imports by their names in this folder; data become a module too."""
     if name.endswith(".json"):
         return f"export default {text(name)}"
     return _IMPORT.sub(lambda found: f'{found[1]}"{_path(name, found[2])}";', text(name))

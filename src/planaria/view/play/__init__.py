@@ -1,1 +1,1 @@
-"""The playing window and terminal: one player, its keys, what it opens, keeps and records."""
+"""The playing window and terminal: one player, its keys, its files and its recorder."""

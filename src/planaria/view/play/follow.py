@@ -1,4 +1,4 @@
-"""A run folder that is looked at while it trains: its newest weights, how it does, and a request to pause."""
+"""A run folder that is followed while it trains: its newest weights, its status, and a request to pause."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,15 +10,15 @@ from planaria.store import live
 from planaria.store.run_folder import RunFolder, inside
 
 ASK_SECONDS = 5.0
-"""How often live weights are asked for."""
+"""Seconds between two requests for live weights."""
 LOOK_SECONDS = 0.5
-"""How often the folder is looked into."""
+"""Seconds between two looks into the folder."""
 
 
 class Training:
-    """The training in `folder`. It never waits for whoever looks on.
+    """Training in `folder`. It never waits for a viewer.
 
-    `layout`, and `prepare`, which opens a model file of it, are set by whoever plays with one.
+    `layout`, and `prepare`, which opens a model file of it, are set by the caller that plays with one.
     """
 
     def __init__(self, folder: Path):
@@ -32,7 +32,7 @@ class Training:
 
     @property
     def going(self) -> bool:
-        """Whether it trains now, or pauses."""
+        """True if it trains now, or pauses."""
         return self.status is not None and self.status.busy
 
     def follow(self, now: float) -> tuple[Living | None, str]:
@@ -57,7 +57,7 @@ class Training:
         return self._load(self.folder.weights, "")
 
     def pause(self, on: bool) -> bool:
-        """Ask it to pause or to go on; false where nothing trains."""
+        """Ask it to pause or to go on; false if nothing trains."""
         if not self.going:
             return False
         live.request(self.folder.path, pause=on)
@@ -72,14 +72,14 @@ class Training:
 
     @property
     def progress(self) -> str:
-        """How it does, in a line."""
+        """Status of the training in a line."""
         if self.status is None:
             return ""
         loss = f"loss {self.status.loss:.5f}" if self.status.loss is not None else "loss -"
         return f"{self.status.state}, iteration {self.status.step} of {self.status.steps}, {loss}"
 
     def _finished(self) -> tuple[Living | None, str]:
-        """It has come to its end: what it leaves is what it shows from now on."""
+        """Model that a finished training leaves, shown from now on, and a line on the end of the training."""
         self._paused = False
         state = self.status.state if self.status else "gone"
         whole = self.folder.model
@@ -103,7 +103,7 @@ def folder_of(model: Path) -> Path | None:
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:
-    """What changes when a file is replaced."""
+    """Stamp of a file that changes when it is replaced."""
     try:
         found = path.stat()
     except OSError:

@@ -10,24 +10,24 @@ from planaria.web.bundle import text
 
 @dataclass(frozen=True)
 class Key:
-    """Keys that do one thing."""
+    """Keys with one action."""
 
     names: tuple[str, ...]
-    """As `Player.key` takes them: the letter, or space, tab, enter, escape, up, down, left, right, f12, ctrl+z."""
+    """Names for `Player.key`: the letter, or space, tab, enter, escape, up, down, left, right, f12, ctrl+z."""
     action: str
-    """What `Player` does; a kind of damage by its name."""
+    """Action of `Player`; a kind of damage by its name."""
     says: str
-    """The same, to a person."""
+    """Description of the action for people."""
     group: str
-    """Where it stands in the help."""
+    """Group in the help."""
     places: tuple[str, ...]
-    """Where it is to be had: window, terminal, page."""
+    """Places where it works: window, terminal, page."""
     note: str
-    """More of it for the guide."""
+    """Further text for the guide."""
 
     @property
     def caps(self) -> list[str]:
-        """What stands on these keys; `=` is + without shift, and not shown."""
+        """Labels of these keys; `=` is + without shift, and not shown."""
         return [_TABLE["caps"].get(name, name.upper()) for name in self.names if name != "="]
 
 
@@ -42,9 +42,9 @@ def _read(table: dict[str, Any]) -> Iterator[Key]:
 
 _TABLE = json.loads(text("keys.json"))
 GROUPS: tuple[str, ...] = tuple(_TABLE["groups"])
-"""In the order of the help."""
+"""Groups in the order of the help."""
 ALL_KEYS = tuple(_read(_TABLE))
-"""Every key, in a page too."""
+"""Every key, including those of a page."""
 KEYS = tuple(key for key in ALL_KEYS if "window" in key.places)
 """The keys of window and terminal."""
 DAMAGE: tuple[str, ...] = tuple(line["kind"] for line in _TABLE["damage"])
@@ -53,10 +53,10 @@ _ACTIONS = {name: key.action for key in KEYS for name in key.names}
 
 
 def keys_of(brushes: Collection[str]) -> tuple[Key, ...]:
-    """The keys that mean something where there are these brushes."""
+    """Keys that have an action with these brushes."""
     return tuple(key for key in KEYS if key.action not in ("plant", "infect") or key.action in brushes)
 
 
 def action_of(name: str) -> str | None:
-    """What the key called `name` does; None where nothing."""
+    """Action of the key called `name`; None if there is none."""
     return _ACTIONS.get(name)

@@ -1,4 +1,4 @@
-"""Where playing begins: a model by name, a grid, a picture under the cells, or a state that was saved."""
+"""Start of playing: a model by name, a grid, a picture under the cells, or a saved state."""
 
 import dataclasses
 import re
@@ -20,11 +20,11 @@ from planaria.view.play.state import read_state
 from planaria.world import World
 
 WAIT_SECONDS = 20.0
-"""How long a training that has just begun is waited for."""
+"""Seconds to wait for a training that has just begun."""
 
 
 LOOP = 200
-"""Frames of a loop of what has no data."""
+"""Frames of a loop for a model without data."""
 
 
 def open_play(
@@ -37,7 +37,7 @@ def open_play(
     engine: str = "auto",
     **settings: Any,
 ) -> Player:
-    """Play with what `planaria.living.find` finds, or with a run that trains; on `size` cells, or as it was trained.
+    """Play with the result of `planaria.living.find`, or with a run that trains; on `size` cells, or as it was trained.
 
     `infect` is a model whose rule runs in cells that are infected. `start` is a state saved by a player, or what `find`
     begins with; `settings` are those of `Player`. Raises `UserError` for what can't be opened or doesn't fit.
@@ -81,7 +81,7 @@ def _training(model: Path) -> Training | None:
 
 
 def _weights(model: Path, training: Training | None) -> Path:
-    """The file to open: of a run that trains, its newest weights; waits a little for the first ones."""
+    """File to open: of a run that trains, its newest weights; waits a little for the first ones."""
     if training is None or not training.going:
         return store.model_path(model)
     newest, deadline = training.folder.weights, time.monotonic() + WAIT_SECONDS
@@ -98,7 +98,7 @@ def _weights(model: Path, training: Training | None) -> Path:
 
 
 def _name(model: str | Path) -> str:
-    """What to call it: the run's folder, or the file; a simulator's name with dashes, as it begins names of files."""
+    """Name of the model: the run's folder, or the file; a simulator's name with dashes, as it begins names of files."""
     if str(model).startswith(SIMULATED):
         return re.sub(r"[^A-Za-z0-9]+", "-", str(model).removeprefix(SIMULATED)).strip("-") or "world"
     path = Path(model)

@@ -1,4 +1,4 @@
-"""What the desktop window says in words: the bar, a message, the keys."""
+"""Text of the desktop window: the bar, a message, the keys."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from planaria.view.play.player import Player
 BAR = 44
 """Height of the bar in pixels."""
 TEXT, LINE = 14, 20
-"""Pixels of letters, and from line to line."""
+"""Pixels of letters, and of a line."""
 REMEMBERED = 400
 
 Colour = tuple[int, int, int]
@@ -21,7 +21,7 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Palette:
-    """The colours of the house, light or dark."""
+    """Colours of the window, light or dark."""
 
     desk: Colour
     card: Colour
@@ -39,7 +39,7 @@ DARK = Palette((20, 18, 27), (30, 27, 40), (51, 47, 64), (239, 236, 246), (162, 
 
 @dataclass(frozen=True)
 class Item:
-    """Something in the bar: words, maybe with a mark before them; what matters least goes first where room lacks."""
+    """Item of the bar: text, maybe with a mark before it; the least important goes first where room lacks."""
 
     words: str
     rank: int
@@ -47,11 +47,11 @@ class Item:
     mark: str = ""
     bold: bool = False
     widest: str = ""
-    """Words whose room it keeps, so that its neighbours stand still."""
+    """Widest text, whose room it keeps, so that its neighbours stand still."""
 
 
 class Panel:
-    """Draws words; remembers what it has set."""
+    """Draws text; caches what it has rendered."""
 
     def __init__(self) -> None:
         folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
@@ -62,11 +62,11 @@ class Panel:
 
     @staticmethod
     def palette(dark: bool) -> Palette:
-        """Light or dark."""
+        """Palette for a light or a dark background."""
         return DARK if dark else LIGHT
 
     def font(self, size: int, bold: bool = False) -> pygame.Font:
-        """Letters `size` pixels high."""
+        """Font with letters `size` pixels high."""
         if (size, bold) not in self._fonts:
             self._fonts[size, bold] = pygame.font.Font(self._files[bold], size)
         return self._fonts[size, bold]
@@ -83,7 +83,7 @@ class Panel:
     # ---- the bar
 
     def bar(self, screen: pygame.Surface, play: Player, fps: float) -> None:
-        """Along the lower edge: who lives, how long, the brush and the view; at the right the pace."""
+        """Draw the bar at the lower edge: the model, its step, the brush and the view; at the right the pace."""
         palette = self.palette(play.dark)
         width, height = screen.get_size()
         box = pygame.Rect(0, height - BAR, width, BAR)
@@ -118,7 +118,7 @@ class Panel:
     # ---- a message
 
     def message(self, screen: pygame.Surface, play: Player) -> None:
-        """A pill over the lower edge, of as many lines as its words take."""
+        """Draw a message over the lower edge, of as many lines as its text takes."""
         palette = self.palette(play.dark)
         width, height = screen.get_size()
         lines = [self.words(line, palette.card) for line in self._broken(play.message, width - 70)]
@@ -129,7 +129,7 @@ class Panel:
             screen.blit(line, line.get_rect(center=(pill.centerx, pill.top + 7 + LINE * k + LINE // 2)))
 
     def _broken(self, text: str, room: int) -> list[str]:
-        """`text` in lines of at most `room` pixels; a word that is longer than one is cut."""
+        """Break `text` into lines of at most `room` pixels; a longer word is cut."""
         font, lines = self.font(TEXT), [""]
         for word in text.split(" "):
             longer = f"{lines[-1]} {word}".strip()
@@ -144,7 +144,7 @@ class Panel:
     # ---- the keys
 
     def help(self, screen: pygame.Surface, play: Player) -> None:
-        """Every key, on a card over the cells."""
+        """Draw every key, on a card over the cells."""
         room = screen.get_width(), max(1, screen.get_height() - BAR)
         drawn = room, play.dark, play.brushes
         if self._help is None or self._help[0] != drawn:
@@ -156,7 +156,7 @@ class Panel:
         screen.blit(card, card.get_rect(center=veil.get_rect().center))
 
     def _card(self, room: tuple[int, int], palette: Palette, keys: Sequence[Key]) -> pygame.Surface:
-        """The card, in letters as large as fit, in three, two or one column."""
+        """Draw the card, in letters as large as fit, in three, two or one column."""
         for size in range(15, 5, -1):
             for columns in (2, 3, 1):
                 blocks = _columns(columns, keys)
@@ -225,7 +225,7 @@ class Panel:
 
 
 def _columns(count: int, keys: Sequence[Key]) -> list[list[tuple[str, list[Key]]]]:
-    """The groups of `keys`, whole and in their order, in `count` columns of about one length."""
+    """Arrange the groups of `keys`, whole and in their order, in `count` columns of about one length."""
     groups = [(name, [k for k in keys if k.group == name]) for name in GROUPS]
     lines = sum(len(some) + 2 for _, some in groups)
     columns: list[list[tuple[str, list[Key]]]] = [[]]
@@ -262,7 +262,7 @@ def _right(play: Player, palette: Palette, fps: float) -> Iterator[Item]:
 
 
 def _mark(screen: pygame.Surface, kind: str, at: tuple[int, int], play: Player, palette: Palette) -> None:
-    """A small drawing before words."""
+    """Draw a small mark before text."""
     x, y = at
     if kind == "pause":
         for side in (-5, 2):

@@ -1,4 +1,4 @@
-"""A picture given to a player by hand: a file dropped onto its window."""
+"""Pictures given to a player by hand: a file dropped onto its window."""
 
 from pathlib import Path
 
@@ -9,9 +9,9 @@ from planaria.world import World
 
 
 def drop(play: Player, source: str) -> None:
-    """Give the cells a picture, and say so, or say what is wrong with it.
+    """Show a picture to the cells, with a message on it or on what is wrong with it.
 
-    Where cells repaint photos it is laid under them: they go on from what they show, or begin with it on a grid of its
+    Cells that repaint photos get it as their photo: they go on from what they show, or begin with it on a grid of its
     shape, as many cells as now, where it has another. All others show it themselves, from step 0.
     """
     try:

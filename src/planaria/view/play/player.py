@@ -1,4 +1,4 @@
-"""Playing: a living world with a brush, a pace, a view and a recorder. Window and terminal are shells around it."""
+"""Playing: a living world with a brush, a speed, a view and a recorder. Window and terminal are shells around it."""
 
 import math
 import time
@@ -20,26 +20,26 @@ from planaria.world import World
 SPEEDS = (1, 2, 5, 10, 20, 30, 60, 120, 240, 480, 1000, 2000, 5000)
 """Steps a second to choose from; of a video model, frames."""
 STEPS, FRAMES = 60, 20
-"""Steps, or frames, a second where nobody says otherwise."""
+"""Default steps, or frames, a second."""
 RADII = (0, 1, 2, 3, 4, 6, 8, 11, 15, 20, 30, 45, 70, 100)
 """Brush sizes to choose from, in cells from the middle to the rim."""
 BUDGET = 0.012
-"""Seconds that one call of `advance` may spend on steps, so that hands are never left waiting."""
+"""Seconds that one call of `advance` may spend on steps, so that input never waits."""
 COLOURS = (
     (255, 255, 255), (29, 27, 38), (91, 42, 134), (209, 73, 91), (237, 174, 73), (47, 143, 107), (48, 99, 142),
 )  # fmt: skip
-"""Colours that K goes through."""
+"""Colours that the key K goes through."""
 DARK = 0.1
 WAYS = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
-"""Where an arrow leads: rows down, columns to the right."""
+"""Direction of an arrow key: rows down, columns to the right."""
 SAY_SECONDS, LETTERS = 3.0, 18
-"""How long words stand at least, and how many letters a second are read."""
+"""Seconds that a message stands at least, and letters read a second."""
 SCREENSHOT = 512
 """Pixels that the longer side of a screenshot has at least."""
 
 
 class Player:
-    """One sitting with `world`: everything that hands can do, and the time that passes meanwhile.
+    """Interactive session with `world`: every edit of the user, and the time that passes meanwhile.
 
     `name` begins the files it writes into `folder`; `length` is the loop in steps; `background` 0 black to 1 white;
     `record` is the film's path where it is not `NAME.webp`; `training` is a run that is looked at while it trains.
@@ -96,7 +96,7 @@ class Player:
     # ---- time
 
     def advance(self, seconds: float) -> None:
-        """Let `seconds` of a person's time go by: live on, follow a training, keep the film going."""
+        """Advance by `seconds` of real time: run the steps, follow a training, keep the film going."""
         self._hush -= seconds
         if self._hush < 0:
             self.message = ""
@@ -141,11 +141,11 @@ class Player:
             self.say(news)
 
     def say(self, words: str) -> None:
-        """Show `words` for a moment."""
+        """Show `words` as a message for a moment."""
         self.message, self._hush = "".join(c for c in words if c.isprintable()), max(SAY_SECONDS, len(words) / LETTERS)
 
     def close(self) -> None:
-        """Write what is being recorded, and let a training go on that was paused from here."""
+        """Write the film being recorded, and let a training go on that was paused from here."""
         try:
             if self.recorder.on:
                 self._shoot()
@@ -157,7 +157,7 @@ class Player:
     # ---- hands
 
     def key(self, name: str) -> bool:
-        """Do what the key called `name` (`space`, `tab`, `ctrl+z`, `[`, `s`, ...) stands for; false for none."""
+        """Do the action of the key called `name` (`space`, `tab`, `ctrl+z`, `[`, `s`, ...); false if it has none."""
         action = action_of(name)
         if action is None:
             return False
@@ -189,24 +189,24 @@ class Player:
             calls[action]()
 
     def pause(self) -> None:
-        """Stop or go on; a training that is looked at does the same."""
+        """Pause or go on; a training that is followed does the same."""
         self.paused = not self.paused
         if self.training is not None and self.training.pause(self.paused):
             self.say("the training pauses too" if self.paused else "the training goes on")
 
     def step(self) -> None:
-        """One step, or on to the next whole frame, then stand still."""
+        """Run one step, or on to the next whole frame, then pause."""
         if not self.paused:
             self.pause()
         self._live(self.stride - self.world.t % self.stride)
 
     def toggle_loop(self) -> None:
-        """Begin again after every `length` steps, or live on."""
+        """Switch between a restart after every `length` steps and an endless run."""
         self.loop = not self.loop
         self.say(f"begins again every {self.length // self.stride} {self.unit}s" if self.loop else "lives on")
 
     def pace_by(self, rungs: int) -> None:
-        """Up or down the ladder of speeds."""
+        """Change the speed by so many entries of `SPEEDS`."""
         above = [s for s in SPEEDS if s > self.speed]
         below = [s for s in SPEEDS if s < self.speed]
         if rungs > 0 and above:
@@ -215,13 +215,13 @@ class Player:
             self.speed = float(below[-1])
 
     def undo(self) -> None:
-        """Take back the newest edit."""
+        """Undo the newest edit."""
         self.lift()
         if not self.world.undo():
             self.say("nothing to take back")
 
     def take(self, brush: str) -> None:
-        """Take up a brush, `paint`, `erase`, `plant` or `infect`; the colour again where it was taken already."""
+        """Choose a brush, `paint`, `erase`, `plant` or `infect`; the colour again where it was chosen already."""
         if brush not in self.brushes:
             nothing = {"plant": "nothing grows from a seed here; paint", "infect": "nothing is infectious here"}
             self.say(nothing[brush])
@@ -230,22 +230,22 @@ class Player:
 
     @property
     def brushes(self) -> tuple[str, ...]:
-        """Those that mean something: no seeds where cells without life begin with a picture, as of a film."""
+        """Brushes that have an effect: no seeds where cells without life begin with a picture, as of a film."""
         layout = self.world.layout
         seeds = self.world.start is None or layout.alpha is not None
         return "paint", "erase", *(["plant"] if seeds else []), *(["infect"] if layout.strain is not None else [])
 
     @property
     def radius(self) -> int:
-        """Of the brush in hand, in cells."""
+        """Radius of the current brush, in cells."""
         return self.radius_of(self.brush)
 
     def radius_of(self, brush: str) -> int:
-        """Of any brush, in cells."""
+        """Radius of any brush, in cells."""
         return self._radii[brush]
 
     def size_by(self, rungs: int) -> None:
-        """A larger or a smaller brush; a seed is always one cell."""
+        """Make the brush larger or smaller; a seed is always one cell."""
         if self.brush != "plant":
             near = min(range(len(RADII)), key=lambda k: abs(RADII[k] - self.radius))
             self._radii[self.brush] = RADII[min(max(near + rungs, 0), len(RADII) - 1)]
@@ -267,12 +267,12 @@ class Player:
             self.brush, self.colour = "paint", self.world.pick(row, column, self.background)
 
     def inside(self, row: int, column: int) -> bool:
-        """Whether there is such a cell."""
+        """True if the cell is on the grid."""
         h, w = self.world.size
         return 0 <= row < h and 0 <= column < w
 
     def point(self, down: int, across: int) -> None:
-        """Move the pointer by cells, from the middle where it is nowhere."""
+        """Move the pointer by cells, from the middle if it is nowhere."""
         h, w = self.world.size
         row, column = self.pointer if self.pointer and self.inside(*self.pointer) else (h // 2, w // 2)
         self.pointer = min(max(row + down, 0), h - 1), min(max(column + across, 0), w - 1)
@@ -284,7 +284,7 @@ class Player:
         self.lift()
 
     def press(self, row: int, column: int, brush: str | None = None) -> None:
-        """Put a brush down at a cell, the one in hand unless named; until `lift` all is one stroke to undo."""
+        """Press a brush onto a cell, the current one unless named; until `lift` all is one stroke to undo."""
         self.lift()
         self._stroke, self._last = brush or self.brush, None
         self._nothing = self.world.layout.background(self.world.start)
@@ -292,7 +292,7 @@ class Player:
         self.drag(row, column)
 
     def drag(self, row: int, column: int) -> None:
-        """Draw the brush to a cell; nothing where it isn't down."""
+        """Draw the brush to a cell; nothing if it isn't pressed."""
         here = row, column
         if not self._stroke or here == self._last:
             return
@@ -315,7 +315,7 @@ class Player:
             self.world.paint(row, column, radius, layout.colour(self.colour))
 
     def lift(self) -> None:
-        """Take the brush up."""
+        """Lift the brush."""
         if self._stroke:
             self.world.lift()
         self._stroke = ""
@@ -343,41 +343,41 @@ class Player:
 
     @property
     def moment(self) -> str:
-        """Where time stands, in words: `step 48`, `frame 12`."""
+        """Current time in words: `step 48`, `frame 12`."""
         return f"{self.unit} {self.world.t // self.stride}"
 
     @property
     def round(self) -> str:
-        """How far a loop is: `12/100`."""
+        """Position in the loop: `12/100`."""
         return f"{self.world.t % self.length // self.stride}/{self.length // self.stride}"
 
     def image(self) -> np.ndarray:
-        """What is to be seen of the cells, `(h, w, 3)` uint8: their colour, or the channel looked at."""
+        """Image of the cells, `(h, w, 3)` uint8: their colour, or the channel in view."""
         return self.world.image(self.background, self.channel).numpy()
 
     @property
     def dark(self) -> bool:
-        """Whether the background is nearer to black than to white."""
+        """True if the background is nearer to black than to white."""
         return self.background < 0.5
 
     def look(self, channel: int | None) -> None:
-        """Look at one channel, or at the colours."""
+        """Show one channel, or the colours."""
         self.channel = channel
 
     def channel_by(self, rungs: int) -> None:
-        """The next or the last view: the colours, then every channel, round and round."""
+        """Show the next or the last view: the colours, then every channel, round and round."""
         views = [None, *range(self.world.layout.channels)]
         self.look(views[(views.index(self.channel) + rungs) % len(views)])
 
     @property
     def view(self) -> str:
-        """What is looked at, in words: `colour`, `channel 3 alpha`, `channel 7 hidden`."""
+        """Current view in words: `colour`, `channel 3 alpha`, `channel 7 hidden`."""
         if self.channel is None:
             return "colour"
         return f"channel {self.channel} {self.world.layout.role(self.channel)}"
 
     def toggle_background(self) -> None:
-        """Light or dark."""
+        """Switch between a light and a dark background."""
         self.background, self._other_background = self._other_background, self.background
 
     def toggle_help(self) -> None:
@@ -385,7 +385,7 @@ class Player:
         self.help = not self.help
 
     def quit(self) -> None:
-        """Away with the keys if they are shown, else the end."""
+        """Hide the keys if they are shown, else quit."""
         if self.help:
             self.help = False
         else:
@@ -394,13 +394,13 @@ class Player:
     # ---- what is kept
 
     def save(self) -> Path:
-        """The living state as `NAME-tSTEP.safetensors`; `planaria play NAME --from` goes on from there exactly."""
+        """Save the living state as `NAME-tSTEP.safetensors`; `planaria play NAME --from` goes on from there exactly."""
         path = save_state(free(self.folder / f"{self.name}-t{self.world.t}.safetensors"), self.world, self.name)
         self.say(f"saved {path.name}")
         return path
 
     def screenshot(self) -> Path:
-        """What is seen as `NAME-tSTEP.png`, cells enlarged to whole squares."""
+        """Save the current view as `NAME-tSTEP.png`, cells enlarged to whole squares."""
         image = self.image()
         scale = max(1, -(-SCREENSHOT // max(image.shape[:2])))
         path = free(self.folder / f"{self.name}-t{self.world.t}.png")

@@ -1,4 +1,4 @@
-"""The recorder of a player: frames in bounded memory, written as a film beside the life that goes on."""
+"""Recorder of a player: frames in bounded memory, written as a film while the life goes on."""
 
 import io
 from collections.abc import Collection
@@ -36,18 +36,18 @@ class Recorder:
         self._full = ""
 
     def fit(self, size: tuple[int, int]) -> None:
-        """The next film is of a grid of `size`."""
+        """Set the grid `size` of the next film."""
         scale = max(1, -(-SIDE // max(size)))
         self.most = max(2, min(FPS * MOST_SECONDS, MOST_BYTES // (size[0] * size[1] * 3 * scale**2)))
 
     @property
     def seconds(self) -> float:
-        """How long the film is by now."""
+        """Length of the film so far."""
         return len(self._frames) / FPS
 
     @property
     def busy(self) -> bool:
-        """Whether a film is still to be written."""
+        """True if a film is still to be written."""
         return self.on or bool(self._writing)
 
     def start(self) -> None:
@@ -56,7 +56,7 @@ class Recorder:
         self._owed, self.on = 0.0, True
 
     def due(self, seconds: float) -> bool:
-        """Whether the next frame should be taken, `seconds` after the last question."""
+        """True if the next frame should be taken, `seconds` after the last call."""
         if not self.on:
             return False
         self._owed += seconds
@@ -75,7 +75,7 @@ class Recorder:
             self._full = f"the film is full; writing {self.stop().name} ..."
 
     def stop(self) -> Path:
-        """End the film and write it, in a thread of its own; gives the path, a free one."""
+        """End the film and write it, in a thread of its own; returns its path, a free one."""
         film = Film(np.stack(self._frames), tuple(self._at), self.events, FPS)
         self.on, self._frames, self._at, self.events = False, [], [], {}
         path = free(self.path, self._promised)
@@ -85,7 +85,7 @@ class Recorder:
         return path
 
     def news(self) -> str:
-        """What has happened to films meanwhile, in a line; mostly nothing."""
+        """Message on films that were finished meanwhile; mostly empty."""
         full, self._full = self._full, ""
         if full or not self._writing or not self._writing[0].done():
             return full
@@ -96,7 +96,7 @@ class Recorder:
         return f"{error}" if error else f"wrote {done.result().name}"
 
     def close(self) -> None:
-        """Write what is recorded, and wait until all is written. Raises `UserError` where it can't be."""
+        """Write the film being recorded, and wait until all are written. Raises `UserError` where it can't be."""
         if self.on:
             self.stop()
         if self._writer is not None:

@@ -18,7 +18,7 @@ MOST_SIDE = 16384
 
 
 def save_state(path: Path, world: World, name: str) -> Path:
-    """Write the living state: cells, step, seed, and where it began if that was no seed."""
+    """Write the living state: cells, step, seed, and the initial state if that was no seed."""
     tensors = {"x": world.x.detach().cpu().contiguous()}
     if world.start is not None:
         tensors["start"] = world.start.detach().cpu().contiguous().clone()
@@ -28,7 +28,7 @@ def save_state(path: Path, world: World, name: str) -> Path:
 
 
 def read_state(path: Path, rule: nn.Module, layout: Layout, *, cond: Cond | None = None, engine: str = "auto") -> World:
-    """The world that `save_state` wrote, to the bit. Sizes are checked before memory is taken.
+    """Read back the world that `save_state` wrote, to the bit. Sizes are checked before memory is taken.
 
     Raises `UserError` for another file, a damaged one, or one of a model with other channels.
     """
@@ -51,7 +51,7 @@ def read_state(path: Path, rule: nn.Module, layout: Layout, *, cond: Cond | None
 
 
 def _numbers(state: dict[str, Any], path: Path) -> tuple[int, int, int, int]:
-    """Rows, columns, step and seed that a header tells."""
+    """Rows, columns, step and seed in a header."""
     size = state.get("size")
     sides = size if isinstance(size, list) and len(size) == 2 else [None, None]
     found = tuple(n for n in (*sides, state.get("t"), state.get("seed")) if type(n) is int and abs(n) < 2**63)

@@ -20,9 +20,9 @@ from planaria.view.play.player import WAYS, Player
 
 FPS = 30
 ESCAPE_SECONDS = 0.05
-"""After this long with nothing behind it, an escape is the key of that name."""
+"""Seconds with nothing behind it after which an escape is the key of that name."""
 OPEN = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[?1002h\x1b[?1006h\x1b[2J"
-"""Another screen, no cursor, no wrapped lines, mouse buttons and drags reported in their long form."""
+"""Codes for another screen, no cursor, no wrapped lines, mouse buttons and drags reported in their long form."""
 SHUT = "\x1b[?1006l\x1b[?1002l\x1b[?7h\x1b[0m\x1b[?25h\x1b[?1049l"
 MOST_INPUT = 4096
 KEYS_WIDE = 9
@@ -33,7 +33,7 @@ _BYTES = {0x20: "space", 0x09: "tab", 0x0D: "enter", 0x0A: "enter", 0x1A: "ctrl+
 
 
 def check_terminal() -> None:
-    """Raise `UserError` unless there is a terminal that can show colours and be asked for keys."""
+    """Raise `UserError` unless there is a terminal that can show colours and read keys."""
     if os.name != "posix":
         raise UserError("--terminal needs Linux, macOS or WSL; the window plays everywhere: leave out --terminal")
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") in (None, "", "dumb"):
@@ -44,7 +44,7 @@ def check_terminal() -> None:
 
 
 class Terminal:
-    """A terminal as a screen; a context manager that gives it back as it was, whatever happens."""
+    """A terminal as a screen; a context manager that restores it, whatever happens."""
 
     def __init__(self, play: Player):
         self.play = play
@@ -83,7 +83,7 @@ class Terminal:
                 signal.signal(number, handler)
 
     def run(self) -> None:
-        """Until somebody quits."""
+        """Run until the user quits."""
         last = time.monotonic()
         while not self.play.over:
             self._listen(max(0.0, last + 1 / FPS - time.monotonic()))
@@ -94,7 +94,7 @@ class Terminal:
                 self._draw()
 
     def _listen(self, seconds: float) -> None:
-        """Wait up to `seconds` for keys and mouse, and hand them on."""
+        """Wait up to `seconds` for keys and mouse, and handle them."""
         import select
 
         ready, _, _ = select.select([self._in], [], [], seconds)
@@ -109,7 +109,7 @@ class Terminal:
             self.hear(event)
 
     def hear(self, event: "str | Click") -> None:
-        """Do what one key or click asks for. Arrows move a cursor; Enter uses the brush there."""
+        """Do the action of one key or click. Arrows move a cursor; Enter uses the brush there."""
         if isinstance(event, Click):
             self._click(event)
         elif event in WAYS or event == "enter":
@@ -144,7 +144,7 @@ class Terminal:
             self.play.press(*cell, "erase" if click.button == 1 or click.shift else None)
 
     def _draw(self) -> None:
-        """Write what has changed since the last frame, line by line."""
+        """Write the changes since the last frame, line by line."""
         columns, lines = (n or usual for n, usual in zip(os.get_terminal_size(self._out), (80, 24), strict=True))
         if (columns, lines) != self._size:
             self._size, self._shown = (columns, lines), []
@@ -189,7 +189,7 @@ class Click:
 
 
 def parse(data: bytes, late: bool) -> tuple[list[str | Click], bytes]:
-    """Keys and clicks in what a terminal sent, and what is left of a sequence that isn't whole yet.
+    """Parse keys and clicks from the terminal's bytes, and return the rest of a sequence that isn't whole yet.
 
     A lone escape at the end is kept, and is the key once it is `late`.
     """
@@ -220,7 +220,7 @@ def parse(data: bytes, late: bool) -> tuple[list[str | Click], bytes]:
 
 
 class Place:
-    """Where a grid of `(rows, columns)` lies on `(columns, lines)` characters, two pixels to a character."""
+    """Placement of a grid of `(rows, columns)` on `(columns, lines)` characters, two pixels to a character."""
 
     def __init__(self, room: tuple[int, int], grid: tuple[int, int]):
         self.room, self.grid = room, grid
@@ -234,12 +234,12 @@ class Place:
         self.left, self.top = (w - self.w) // 2, (h - self.h) // 4 * 2
 
     def cell(self, row: int, column: int) -> tuple[int, int]:
-        """The cell in the upper half of a character; outside the grid where that is."""
+        """Cell in the upper half of a character; outside the grid where that is."""
         rows, columns = self.grid
         return (2 * row - self.top) * rows // self.h, (column - self.left) * columns // self.w
 
     def holds(self, row: int, column: int) -> bool:
-        """Whether there is such a cell."""
+        """True if the cell is on the grid."""
         return 0 <= row < self.grid[0] and 0 <= column < self.grid[1]
 
     def lines(self, image: np.ndarray, desk: int) -> list[str]:
@@ -255,7 +255,7 @@ class Place:
 
 
 def _line(pairs: list[int]) -> str:
-    """One line: runs of one pair of colours are written once."""
+    """Render one line: runs of one pair of colours are written once."""
     out, last = [], (-1, -1)
     for pair, run in groupby(pairs):
         upper, lower = pair >> 24, pair & 0xFFFFFF
@@ -295,7 +295,7 @@ def status(play: Player, columns: int) -> str:
 
 
 def message_lines(message: str, columns: int) -> list[str]:
-    """A message that the line below the cells has no room for, over the lowest cells."""
+    """Lines of a message over the lowest cells, where the line below the cells has no room for it."""
     if len(message) <= columns // 2:
         return []
     lines = textwrap.wrap(message, max(8, columns - 2))
@@ -303,7 +303,7 @@ def message_lines(message: str, columns: int) -> list[str]:
 
 
 def help_lines(columns: int, lines: int, brushes: Collection[str]) -> list[str]:
-    """Every key that means something: a table where there is room, else one after the other."""
+    """Every key that has an action: a table where there is room, else one after the other."""
     rows = list(_help_rows(brushes))
     wide = KEYS_WIDE + 2 + max(len(says) for _, says in rows) + 2
     across = max(1, min(3, columns // wide))

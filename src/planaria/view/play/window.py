@@ -1,4 +1,4 @@
-"""The desktop window: draws what `Player` shows, and hands it the keys and the mouse."""
+"""The desktop window: draws the image of `Player`, and passes it the keys and the mouse."""
 
 import os
 import time
@@ -34,13 +34,13 @@ from planaria.view.play.photo import drop
 FPS = 60
 """Frames a second at most."""
 SIDE = 720
-"""Pixels that the longer side of the grid has at first, about."""
+"""Initial longer side of the grid in pixels, about."""
 MARGIN = 20
 LEAST = 240
-"""Pixels that a side of the window has at least."""
+"""Smallest side of the window in pixels."""
 TITLE_SECONDS = 0.25
 UNSEEN = ("dummy", "offscreen")
-"""Screens that nobody sees: SDL takes one where it finds no other."""
+"""Video drivers without a visible screen: SDL takes one where it finds no other."""
 
 _NAMED = {
     pygame.K_SPACE: "space", pygame.K_TAB: "tab", pygame.K_ESCAPE: "escape", pygame.K_UP: "up", pygame.K_DOWN: "down",
@@ -51,18 +51,18 @@ _NAMED = {
 
 @dataclass(frozen=True)
 class Pace:
-    """What a window costs, measured by `Window.measure`."""
+    """Cost of a window, measured by `Window.measure`."""
 
     frames: int
     seconds: float
     slow: float
-    """Milliseconds that all but the slowest twentieth of the frames stay below."""
+    """Milliseconds within which nineteen of twenty frames are drawn."""
     live: float
-    """Milliseconds a frame: the automaton's step."""
+    """Milliseconds a frame for the automaton's step."""
     see: float
-    """Its picture."""
+    """Milliseconds for its picture."""
     draw: float
-    """Scaling, the bar, and handing it to the screen."""
+    """Milliseconds for scaling, the bar, and the copy to the screen."""
 
     @property
     def fps(self) -> float:
@@ -71,7 +71,7 @@ class Pace:
 
 
 def fit(area: tuple[int, int, int, int], grid: tuple[int, int]) -> tuple[int, int, int, int]:
-    """Where `grid` `(rows, columns)` lies in `area` `(x, y, width, height)`, in pixels, as `area` is given.
+    """Placement of `grid` `(rows, columns)` in `area` `(x, y, width, height)`, in pixels, as `area` is given.
 
     As large as it fits, in the middle. From four pixels to a cell, every cell is a square of the same size.
     """
@@ -85,7 +85,7 @@ def fit(area: tuple[int, int, int, int], grid: tuple[int, int]) -> tuple[int, in
 
 
 def check_screen() -> None:
-    """Raise `UserError` unless there is a screen; one that nobody sees only where SDL_VIDEODRIVER asks for it."""
+    """Raise `UserError` unless there is a screen; an invisible one only where SDL_VIDEODRIVER asks for it."""
     why = "there is no screen"
     try:
         with hushed():
@@ -138,7 +138,7 @@ class Window:
         pygame.quit()
 
     def run(self) -> None:
-        """Until somebody closes it."""
+        """Run until the user closes it."""
         clock = pygame.time.Clock()
         while not self.play.over:
             seconds = min(clock.tick(FPS) / 1000, 0.1)
@@ -147,7 +147,7 @@ class Window:
             self.draw()
 
     def measure(self, seconds: float) -> Pace:
-        """Run as fast as it can, one step a frame, for `seconds`, from step 200 on; what it costs."""
+        """Measure the cost as fast as it can run, one step a frame, for `seconds`, from step 200 on."""
         self.play.world.tick(max(0, 200 - self.play.world.t))
         self.play.speed = 1.0 / self.play.stride
         began = time.perf_counter()
@@ -172,7 +172,7 @@ class Window:
     # ---- ears
 
     def listen(self) -> None:
-        """Hand all that keys and mouse have said to `play`."""
+        """Pass all keys and mouse events to `play`."""
         for event in pygame.event.get():
             if event.type == pygame.QUIT:
                 self.play.over = True
@@ -214,7 +214,7 @@ class Window:
     # ---- eyes
 
     def draw(self, image: np.ndarray | None = None) -> None:
-        """One frame: the cells, as `image` or as they are, the brush, the bar, and the help or a message over it."""
+        """Draw a frame: the cells, as `image` or as they are, the brush, the bar, and the help or a message over it."""
         play, panel, screen = self.play, self.panel, self.screen
         palette = panel.palette(play.dark)
         width, height = screen.get_size()
@@ -235,7 +235,7 @@ class Window:
         self._name()
 
     def _cells(self, image: np.ndarray, place: pygame.Rect) -> None:
-        """The grid's own pixels, scaled by the screen library straight into the window."""
+        """Draw the grid's own pixels, scaled by the screen library straight into the window."""
         h, w = image.shape[:2]
         cells = pygame.image.frombuffer(image.tobytes(), (w, h), "RGB").convert(self.screen)
         if not self.screen.get_rect().contains(place):
@@ -247,7 +247,7 @@ class Window:
             pygame.transform.scale(cells, place.size, target)
 
     def _brush(self, cell: tuple[int, int], ink: tuple[int, int, int]) -> None:
-        """A ring around what the brush would touch at `cell`."""
+        """Draw a ring around the cells that the brush would touch at `cell`."""
         x, y, w, _ = self._place
         scale = w / self.play.world.size[1]
         row, column = cell
@@ -267,7 +267,7 @@ class Window:
         return self.fps
 
     def _name(self) -> None:
-        """The window's title, now and then."""
+        """Update the window's title, now and then."""
         now = time.perf_counter()
         if now - self._titled < TITLE_SECONDS:
             return
@@ -281,7 +281,7 @@ class Window:
 
 
 def _key(event: pygame.Event) -> str:
-    """What `Player.key` calls a key; Alt Tab leaves the window, and is none."""
+    """Name of a key for `Player.key`; Alt Tab leaves the window, and is none."""
     if event.key == pygame.K_TAB and event.mod & pygame.KMOD_ALT:
         return ""
     if event.mod & (pygame.KMOD_CTRL | pygame.KMOD_META):
@@ -290,7 +290,7 @@ def _key(event: pygame.Event) -> str:
 
 
 def _icon() -> pygame.Surface:
-    """A round cell of plum with a light nucleus."""
+    """Icon of a round plum cell with a light nucleus."""
     icon = pygame.Surface((64, 64), pygame.SRCALPHA)
     pygame.draw.aacircle(icon, (91, 42, 134), (32, 32), 30)
     pygame.draw.aacircle(icon, (185, 167, 216), (38, 26), 11)

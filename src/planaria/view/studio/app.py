@@ -1,4 +1,4 @@
-"""The studio's addresses: what each asks of the rooms behind it."""
+"""Routes of the studio, and the part that answers each."""
 
 import asyncio
 import contextlib
@@ -33,14 +33,14 @@ from planaria.view.studio.pictures import Pictures
 from planaria.view.studio.runs import Runs
 
 FILM_SECONDS, PICTURE_SECONDS = 300.0, 60.0
-"""How long one film or export, one picture may take to make."""
+"""Seconds that one film or export, one picture may take to make."""
 REAP_SECONDS = 0.5
 WEB = re.compile(r"(?:[a-z]+/)?[a-z][a-z0-9_-]*\.(?:js|json|css|html|svg|png|ico)")
 EXPORTS = (".html", ".gif", ".webp", ".mp4", ".png", ".onnx")
 
 
 class Studio:
-    """Everything behind the addresses, for one folder of runs."""
+    """State and routes of the studio, for one folder of runs."""
 
     def __init__(self, folder: Path):
         self.runs = Runs(folder)
@@ -51,7 +51,7 @@ class Studio:
         self.feed = Feed(self.runs, self.home)
 
     def app(self, **patience: float) -> ASGIApp:
-        """The ASGI application; `patience` is the guard's."""
+        """Build the ASGI application; `patience` is the guard's."""
 
         @contextlib.asynccontextmanager
         async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -116,21 +116,21 @@ class Studio:
         return JSONResponse(await asyncio.to_thread(self.home))
 
     async def get_forms(self, _: Request) -> Response:
-        """Settings of a new training; whoever asks will soon choose a picture."""
+        """Settings of a new training; the page will soon choose a picture."""
         return JSONResponse(await asyncio.to_thread(forms), background=BackgroundTask(self.quick.warm))
 
     async def get_thumb(self, request: Request) -> Response:
-        """A small picture of what a picture field names."""
+        """Thumbnail of the source that a picture field names."""
         asked = request.query_params
         look = asked.get("background", "none"), asked.get("trim", "") == "true"
         return _file(await self.pictures.thumb(asked.get("source", ""), *look))
 
     async def put_picture(self, request: Request) -> Response:
-        """Take in a picture."""
+        """Upload a picture."""
         return JSONResponse(await self.pictures.take(request.query_params.get("name", ""), request.stream()))
 
     async def get_picture(self, request: Request) -> Response:
-        """A picture taken in before."""
+        """An uploaded picture."""
         return _file(self.pictures.path(request.path_params["file"]))
 
     async def start(self, request: Request) -> Response:
@@ -161,12 +161,12 @@ class Studio:
         }
 
     async def put_away(self, request: Request) -> Response:
-        """Move a run into the bin."""
+        """Move a run to the bin."""
         await asyncio.to_thread(self.trainings.put_away, request.path_params["name"])
         return JSONResponse({})
 
     async def get_metrics(self, request: Request) -> Response:
-        """A run's curve."""
+        """Learning curve of a run."""
         after = request.query_params.get("after", "-1")
         if not re.fullmatch(r"-?\d{1,12}", after):
             raise Refusal(400, "after is the number of an iteration")
@@ -174,7 +174,7 @@ class Studio:
         return JSONResponse({"lines": lines})
 
     async def request(self, request: Request) -> Response:
-        """Ask something of a training."""
+        """Send a request to a training."""
         asked = await read_json(request)
         folder = self.runs.run(request.path_params["name"])
         if not (await asyncio.to_thread(self.runs.status, folder)).busy:
@@ -224,7 +224,7 @@ class Studio:
         return _file(self.runs.file(name, file), download=f"{name}{Path(file).suffix}" if kept else None)
 
     async def get_made(self, request: Request) -> Response:
-        """A film, a strip or the frame it begins with, made now where it isn't there yet."""
+        """A film, a strip or the initial frame, made now where it isn't there yet."""
         kind, name, file = (request.path_params[k] for k in ("kind", "name", "file"))
         if file not in ("film.webp", "strip.png", "start.png"):
             raise Refusal(404, f"no file {file[:80]!r} there")
@@ -235,14 +235,14 @@ class Studio:
         return _file(await self._of(model, made), keep=True)
 
     async def _begins(self, kind: str, name: str) -> Path:
-        """The frame that a model begins with, which a training doesn't change."""
+        """Initial frame of a model, which a training doesn't change."""
         model = self.runs.model(kind, name, newest=True)
         settings = model.with_name("config.yaml")
         key = _key("start", settings if settings.is_file() else model)
         return await self._of(model, self.cache.get("start", key, ".png", model=str(model)))
 
     async def get_export(self, request: Request) -> Response:
-        """A model in another form, to keep."""
+        """A model exported to another format, for download."""
         kind, name, file = (request.path_params[k] for k in ("kind", "name", "file"))
         suffix = Path(file).suffix
         if suffix not in EXPORTS or Path(file).stem != name:
@@ -252,7 +252,7 @@ class Studio:
         return _file(await self._of(model, made), download=file)
 
     async def _of(self, model: Path, made: Awaitable[Path]) -> Path:
-        """What is made of a model; the run may go to the bin before it is."""
+        """Make a file from a model; the run may go to the bin before it is made."""
         try:
             return await made
         except Refusal:
@@ -261,11 +261,11 @@ class Studio:
             raise Refusal(404, f"{model.parent.name!r} was moved before it was made") from None
 
     async def listen_home(self, socket: WebSocket) -> None:
-        """All cards, whenever one changes."""
+        """Send all cards, whenever one changes."""
         await self.feed.serve(socket, None)
 
     async def listen_run(self, socket: WebSocket) -> None:
-        """One training, as it goes."""
+        """Send the progress of one training."""
         name = socket.path_params["name"]
         try:
             self.runs.run(name)
@@ -276,19 +276,19 @@ class Studio:
 
 
 def studio(folder: Path) -> Studio:
-    """The studio of a folder of runs. Raises `UserError` where its libraries are missing or it is no folder."""
+    """Studio of a folder of runs. Raises `UserError` where its libraries are missing or it is no folder."""
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file; the studio needs a folder of runs")
     return Studio(folder)
 
 
 def forms_of(config: dict[str, Any]) -> list[dict[str, Any]]:
-    """The fields of the task that a run's settings name."""
+    """Fields of the task that a run's settings name."""
     return next((task["fields"] for task in forms()["tasks"] if task["name"] == Settings.parse(config).task), [])
 
 
 def _key(job: str, model: Path) -> str:
-    """A name for what is made of a model as it is now."""
+    """Name of a file made from a model as it is now."""
     about = model.stat()
     text = f"{__version__} {job} {model.resolve()} {about.st_mtime_ns} {about.st_size}"
     return hashlib.sha256(text.encode()).hexdigest()[:32]

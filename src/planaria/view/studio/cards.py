@@ -1,4 +1,4 @@
-"""What the files of a run or a model say, for its card: read once for each of their versions, and never in the way."""
+"""Cards of runs and models, from their files: read once for each version, and never an obstacle."""
 
 import json
 import os
@@ -20,13 +20,13 @@ T = TypeVar("T")
 
 MOST_FIGURES, LONGEST_TEXT = 100, 300
 LAST_BYTES = 4000
-"""Bytes at the end of a log in which its last line is looked for."""
+"""Bytes at the end of a log that are searched for its last line."""
 
 _CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[^\w\s!-~\u00a0-\uffff]")
 
 
 class Memory:
-    """What was found in files, as long as they stay as they are: the newest `most`, which grows with what there is."""
+    """Cache of what was found in unchanged files: the newest `most`, which grows with the number of files."""
 
     def __init__(self, most: int):
         self.most = most
@@ -34,7 +34,7 @@ class Memory:
         self._lock = threading.Lock()
 
     def get(self, path: Path, about: os.stat_result, read: Callable[[Path], T]) -> T:
-        """What `read` found in a file, read again when the file has changed; `about` is how it is now."""
+        """Result of `read` on a file, read again when the file has changed; `about` is its current state."""
         key, version = (str(path), read.__name__), (about.st_mtime_ns, about.st_size, about.st_ino)
         with self._lock:
             known = self._known.get(key)
@@ -51,7 +51,7 @@ class Memory:
 
 
 def blank() -> dict[str, Any]:
-    """A card of which nothing is known."""
+    """An empty card."""
     return {
         "task": "", "form": {}, "picture": "", "step": 0, "steps": 0, "loss": None, "figures": {}, "grid": None,
         "model": False, "note": "", "trouble": "",
@@ -59,7 +59,7 @@ def blank() -> dict[str, Any]:
 
 
 def of_settings(path: Path) -> dict[str, Any]:
-    """What a run's settings say, or what is wrong with them."""
+    """Entries of a card from a run's settings, or the error in them."""
     try:
         given = read_yaml(path)
     except UserError as e:
@@ -77,7 +77,7 @@ def of_settings(path: Path) -> dict[str, Any]:
 
 
 def of_model(path: Path) -> dict[str, Any]:
-    """What a model's card says, or what is wrong with it."""
+    """Entries of a card from a model's card, or the error in it."""
     try:
         card = store.card(path)
     except UserError as e:
@@ -95,7 +95,7 @@ def of_model(path: Path) -> dict[str, Any]:
 
 
 def form_of(task: str) -> dict[str, Any]:
-    """What a run's page shows by its task; empty for one that isn't known."""
+    """Parts of a run's page by its task; empty for an unknown task."""
     if task not in tasks.names():
         return {}
     form = tasks.load(task).Task.form
@@ -103,7 +103,7 @@ def form_of(task: str) -> dict[str, Any]:
 
 
 def begins(path: Path) -> bool:
-    """Whether a model begins with frames."""
+    """True if a model begins with frames."""
     try:
         return store.start(path) is not None
     except UserError:
@@ -111,7 +111,7 @@ def begins(path: Path) -> bool:
 
 
 def last_line(path: Path) -> str:
-    """The last line of a log that says something, without codes that a terminal would obey."""
+    """Last line of a log that isn't empty, without control codes for the terminal."""
     try:
         with open_regular(path) as f:
             f.seek(max(0, f.seek(0, os.SEEK_END) - LAST_BYTES))
@@ -123,7 +123,7 @@ def last_line(path: Path) -> str:
 
 
 def tellable(found: dict[str, Any]) -> dict[str, Any]:
-    """What a file says, as JSON tells it; empty where it can't: endless numbers, broken letters."""
+    """Contents of a file as JSON takes them; empty where it can't: infinite numbers, broken letters."""
     try:
         return json.loads(json.dumps(found, default=str, ensure_ascii=False, allow_nan=False).encode())
     except (TypeError, ValueError, RecursionError):

@@ -22,12 +22,12 @@ from planaria.store.run_folder import RunFolder
 from planaria.view.studio.runs import FILES, MOST_POINTS, Runs, read_point, tail
 
 RUN_SECONDS, HOME_SECONDS = 0.25, 1.0
-"""How often files are looked at while somebody looks on."""
+"""Seconds between two looks at the files while a page is open."""
 RESTS = 2.0
-"""How many times as long as a look takes it is rested after it."""
+"""Pause after a look at the files, in durations of that look."""
 WATCH_EVERY = 5.0
 SEND_SECONDS = 10.0
-"""A reader that takes longer for one message is let go."""
+"""Seconds for one message after which a slow reader is dropped."""
 MOST_SOCKETS = 64
 WEIGHTS, POOL = 1, 2
 """Kinds of binary messages."""
@@ -39,14 +39,14 @@ Messages = dict[str, News | None]
 
 @runtime_checkable
 class Source(Protocol):
-    """Something that is looked at again and again; `look` may read files."""
+    """A source that is polled; `look` may read files."""
 
     def look(self) -> Messages:
-        """What has changed, by kind; None is news that each socket gets in its own words."""
+        """Changes by kind; None is news that each socket gets in its own words."""
         ...
 
     def since(self, step: int) -> tuple[str, int]:
-        """The curve beyond `step`, and where it now ends."""
+        """The curve beyond `step`, and its new end."""
         ...
 
 
@@ -62,7 +62,7 @@ class RunSource:
         self._watched = -WATCH_EVERY
 
     def look(self) -> Messages:
-        """What has changed in the folder since the last look."""
+        """Changes in the folder since the last look."""
         news: Messages = {}
         status = self.runs.status(self.runs.run(self.name))
         busy = status.busy
@@ -97,7 +97,7 @@ class RunSource:
         return changed
 
     def _follow(self) -> bool:
-        """Read what was added to the metrics; all of its end where the file was written anew."""
+        """Read the lines added to the metrics; all of the end if the file was written anew."""
         path = self.folder.metrics
         try:
             with open_regular(path, inside=self.runs.folder) as f:
@@ -153,12 +153,12 @@ class HomeSource:
         return {"home": now}
 
     def since(self, step: int) -> tuple[str, int]:
-        """There is no curve of everything."""
+        """An empty curve: the whole folder has none."""
         return json.dumps({"type": "metrics", "lines": []}), step
 
 
 class Mailbox:
-    """The newest of each thing that a socket hasn't been sent yet."""
+    """The newest message of each kind that a socket hasn't been sent yet."""
 
     def __init__(self, newest: Messages):
         self.news: Messages = dict(newest)
@@ -167,12 +167,12 @@ class Mailbox:
         self._filled.set()
 
     def put(self, news: Messages) -> None:
-        """Replace what is waiting by what is newer."""
+        """Replace waiting messages by newer ones."""
         self.news |= news
         self._filled.set()
 
     async def take(self) -> tuple[str, News | None]:
-        """The next thing, once there is one."""
+        """The next message, once there is one."""
         while not self.news:
             self._filled.clear()
             await self._filled.wait()
@@ -198,7 +198,7 @@ class Channel:
         return box
 
     def leave(self, box: Mailbox) -> None:
-        """No more for this one."""
+        """Stop sending to this mailbox."""
         self.boxes.discard(box)
         if not self.boxes and self._task is not None:
             self._task.cancel()
@@ -227,7 +227,7 @@ class Feed:
         self._channels: dict[str | None, Channel] = {}
 
     async def serve(self, socket: WebSocket, name: str | None) -> None:
-        """Tell a socket of the run `name`, or of all where None, until it leaves."""
+        """Serve a socket with the run `name`, or with all where None, until it leaves."""
         if self.sockets >= MOST_SOCKETS:
             await socket.close(1013)
             return
@@ -263,7 +263,7 @@ class Feed:
 
 
 async def _speak(socket: WebSocket, channel: Channel, box: Mailbox) -> None:
-    """Send what is newest, for as long as it is read."""
+    """Send the newest messages, for as long as they are read."""
     while True:
         what, news = await box.take()
         if what == "metrics":
@@ -276,7 +276,7 @@ async def _speak(socket: WebSocket, channel: Channel, box: Mailbox) -> None:
 
 
 async def _listen(socket: WebSocket) -> bool:
-    """Hear out a page, which has nothing to say but pong; true for one that says anything else."""
+    """Read from a page, which should send nothing but pong; true if it sends anything else."""
     while True:
         try:
             text = await socket.receive_text()
@@ -293,7 +293,7 @@ async def _listen(socket: WebSocket) -> bool:
 
 
 def weights(path: Path) -> tuple[int, bytes]:
-    """The iteration of a run's live weights, and they as the player takes them: all weights, then all biases."""
+    """Iteration of a run's live weights, and the weights as the player takes them: all weights, then all biases."""
     if path.stat().st_size > MOST_LIVE_BYTES:
         raise UserError(f"{path} is too large to show")
     tensors = store.read_tensors(path)

@@ -1,4 +1,4 @@
-"""What a page needs to start a training: every setting of every task, and the check of what was filled in."""
+"""Forms to start a training: every setting of every task, and the check of the values filled in."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ from planaria.recipes import Recipe, about, find, inputs_of, run_name, shipped
 from planaria.view.studio.guard import Refusal
 
 FILMS = ("lenia", "lenia/crowd", "lenia/ripples", "life", "gray-scott/mitosis")
-"""Simulators that it offers."""
+"""Simulators offered as films."""
 MOST_TEXT = 2000
 """Letters of one setting."""
 
@@ -53,7 +53,7 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def filled(asked: Mapping[str, Any]) -> tuple[Recipe, Any]:
-    """The recipe and the whole config that a page asks for. Raises `Refusal` at the setting that is wrong."""
+    """Recipe and whole config that a page asks for. Raises `Refusal` at the setting that is wrong."""
     what = asked.get("recipe") or asked.get("task")
     if not isinstance(what, str) or what not in (*tasks.names(), *shipped()):
         raise Refusal(400, str(unknown("task or recipe", what, [*tasks.names(), *shipped()])), "task")
@@ -78,7 +78,7 @@ def filled(asked: Mapping[str, Any]) -> tuple[Recipe, Any]:
 
 
 def name_for(recipe: Recipe, config: Any, wanted: object) -> str:
-    """What a new run is called: letters, digits and dashes."""
+    """Name of a new run: letters, digits and dashes."""
     text = wanted if isinstance(wanted, str) and wanted.strip() else ""
     if not text:
         own = inputs_of(to_dict(config))
@@ -94,7 +94,7 @@ def name_for(recipe: Recipe, config: Any, wanted: object) -> str:
 
 
 def inputs(recipe: Recipe, config: Any) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    """What a training is to open: the setting that names it, the job that tries to, and that job's arguments."""
+    """Inputs of a training: the setting that names each, the job that tries to open it, and that job's arguments."""
     jobs = {"picture": "check", "frames": "look", "photos": "photos"}
     for need in tasks.load(recipe.task).Task.needs(config):
         if need.kind in jobs:
@@ -102,7 +102,7 @@ def inputs(recipe: Recipe, config: Any) -> Iterator[tuple[str, str, Mapping[str,
 
 
 def _spelled(key: str, value: object) -> str:
-    """A value as it would be typed."""
+    """Format a value as it would be typed."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list) and all(isinstance(v, str | int | float) for v in value):

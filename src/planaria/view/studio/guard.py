@@ -1,4 +1,4 @@
-"""Who may speak with the studio, and how much: this machine's own browser, from the studio's own page."""
+"""Access control of the studio: only this machine's own browser, from the studio's own page, within limits."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ _LOOPBACK = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\])(?::\d{1,5})?", re.AS
 
 
 class Refusal(Exception):
-    """An answer that is no success: its status, one line, and the setting at fault where there is one."""
+    """Answer that is no success: its status, one line, and the setting at fault where there is one."""
 
     def __init__(self, status: int, error: str, field: str | None = None):
         super().__init__(error)
@@ -64,7 +64,7 @@ class Guard:
         await self.app(scope, counted, send if scope["type"] == "websocket" else _armoured(send, host))
 
     def _counted(self, scope: Scope, headers: dict[str, str], receive: Receive) -> Receive:
-        """`receive`, which refuses a body that grows too large or takes too long."""
+        """Wrap `receive` to refuse a body that grows too large or takes too long."""
         picture = scope["method"] == "PUT"
         most = MOST_PICTURE if picture else MOST_JSON
         length = headers.get("content-length", "0")
@@ -122,7 +122,7 @@ def _admit(scope: Scope, headers: dict[str, str], host: str) -> None:
 
 
 def _armoured(send: Send, host: str) -> Send:
-    """`send`, with headers that forbid the page anything but its own files."""
+    """Wrap `send` to add headers that forbid the page anything but its own files."""
     policy = (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
         f"connect-src 'self' ws://{host if _LOOPBACK.fullmatch(host) else '127.0.0.1'}; base-uri 'none'; "

@@ -21,10 +21,10 @@ from planaria.view.studio.guard import Refusal
 from planaria.view.studio.runs import Runs
 
 MOST_TRAININGS = 16
-"""Trainings that may go on at once in a folder of runs, for the studio to start another."""
+"""Largest number of trainings at once in a folder of runs, for the studio to start another."""
 
 END_SECONDS = 10.0
-"""How long a training may take to leave after its last word."""
+"""Seconds that a training may take to exit after its last status."""
 
 
 class Trainings:
@@ -36,7 +36,7 @@ class Trainings:
         self._reaping, self._starting = threading.Lock(), threading.Lock()
 
     def start(self, recipe: Recipe, config: Any, wanted: str) -> str:
-        """Begin a new run, called `wanted` or after it; gives its name."""
+        """Start a new run, called `wanted` or after it; returns its name."""
         with self._starting:
             return self._start(recipe, config, wanted)
 
@@ -54,7 +54,7 @@ class Trainings:
         return name
 
     def resume(self, name: str, steps: int | None = None) -> None:
-        """Go on with a run that rests, to `steps` iterations where that is said."""
+        """Resume a run that rests, to `steps` iterations where that is given."""
         with self._starting:
             self._resume(name, steps)
 
@@ -78,7 +78,7 @@ class Trainings:
         self._launch(name, words, live.Status("running", about["step"], steps or about["steps"], about["loss"]))
 
     def put_away(self, name: str) -> None:
-        """Move a run that rests into the bin."""
+        """Move a run that rests to the bin."""
         folder = self.runs.run(name)
         if self.runs.status(folder).busy:
             raise Refusal(409, f"{name!r} is training; stop it first")
@@ -97,7 +97,7 @@ class Trainings:
             hold.release()
 
     def reap(self) -> None:
-        """Note the end of trainings, and why they ended where they couldn't say."""
+        """Record the end of trainings, and the reason where they couldn't."""
         with self._reaping:
             for name, child in list(self._children.items()):
                 code = child.poll()
@@ -111,7 +111,7 @@ class Trainings:
                     live.write_status(folder, replace(status, state="failed", note=note), status.pid)
 
     def _claim(self, wanted: str) -> str:
-        """A name that nobody has, its folder made."""
+        """Claim a free name and make its folder."""
         for number in range(1, 10_000):
             name = wanted if number == 1 else f"{wanted}-{number}"
             try:
@@ -122,7 +122,7 @@ class Trainings:
         raise Refusal(409, f"too many runs are called {wanted!r}", "name")
 
     def _await_end(self, name: str) -> None:
-        """Let a process that has said its last word go first."""
+        """Wait for the exit of a process that has reported its end."""
         child = self._children.get(name)
         if child is not None:
             try:
@@ -132,7 +132,7 @@ class Trainings:
             self.reap()
 
     def _check_room(self) -> None:
-        """Count what trains in the folder of runs, whoever started it."""
+        """Check the number of trainings in the folder of runs, whoever started them."""
         self.reap()
         if self.runs.busy() >= MOST_TRAININGS:
             raise Refusal(409, f"{MOST_TRAININGS} trainings are running; stop one first")

@@ -1,4 +1,4 @@
-"""A process beside the server that films, exports and opens pictures: what takes long, or reads what can't be trusted.
+"""A process beside the server that films, exports and opens pictures: slow jobs, and files that can't be trusted.
 
 Run as a module it does jobs, one line of JSON each way. It can be killed in the middle of any.
 """
@@ -18,7 +18,7 @@ from planaria.view.studio.guard import Refusal
 MOST_WAITING = 32
 """Jobs that wait at most."""
 IDLE_SECONDS = 60.0
-"""After so long without a job, the process is let go."""
+"""Seconds without a job after which the process is ended."""
 MOST_KEPT = 300
 """Files that the cache keeps."""
 MOST_REPLY = 1_000_000
@@ -39,7 +39,7 @@ class Maker:
         self._over = False
 
     async def do(self, job: str, **arguments: str | int) -> dict[str, Any]:
-        """What a job gives. Raises `Refusal` with its error, when it takes too long, or after `end`."""
+        """Result of a job. Raises `Refusal` with its error, when it takes too long, or after `end`."""
         if self._waiting >= MOST_WAITING:
             raise Refusal(503, "too much is being made at once; try again in a moment")
         self._waiting += 1
@@ -93,7 +93,7 @@ class Maker:
         return self._process
 
     async def _spawn(self) -> None:
-        """Start the process; not to be cancelled half-way, or nobody would know of it."""
+        """Start the process; not to be cancelled half-way, or nothing would keep track of it."""
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "planaria.view.studio.making", stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL, start_new_session=True, env={"OMP_NUM_THREADS": "1", **os.environ},
@@ -106,12 +106,12 @@ class Maker:
             self._process.stdin.close()
 
     async def end(self) -> None:
-        """Kill the process, and refuse what waits: a process that is cancelled at its birth keeps asyncio for ever."""
+        """Kill the process and refuse waiting jobs: one that is cancelled at its start keeps asyncio for ever."""
         self._over = True
         await self._kill()
 
     async def _kill(self) -> None:
-        """Kill the process, whatever it does, and wait until it is gone; the next job has a new one."""
+        """Kill the process in any state, and wait until it is gone; the next job has a new one."""
         if self._idle is not None:
             self._idle.cancel()
         if self._birth is not None:
@@ -163,7 +163,7 @@ class Cache:
 
 
 def film(model: str, output: str) -> dict[str, Any]:
-    """A film, or a strip for `.png`, of how a model grows and heals, or goes on with the film or photo it was shown."""
+    """Film a model, or make a strip for `.png`: it grows and heals, or goes on with the film or photo it was shown."""
     from planaria import usual
     from planaria.export import movie
     from planaria.living import find
@@ -179,7 +179,7 @@ def film(model: str, output: str) -> dict[str, Any]:
 
 
 def start(model: str, output: str) -> dict[str, Any]:
-    """The frame that a model begins with."""
+    """Write the initial frame of a model."""
     from PIL import Image
 
     from planaria import store
@@ -192,7 +192,7 @@ def start(model: str, output: str) -> dict[str, Any]:
 
 
 def export(model: str, output: str) -> dict[str, Any]:
-    """What `planaria export` writes."""
+    """Export a model as `planaria export` does."""
     from planaria.export import write
 
     write(Path(model), Path(output))
@@ -215,7 +215,7 @@ def upload(source: str, output: str, shown: str) -> dict[str, Any]:
 
 
 def thumb(source: str, output: str, background: str = "none", trim: bool = False) -> dict[str, Any]:
-    """A small picture of what a picture field names, or of a simulator when it has lived for a while."""
+    """Make a thumbnail of a picture field's source, or of a simulator after some steps."""
     from PIL import Image
 
     from planaria.data import keying
@@ -231,7 +231,7 @@ def thumb(source: str, output: str, background: str = "none", trim: bool = False
 
 
 def check(source: str, size: int, padding: int, background: str = "none", trim: bool = False) -> dict[str, Any]:
-    """Open the picture that a training is to grow, as it will."""
+    """Open the picture that a training is to grow, as the training will."""
     from planaria.data.images import picture
 
     picture(source, size, padding, background=background, trim=trim)
@@ -239,7 +239,7 @@ def check(source: str, size: int, padding: int, background: str = "none", trim: 
 
 
 def look(frames: str, size: int, every: int, crop: str, count: int, colour: str) -> dict[str, Any]:
-    """Open the film that a training is to learn, as it will."""
+    """Open the film that a training is to learn, as the training will."""
     from planaria.data import simulate
     from planaria.data.clips import open_clips
 
@@ -278,7 +278,7 @@ def _written(image: Any, output: str, side: int) -> dict[str, Any]:
 
 
 def warm() -> dict[str, Any]:
-    """Load what takes long to load."""
+    """Import the libraries that take long to load."""
     import planaria.data.images  # noqa: F401
 
     return {}
@@ -291,7 +291,7 @@ JOBS = {
 
 
 def work() -> None:
-    """Do jobs from standard input until it ends. Whatever else a job prints goes nowhere."""
+    """Do jobs from standard input until it ends. Other output of a job is discarded."""
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     if hasattr(os, "nice"):

@@ -1,4 +1,4 @@
-"""Pictures that people drop on the page: taken in, checked, written anew."""
+"""Pictures uploaded to the page: received, checked, written anew."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ from planaria.view.studio.making import Cache, Maker
 
 MOST_AT_ONCE = 4
 DRAWN = (*PICTURES, *(f"sim:{name}" for name in FILMS), *(f"scene:{name}" for name in SCENES))
-"""What there are small pictures of, because it is drawn here."""
+"""Sources with thumbnails, because they are drawn here."""
 
 
 class Pictures:
@@ -33,7 +33,7 @@ class Pictures:
         self._taking = asyncio.Semaphore(MOST_AT_ONCE)
 
     async def take(self, name: str, chunks: AsyncIterable[bytes]) -> dict[str, Any]:
-        """Take in an upload called `name`; what a page needs to use it. Raises `Refusal` for what is no picture."""
+        """Receive an upload called `name`; returns its description for a page. Raises `Refusal` if it is no picture."""
         shown = re.sub(r"[^\w.() -]+", "", name)[:80] or "the picture"
         async with self._taking:
             spare = self.folder / f".{os.urandom(8).hex()}.part"
@@ -51,14 +51,14 @@ class Pictures:
         return {"picture": str(kept), "thumb": f"/pictures/{kept.name}", **shown}
 
     def path(self, file: str) -> Path:
-        """A picture taken in before."""
+        """Path of an uploaded picture."""
         path = self.folder / file
         if not re.fullmatch(r"[a-z0-9-]{1,80}\.png", file) or path.is_symlink() or not path.is_file():
             raise Refusal(404, f"no picture {file[:80]!r}")
         return path
 
     async def thumb(self, source: str, background: str = "none", trim: bool = False) -> Path:
-        """A small picture of what is drawn here, an emoji, words, or a picture taken in; of nothing else here.
+        """Thumbnail of a source drawn here, an emoji, words, or an uploaded picture; of nothing else here.
 
         It is shown as a training sees it, with these settings.
         """
@@ -89,7 +89,7 @@ class Pictures:
             raise Refusal(400, "the picture is empty", "picture")
 
     def _settle(self, whole: Path, wanted: str) -> Path:
-        """Give a checked picture its name, or find that it is here already."""
+        """Give a checked picture its name, or find it among those already here."""
         data = whole.read_bytes()
         whole.unlink()
         for number in range(1, 10_000):

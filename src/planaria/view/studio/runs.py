@@ -27,7 +27,7 @@ FILES = (
     run_folder.TARGET, run_folder.CONFIG, run_folder.README, run_folder.METRICS, run_folder.POOL, run_folder.LOG,
     run_folder.PAGE,
 )  # fmt: skip
-"""Files of a run that may be had."""
+"""Files of a run that may be served."""
 MOST_POINTS = 2000
 MOST_METRICS = 32_000_000
 """Bytes of metrics that are read for a curve, from the end."""
@@ -39,7 +39,7 @@ LEAST_REMEMBERED, REMEMBERED_EACH = 4000, 8
 SETTING_UP = "setting up"
 
 There = Mapping[str, os.stat_result]
-"""What is in a run folder: every known file that doesn't lead out of the runs, as it is now."""
+"""Contents of a run folder: every known file that doesn't lead out of the runs, as it is now."""
 
 
 class Runs:
@@ -50,11 +50,11 @@ class Runs:
         self._memory = cards.Memory(LEAST_REMEMBERED)
 
     def names(self) -> list[str]:
-        """Every run there is."""
+        """Names of all runs."""
         return sorted(name for name, _ in self._all())
 
     def _all(self) -> Iterator[tuple[str, There]]:
-        """Every run and what is in it."""
+        """Every run and its contents."""
         try:
             entries = list(os.scandir(self.folder))
         except OSError:
@@ -83,14 +83,14 @@ class Runs:
         return found
 
     def run(self, name: str) -> Path:
-        """The folder of a run. Raises `Refusal` for what is none, or lies elsewhere."""
+        """Folder of a run. Raises `Refusal` if it is none, or lies elsewhere."""
         folder = self._inside(name)
         if folder is None or not self._within(folder) or not _is_run(self._there(folder)):
             raise Refusal(404, f"no run {name[:80]!r}")
         return folder
 
     def file(self, name: str, file: str) -> Path:
-        """A file of a run that may be had."""
+        """Path of a file of a run that may be served."""
         folder = self.run(name)
         path = folder / file
         if file not in FILES or not self._within(path) or not path.is_file():
@@ -123,7 +123,7 @@ class Runs:
         return {"runs": sorted(shown, key=lambda c: -c["changed"]), "gallery": shipped}
 
     def _shown(self, name: str, there: There) -> dict[str, Any] | None:
-        """A card, whatever the files of a run hold; None where they vanish as they are read."""
+        """Card of a run, whatever its files hold; None if they vanish as they are read."""
         plain = name.encode("utf-8", "replace").decode()
         try:
             if plain == name:
@@ -139,7 +139,7 @@ class Runs:
         return {**cards.blank(), **looks, **named, "trouble": wrong}
 
     def card(self, kind: str, name: str) -> dict[str, Any]:
-        """What a page shows of a run or a model."""
+        """Data of a run or a model for the page."""
         if kind == "gallery":
             path = self.model(kind, name)
             found = self._memory.get(path, path.stat(), cards.of_model)
@@ -160,7 +160,7 @@ class Runs:
         return {**about, "name": name, "kind": "run", **self._looks(folder, there, status)}
 
     def _odd(self, folder: Path, there: There) -> str:
-        """Which file of a run isn't read, or not as what it should be, and why; "" where all are well."""
+        """Name of a run's file that can't be read, or not as it should be, and why; "" if all are well."""
         for file in READ:
             if file in there and not stat.S_ISREG(there[file].st_mode):
                 return f"{folder / file}: not a regular file"
@@ -171,11 +171,11 @@ class Runs:
         return ""
 
     def _read(self, folder: Path, there: There, file: str, read: Callable[[Path], T]) -> T | None:
-        """What `read` finds in a file; None where it isn't there."""
+        """Result of `read` on a file; None if it isn't there."""
         return self._memory.get(folder / file, there[file], read) if _has(there, file) else None
 
     def status(self, folder: Path, about: dict[str, Any] | None = None) -> live.Status:
-        """How a run is doing, guessed from its files where it never said."""
+        """Status of a run, guessed from its files if it never reported one."""
         return self._status(folder, self._there(folder), about or cards.blank())
 
     def _status(self, folder: Path, there: There, about: dict[str, Any]) -> live.Status:
@@ -196,12 +196,12 @@ class Runs:
         return self._read(folder, there, run_folder.LOG, cards.last_line) or ""
 
     def busy(self) -> int:
-        """How many runs train, or are about to."""
+        """Number of runs that train, or are about to."""
         everything = [(self.folder / name, there) for name, there in self._all()]
         return sum(self._status(folder, there, cards.blank()).busy for folder, there in everything)
 
     def settings(self, folder: Path) -> dict[str, Any]:
-        """The settings of a run; empty where it has none yet."""
+        """Settings of a run; empty if it has none yet."""
         path = RunFolder(folder).config
         try:
             return cards.tellable(read_yaml(path)) if self._within(path) and path.is_file() else {}
@@ -209,7 +209,7 @@ class Runs:
             return {}
 
     def files(self, name: str) -> list[dict[str, Any]]:
-        """Name, size and address of every file of a run that may be had."""
+        """Name, size and address of every file of a run that may be served."""
         there = self._there(self.run(name))
         sizes = {f: there[f].st_size for f in FILES if _has(there, f)}
         return [{"name": f, "bytes": size, "url": _url("files/runs", name, f)} for f, size in sizes.items()]
@@ -228,7 +228,7 @@ class Runs:
         return [point for k in sorted(chosen) if (point := read_point(lines[k])) is not None]
 
     def _looks(self, folder: Path, there: There, status: live.Status) -> dict[str, Any]:
-        """Where the film and the strip of a run are: its own, or made for it where it has none and rests."""
+        """Addresses of the film and the strip of a run: its own, or made for it where it has none and rests."""
         name, whole = folder.name, _has(there, run_folder.MODEL)
         made: dict[str, str | None] = {"film": None, "strip": None, "still": None}
         newest = next((f for f in (run_folder.MODEL, run_folder.WEIGHTS) if _has(there, f)), "")
@@ -242,17 +242,17 @@ class Runs:
         return {**made, "model": whole}
 
     def _inside(self, name: str) -> Path | None:
-        """The path of `name` right inside the folder; None for a name that isn't one."""
+        """Path of `name` right inside the folder; None for an invalid name."""
         odd = not name or name.startswith(".") or len(name) > 200 or any(c in name for c in "/\\\0")
         return None if odd else self.folder / name
 
     def _within(self, path: Path) -> bool:
-        """Whether a path, through every link, lies in the folder of runs."""
+        """True if a path, through every link, lies in the folder of runs."""
         return is_inside(path, self.folder)
 
 
 def read_point(line: bytes) -> dict[str, Any] | None:
-    """A line of metrics as a page draws it; None for a torn one."""
+    """Parse a line of metrics as a page draws it; None for a torn one."""
     found = metrics.parse(line)
     if found is None:
         return None
@@ -275,7 +275,7 @@ def tail(path: Path, most: int, *, inside: Path) -> list[bytes]:
 
 
 def _first_after(lines: list[bytes], after: int) -> int:
-    """Place of the first line beyond step `after`; steps rise."""
+    """Index of the first line beyond step `after`; steps rise."""
     low, high = 0, len(lines)
     while low < high:
         middle = (low + high) // 2
@@ -289,7 +289,7 @@ def _is_run(there: There) -> bool:
 
 
 def _has(there: There, file: str) -> bool:
-    """Whether a file is there, and a regular one."""
+    """True if a file is there, and a regular one."""
     return file in there and stat.S_ISREG(there[file].st_mode)
 
 
@@ -298,7 +298,7 @@ def _last_status(path: Path) -> live.Status | None:
 
 
 def _made(kind: str, name: str, model: os.stat_result) -> dict[str, str]:
-    """Addresses of a film and a strip that are made when they are asked for."""
+    """Addresses of a film and a strip that are made on demand."""
     version = f"?v={int(_mtime(model))}"
     return {"film": _url(f"made/{kind}", name, run_folder.FILM) + version,
             "strip": _url(f"made/{kind}", name, run_folder.STRIP) + version}  # fmt: skip

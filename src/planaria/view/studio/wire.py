@@ -1,4 +1,4 @@
-"""The sockets under the studio: how many, how long, and how they end."""
+"""Connections of the studio: limits on their number and duration, and their end."""
 
 import asyncio
 import errno
@@ -19,32 +19,32 @@ from planaria.errors import UserError
 MOST_CONNECTIONS = 256
 """Connections at once; beyond that, those that have asked for nothing yet make room."""
 HEADER_SECONDS = 10.0
-"""How long a request's first lines may take."""
+"""Seconds that a request's first lines may take."""
 STALL_SECONDS = 10.0
-"""How long a reader may leave the send buffer full."""
+"""Seconds that a reader may leave the send buffer full."""
 PORTS = 20
-"""Ports that are tried, one after another."""
+"""Number of ports to try, one after another."""
 
 
 class Impatient(asyncio.Protocol):
-    """Before a protocol of uvicorn: ends a connection whose reader has stopped reading."""
+    """Base of a uvicorn protocol: ends a connection whose reader has stopped reading."""
 
     transport: Any
     _stalled: asyncio.TimerHandle | None = None
 
     def pause_writing(self) -> None:
-        """The send buffer is full."""
+        """Start the timer: the send buffer is full."""
         self._recover()
         self._stalled = asyncio.get_running_loop().call_later(STALL_SECONDS, self.transport.abort)
         super().pause_writing()
 
     def resume_writing(self) -> None:
-        """The send buffer has room."""
+        """Stop the timer: the send buffer has room."""
         self._recover()
         super().resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It is over."""
+        """Clean up after the connection."""
         self._recover()
         super().connection_lost(exc)
 
@@ -55,12 +55,12 @@ class Impatient(asyncio.Protocol):
 
 
 class Http(Impatient, H11Protocol):
-    """HTTP that waits for nobody: requests must begin and go on, and idle connections make room."""
+    """HTTP protocol that waits for nobody: requests must begin and go on, and idle connections make room."""
 
     _hurry: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A new one."""
+        """Register a new connection."""
         if len(self.connections) >= MOST_CONNECTIONS:
             idle = next((c for c in self.connections if isinstance(c, Http) and c.is_idle), None)
             if idle is None:
@@ -74,11 +74,11 @@ class Http(Impatient, H11Protocol):
 
     @property
     def is_idle(self) -> bool:
-        """Whether no request is being answered."""
+        """True if no request is being answered."""
         return self.cycle is None or self.cycle.response_complete
 
     def data_received(self, data: bytes) -> None:
-        """More of a request."""
+        """Handle more bytes of a request."""
         super().data_received(data)
         begun = self.is_idle and self.conn.their_state is h11.IDLE and bool(self.conn.trailing_data[0])
         if not begun:
@@ -87,12 +87,12 @@ class Http(Impatient, H11Protocol):
             self._set_hurry()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        """From here on it is no HTTP."""
+        """Switch from HTTP to a WebSocket."""
         self._unset_hurry()
         super().handle_websocket_upgrade(event)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It is over."""
+        """Clean up after the connection."""
         self._unset_hurry()
         super().connection_lost(exc)
 
@@ -106,11 +106,11 @@ class Http(Impatient, H11Protocol):
 
 
 class Socket(Impatient, WebSocketsSansIOProtocol):
-    """A WebSocket whose reader must read."""
+    """WebSocket whose reader must read."""
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket at `port` or the next free one. Raises `UserError` where there is none."""
+    """Open a listening socket at `port` or the next free one. Raises `UserError` where there is none."""
     if host not in ("127.0.0.1", "localhost", "::1"):
         raise UserError(
             f"the studio can start programs, so it listens on this machine only, not on {host}; from elsewhere: "
@@ -135,7 +135,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def server(app: ASGIApp) -> uvicorn.Server:
-    """A server for the studio, quiet but for errors, that ends within a second or two."""
+    """Build a server for the studio, quiet but for errors, that ends within a second or two."""
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     return uvicorn.Server(
         uvicorn.Config(
