@@ -23,7 +23,7 @@ from planaria.cli import main
 from planaria.engine import native
 from planaria.errors import UserError
 from planaria.losses import backbones
-from planaria.recipes import find, shipped
+from planaria.recipes import Recipe, find, shipped
 from planaria.tasks import grow, style
 
 
@@ -341,11 +341,11 @@ def test_an_error_holds_no_codes_that_a_terminal_obeys(refused, tmp_path):
 
 
 def test_half_a_gigabyte_is_not_fetched_in_silence(monkeypatch, capsys):
-    shown = []
+    shown, painter = [], Recipe("style", {}, "", "")
 
     class Bar(Progress):
-        def update(self, task_id, **told):
-            shown.append((self.tasks[0].description, told))
+        def update(self, task_id, **values):
+            shown.append((self.tasks[0].description, values))
 
     def find(name, published, *, progress):
         progress(1_000_000, published.bytes)
@@ -354,10 +354,10 @@ def test_half_a_gigabyte_is_not_fetched_in_silence(monkeypatch, capsys):
     monkeypatch.setattr(cli, "Progress", Bar)
     monkeypatch.setattr(backbones, "find", find)
     with pytest.raises(UserError, match="no network"):
-        cli._fetch_backbone(style.Config(backbone="squeezenet"))
+        cli._fetch(painter, style.Config(backbone="squeezenet"))
     assert shown == [("fetching squeezenet", {"completed": 1_000_000, "total": 5_000_000, "visible": True})]
-    cli._fetch_backbone(style.Config(backbone="squeezenet", backbone_path="mine.pth"))
-    cli._fetch_backbone(grow.Config())
+    cli._fetch(painter, style.Config(backbone="squeezenet", backbone_path="mine.pth"))
+    cli._fetch(Recipe("grow", {}, "", ""), grow.Config())
     assert len(shown) == 1
     assert capsys.readouterr().out == ""
 

@@ -79,7 +79,7 @@ def check(config: Any, prefix: str = "") -> None:
         if allowed.most is not None and len(values) > allowed.most:
             raise UserError(f"{field} takes at most {allowed.most} values, got {len(values)}", field)
         if not all(v in allowed for v in values):
-            raise UserError(f"{field} must be {allowed}, got {value}", field)
+            raise UserError(f"{field} must be {allowed}, got {str(value)[:80]}", field)
 
 
 def _metadata(hint: Any) -> Iterator[Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.payloads import payload
 from PIL import Image
 
 import planaria as pl
@@ -14,7 +15,6 @@ from planaria import recipes, store, tasks
 from planaria.cli import main
 from planaria.core.layout import Layout
 from planaria.errors import UserError
-from planaria.export.html import payload
 from planaria.view.play.player import Player
 from planaria.view.studio.forms import forms
 from planaria.world import World

@@ -283,7 +283,7 @@ def test_on_a_full_disk_the_first_error_is_what_is_told(tmp_path, monkeypatch):
     def full(*_: object, **__: object) -> None:
         raise UserError("can't write requests.json: No space left on device")
 
-    monkeypatch.setattr(live, "wish", full)
+    monkeypatch.setattr(live, "request", full)
     s.broadcast.end("failed", "the loss has gone")
     assert live.read_status(s.folder).note == "the loss has gone"
 

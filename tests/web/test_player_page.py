@@ -14,6 +14,7 @@ from planaria import store
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule, RuleConfig
 from planaria.export.html import page as exported
+from planaria.store import read
 
 pytest_plugins = ("helpers.browser",)
 
@@ -75,7 +76,7 @@ def test_a_phone_has_room_for_thumbs(phone):
 
 def test_a_phone_on_its_side_shows_every_control(open_page, tmp_path):
     page = open_page(viewport={"width": 568, "height": 320}, has_touch=True, is_mobile=True)
-    (tmp_path / "organism.html").write_text(exported("ladybird"))
+    (tmp_path / "organism.html").write_text(exported(read("ladybird")))
     page.goto((tmp_path / "organism.html").as_uri())
     page.locator(".pl-status", has_text="step").wait_for()
     lowest = "Math.max(...[...document.querySelectorAll('.pl-bar *')].map((e) => e.getBoundingClientRect().bottom))"
@@ -261,7 +262,7 @@ def test_the_exported_page_asks_for_nothing(open_page, tmp_path):
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     file = tmp_path / "organism.html"
-    file.write_text(exported("ladybird"))
+    file.write_text(exported(read("ladybird")))
     page.goto(file.as_uri())
     page.locator(".pl-status", has_text=re.compile("step [1-9]")).wait_for()
     assert [url for url in asked if not url.startswith("blob:null/")] == [file.as_uri()]

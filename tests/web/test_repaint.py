@@ -350,7 +350,7 @@ def test_a_camera_is_repainted_live(open_page, tmp_path):
     page = open_page()
     page.add_init_script(CAMERA)
     easel.save(tmp_path / "gogh.safetensors", size=(24, 24))
-    text = exported(tmp_path / "gogh.safetensors")
+    text = exported(store.read(tmp_path / "gogh.safetensors"))
     assert "painted with planaria" in text
     (tmp_path / "gogh.html").write_text(text)
     page.goto((tmp_path / "gogh.html").as_uri())

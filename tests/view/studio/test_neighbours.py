@@ -94,7 +94,7 @@ def test_a_status_that_cannot_be_read_is_told(tmp_path, text):
     run = training(tmp_path / "a")
     assert shown(tmp_path)["a"]["trouble"] == ""
     (run / "status.json").write_text(text)
-    assert "status.json: damaged; how far it is" in shown(tmp_path)["a"]["trouble"]
+    assert "status.json: damaged; its other files say how far it is" in shown(tmp_path)["a"]["trouble"]
 
 
 def test_a_name_that_is_no_text_is_no_end(tmp_path):
