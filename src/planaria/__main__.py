@@ -1,4 +1,4 @@
-"""`python -m planaria`, and what `torchrun -m planaria` starts."""
+"""Entry point of `python -m planaria` and of `torchrun -m planaria`."""
 
 import sys
 

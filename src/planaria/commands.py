@@ -1,10 +1,10 @@
-"""Lines that people paste into a shell: every printed command and every hint on what to install is made here."""
+"""Shell commands to paste: every printed command and every installation hint is made here."""
 
 import shlex
 from pathlib import Path
 
 INSTALL = "pip install '.[{extras}]' (in the clone of planaria)"
-"""How extras are installed: from a clone, until the package is on the index. Publishing changes this line alone."""
+"""Command that installs extras: from a clone, until the package is on the index. Publishing changes this line alone."""
 
 
 def command(*words: object) -> str:
@@ -21,5 +21,5 @@ def _word(word: object) -> str:
 
 
 def install(*extras: str) -> str:
-    """The line that installs `extras`, such as `desktop`."""
+    """Command that installs `extras`, such as `desktop`."""
     return INSTALL.format(extras=",".join(extras))

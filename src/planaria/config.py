@@ -28,22 +28,22 @@ from planaria.synonyms import nearest
 T = TypeVar("T")
 
 SPELLING = cyclopts.Parameter(name_transform=str, negative_iterable=())
-"""Settings are spelled on the command line as in YAML and Python."""
+"""Spelling of settings on the command line: as in YAML and Python."""
 
 YAML_LIMIT = 1_000_000
 """Largest settings file that is read, in bytes."""
 
 DEEPEST, DEEPEST_TEXT = 20, 100
-"""Settings within settings at most; and brackets that are open at once in a text, those in quotes too."""
+"""Deepest nesting of settings; and most brackets open at once in a text, those in quotes too."""
 
 MOST_EVENTS = 10_000
-"""Keys, values and brackets in a settings file."""
+"""Most keys, values and brackets in a settings file."""
 
 _ENDLESS = re.compile(r"[-+]?(0x)?[\da-fA-F_:.]{1000,}", re.ASCII)
-"""What YAML takes for a number, to the base of 60 where it has colons, and nobody writes for a setting."""
+"""Endless digits that YAML would parse as a number, in base 60 if it has colons; no real setting has them."""
 
 MOST_VALUES = 256
-"""Values that a tuple among the settings holds at most."""
+"""Most values that a tuple among the settings holds."""
 
 RollOut = Annotated[int, Ge(1), Le(10**6)]
 Memory = Annotated[float, Ge(0), Lt(1)]
@@ -51,7 +51,7 @@ Memory = Annotated[float, Ge(0), Lt(1)]
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How a rule learns, whatever it learns."""
+    """Training settings that all tasks share."""
 
     steps: Annotated[int, Ge(1), Le(10**9)] = 8000
     """Iterations of training."""
@@ -66,25 +66,25 @@ class TrainConfig:
     lr: Annotated[float, Gt(0), Lt(100)] = 2e-3
     """Learning rate of Adam."""
     lr_drops: tuple[Share, ...] = (0.25,)
-    """When the learning rate falls, as shares of all iterations."""
+    """Points at which the learning rate drops, as shares of all iterations."""
     lr_factor: Annotated[float, Gt(0), Le(1)] = 0.1
-    """What each fall multiplies the learning rate by."""
+    """Factor of the learning rate at each drop."""
     betas: tuple[Memory, Memory] = (0.9, 0.999)
-    """Adam's memory of gradients and of their squares."""
+    """Adam's decay rates of the means of gradients and of their squares."""
     normalise: bool = True
-    """Give each weight tensor's gradient length 1."""
+    """Normalise each weight tensor's gradient to norm 1."""
     clip: Annotated[float, Ge(0), Lt(1e9)] = 0.0
-    """Longest gradient of all weights together; longer ones are shortened to it. 0: as they come."""
+    """Largest norm of the gradient of all weights together; larger ones are scaled down to it. 0: no clipping."""
     validate: Annotated[int, Ge(0)] = 0
-    """Iterations between looks at what is held out, which then choose the best weights; 0: never."""
+    """Iterations between evaluations on held-out data, which then choose the best weights; 0: never."""
     plateau: Annotated[int, Ge(0)] = 0
-    """Looks in a row without a new best after which the learning rate falls by lr_factor; 0: it doesn't."""
+    """Evaluations in a row without a new best after which the learning rate drops by lr_factor; 0: it doesn't."""
     init: str = ""
     """A model to begin from: a file, a run folder or one of the gallery. Every weight that fits is reused."""
     guardian: bool = True
-    """After extinction, explosion or a jump of the loss: back to the last good weights, with a lower rate."""
+    """Return to the last good weights, with a lower rate, after extinction, explosion or a jump of the loss."""
     seed: int = 0
-    """Seed of everything random."""
+    """Seed of all random numbers."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, mps."""
     engine: str = "auto"
@@ -103,30 +103,30 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class Field:
-    """One setting, as a form shows it."""
+    """Setting, as a form shows it."""
 
     key: str
-    """As in YAML, with dots: train.steps."""
+    """Name as in YAML, with dots: train.steps."""
     kind: str
     """int, float, str, bool, choice or list."""
     default: Any
-    """A scalar, a list or None."""
+    """Default value: a scalar, a list or None."""
     choices: tuple[str, ...] | None
-    """What a choice may be."""
+    """Allowed values of a choice."""
     help: str
-    """The sentence beneath the field in its class."""
+    """Docstring beneath the field in its class."""
     optional: bool
-    """Whether None is a value too."""
+    """True if None is allowed."""
     least: float | None = None
-    """The smallest number that it may be, or that each of a list may be; None where there is none."""
+    """Smallest number allowed, for each value of a list too; None if there is no bound."""
     most: float | None = None
-    """The largest one."""
+    """Largest number allowed; None if there is no bound."""
     range: str = ""
-    """What its numbers must be, in words: `in 1..4096`, `above 0 and below 100`."""
+    """Range of its numbers, in words: `in 1..4096`, `above 0 and below 100`."""
 
 
 def describe(cls: type) -> list[Field]:
-    """Every setting of the dataclass `cls` and of those within it, in the order written."""
+    """Fields of the dataclass `cls` and of those within it, in the order written."""
     return list(_described(cls, cls(), ""))
 
 
@@ -150,7 +150,7 @@ def _described(cls: type, defaults: Any, prefix: str) -> Iterator[Field]:
 
 
 def _sentences(cls: type) -> dict[str, str]:
-    """The sentence beneath each field of a class, its own or of the class it has it from; none without a source."""
+    """Docstring of each field of a class, its own or inherited; none without source code."""
     found: dict[str, str] = {}
     for base in reversed(cls.__mro__):
         found |= _own_sentences(base) if dataclasses.is_dataclass(base) else {}
@@ -172,7 +172,7 @@ def _own_sentences(cls: type) -> dict[str, str]:
 
 
 def to_dict(config: Any) -> dict[str, Any]:
-    """A dataclass as plain dictionaries, lists and scalars, ready for YAML or JSON.
+    """Convert a dataclass to plain dictionaries, lists and scalars, ready for YAML or JSON.
 
     A field with `metadata={"sparse": True}` is left out at its default, so that files stay as before it was there.
     """
@@ -204,7 +204,7 @@ def parse(cls: type[T], *layers: tuple[Mapping[str, Any], str], tokens: Sequence
 
 
 def layered(cls: type, *layers: tuple[Mapping[str, Any], str]) -> list[cyclopts.config.Dict]:
-    """What a cyclopts app with an argument of class `cls` reads beneath what is typed; layers as for `parse`."""
+    """Config of a cyclopts app with an argument of class `cls`, beneath what is typed; layers as for `parse`."""
     for layer, source in layers:
         _check(cls, layer, source, (), list(_keys(cls)))
     every = (*layers, (to_dict(cls()), "the defaults"))  # a class may hold others with defaults not their own
@@ -212,7 +212,7 @@ def layered(cls: type, *layers: tuple[Mapping[str, Any], str]) -> list[cyclopts.
 
 
 def quietly(app: cyclopts.App, tokens: Sequence[str]) -> Any:
-    """Call `app`, with its errors as `UserError`."""
+    """Call `app`, and raise its errors as `UserError`."""
     try:
         return app(list(tokens), print_error=False, exit_on_error=False)
     except cyclopts.CycloptsError as e:
@@ -221,7 +221,7 @@ def quietly(app: cyclopts.App, tokens: Sequence[str]) -> Any:
 
 
 def _without_hint(error: cyclopts.CycloptsError) -> str:
-    """What an error says, less what it suggests by letters alone where we suggest by meaning."""
+    """Message of an error, without its suggestion by letters where we suggest by meaning."""
     said = str(error)
     return said.partition(" Did you mean")[0] if _meant(error)[1] else said
 
@@ -237,7 +237,7 @@ def _hint(error: cyclopts.CycloptsError) -> str:
 
 
 def _meant(error: cyclopts.CycloptsError) -> tuple[str, list[str]]:
-    """What somebody typed that is none of several names, and these; empty for errors of other kinds."""
+    """Unknown name that was typed, and the names allowed; empty for errors of other kinds."""
     if isinstance(error, cyclopts.UnknownOptionError):
         asked = (error.token.keyword or error.token.value).partition("=")[0]
         flags = [name for argument in error.argument_collection if argument.parse for name in argument.names]
@@ -248,7 +248,7 @@ def _meant(error: cyclopts.CycloptsError) -> tuple[str, list[str]]:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The settings in a YAML file. Raises `UserError` for what isn't a small, shallow mapping without aliases."""
+    """Read a YAML file of settings. Raises `UserError` for anything but a small, shallow mapping without aliases."""
     try:
         text = files.read(path, YAML_LIMIT).decode()
         data = _Plain(text, path).get_single_data()
@@ -278,7 +278,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 class _Plain(yaml.SafeLoader):
-    """YAML without aliases and endless numbers, refused where it is too deep or too much: that would take long."""
+    """Loader of YAML that refuses aliases, endless numbers, deep nesting and large files, which would take long."""
 
     def __init__(self, text: str, path: Path):
         self._path, self._depth, self._count = path, 0, 0
@@ -290,7 +290,7 @@ class _Plain(yaml.SafeLoader):
         super().__init__(text)
 
     def get_event(self) -> Any:
-        """The next key, value or bracket, if it may be."""
+        """Next key, value or bracket, if it is allowed."""
         event = super().get_event()
         self._count += 1
         self._depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
@@ -307,7 +307,7 @@ class _Plain(yaml.SafeLoader):
 
 
 def write_yaml(data: Mapping[str, Any]) -> str:
-    """Settings as YAML, in the order given."""
+    """Write settings as YAML, in the order given."""
     return yaml.safe_dump(dict(data), sort_keys=False, allow_unicode=True)
 
 
@@ -342,12 +342,12 @@ def _fields(cls: Any) -> dict[str, Any]:
 
 
 def _alternatives(hint: Any) -> tuple[Any, ...]:
-    """The types that a setting may have: `int` and None for `int | None`."""
+    """Types that a setting may have: `int` and None for `int | None`."""
     return typing.get_args(hint) if typing.get_origin(hint) in (types.UnionType, typing.Union) else (hint,)
 
 
 def _keys(cls: Any, prefix: str = "") -> Iterator[str]:
-    """Every setting of a class and of those within it, dotted."""
+    """Dotted names of the settings of a class and of those within it."""
     for name, hint in _fields(cls).items():
         yield f"{prefix}{name}"
         yield from _keys(hint, f"{prefix}{name}.")
@@ -383,7 +383,7 @@ def _check(cls: type, given: Mapping[Any, Any], source: str, path: tuple[str, ..
 
 
 def _broken(value: Any) -> bool:
-    """Whether `value` is a number or spells one, but not a whole one."""
+    """True if `value` is a number or spells one, but not a whole one."""
     try:
         return not float(value).is_integer()
     except (TypeError, ValueError, OverflowError):

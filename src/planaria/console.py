@@ -1,4 +1,4 @@
-"""The terminal that words go to: what it can show, in one place."""
+"""Terminal output: everything on what the terminal can show, in one place."""
 
 import contextlib
 import os
@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.markup import escape
 
 COLOURFUL = ("256", "truecolor")
-"""Terminals with enough colours for a picture, as rich calls them."""
+"""Colour systems of rich with enough colours for a picture."""
 
 
 def printer(*, stderr: bool = False) -> Console:
-    """Standard output, or `stderr`: colours as rich takes them from NO_COLOR, FORCE_COLOR and TERM.
+    """Console on standard output, or on `stderr`; rich takes its colours from NO_COLOR, FORCE_COLOR and TERM.
 
     Nothing moves where no person looks on: bars and pictures that are drawn over need a terminal, whatever FORCE_COLOR
     says.
@@ -25,18 +25,18 @@ def printer(*, stderr: bool = False) -> Console:
 
 
 def busy(console: Console, doing: str) -> AbstractContextManager[object]:
-    """Says what is done, while it is done, to whoever looks on."""
+    """Show a message while work is in progress, if the output is a terminal."""
     return console.status(escape(doing)) if console.is_interactive else contextlib.nullcontext()
 
 
 def pictures(console: Console) -> bool:
-    """Whether pictures of half blocks can be seen: they are nothing but colours."""
+    """True if pictures of half blocks can be seen: they are nothing but colours."""
     bare = console.no_color or not console.is_terminal or console.encoding.partition("-")[0] != "utf"
     return not bare and console.color_system in COLOURFUL and not console.is_dumb_terminal
 
 
 def no_pictures(console: Console) -> str:
-    """Why `pictures` are not shown, in a few words."""
+    """Reason why `pictures` are not shown, in a few words."""
     if console.no_color or os.environ.get("NO_COLOR"):
         return "NO_COLOR is set"
     return "this terminal shows too few colours" if console.is_terminal else "this is no terminal"
@@ -44,7 +44,7 @@ def no_pictures(console: Console) -> str:
 
 @contextlib.contextmanager
 def hushed() -> Iterator[None]:
-    """Nothing on standard error meanwhile: C libraries complain there on their own, libtiff of every broken byte."""
+    """Silence standard error meanwhile: C libraries complain there on their own, libtiff of every broken byte."""
     if sys.stderr is not None:
         sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)

@@ -1,4 +1,4 @@
-"""Errors that help: what was wrong, what there is, did you mean."""
+"""Errors that help: what was wrong, which choices there are, did you mean."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from planaria.synonyms import nearest
 
 
 class UserError(ValueError):
-    """A mistake that a person can put right; the command line prints its one line and exits with 2.
+    """Error that the user can correct; the command line prints its one line and exits with 2.
 
     `field` is the setting that is wrong, with dots (`train.steps`), where it is one.
     """
@@ -20,7 +20,7 @@ class UserError(ValueError):
 
 @contextmanager
 def concerning(field: str) -> Iterator[None]:
-    """Errors inside are about the setting `field`, where they don't name one themselves."""
+    """Attribute errors inside to the setting `field`, unless they name one themselves."""
     try:
         yield
     except UserError as error:
@@ -31,7 +31,7 @@ def concerning(field: str) -> Iterator[None]:
 def unknown(
     what: str, name: object, have: Iterable[object], near: Iterable[object] = (), field: str | None = None
 ) -> UserError:
-    """An error for a `name` that is none of `have`, with the one that is meant suggested: of these, or of `near`."""
+    """Error for a `name` that is none of `have`, with a suggestion of the one that is meant: of these, or of `near`."""
     names = sorted(str(h) for h in have)
     meant = nearest(name, [*names, *near])
     hint = f" Did you mean {meant!r}?" if meant else ""
@@ -39,5 +39,5 @@ def unknown(
 
 
 def missing_extra(feature: str, extra: str) -> UserError:
-    """An error for a feature whose optional dependency is not installed."""
+    """Error for a feature whose optional dependency is not installed."""
     return UserError(f"{feature} needs an optional dependency: {install(extra)}")

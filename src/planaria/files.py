@@ -1,4 +1,4 @@
-"""Files among strangers: read only where they are regular, without blocking, in their folder; replaced in one step."""
+"""Untrusted files: read only if they are regular, without blocking, in their folder; replaced in one step."""
 
 import codecs
 import contextlib
@@ -15,9 +15,9 @@ from typing import BinaryIO, cast
 from planaria.machine import is_there
 
 PICTURES = (".png", ".apng", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".svg")
-"""How the names of pictures end."""
+"""Suffixes of the names of pictures."""
 HEAD = 1024
-"""First bytes of a file that tell what it is."""
+"""Number of first bytes of a file that identify its type."""
 
 _LINK = "use the raw link, which gives the file itself"
 _MSGPACK = (  # a map whose first name is as long as it says, and printable
@@ -91,7 +91,7 @@ _CURES = {
     "JSON": f", as a server answers: {_LINK}",
 }
 PART = ".part"
-"""What the name of a spare file ends with."""
+"""Suffix of the name of a spare file."""
 
 _NUMBERS = itertools.count()
 _HOST = f"{zlib.crc32(platform.node().encode('utf-8', 'replace')):08x}"
@@ -99,7 +99,7 @@ _SPARE = re.compile(r"\.([0-9a-f]{8})-(\d{1,10})-\d+\.part")
 
 
 def open_regular(path: str | Path, *, inside: Path | None = None) -> BinaryIO:
-    """The regular file `path`, opened for reading bytes. The caller closes it.
+    """Open the regular file `path` for reading bytes. The caller closes it.
 
     A pipe, a socket, a device or a folder is refused at once, where `open` might wait for a writer that never comes;
     so is a link that leads out of the folder `inside`, where one is given. Raises `OSError`, whose `strerror` says why.
@@ -111,7 +111,7 @@ def open_regular(path: str | Path, *, inside: Path | None = None) -> BinaryIO:
 
 
 def is_inside(path: Path, folder: Path) -> bool:
-    """Whether a path, through every link, lies in a folder."""
+    """True if a path, through every link, lies in a folder."""
     try:
         return path.resolve().is_relative_to(folder.resolve())
     except (OSError, RuntimeError, ValueError):  # links in a circle, a name that is none
@@ -119,7 +119,7 @@ def is_inside(path: Path, folder: Path) -> bool:
 
 
 def append_regular(path: str | Path) -> BinaryIO:
-    """The regular file `path`, made where it is missing, opened for adding bytes to it; `OSError` as `open_regular`.
+    """Open the regular file `path` for appending bytes, creating it if it is missing; `OSError` as `open_regular`.
 
     No link is followed.
     """
@@ -130,7 +130,7 @@ def append_regular(path: str | Path) -> BinaryIO:
 
 
 def read(path: str | Path, limit: int, *, inside: Path | None = None) -> bytes:
-    """All bytes of a regular file of at most `limit` bytes; `OSError` for anything else, as `open_regular`."""
+    """Read a regular file of at most `limit` bytes; `OSError` for anything else, as `open_regular`."""
     with open_regular(path, inside=inside) as file:
         data = file.read(limit + 1)
     if len(data) > limit:
@@ -139,7 +139,7 @@ def read(path: str | Path, limit: int, *, inside: Path | None = None) -> bytes:
 
 
 def unwritable(path: Path) -> str:
-    """Why no file can be written to `path`, to follow its name; "" where nothing speaks against it."""
+    """Reason why no file can be written to `path`, to follow its name; "" if there is none."""
     try:
         if path.is_dir():
             return "is a folder"
@@ -154,9 +154,9 @@ def unwritable(path: Path) -> str:
 
 
 def what_it_really_is(head: bytes) -> str:
-    """What a file is by its first `HEAD` bytes, to follow "X is": "a PDF", "a Git LFS pointer: run git lfs pull".
+    """Type of a file by its first `HEAD` bytes, to follow "X is": "a PDF", "a Git LFS pointer: run git lfs pull".
 
-    Meant for whoever found that it isn't what its name says. "" where nothing is known; "empty" without bytes.
+    For a caller that found that it isn't what its name says. "" if the type is unknown; "empty" without bytes.
     """
     if not head:
         return "empty"
@@ -171,7 +171,7 @@ def what_it_really_is(head: bytes) -> str:
 
 
 def _text(head: bytes) -> str | None:
-    """The first bytes as text, without the mark of its byte order; None where they aren't text."""
+    """Decode the first bytes as text, without the byte-order mark; None if they aren't text."""
     encoding, width = next(((name, size) for mark, name, size in _MARKS if head.startswith(mark)), ("utf-8-sig", 1))
     text = head.decode(encoding, "ignore" if width == 1 else "replace").removeprefix("\ufeff")
     odd = sum(not (c.isprintable() or c in "\n\r\t\f") for c in text)
@@ -179,7 +179,7 @@ def _text(head: bytes) -> str | None:
 
 
 def instead(name: str, head: bytes, wanted: str) -> str:
-    """A line for a file whose first bytes are not those of a `wanted`: "'a.png' is no picture; it is a PDF".
+    """Message for a file whose first bytes are not those of a `wanted`: "'a.png' is no picture; it is a PDF".
 
     Where there is a cure for what it is, that is all of the line: "'a.png' is a Git LFS pointer: run git lfs pull".
     """
@@ -190,7 +190,7 @@ def instead(name: str, head: bytes, wanted: str) -> str:
 
 
 def spare(path: Path) -> Path:
-    """A file beside `path`, to be written and then put in its place: a new name at every call of every process."""
+    """Name of a file beside `path`, to be written and put in its place: a new one at every call of every process."""
     return path.with_name(f".{path.name[:40]}.{_HOST}-{os.getpid()}-{next(_NUMBERS)}{PART}")
 
 

@@ -1,4 +1,4 @@
-"""Health: what a person should know of a life that goes wrong, said once, in one line."""
+"""Health: warning about a run that goes wrong, given once, in one line."""
 
 from pathlib import Path
 
@@ -10,13 +10,13 @@ from planaria.store.run_folder import RunFolder
 from planaria.world import World
 
 OWN_STEPS = 64
-"""Steps after an edit in which a death is taken for what that edit did."""
+"""Steps after an edit in which extinction is attributed to that edit."""
 LOOK_SECONDS = 0.25
-"""How often a player looks."""
+"""Interval between a player's checks, in seconds."""
 
 
 class Health:
-    """Looks at a life now and then, and says when it bursts or dies out.
+    """Check a run now and then, and report when it explodes or dies out.
 
     `card` and `path` are those of the model, which say whether its training came to an end; `frame` is the cell steps
     of a frame where time is counted in those; `again` says how a player begins anew.
@@ -36,11 +36,11 @@ class Health:
 
     @classmethod
     def of(cls, living: Living, again: str = "") -> "Health":
-        """That of something to run."""
+        """Health of something to run."""
         return cls(living.card, living.path, frame=living.frame if living.learned_film else None, again=again)
 
     def due(self, seconds: float, world: World, *, loop: bool = False) -> str:
-        """As `look`, four times a second: `seconds` have gone by since the last call."""
+        """Check as `look` does, four times a second: `seconds` have gone by since the last call."""
         self._owed += seconds
         if self._owed < LOOK_SECONDS:
             return ""
@@ -48,7 +48,7 @@ class Health:
         return self.look(world, loop=loop)
 
     def look(self, world: World, *, loop: bool = False) -> str:
-        """A line where it has burst or died out since the last look, else nothing.
+        """Warning if it has exploded or died out since the last check, else nothing.
 
         It is said once, and again only where somebody made the life anew in between: a `loop` doesn't. Cells that
         are gone within 64 steps of an edit were erased.
@@ -66,11 +66,11 @@ class Health:
         return self.burst(world.t) if out else self._line(f"no cell is left alive by {self._moment(world.t)}")
 
     def burst(self, t: int) -> str:
-        """That it was seen to have burst at step `t`, the likely reason, and what to do."""
+        """Message that it was found exploded at step `t`, with the likely reason and the remedy."""
         return self._line(f"it burst by {self._moment(t)}: numbers beyond those of any working model", self.advice())
 
     def advice(self) -> str:
-        """Why it may have burst, and the cure."""
+        """Likely reason of an explosion, and the remedy."""
         at = stopped(self.card, self.path)
         if not at:
             return "train it longer, or on longer lives"

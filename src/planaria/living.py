@@ -1,4 +1,4 @@
-"""Living: what a name stands for when it is to be run, and the state that its life begins with."""
+"""Living: something to run, found by its name, and its initial state."""
 
 import math
 import re
@@ -26,46 +26,46 @@ from planaria.types import Picture, State
 from planaria.world import World
 
 SIMULATED = "sim:"
-"""What the name of a known automaton begins with, which needs no model."""
+"""Prefix of the name of a known automaton, which needs no model."""
 LEAST = 8
-"""Cells that a side of a grid in the shape of a photo has at least."""
+"""Fewest cells on a side of a grid in the shape of a photo."""
 
 
 @dataclass(frozen=True)
 class Living:
-    """Something to run, on a grid, from a start."""
+    """Something to run, on a grid, from an initial state."""
 
     rule: nn.Module
-    """Anything with Rule's call signature."""
+    """Module with Rule's call signature."""
     layout: Layout
     size: tuple[int, int]
     """Rows and columns."""
     start: State | None
-    """Where a life begins, `(1, c, h, w)`; the seed cell where None."""
+    """Initial state, `(1, c, h, w)`; the seed cell if None."""
     model: Saved | None
-    """What it was before; None of a simulator."""
+    """Model that it was made from; None for a simulator."""
     name: str
     frame: int = 1
-    """Cell steps from frame to frame; 1 where it has none."""
+    """Cell steps from frame to frame; 1 if it has no frames."""
     engine: str = "auto"
 
     @property
     def card(self) -> Card:
-        """What the model says of itself; empty where there is none."""
+        """Card of the model; empty if there is no model."""
         return self.model.card if self.model is not None else Card()
 
     @property
     def path(self) -> Path | None:
-        """Its model file, where it has one."""
+        """Path of the model file, if there is one."""
         return self.model.path if self.model is not None else None
 
     @property
     def learned_film(self) -> bool:
-        """Whether it learned a film, so that its life is counted in frames."""
+        """True if it learned a film, so that its time is counted in frames."""
         return self.frame > 1 or self.card.frame is not None
 
     def world(self, *, seed: int = 0) -> World:
-        """A live run of it with a brush."""
+        """Make a live run of it with a brush."""
         return World(self.rule, self.layout, self.size, seed=seed, start=self.start, engine=self.engine)
 
 
@@ -78,7 +78,7 @@ def find(
     solver: str | None = None,
     engine: str = "auto",
 ) -> Living:
-    """What `what` stands for: a model, a model file, a run folder, a model of the gallery, or `sim:NAME`.
+    """Find what `what` names: a model, a model file, a run folder, a model of the gallery, or `sim:NAME`.
 
     `start` is None (as the model says, else the seed cell), `seed`, `random`, any picture of `data.images`, a folder
     of frames or a film, whose first frames are the context of a video model, or, of `sim:life`, a pattern (.rle,
@@ -108,9 +108,9 @@ def prepare(
     solver: str | None = None,
     engine: str = "auto",
 ) -> Living:
-    """A model as something to run, on the grid that it was trained on where `size` is None.
+    """Make something to run from a model, on the grid that it was trained on if `size` is None.
 
-    Where its life begins with a photo to be repainted, `seed` is that of the hidden channels.
+    If it begins with a photo to be repainted, `seed` is that of the hidden channels.
     """
     frame, solver, size = model.card.frame_steps, solver or model.card.solver, size or model.size
     module = model.rule if solver == "euler" else Solver(model.rule, solver)
@@ -131,7 +131,7 @@ def infected(
     recovery: int | None = None,
     chance: float | None = None,
 ) -> Living:
-    """`living` with the rule of `virus` in the cells that are infected (`World.infect`), and in no others.
+    """Combine `living` with the rule of `virus`, which runs in the infected cells (`World.infect`) and in no others.
 
     `virus` is a model as for `find`: of one that was trained to infect, its virus. It spreads as that was trained to,
     else by contact; `delay`, `recovery` and `chance` are those of `core.infection.Spread`. Raises `UserError` where
@@ -163,7 +163,7 @@ def begin(
     frame: int = 1,
     engine: str = "auto",
 ) -> State | None:
-    """The state that a life begins with: `seed` (None), `random`, a picture, or frames that charge the hidden channels.
+    """Initial state of a run: `seed` (None), `random`, a picture, or frames that charge the hidden channels.
 
     `context` are settings of the training, which say how frames are opened and how many are shown.
     """
@@ -183,7 +183,7 @@ def begin(
 
 
 def exposed(layout: Layout, size: tuple[int, int], source: str) -> Picture:
-    """The picture that the frozen channels of `layout` should read, `(photo, h, w)`: it covers the grid."""
+    """Picture for the frozen channels of `layout`, `(photo, h, w)`: it covers the grid."""
     if layout.photo not in (1, 3, 4):
         raise UserError(f"this model has {layout.photo} frozen channels; a picture fills 1, 3 or 4")
     return fitted(source, size, layout.photo, False)
@@ -199,7 +199,7 @@ def shape_of(source: str, cells: int) -> tuple[int, int]:
 
 
 def fitted(source: str, size: tuple[int, int], channels: int, within: bool) -> Picture:
-    """A picture on the grid, `(channels, h, w)`: whole, in the middle, if `within`; else covering all, its rims cut."""
+    """Fit a picture to the grid, `(channels, h, w)`: whole and centred if `within`; else covering all, cropped."""
     h, w = size
     there = images.open_image(source).size
     ratios = w / there[0], h / there[1]
@@ -242,7 +242,7 @@ def _many(start: str | Path) -> bool:
 
 
 def _frames(source: str | Path, layout: Layout, size: tuple[int, int], context: Settings) -> Tensor:
-    """The first frames of `source` on the grid, `(n, visible, h, w)`."""
+    """Read the first frames of `source`, fitted to the grid, `(n, visible, h, w)`."""
     from planaria.data.frames import open_frames
 
     film = open_frames(
@@ -253,7 +253,7 @@ def _frames(source: str | Path, layout: Layout, size: tuple[int, int], context: 
 
 
 def stopped(card: Card, path: Path | None = None) -> str:
-    """`stopped at iteration 68 of 1,200`, where a card tells of a training that hasn't come to its end; else nothing.
+    """Note `stopped at iteration 68 of 1,200`, if a card is of a training that hasn't finished; else nothing.
 
     One that goes on, in the folder of the model file `path`, is reported as `at iteration 68 of 1,200, still training`.
     """

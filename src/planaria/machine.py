@@ -2,14 +2,14 @@
 
 
 def memory() -> int:
-    """Bytes of memory, free or not."""
+    """Size of the memory in bytes, free or not."""
     import psutil
 
     return psutil.virtual_memory().total
 
 
 def is_there(pid: int) -> bool:
-    """Whether there is a process of that number, be it over and still listed."""
+    """True if there is a process of that number, be it over and still listed."""
     import psutil
 
     try:

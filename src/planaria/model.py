@@ -1,4 +1,4 @@
-"""Model: a rule, its layout and its card in one hand, as `planaria.load` gives it."""
+"""Model: a rule, its layout and its card in one object, as `planaria.load` gives it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -29,15 +29,15 @@ from planaria.world import World
 
 
 class Model(tuple[Rule, Layout]):
-    """What was trained: unpacks as `rule, layout`, and shows itself in a notebook, alive where anywidget is installed.
+    """Trained model: unpacks as `rule, layout`, and shows itself in a notebook, live if anywidget is installed.
 
-    `card` is what is known of it, `size` the rows and columns that it was trained on, `name` what it is called,
+    `card` is its metadata, `size` the rows and columns that it was trained on, `name` its name,
     `path` its file, None where it has none, and `start` the frames `(n, visible, h, w)` that a life of it begins with,
     None where that is a seed cell.
     """
 
     saved: Saved
-    """All of it."""
+    """Content of the model file."""
 
     def __new__(
         cls,
@@ -50,30 +50,30 @@ class Model(tuple[Rule, Layout]):
         path: Path | None = None,
         start: Tensor | None = None,
     ) -> "Model":
-        """Put together what belongs together."""
+        """Make a model of its parts."""
         typed = Card.parse(card)
         return cls.of(Saved(rule, layout, typed, start, size, name or typed.name or "model", path))
 
     @classmethod
     def of(cls, saved: Saved) -> "Model":
-        """The model of a file that was read."""
+        """Model of a file that was read."""
         model = super().__new__(cls, (saved.rule, saved.layout))
         model.saved = saved
         return model
 
     @property
     def rule(self) -> Rule:
-        """What one cell does."""
+        """Rule that every cell follows."""
         return self[0]
 
     @property
     def layout(self) -> Layout:
-        """Which channel means what."""
+        """Layout of the channels."""
         return self[1]
 
     @property
     def card(self) -> Card:
-        """What is known of it; as a mapping, the JSON of its file."""
+        """Metadata of the model; as a mapping, the JSON of its file."""
         return self.saved.card
 
     @property
@@ -83,21 +83,21 @@ class Model(tuple[Rule, Layout]):
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """Name of the model."""
         return self.saved.name
 
     @property
     def path(self) -> Path | None:
-        """Its file, where it has one."""
+        """Path of the model file, if there is one."""
         return self.saved.path
 
     @property
     def start(self) -> Tensor | None:
-        """The frames `(n, visible, h, w)` in 0..1 that a life of it begins with; None where that is a seed cell."""
+        """Frames `(n, visible, h, w)` in 0..1 that a run of it begins with; None if that is a seed cell."""
         return self.saved.start
 
     def world(self, size: int | tuple[int, int] | None = None, *, seed: int = 0, start: State | None = None) -> World:
-        """A live run of it with a brush, from where its life begins or from `start` `(1, c, h, w)`."""
+        """Make a live run of it with a brush, from its initial state or from `start` `(1, c, h, w)`."""
         living = self._living(size, start, seed)
         return World(living.rule, self.layout, living.size, seed=seed, start=living.start)
 
@@ -112,13 +112,13 @@ class Model(tuple[Rule, Layout]):
         cond: Cond | None = None,
         engine: str = "auto",
     ) -> State:
-        """The state `(b, c, h, w)` `steps` steps after `x`, or after where its life begins; without gradients."""
+        """State `(b, c, h, w)` `steps` steps after `x`, or after its initial state; without gradients."""
         living = self._living(None, x, seed)
         x = living.world().x if x is None else x
         return run(living.rule, x, steps, t=t, seed=seed, cond=cond, engine=engine)
 
     def film(self, **options: Any) -> Film:
-        """A film of it, as `planaria.film` makes it with these options; by default on the grid it was trained on.
+        """Make a film of it, as `planaria.film` does with these options; by default on the grid it was trained on.
 
         One that was trained on a video shows a frame where that had one, 100 of them, 20 a second times `factor`.
         """
@@ -139,7 +139,7 @@ class Model(tuple[Rule, Layout]):
         seed: int = 0,
         engine: str = "auto",
     ) -> Image.Image:
-        """What it makes of a photo in `steps` steps, for a model that repaints.
+        """Repaint a photo in `steps` steps, with a model that was trained to repaint.
 
         `photo` is a picture, or what `planaria.picture` takes; its longer side is `size` pixels, or as it is where
         None. See `planaria.repaint` for tensors and films.
@@ -149,7 +149,7 @@ class Model(tuple[Rule, Layout]):
         return picture_of(repaint(self._living(None, None), given, steps, seed=seed, engine=engine))
 
     def save(self, path: str | Path) -> Path:
-        """Write it as one model file, replacing what was there at once; gives the path."""
+        """Write it as one model file, replacing an old one atomically; gives the path."""
         store.save(path, self.rule, self.layout, self._named().card, self.start)
         return Path(path)
 
@@ -158,7 +158,7 @@ class Model(tuple[Rule, Layout]):
         return export.write(self._named(), output, export.Options(**options))
 
     def player(self, **options: Any) -> Any:
-        """A player for a notebook, as `planaria.view.notebook.player` makes it. Needs the extra `notebook`."""
+        """Make a player for a notebook, as `planaria.view.notebook.player` makes it. Needs the extra `notebook`."""
         return notebook.player(self, **options)
 
     def __repr__(self) -> str:
@@ -176,7 +176,7 @@ class Model(tuple[Rule, Layout]):
         include: Sequence[str] = (),  # noqa: ARG002
         exclude: Sequence[str] = (),  # noqa: ARG002
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The player where it can be, and what every reader of a notebook can show."""
+        """Player if it can be shown, and a still that every reader of a notebook can show."""
         if not notebook.interactive():
             frame = self._living(None, None).frame
             shown = {"steps": 80 * frame} if self.start is not None else {"steps": 240, "every": 3}
@@ -188,7 +188,7 @@ class Model(tuple[Rule, Layout]):
         return {**world._repr_mimebundle_(), **data, "text/plain": repr(self)}, metadata
 
     def _living(self, size: int | tuple[int, int] | None, start: State | None, seed: int = 0) -> Living:
-        """It as something to run, on `size` cells or those of `start`, from `start` or where its life begins."""
+        """Make something to run, on `size` cells or those of `start`, from `start` or the initial state."""
         if start is not None:
             grid = door.state(start, "a start").shape[2], start.shape[3]
         else:
@@ -198,7 +198,7 @@ class Model(tuple[Rule, Layout]):
         return replace(prepare(replace(self.saved, start=None), grid, seed=seed), start=start, model=self.saved)
 
     def _named(self) -> Saved:
-        """It with a card that says what it is called, how large its grid is and how its infection spreads."""
+        """Copy of it whose card has its name, the size of its grid and the spread of its infection."""
         spread = {} if self.saved.spread is None else {"infection": to_dict(self.saved.spread)}
         return replace(self.saved, card=self.card.changed(name=self.name, grid=list(self.size), **spread))
 

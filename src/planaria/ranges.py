@@ -16,15 +16,15 @@ from annotated_types import Ge, Gt, Le, Lt, MaxLen
 from planaria.errors import UserError
 
 Share = Annotated[float, Ge(0), Le(1)]
-"""A part of a whole."""
+"""Share of a whole."""
 Weight = Annotated[float, Ge(0), Le(1e9)]
-"""What a term of a loss is multiplied by."""
+"""Weight of a term of a loss."""
 Finite = Annotated[float, Gt(-math.inf), Lt(math.inf)]
-"""Any number but the infinite and the undefined."""
+"""Finite number."""
 Cells = Annotated[int, Ge(1), Le(4096)]
 """Cells on a side."""
 CellsOrNone = Annotated[int, Ge(0), Le(4096)]
-"""Cells on a side, 0 where something else says how many."""
+"""Cells on a side; 0 if the number is set elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -36,16 +36,16 @@ class Range:
     above: bool = False
     below: bool = False
     most: int | None = None
-    """Values of a list at most."""
+    """Most values of a list."""
 
     def __contains__(self, value: float) -> bool:
-        """Whether a number lies in it; NaN lies nowhere."""
+        """True if a number lies in it; NaN lies in no range."""
         low, high = self.low, self.high
         over = low is None or (value > low if self.above else value >= low)
         return over and (high is None or (value < high if self.below else value <= high))
 
     def __str__(self) -> str:
-        """In words, to follow "must be": `in 1..4096`, `at least 1`, `above 0 and below 100`, `a finite number`."""
+        """Text to follow "must be": `in 1..4096`, `at least 1`, `above 0 and below 100`, `a finite number`."""
         low, high = _number(self.low), _number(self.high)
         if low and high and not (self.above or self.below):
             return f"in {low}..{high}"
@@ -57,7 +57,7 @@ class Range:
 
 
 def _number(value: float | None) -> str:
-    """A bound as a person writes it; empty for none."""
+    """Short text of a bound; empty for none."""
     if value is None:
         return ""
     return str(value) if isinstance(value, int) else f"{value:g}".replace("e+0", "e").replace("e+", "e")
@@ -83,7 +83,7 @@ def check(config: Any, prefix: str = "") -> None:
 
 
 def _metadata(hint: Any) -> Iterator[Any]:
-    """Everything that `Annotated` says, at any depth of a type."""
+    """Metadata of `Annotated`, at any depth of a type."""
     if typing.get_origin(hint) is Annotated:
         yield from hint.__metadata__
     for part in typing.get_args(hint):

@@ -1,4 +1,4 @@
-"""Near names: what a person means by a name that is none of ours, by its meaning first and its letters after."""
+"""Near names: the name of ours that an unknown name stands for, by its meaning first and its letters after."""
 
 import re
 from collections.abc import Iterable
@@ -146,16 +146,16 @@ _MEANT = {
     "turn": "rotate rotation rotations isotropic",
     "mirror": "flip reflection reflect",
 }  # fmt: skip
-"""What we call it, with _ for every dash -> what else it is called."""
+"""Our name, with _ for every dash -> its other names."""
 
 _NOTHING_OF_OURS = (
     "classify classification classifier segment segmentation detect detection denoise denoising inpaint inpainting "
     "mnist maze audio voxel voxels mesh accuracy cross_entropy crossentropy bce kl lpips ssim"
 )
-"""What others do and planaria doesn't, so that no name of ours is near, however alike it looks."""
+"""Names for what others do and planaria doesn't, so that no name of ours is near, however alike it looks."""
 
 SURE = 6
-"""Letters of a word that is recognised though one of them is wrong."""
+"""Fewest letters of a word that is recognised though one of them is wrong."""
 
 _NAMES: dict[str, list[str]] = {}
 for _ours, _others in _MEANT.items():
@@ -164,7 +164,7 @@ for _ours, _others in _MEANT.items():
 
 
 def nearest(name: object, have: Iterable[object]) -> str | None:
-    """The one of `have` that a person means by `name`; None where nothing is near.
+    """Nearest of `have` to `name` by meaning; None if nothing is near.
 
     What is spelled alike but for capitals, dashes and blanks comes first, then the last part of a dotted name
     (`hidden` is rule.hidden), then another word for it (`iterations` is train.steps), then letters that are nearly the
@@ -197,10 +197,10 @@ def nearest(name: object, have: Iterable[object]) -> str | None:
 
 
 def _leaf(name: str) -> str:
-    """The last part of a dotted name."""
+    """Last part of a dotted name."""
     return name.rpartition(".")[2]
 
 
 def _folded(name: object) -> str:
-    """A name without what people spell in one way or another: capitals, dashes, blanks."""
+    """Fold a name's variants of spelling: capitals, dashes, blanks."""
     return re.sub(r"[\s-]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", str(name).strip().lstrip("-"))).lower()

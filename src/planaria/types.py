@@ -9,14 +9,14 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 State = Float[Tensor, "b c h w"]
-"""What every cell holds; any range, about -1..1 in trained rules."""
+"""Values of every cell; any range, about -1..1 in trained rules."""
 Mask = Bool[Tensor, "b 1 h w"]
-"""One yes or no for each cell."""
+"""Boolean for each cell."""
 Cells = Bool[Tensor, "h w"]
-"""One yes or no for each cell of a single world."""
+"""Boolean for each cell of a single world."""
 Cond = Float[Tensor, "b k"]
-"""A vector that every cell of a sample reads."""
+"""Vector that every cell of a sample reads."""
 Picture = Float[Tensor, "v h w"]
-"""A picture, in 0..1: premultiplied RGBA where `v` is 4, RGB where 3."""
+"""Picture, in 0..1: premultiplied RGBA if `v` is 4, RGB if 3."""
 PerSample = Float[Tensor, " b"]
-"""One number for each sample of a batch."""
+"""Number for each sample of a batch."""

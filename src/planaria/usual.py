@@ -1,4 +1,4 @@
-"""What a film shows of a model where nobody says otherwise: damage to one that heals, infection of a host."""
+"""Default actions of a model's film: damage to one that heals, infection of a host."""
 
 from typing import TypedDict
 
@@ -6,30 +6,30 @@ from planaria.core.layout import Layout
 from planaria.store.cards import Card
 
 WOUND_AT, WOUND = 160, "left"
-"""What a film of a model that was trained to heal shows."""
+"""Time and kind of the damage in a film of a model that was trained to heal."""
 INFECTED_AT = 100
-"""When a host is infected."""
+"""Time of a host's infection."""
 
 
 class Actions(TypedDict):
-    """What is done in a film, as `movie.film` takes it."""
+    """Actions in a film, as `movie.film` takes them."""
 
     erase: dict[int, str]
     infect: dict[int, str]
 
 
 def actions(layout: Layout, card: Card) -> Actions:
-    """Everything that a film should show of a model with this layout and card."""
+    """Actions that a film should show of a model with this layout and card."""
     return {"erase": healing(card), "infect": infection(layout, card)}
 
 
 def healing(card: Card) -> dict[int, str]:
-    """The damage that a film of a model with this card should show: one, if it was trained to heal."""
+    """Damage that a film of a model with this card should show: one, if it was trained to heal."""
     return {WOUND_AT: WOUND} if card.config.regime == "regenerate" else {}
 
 
 def infection(layout: Layout, card: Card) -> dict[int, str]:
-    """The infection that a film of a model with this layout and card should show, if it holds one."""
+    """Infection that a film of a model with this layout and card should show, if it holds one."""
     if layout.strain is None:
         return {}
     if layout.strain < layout.channels - layout.frozen:

@@ -19,19 +19,19 @@ from planaria.errors import UserError
 from planaria.types import Cond, Picture, State
 
 UNDO_DEPTH = 64
-"""Edits that can be taken back at most."""
+"""Most edits that can be undone."""
 UNDO_BYTES = 256_000_000
-"""Memory that former states may take, over the newest one."""
+"""Most bytes of former states, the newest of which is kept in any case."""
 SIDE = 288
-"""Pixels that the longer side of a still in a notebook has at least."""
+"""Fewest pixels on the longer side of a still in a notebook."""
 
 
 class World:
-    """One living sample `x` `(1, c, h, w)` at step `t`, and the calls that change it.
+    """Living sample `x` `(1, c, h, w)` at step `t`, and the calls that change it.
 
     `size` is one number for a square or `(rows, columns)`; `start` `(1, c, h, w)` is where it begins, the seed where
-    None; `cond` `(1, k)` is read by every cell; it lives where the rule does unless `device` says otherwise, in the
-    rule's precision. The same calls from the same `seed` give the same life.
+    None; `cond` `(1, k)` is read by every cell; it is on the rule's device unless `device` is given, in the
+    rule's precision. The same calls from the same `seed` give the same states.
     """
 
     def __init__(
@@ -55,13 +55,13 @@ class World:
         self.x: State
         self.t: int
         self.edited: int | None = None
-        """The step of the newest edit since it last began."""
+        """Step of the newest edit since it last began."""
         self._past: deque[tuple[State, int]] = deque(maxlen=UNDO_DEPTH)
         self._pressed = False
         self.restart()
 
     def restart(self) -> None:
-        """Back to where it began, at step 0, as a loop does: no edit, so `undo` knows nothing of it."""
+        """Return to the initial state, at step 0, as a loop does: no edit, so `undo` doesn't revert it."""
         self.t, self.edited = 0, None
         if self.photo is not None:
             picture = self.photo[None, : self.layout.photo] + self.layout.offset
@@ -79,16 +79,16 @@ class World:
 
     @torch.no_grad()
     def tick(self, n: int = 1) -> None:
-        """Live `n` steps on."""
+        """Advance by `n` steps."""
         n = door.whole("steps", n, 0, door.MOST)
         self.x = run(self.rule, self.x, n, t=self.t, seed=self.seed, cond=self.cond, engine=self.engine)
         self.t += n
 
     @torch.no_grad()
     def peek(self, fraction: float) -> State:
-        """The state a `fraction` of a step on, 0..1; neither the state nor the step changes.
+        """State a `fraction` of a step on, 0..1; neither the state nor the step changes.
 
-        It lies on the straight way to the next state (Euler's polygon; what dies in the step fades), under a solver
+        It is interpolated linearly to the next state (Euler's polygon; what dies in the step fades), under a solver
         on the flow itself.
         """
         if not 0 <= fraction <= 1:
@@ -102,16 +102,16 @@ class World:
         return ahead if fraction == 1 else torch.lerp(self.x, ahead, fraction)
 
     def reset(self) -> None:
-        """Back to where it began, at step 0."""
+        """Return to the initial state, at step 0."""
         self._remember()
         self.restart()
 
     def clear(self) -> None:
-        """No cell holds anything, but for what is frozen."""
+        """Set all channels of all cells to zero, except the frozen ones."""
         self._edit(0.0)
 
     def randomise(self) -> None:
-        """A number by chance in every channel: visible ones show 0..1, hidden ones hold -0.5..0.5; none is infected.
+        """Fill every channel with random numbers: visible in 0..1, hidden in -0.5..0.5; no cell is infected.
 
         The same seed and step give the same numbers, here and in the browser's player.
         """
@@ -123,9 +123,9 @@ class World:
         self._edit(u)
 
     def expose(self, picture: Picture) -> None:
-        """Lay `picture` `(layout.photo, h, w)`, in 0..1, under the cells: what the frozen channels read from now on.
+        """Put `picture` `(layout.photo, h, w)`, in 0..1, into the frozen channels, which the cells read from now on.
 
-        What the cells show stays, to be repainted from where it is; `restart` and `reset` begin with the picture.
+        The visible picture stays, to be repainted from there; `restart` and `reset` begin with the picture.
         """
         planes = self.layout.photo
         if picture.shape != (planes, *self.size) or not planes:
@@ -184,20 +184,20 @@ class World:
         self.x = painted
 
     def plant(self, row: float, column: float) -> None:
-        """One living seed cell, as the world began with."""
+        """Plant one living seed cell, as the world began with."""
         self.paint(round(row), round(column), 0)
 
     def press(self) -> None:
-        """Put the brush down: all edits from here to `lift` are one to `undo`."""
+        """Begin a brush stroke: `undo` reverts all edits from here to `lift` as one."""
         self._remember()
         self._pressed = True
 
     def lift(self) -> None:
-        """Take the brush up again."""
+        """End a brush stroke."""
         self._pressed = False
 
     def undo(self) -> bool:
-        """Back to the moment before the newest edit, its step too; false where there is none."""
+        """Undo the newest edit, the step too; false if there is none."""
         self.lift()
         if not self._past:
             return False
@@ -208,7 +208,7 @@ class World:
         return True
 
     def _remember(self) -> None:
-        """Keep this moment for `undo`. States are never changed in place, so none is copied."""
+        """Keep this state for `undo`. States are never changed in place, so none is copied."""
         self.edited = self.t
         if self._pressed:
             return
@@ -224,7 +224,7 @@ class World:
         self.x = x
 
     def pick(self, row: int, column: int, background: float = 1.0) -> tuple[int, int, int]:
-        """The colour that a person sees at a cell, 0..255 each."""
+        """Visible colour of a cell, 0..255 each."""
         h, w = self.size
         if not (0 <= row < h and 0 <= column < w):
             raise UserError(f"no cell at row {row}, column {column}; the grid has {h} rows and {w} columns")
@@ -232,7 +232,7 @@ class World:
         return r, g, b
 
     def image(self, background: float = 1.0, channel: int | None = None, *, fraction: float = 0.0) -> Tensor:
-        """What a person sees, `(h, w, 3)` uint8, or would see a `fraction` of a step on.
+        """Visible picture, `(h, w, 3)` uint8, now or a `fraction` of a step on.
 
         With `channel`, that channel alone: white is 0, red towards 1, blue towards -1.
         """

@@ -1,6 +1,6 @@
 """Time and memory of every engine on this machine, against plain PyTorch in the same run.
 
-Each work on each engine runs in a process of its own; the processes take turns, so that all see the same machine.
+Each workload on each engine runs in a process of its own; the processes take turns, so that all see the same machine.
 """
 
 import json
@@ -21,18 +21,18 @@ from planaria.engine import ENGINES
 from planaria.errors import UserError, unknown
 
 BASE = "eager"
-"""Plain PyTorch, that all is measured against."""
+"""Baseline of every comparison: plain PyTorch."""
 QUICK = ("classic", "tick")
-"""The works of a quick look."""
+"""Workloads of a quick run."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to measure, and how."""
+    """Measurements to make, and their options."""
 
     works: dict[str, Work]
     engines: tuple[str, ...]
-    """The base first; the last is the rival where there is one."""
+    """Engines, the baseline first; the last is the rival if there is one."""
     model: Path | None = None
     against: str | None = None
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -42,16 +42,16 @@ class Plan:
 
     @property
     def turns(self) -> int:
-        """Goes in all, the first ones included."""
+        """Number of timed repetitions, the first ones included."""
         return len(self.works) * len(self.engines) * (self.repeats + 1)
 
     @property
     def place(self) -> dict[str, Any]:
-        """Where every process works."""
+        """Device that every process uses."""
         return {"device": self.device, "threads": self.threads}
 
     def job(self, work: str) -> dict[str, Any]:
-        """A work, as it is sent to a process."""
+        """A workload, as it is sent to a process."""
         return {"work": work, "model": str(self.model) if self.model else None, "scale": self.scale}
 
 
@@ -66,7 +66,7 @@ def plan(
     repeats: int = 5,
     scale: float = 1.0,
 ) -> Plan:
-    """What to measure: all works and all engines but the reference, unless some are named. Raises UserError."""
+    """Plan of all workloads and all engines but the reference, unless some are named. Raises UserError."""
     there = known(model)
     for name in names:
         if name not in there:
@@ -85,7 +85,7 @@ def plan(
 
 
 def machine(plan: Plan) -> dict[str, Any]:
-    """What this machine is; UserError where the device is not there, or where the rival can do none of the works."""
+    """Description of this machine. Raises UserError if the device is missing or the rival can run no workload."""
     with _Worker(plan) as worker:
         facts = worker.ask("machine", **plan.place)
         if reason := _refusal(facts):
@@ -99,12 +99,12 @@ def machine(plan: Plan) -> dict[str, Any]:
 
 
 def measure(plan: Plan, facts: dict[str, Any], tell: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Figures of every work on every engine; `tell` hears of each turn before it begins."""
+    """Figures of every workload on every engine; `tell` is called before each turn."""
     return [result for work in plan.works.values() for result in _measure(plan, work, facts, tell)]
 
 
 def report(plan: Plan, facts: dict[str, Any], results: list[dict[str, Any]]) -> dict[str, Any]:
-    """All of it, for a JSON file."""
+    """Complete report, for a JSON file."""
     described = {name: asdict(work) | {"cells": work.cells, "flops": work.flops} for name, work in plan.works.items()}
     return {"machine": facts, "works": described, "results": results}
 
@@ -193,7 +193,7 @@ class _Worker:
         self.said.close()
 
     def ask(self, question: str, **more: Any) -> dict[str, Any]:
-        """The answer; `{"failed": ...}` where the process died of it."""
+        """Answer to a question; `{"failed": ...}` if the process died."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         try:

@@ -1,4 +1,4 @@
-"""Measurements as a person reads them."""
+"""Human-readable tables of measurements."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ MB: peak beyond the start; faster, part: time and memory against eager in the sa
 
 
 def facts(machine: dict[str, Any]) -> list[str]:
-    """The machine and its choice of engine, in lines."""
+    """Lines on the machine and the engine that `auto` chooses."""
     place = "" if machine["device"] == "cpu" else f", {machine['device']}"
     return [
         f"{machine['cpu']}, {machine['threads']} threads on {machine['cores']} cores{place}; torch {machine['torch']}; "
@@ -26,7 +26,7 @@ def facts(machine: dict[str, Any]) -> list[str]:
 
 
 def table(results: list[dict[str, Any]]) -> Table:
-    """One row for every engine that ran, work by work."""
+    """Table of one row for every engine that ran, workload by workload."""
     shown = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for head in ("work", "life", "engine"):
         shown.add_column(head, no_wrap=True)
@@ -56,7 +56,7 @@ def table(results: list[dict[str, Any]]) -> Table:
 
 
 def declined(results: list[dict[str, Any]]) -> list[str]:
-    """A line for every reason that kept engines from works."""
+    """Lines on why engines declined workloads, one for every reason."""
     works = list(dict.fromkeys(r["work"] for r in results))
     kept: dict[tuple[str, str], list[str]] = {}
     for r in results:

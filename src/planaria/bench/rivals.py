@@ -1,4 +1,4 @@
-"""What engines are measured against: plain eager PyTorch, and anybody's own module."""
+"""Baselines that engines are measured against: plain eager PyTorch, and a module of the user's own."""
 
 import importlib.util
 import inspect
@@ -17,7 +17,7 @@ from planaria.errors import UserError, unknown
 
 @final
 class Eager(nn.Module):
-    """A rule the way it is usually written: every cell, every step, autograd over the whole loop."""
+    """Rule in its usual implementation: every cell, every step, autograd over the whole loop."""
 
     def __init__(self, rule: Rule) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class Eager(nn.Module):
         return torch.cat([y[:, :own] * life, y[:, own:]], 1) if config.frozen else y * life
 
     def perceive(self, x: Tensor) -> Tensor:
-        """Every filter of every channel, those of one channel next to each other."""
+        """Perception: every filter of every channel, those of one channel next to each other."""
         parts, mode = [], {"zero": "constant"}.get(self.config.edge, self.config.edge)
         for i, (n, _) in enumerate(self.reaches):
             padded = F.pad(x, (n, n, n, n), mode=mode)
@@ -79,7 +79,7 @@ class Eager(nn.Module):
 
 @final
 class Rival:
-    """Somebody's module, called once a step, or once for all steps where its `forward` takes `steps`.
+    """Module of the user's own, called once a step, or once for all steps if its `forward` takes `steps`.
 
     The file is the user's own and is run. Raises UserError for whatever is wrong with it.
     """
@@ -116,7 +116,7 @@ class Rival:
         return y
 
     def check(self, x: Tensor, trains: bool) -> None:
-        """Two steps, with a backward pass where it is going to be trained."""
+        """Run two steps, with a backward pass if it is going to be trained."""
         y = self(x, 2)
         if not trains:
             return

@@ -1,4 +1,4 @@
-"""One work on one engine in a process of its own, so that its memory is its own.
+"""One workload on one engine in a process of its own, so that its memory is measured alone.
 
 `python -m planaria.bench.worker` reads questions from standard input and answers them on standard output, one line of
 JSON each.
@@ -26,7 +26,7 @@ from planaria.errors import UserError
 
 
 class Desk:
-    """Answers questions about one work on one engine; each method is a question."""
+    """Answers to questions about one workload on one engine; each method is a question."""
 
     def __init__(self) -> None:
         self.device = torch.device("cpu")
@@ -35,7 +35,7 @@ class Desk:
         self.loading = 0.0
 
     def machine(self, device: str, threads: int | None) -> dict[str, Any]:
-        """What this machine is, what it can do at best, and what `auto` takes on it."""
+        """Description of this machine, its best throughput, and the engine that `auto` chooses on it."""
         self._settle(device, threads)
         rule, x = make(known()["classic"], self.device)
         auto, why = choose(rule, x)
@@ -60,7 +60,7 @@ class Desk:
         self, work: str, model: str | None, scale: float, engine: str, against: str | None, device: str,
         threads: int | None,
     ) -> dict[str, Any]:  # fmt: skip
-        """Get ready to time a work; says which engine `auto` would take."""
+        """Get ready to time a workload; gives the engine that `auto` would choose."""
         self._settle(device, threads)
         self.work = known(Path(model) if model else None)[work].scaled(scale)
         rule, x = make(self.work, self.device)
@@ -72,7 +72,7 @@ class Desk:
         return {"auto": auto, "why": why}
 
     def check(self, work: str, model: str | None, scale: float, against: str, device: str) -> dict[str, Any]:
-        """Whether a rival can do a work at all."""
+        """Check that a rival can run a workload."""
         self._settle(device, None)
         job = known(Path(model) if model else None)[work].scaled(scale)
         rule, x = make(job, self.device)
@@ -80,7 +80,7 @@ class Desk:
         return {}
 
     def time(self) -> dict[str, Any]:
-        """Seconds of one go, with the engine's loading in the first; megabytes at the peak so far."""
+        """Seconds of one repetition, the first including the engine's loading; peak megabytes so far."""
         assert self.step is not None
         self._wait()
         start = time.perf_counter()
@@ -92,7 +92,7 @@ class Desk:
         return {"seconds": seconds, "megabytes": None if peak is None or self.before is None else peak - self.before}
 
     def alive(self) -> dict[str, Any]:
-        """Share of cells near life, mean over the work."""
+        """Share of cells near living ones, mean over the workload."""
         return {"alive": alive(self.work, self.device)}
 
     def _settle(self, device: str, threads: int | None) -> None:
@@ -101,7 +101,7 @@ class Desk:
         self.device = device_of(device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
 
     def _gemm(self) -> float:
-        """Billions of operations a second in a float32 matrix product, 1024 a side: the most that can be hoped for."""
+        """Billions of operations a second in a float32 matrix product, 1024 a side: an upper bound for every engine."""
         a, b = (torch.rand(1024, 1024, device=self.device) for _ in range(2))
         seconds = []
         for _ in range(12):
@@ -118,7 +118,7 @@ class Desk:
 
 
 def _step(work: Work, rule: Any, x: Tensor, engine: str, against: str | None) -> Callable[[], object]:
-    """One go at a work: a training step, or a roll-out without gradients."""
+    """One repetition of a workload: a training step, or a roll-out without gradients."""
     if engine == "eager":
         module = Eager(rule).to(x.device)
 
@@ -155,7 +155,7 @@ def _step(work: Work, rule: Any, x: Tensor, engine: str, against: str | None) ->
 
 
 def _peak(device: torch.device, fresh: bool = False) -> float | None:
-    """Most megabytes that this process ever held, or has held since `fresh`; None where the system doesn't say.
+    """Peak memory of this process in megabytes, ever or since `fresh`; None if the system doesn't report it.
 
     `ru_maxrss` of a child process begins at its parent's, so Linux is asked in its own way.
     """
@@ -178,7 +178,7 @@ def _peak(device: torch.device, fresh: bool = False) -> float | None:
 
 
 def _cpu() -> str:
-    """The processor's name."""
+    """Name of the processor."""
     with suppress(OSError, subprocess.SubprocessError):
         if sys.platform == "linux":
             lines = Path("/proc/cpuinfo").read_text().splitlines()

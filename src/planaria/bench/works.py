@@ -1,4 +1,4 @@
-"""What is timed: rules and states made by code, with nothing random but by a fixed seed."""
+"""Workloads to time: rules and states made by code, random only by a fixed seed."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ from planaria.core.rule import Rule, RuleConfig, shapes
 
 @dataclass(frozen=True)
 class Work:
-    """A piece of work that every engine does."""
+    """Workload that every engine runs."""
 
     name: str
-    """How the command line calls it."""
+    """Name on the command line."""
     about: str
-    """What it is, in a line."""
+    """Description in one line."""
     config: RuleConfig = RuleConfig()
-    """The rule."""
+    """Settings of the rule."""
     size: tuple[int, int] = (72, 72)
     """Rows and columns of the grid."""
     batch: int = 8
@@ -32,13 +32,13 @@ class Work:
     steps: int = 64
     """Cell steps of one roll-out."""
     trains: bool = True
-    """Forward and backward; forward alone where false."""
+    """True for forward and backward; false for forward alone."""
     single: bool = False
-    """One call a step, as in a live world; one call for all steps where false."""
+    """True for one call a step, as in a live world; false for one call for all steps."""
     start: Literal["disc", "seed", "noise", "model"] = "disc"
-    """A living disc, a seed cell, life everywhere, or what a model has grown."""
+    """Initial state: a living disc, a seed cell, life everywhere, or the grown state of a model."""
     radius: int = 20
-    """Of the disc, in cells."""
+    """Radius of the disc, in cells."""
     model: str = ""
     """Path of the model whose rule this is; empty for a rule made here."""
 
@@ -55,7 +55,7 @@ class Work:
         return 2 * (perception + network) * self.cells * (3 if self.trains else 1)
 
     def scaled(self, scale: float) -> "Work":
-        """The same work, smaller in all directions."""
+        """The same workload, smaller in every dimension."""
         height, width = (max(8, round(n * scale)) for n in self.size)
         return dataclasses.replace(
             self,
@@ -78,7 +78,7 @@ _WORKS = (
 
 
 def known(model: Path | None = None) -> dict[str, Work]:
-    """Name -> every work there is: planaria's own, or training and running one model at its trained size."""
+    """Name -> workload: planaria's own, or training and running one model at its trained size."""
     if model is None:
         return {work.name: work for work in _WORKS}
     rule, _ = store.load(model)
@@ -91,7 +91,7 @@ def known(model: Path | None = None) -> dict[str, Work]:
 
 
 def make(work: Work, device: torch.device) -> tuple[Rule, Tensor]:
-    """The rule and the state that a work begins with, `(b, c, h, w)`."""
+    """Rule of a workload and its initial state `(b, c, h, w)`."""
     if work.model:
         rule, layout = store.load(work.model, device=device)
         with torch.no_grad():
@@ -115,7 +115,7 @@ def make(work: Work, device: torch.device) -> tuple[Rule, Tensor]:
 
 
 def alive(work: Work, device: torch.device) -> float:
-    """Share of cells near life, mean over a roll-out; 1 where nothing dies."""
+    """Share of cells near living ones, mean over a roll-out; 1 where nothing dies."""
     if work.config.life == "none":
         return 1.0
     rule, x = make(work, device)
@@ -125,7 +125,7 @@ def alive(work: Work, device: torch.device) -> float:
 
 
 def _teach_growth(rule: Rule) -> None:
-    """Let life spread as a trained rule lets it: one cell in three steps, to a disc of 40 cells after 64.
+    """Make life spread as under a trained rule: one cell in three steps, to a disc of 40 cells after 64.
 
     Six of the hidden neurons work the life channel. Four see a neighbour's life by its slope, wherever a cell has less
     of its own, and light it; two let it burn up to 0.95 and hold it there.

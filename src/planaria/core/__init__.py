@@ -1,1 +1,1 @@
-"""What a cell is and does: filters, chance, layout, the rule, wounds. No files, no training."""
+"""Core of the automaton: filters, random numbers, layout, rule, damage. No files, no training."""

@@ -1,4 +1,4 @@
-"""Bounds: how large a number in a working rule's cells can be, and what tells that a life has left them, or ended."""
+"""Bounds of the values in a working rule's cells, and tests of whether a run has left them or died out."""
 
 import torch
 from torch import Tensor, nn
@@ -8,21 +8,21 @@ from planaria.core.rule import Rule
 from planaria.types import State
 
 PICTURE, CELL = 10.0, 100.0
-"""What a picture of cells without life stays below, and every other number in a cell: beyond it a life has burst.
+"""Bounds of the picture of cells without life, and of every other value in a cell: beyond them a run has exploded.
 
 Pictures are 0..1. The largest that working rules reach is 22, in the first steps of a body that grows from one cell
-(the octopus of the gallery; its picture reaches 9.8); without life it is 4 (a texture). A rule that bursts grows by a
+(the octopus of the gallery; its picture reaches 9.8); without life it is 4 (a texture). A rule that explodes grows by a
 constant factor, and goes from one bound to the next within a few steps. The browser's player has both in its model.
 """
 
 
 def limits(layout: Layout) -> tuple[float, float]:
-    """The bounds of the visible channels and of the other ones."""
+    """Bounds of the visible channels and of the other ones."""
     return (PICTURE if layout.alpha is None else CELL), CELL
 
 
 def burst(x: State, layout: Layout) -> bool:
-    """Whether any cell holds no number, or one beyond the bounds.
+    """True if any cell holds a non-finite value, or one beyond the bounds.
 
     What an infection keeps, and frozen channels, don't count; the latter may be missing.
     """
@@ -32,13 +32,13 @@ def burst(x: State, layout: Layout) -> bool:
 
 
 def within(x: Tensor, limit: float) -> bool:
-    """Whether all of `x` are numbers of at most `limit`, up or down."""
+    """True if all values of `x` are numbers of magnitude at most `limit`."""
     least, most = torch.aminmax(x.flatten())  # ten times as fast as over its four sides
     return bool((most <= limit) & (least >= -limit))
 
 
 def extinct(x: State, rule: nn.Module) -> bool:
-    """Whether no cell is alive, under a rule whose cells live and die; false for every other rule."""
+    """True if no cell is alive under a rule whose cells live and die; false for every other rule."""
     if not isinstance(rule, Rule) or rule.config.life == "none":
         return False
     return bool(x[:, rule.config.life_channel].flatten().max() <= rule.config.life_threshold)

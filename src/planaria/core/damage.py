@@ -1,4 +1,4 @@
-"""Wounds: the shapes that can be cut out of a living pattern, and noise."""
+"""Damage: shapes that can be cut out of a living pattern, and noise."""
 
 import re
 from dataclasses import dataclass
@@ -20,21 +20,21 @@ WOUNDS: dict[str, str] = {
     "speckle": "a random share of all cells: speckle or speckle(SHARE); SHARE is 0.3 where not given",
     "noise": "normal noise added to every living cell: noise or noise(STRENGTH); STRENGTH is 0.3 where not given",
 }
-"""Name -> what it removes or disturbs."""
+"""Name -> description of what it removes or disturbs."""
 
 _ARGUMENTS = {"centre": ((0, 1), (16.0,)), "circle": ((3,), ()), "speckle": ((0, 1), (0.3,)), "noise": ((0, 1), (0.3,))}
 
 
 @dataclass(frozen=True)
 class Wound:
-    """One kind of damage and its numbers."""
+    """Kind of damage and its parameters."""
 
     kind: str
     numbers: tuple[float, ...] = ()
 
     @staticmethod
     def parse(text: str) -> "Wound":
-        """Read `left`, `circle(36,36,10)`, `centre(16)`, ... Raises `UserError` that says what there is."""
+        """Parse `left`, `circle(36,36,10)`, `centre(16)`, ... Raises `UserError` that lists the kinds."""
         match = re.fullmatch(r"\s*([a-z]+)\s*(?:\(([^()]*)\))?\s*", text)
         kind = match[1] if match else text.partition("(")[0].strip()
         if match is None or kind not in WOUNDS:
@@ -49,7 +49,7 @@ class Wound:
         return Wound(kind, numbers or default)
 
     def mask(self, size: tuple[int, int], *, seed: int = 0) -> Tensor:
-        """Cells that this wound takes away: `(h, w)` bool; all false for noise."""
+        """Mask of the cells that this damage removes: `(h, w)` bool; all false for noise."""
         h, w = size
         row, col = torch.arange(h)[:, None], torch.arange(w)[None, :]
         if self.kind in ("left", "right", "top", "bottom"):
@@ -66,7 +66,7 @@ class Wound:
         return torch.zeros(h, w, dtype=torch.bool)
 
     def apply(self, x: State, *, seed: int = 0, frozen: int = 0, alive: Mask | None = None) -> State:
-        """A damaged copy of `x`; `frozen` trailing channels stay. Noise falls on cells of `alive`, everywhere if None.
+        """Damaged copy of `x`; `frozen` trailing channels stay. Noise falls on cells of `alive`, everywhere if None.
 
         A pure function: the same `seed` gives the same damage, here and in the browser's player.
         """
@@ -84,7 +84,7 @@ class Wound:
 
 
 def discs(n: int, size: tuple[int, int], rng: torch.Generator, radius: tuple[float, float] = (0.1, 0.4)) -> Mask:
-    """`n` random discs, as training damage, `(n, 1, h, w)`; after the regenerating regime of Mordvintsev et al., 2020.
+    """Masks of `n` random discs for training, `(n, 1, h, w)`: the regenerating regime of Mordvintsev et al., 2020.
 
     The centre lies in the middle half of the grid; `radius` is in half-grids.
     """
@@ -97,7 +97,7 @@ def discs(n: int, size: tuple[int, int], rng: torch.Generator, radius: tuple[flo
 
 
 def cuts(n: int, size: tuple[int, int], rng: torch.Generator, offset: float = 0.3) -> Mask:
-    """`n` random half-planes: all cells on one side of a line, `(n, 1, h, w)`.
+    """Masks of `n` random half-planes: all cells on one side of a line, `(n, 1, h, w)`.
 
     The line has any direction and passes the grid's middle within `offset` half-grids.
     """
@@ -110,7 +110,7 @@ def cuts(n: int, size: tuple[int, int], rng: torch.Generator, offset: float = 0.
 
 
 def holes(n: int, size: tuple[int, int], rng: torch.Generator, side: tuple[float, float] = (0.2, 0.7)) -> Mask:
-    """`n` random rectangles, `(n, 1, h, w)`; `side` is in half-grids, the centre within 0.3 of the grid's."""
+    """Masks of `n` random rectangles, `(n, 1, h, w)`; `side` is in half-grids, the centre within 0.3 of the grid's."""
     h, w = size
     half = (side[0] + (side[1] - side[0]) * torch.rand(n, 2, generator=rng))[..., None, None] / 2
     centre = 0.3 * (2 * torch.rand(n, 2, generator=rng) - 1)[..., None, None]

@@ -1,8 +1,8 @@
-"""Perception filters: what a cell can feel of its neighbourhood.
+"""Perception filters: kernels by which a cell perceives its neighbourhood.
 
 A filter is one or more 3x3 kernels, applied to every channel alone (cross-correlation, as torch does it;
 x grows to the right, y downwards). `name@N` is the same kernel with its eight outer taps N cells away: a dilated
-kernel (Holschneider et al., 1989). People name filters; engines only ever see the numbers.
+kernel (Holschneider et al., 1989). Settings name filters; engines only ever see the numbers.
 """
 
 import math
@@ -14,7 +14,7 @@ from torch import Tensor
 from planaria.errors import UserError, unknown
 
 FARTHEST = 16
-"""Cells that a filter reaches at most."""
+"""Largest reach of a filter, in cells."""
 
 Kernel = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
 
@@ -56,7 +56,7 @@ MEANINGS: dict[str, str] = {
     "mean": "average of the 3x3 block; no direction",
     "learned": "all nine cells one by one: the first layer becomes a learned 3x3 convolution",
 }
-"""Name -> what a person should know."""
+"""Name -> description."""
 
 
 SLOPES = frozenset({"sobel", "scharr"})
@@ -64,7 +64,7 @@ SLOPES = frozenset({"sobel", "scharr"})
 
 
 def split(name: str) -> tuple[str, int]:
-    """A filter's name without its reach, and its reach in cells: `("sobel", 2)` of `sobel@2`, 1 where none is said.
+    """Split a filter's name from its reach in cells: `("sobel", 2)` of `sobel@2`; the reach is 1 by default.
 
     Raises `UserError` for an unknown name, and for a reach outside 1..16.
     """
@@ -81,7 +81,7 @@ def split(name: str) -> tuple[str, int]:
 def bank(names: tuple[str, ...]) -> Tensor:
     """Stack the kernels of named filters, in order: `(f, 3, 3)` float32. Raises `UserError` for unknown names.
 
-    How far apart their taps lie, `reaches` tells.
+    Their reaches are given by `reaches`.
     """
     if not names:
         raise UserError("a rule needs at least one filter; the usual choice is: identity, sobel")
@@ -93,12 +93,12 @@ def bank(names: tuple[str, ...]) -> Tensor:
 
 
 def reaches(names: tuple[str, ...]) -> tuple[int, ...]:
-    """How many cells away the outer taps of every kernel of `bank(names)` lie, `(f,)`; 1 where they are neighbours."""
+    """Distance in cells to the outer taps of every kernel of `bank(names)`, `(f,)`; 1 for the direct neighbours."""
     return tuple(reach for base, reach in map(split, names) for _ in FILTERS[base])
 
 
 def caveats(names: tuple[str, ...]) -> list[str]:
-    """Sentences on why a choice of filters cannot work; empty where it can."""
+    """Reasons why a choice of filters cannot work, as sentences; empty if it can."""
     kernels = bank(names)
     beside = kernels.clone()
     beside[:, 1, 1] = 0

@@ -20,32 +20,32 @@ from planaria.core.rule import Rule, RuleConfig
 from planaria.errors import UserError
 
 GATE = 64.0
-"""What silences a neuron of the other strain: it does while no neuron is driven by as much."""
+"""Weight that silences a neuron of the other strain, as long as the neuron's input stays below it."""
 LATCH = 128.0
-"""What silences a neuron that moves the mask."""
+"""Weight that silences a neuron that changes the mask."""
 TOUCH = "gaussian"
-"""The filter by which a cell perceives infected ones beside it: its weights are sixteenths, so sums are exact."""
+"""Filter by which a cell perceives infected neighbours: its weights are sixteenths, so sums are exact."""
 SLOWEST, LONGEST = 32, 5_000
-"""Acts of a cell at most until contact infects it, and until it recovers."""
+"""Most updates of a cell until contact infects it, and until it recovers."""
 CHANCES = tuple(
     sum(comb(4, e) * comb(4, c) for e in range(5) for c in range(5) if 2 * e + c >= k) / 256 for k in range(13)
 )
-"""Probabilities that an infection may pass on with. Every cell tosses a coin whenever it acts; one that was touched
+"""Probabilities of transmission that are possible. Every cell tosses a coin whenever it updates; one that was touched
 yields when the coins beside it show enough: two for each of four, one for each of the diagonal ones."""
 
 
 @dataclass(frozen=True)
 class Spread:
-    """How an infection goes from cell to cell."""
+    """Parameters of how an infection spreads from cell to cell."""
 
     contact: bool = True
-    """Whether a living cell beside an infected one becomes infected; else the mask stays where it was laid."""
+    """True if a living cell beside an infected one becomes infected; else the mask stays where it was placed."""
     delay: int = 1
-    """How often such a cell acts until it is: an infection goes 1 / delay cells in a step in which all act."""
+    """Updates of such a cell until it is infected: if all cells update, an infection spreads 1 / delay cells a step."""
     recovery: int = 0
-    """How often an infected cell acts until it runs the host's rule again, immune from then on; never if 0."""
+    """Updates of an infected cell until it runs the host's rule again, immune from then on; never if 0."""
     chance: float = 1.0
-    """With what probability such a cell yields when it then acts; the nearest of `CHANCES` is taken."""
+    """Probability that such a cell becomes infected when it then updates; the nearest of `CHANCES` is taken."""
 
     def __post_init__(self) -> None:
         if not 0 < self.chance <= 1:
@@ -61,12 +61,12 @@ class Spread:
 
     @property
     def channels(self) -> int:
-        """Channels that it takes: the mask, contacts borne, ripeness and a coin, for how long a cell has been ill."""
+        """Number of channels used: the mask, contacts borne, ripeness and a coin, and the time since infection."""
         return 1 + (self.delay > 1) + 2 * (self.chance < 1) + (self.recovery > 0)
 
 
 class Parts(NamedTuple):
-    """What `combine` puts together."""
+    """Parts that `combine` puts together."""
 
     host: Rule
     virus: Rule
@@ -74,7 +74,7 @@ class Parts(NamedTuple):
 
 
 def infectable(layout: Layout, spread: Spread) -> Layout:
-    """The layout of a host's cells when some of them may be infected.
+    """Layout of a host whose cells may be infected.
 
     The mask, and what goes with it, are the last hidden channels. One that doesn't spread is frozen: it stays where it
     was laid, whatever grows there. Raises `UserError` for a layout with frozen channels or an infection.
@@ -88,7 +88,7 @@ def infectable(layout: Layout, spread: Spread) -> Layout:
 
 
 def combine(host: Rule, virus: Rule, spread: Spread | None = None) -> Rule:
-    """One rule for a body whose infected cells run `virus` and all others `host`; `infectable` lays out its states.
+    """Combine two rules: infected cells run `virus`, all others `host`; `infectable` gives the layout of its states.
 
     Both are plain rules on the same channels with one hidden layer and the activation relu, and alike in fire rate,
     edge and life; filters and widths may differ. Raises `UserError` where they don't fit.
@@ -123,7 +123,7 @@ def combine(host: Rule, virus: Rule, spread: Spread | None = None) -> Rule:
 
 
 def parts(rule: Rule, layout: Layout, spread: Spread | None = None) -> Parts:
-    """What `combine` made `rule` of, each a plain rule; raises `UserError` where it is made of nothing.
+    """Split `rule` into the plain rules that `combine` made it of; raises `UserError` if it holds no infection.
 
     `spread` is how the infection is known to spread; the weights say it where None, or where they do otherwise.
     """
@@ -136,7 +136,7 @@ def parts(rule: Rule, layout: Layout, spread: Spread | None = None) -> Parts:
 
 
 def spread_in(rule: Rule, layout: Layout, known: Spread | None = None) -> Spread | None:
-    """How the infection of a rule spreads: as `known` where its weights do that, else as they do; None without one."""
+    """Spread of a rule's infection: `known` if its weights agree, else as read from them; None without an infection."""
     config, own = rule.config, layout.strain
     here = _numbers(config.filters)
     if own is None or own >= config.channels or ("identity", 0) not in here or len(rule.biases) != 1:
@@ -149,13 +149,13 @@ def spread_in(rule: Rule, layout: Layout, known: Spread | None = None) -> Spread
 
 
 def _rows(rule: Rule, own: int) -> list[Tensor]:
-    """The neurons of the host and those of the virus, by how they read the mask, which is channel `own`."""
+    """Neurons of the host and of the virus, told apart by their weights on the mask, which is channel `own`."""
     gates = _first(rule)[:, own, _numbers(rule.config.filters)["identity", 0]]
     return [(gates == gate).nonzero()[:, 0] for gate in (-GATE, GATE)]
 
 
 def strains(rule: Rule, layout: Layout, spread: Spread | None = None) -> tuple[Rule, Layout, Rule, Spread]:
-    """Host and its layout, virus, and how it spreads; of a rule that holds no infection, itself twice, by contact."""
+    """Host and its layout, virus and its spread; for a rule that holds no infection, itself twice, by contact."""
     if layout.strain is None:
         return rule, layout, rule, Spread()
     host, virus, spread = parts(rule, layout, spread)
@@ -164,7 +164,7 @@ def strains(rule: Rule, layout: Layout, spread: Spread | None = None) -> tuple[R
 
 
 def learnable(rule: Rule, layout: Layout, virus: RuleConfig) -> list[Tensor]:
-    """For each parameter of a rule that `combine` made, 1 where it is a weight of the virus, else 0."""
+    """Masks over the parameters of a rule that `combine` made: 1 for weights of the virus, else 0."""
     own, neurons = layout.strain or 0, rule.config.hidden[0]
     rows = slice(neurons - virus.hidden[0], neurons)
     here = _numbers(rule.config.filters)
@@ -182,7 +182,7 @@ Reads = tuple[tuple[int, str, float], ...]
 
 
 class Mover(NamedTuple):
-    """A neuron that moves the mask, or what stands beside it."""
+    """Neuron that changes the mask, or the channels beside it."""
 
     name: str
     bias: float
@@ -196,16 +196,16 @@ HEALTHY, INFECTED = 0, 1
 
 
 def movers(spread: Spread) -> list[Mover]:
-    """The neurons that move the mask, row by row; docs/infect.md has a picture of them.
+    """Neurons that change the mask, row by row; docs/infect.md has a picture of them.
 
-    | name | answers 1 in a cell that acts where | so that |
+    | name | answers 1 in a cell that updates where | so that |
     |---|---|---|
-    | healthy, infected | the mask is 0, is 1 | last biases of host and virus count; `since` rises where ill |
+    | healthy, infected | the mask is 0, is 1 | last biases of host and virus count; `since` rises where infected |
     | touched | an infected cell lies beside a healthy one | `borne`, `ripe` or the mask rises |
     | ripens | it was touched `delay - 1` times | `ripe` or the mask rises |
     | to heads, to tails | the coin is 0, is 1 | the coin turns over |
     | yields | it is ripe, and enough coins beside it are 1 | the mask rises |
-    | recovers | it has been ill for `recovery` acts | the mask falls |
+    | recovers | it has been infected for `recovery` updates | the mask falls |
 
     All from "touched" on but the coin's are switches: two neurons, what the first answers beyond the second is 0 or 1,
     to the bit.
@@ -243,7 +243,7 @@ def movers(spread: Spread) -> list[Mover]:
 
 
 def _spread_of(rule: Rule, own: int, n: int) -> Spread | None:
-    """How the infection of a rule spreads whose first `n` neurons are its movers; None where none fits."""
+    """Spread of the infection of a rule whose first `n` neurons are its movers; None if none fits."""
     config, bias = rule.config, rule.biases[0].detach()[:n]
     if config.channels - config.frozen - own < 1:
         return Spread(contact=False) if n == 2 else None
@@ -253,7 +253,7 @@ def _spread_of(rule: Rule, own: int, n: int) -> Spread | None:
             continue
 
         def acts(name: str, less: float = 0.0, names: list[str] = names) -> int:
-            """The number that a switch's bias stands for."""
+            """Number of updates that a switch's bias stands for."""
             return round((2.5 - less - float(bias[names.index(name)])) / 4)
 
         level = acts("yields", LATCH) if rare else 0
@@ -267,7 +267,7 @@ def _spread_of(rule: Rule, own: int, n: int) -> Spread | None:
 
 
 def _moves(rule: Rule, own: int, n: int, spread: Spread) -> bool:
-    """Whether the first `n` neurons of a rule move the mask, which is channel `own`, as `spread` says."""
+    """True if the first `n` neurons of a rule change the mask, which is channel `own`, as `spread` says."""
     config, bias, first = rule.config, rule.biases[0].detach()[:n], _first(rule)[:n]
     count, here, moving = config.channels - config.frozen - own, _numbers(config.filters), movers(spread)
     if not spread.contact or count < 1:
@@ -282,7 +282,7 @@ def _moves(rule: Rule, own: int, n: int, spread: Spread) -> bool:
 
 
 def _combined(host: RuleConfig, virus: RuleConfig, spread: Spread) -> RuleConfig:
-    """The settings of the rule of both. Raises `UserError` where they don't fit."""
+    """Settings of the combined rule. Raises `UserError` if the two don't fit."""
     for name, config in (("host", host), ("virus", virus)):
         if len(config.hidden) != 1 or config.activation != "relu":
             raise UserError(
@@ -318,7 +318,7 @@ def _combined(host: RuleConfig, virus: RuleConfig, spread: Spread) -> RuleConfig
 
 
 def _taken(rule: Rule, own: int, rows: Tensor, answers: int) -> Rule:
-    """The strain whose neurons are `rows`, as a rule of its own; row `answers` has its last bias.
+    """Strain whose neurons are `rows`, as a rule of its own; row `answers` has its last bias.
 
     Filters that it doesn't read are left out.
     """
@@ -343,7 +343,7 @@ def _taken(rule: Rule, own: int, rows: Tensor, answers: int) -> Rule:
 
 
 def _first(rule: Rule) -> Tensor:
-    """The first layer as `(neurons, channels, kernels)`."""
+    """Weights of the first layer as `(neurons, channels, kernels)`."""
     return rule.weights[0].detach().unflatten(1, (rule.config.channels, -1))
 
 
@@ -353,6 +353,6 @@ def _canonical(name: str) -> str:
 
 
 def _numbers(filters: tuple[str, ...]) -> dict[tuple[str, int], int]:
-    """Filter, and which of its kernels -> the kernel's number."""
+    """Filter and number of the kernel within it -> number of the kernel in the rule."""
     kernels = [(_canonical(name), k) for name in filters for k in range(len(bank((name,))))]
     return {kernel: i for i, kernel in enumerate(kernels)}

@@ -1,4 +1,4 @@
-"""InfectionSite: where in a body an infection begins."""
+"""InfectionSite: place where an infection begins."""
 
 import re
 from dataclasses import dataclass
@@ -11,21 +11,21 @@ from planaria.errors import UserError
 from planaria.types import Cells
 
 FORMS = "ROW,COLUMN, ROW,COLUMN,RADIUS, middle, all, or a share of all cells, as 10%"
-"""How a person says it."""
+"""Formats of a site, as the user types it."""
 RADIUS = 1.0
-"""Cells around the one that is named, where nobody says how many."""
+"""Default radius of a site, in cells."""
 
 
 @dataclass(frozen=True)
 class InfectionSite:
-    """A place, the middle of the body, all of it, or a share of the grid's cells."""
+    """Site of an infection: a place, the middle of the body, all of it, or a share of the grid's cells."""
 
     kind: str
     numbers: tuple[float, ...] = ()
 
     @staticmethod
     def parse(text: str) -> "InfectionSite":
-        """Read `20,20`, `20,20,3`, `middle`, `all`, `10%`. Raises `UserError` that says what there is."""
+        """Parse `20,20`, `20,20,3`, `middle`, `all`, `10%`. Raises `UserError` that lists the formats."""
         text = text.strip()
         if text in ("middle", "all"):
             return InfectionSite(text)
@@ -42,14 +42,14 @@ class InfectionSite:
         raise UserError(f"{text!r} is no place where an infection begins: {FORMS}")
 
     def misses(self, size: tuple[int, int]) -> bool:
-        """Whether no cell of a grid of `size` (h, w) lies there, living or not."""
+        """True if no cell of a grid of `size` (h, w) lies there, living or not."""
         if self.kind != "disc":
             return False
         *place, radius = (*self.numbers, RADIUS)[:3]
         return any(at + radius < 0 or at - radius > side - 1 for at, side in zip(place, size, strict=True))
 
     def mask(self, living: Cells, *, seed: int = 0) -> Cells:
-        """The cells of `living` `(h, w)` that are infected; of a share, all cells. `seed` chooses those of a share."""
+        """Mask of the infected cells among `living` `(h, w)`; for a share, among all cells, chosen by `seed`."""
         h, w = living.shape
         if self.kind == "share":
             return uniform(seed, 0, (1, h, w), living.device)[0] < self.numbers[0]
@@ -65,7 +65,7 @@ class InfectionSite:
 
 
 def disc(grid: Cells, row: float, column: float, radius: float) -> Cells:
-    """Cells of `grid` `(h, w)` at most `radius` from a place, `(h, w)` of bool."""
+    """Mask of the cells of `grid` `(h, w)` at most `radius` from a place, `(h, w)` of bool."""
     return _squares(grid, row, column) <= radius**2
 
 

@@ -1,4 +1,4 @@
-"""Layout: which channel means what to a person."""
+"""Layout: meaning of every channel of a state."""
 
 import re
 from dataclasses import dataclass, field
@@ -13,14 +13,14 @@ from planaria.errors import UserError
 from planaria.types import Picture, State
 
 MOST_LABELS = 64
-"""Visible channels that are labels, at most."""
+"""Largest number of labels."""
 SHADES = 8
-"""Of each visible channel that are kept apart where the most common colour is looked for."""
+"""Bins of each visible channel in the histogram that finds the most common colour."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """A state is `(b, c, h, w)`: visible channels first, then hidden, then frozen.
+    """Layout of a state `(b, c, h, w)`: visible channels first, then hidden, then frozen.
 
     Growing: `Layout()` is premultiplied RGBA and 12 hidden channels.
     Texture: `Layout(3, alpha=None, hidden=9, offset=0.5)`.
@@ -31,23 +31,23 @@ class Layout:
     visible: int = 4
     """Leading channels that are the picture: 1 grey, 3 RGB, 4 premultiplied RGBA, or the labels of `palette`."""
     alpha: int | None = 3
-    """Channel that says how alive a cell is; none where cells have no life."""
+    """Channel of a cell's life value; None if cells have no life."""
     hidden: int = 12
-    """Channels the cells talk in."""
+    """Number of hidden channels, by which cells communicate."""
     frozen: int = 0
-    """Trailing channels that the rule reads but never writes."""
+    """Number of trailing channels that the rule reads but never writes."""
     offset: float = 0.0
-    """Picture = state + offset."""
+    """Offset of the picture: picture = state + offset."""
     shifts: tuple[int, ...] = ()
-    """Cells of each shift-shuffle that the frozen channels hold after the photo, two channels each."""
+    """Shifts in cells of the shift-shuffles that the frozen channels hold after the photo, two channels each."""
     straight: bool = False
-    """Whether visible RGBA is straight: its colours not yet multiplied by alpha."""
+    """True if visible RGBA is straight: its colours not yet multiplied by alpha."""
     lean: bool = False
-    """Whether a seed holds nothing but its life, so that its hidden channels are 0."""
+    """True if a seed holds nothing but its life, so that its hidden channels are 0."""
     strain: int | None = None
     """Channel that is 1 where a cell runs the rule of an infection; what an infection keeps besides comes after it."""
     palette: tuple[str, ...] = field(default=(), metadata={"sparse": True})
-    """A colour `#rrggbb` for each visible channel, where these are labels; empty where they are colours themselves."""
+    """Colours `#rrggbb` of the visible channels, if these are labels; empty if they are colours themselves."""
 
     def __post_init__(self) -> None:
         if self.palette:
@@ -82,17 +82,17 @@ class Layout:
 
     @property
     def channels(self) -> int:
-        """Channels of a state, `c`."""
+        """Number of channels of a state, `c`."""
         return self.visible + self.hidden + self.frozen
 
     @property
     def photo(self) -> int:
-        """Frozen channels that hold the photo itself."""
+        """Number of frozen channels that hold the photo itself."""
         masked = self.strain is not None and self.strain >= self.channels - self.frozen
         return self.frozen - 2 * len(self.shifts) - masked
 
     def role(self, channel: int) -> str:
-        """What a channel is for, in a word: `red`, `alpha`, `label 1`, `hidden`, `infection`, `frozen`."""
+        """Role of a channel, in a word: `red`, `alpha`, `label 1`, `hidden`, `infection`, `frozen`."""
         if channel < self.visible and self.palette:
             return f"label {channel + 1}"
         if channel < self.visible:
@@ -100,12 +100,12 @@ class Layout:
         return "hidden" if channel < self.body else "frozen" if self.strain is None else "infection"
 
     def spared(self, wound: str) -> int:
-        """Trailing channels that a wound of this kind leaves alone: noise makes nobody ill."""
+        """Number of trailing channels that damage of this kind leaves unchanged: noise infects no cell."""
         return self.channels - self.body if wound == "noise" else self.frozen
 
     @property
     def body(self) -> int:
-        """Leading channels that a cell writes but for what an infection keeps there."""
+        """Number of leading channels that a cell writes, without those that an infection keeps."""
         own = self.channels - self.frozen
         return own if self.strain is None else min(own, self.strain)
 
@@ -116,7 +116,7 @@ class Layout:
         return range(alpha, alpha + 1 if self.lean else self.body)
 
     def exposed(self, photo: Tensor) -> Tensor:
-        """What the frozen channels hold of `photo` `(b, photo, h, w)` in 0..1: `(b, frozen, h, w)`.
+        """Frozen channels `(b, frozen, h, w)` of `photo` `(b, photo, h, w)` in 0..1.
 
         The photo, then the shift-shuffles of its luminance; all less `offset`.
         """
@@ -125,9 +125,9 @@ class Layout:
         return torch.cat([photo, *(shuffled(photo, shift) for shift in self.shifts)], 1) - self.offset
 
     def pose(self, photo: Tensor, *, seed: int = 0, origin: tuple[int, int] = (0, 0)) -> State:
-        """A state for each of `photo` `(b, photo, h, w)` in 0..1, to be repainted.
+        """Initial states for repainting each of `photo` `(b, photo, h, w)` in 0..1.
 
-        The frozen channels hold it, the visible ones show it, and the hidden ones hold numbers by chance in
+        The frozen channels hold it, the visible ones show it, and the hidden ones hold random numbers in
         -0.5..0.5, so that cells of an even wall can grow apart: of `seed`, channel, row and column, and alike in every
         sample. `origin` is the row and column of the first cell where it is a part of a larger photo. Cells that can't
         show it, as they have life or other colours, begin as a seed does.
@@ -141,7 +141,7 @@ class Layout:
         return torch.cat([photo - self.offset, hidden.expand(b, -1, -1, -1), frozen], 1)
 
     def seed(self, n: int, size: int | tuple[int, int], *, device: torch.device | None = None) -> State:
-        """`n` empty worlds with one living cell in the middle, `sown` channels of it 1 (all zero without life).
+        """States of `n` empty worlds with one living cell in the middle, its `sown` channels 1 (all zero without life).
 
         `size` is one number for a square or `(rows, columns)`; the cell sits at `(rows // 2, columns // 2)`.
         """
@@ -155,7 +155,7 @@ class Layout:
         return x
 
     def _check_memory(self, n: int, h: int, w: int) -> None:
-        """Refuse what this machine's memory can't hold, before any is taken."""
+        """Refuse a state that this machine's memory can't hold, before any is allocated."""
         need = 4 * n * self.channels * h * w
         have = machine.memory()
         if need > have:
@@ -165,7 +165,7 @@ class Layout:
             )
 
     def embed(self, picture: Picture, n: int = 1) -> State:
-        """`n` states that show `picture` `(visible, h, w)`, with every other channel zero."""
+        """States, `n` in number, that show `picture` `(visible, h, w)`, with every other channel zero."""
         if picture.shape[0] != self.visible:
             raise UserError(f"the picture has {picture.shape[0]} channels, the layout shows {self.visible}")
         x = picture.new_zeros(n, self.channels, *picture.shape[1:])
@@ -175,21 +175,21 @@ class Layout:
         return x
 
     def labelled(self, rgba: Picture) -> Picture:
-        """The labels `(visible, h, w)` whose colours are nearest to those of a premultiplied picture `(4, h, w)`."""
+        """Labels `(visible, h, w)` whose colours are nearest to those of a premultiplied picture `(4, h, w)`."""
         shades = rgba.new_tensor(self.shades) / 255
         straight = rgba[:3] / rgba[3:].clamp(min=1e-6)
         nearest = (straight[None] - shades[:, :, None, None]).square().sum(1).argmin(0)
         return torch.stack([(nearest == k) * rgba[3] for k in range(self.visible)])
 
     def picture(self, x: State) -> Tensor:
-        """What the cells show, unclamped: `(b, visible, h, w)`."""
+        """Picture that the cells show, unclamped: `(b, visible, h, w)`."""
         shown = x[:, : self.visible] + self.offset
         if self.straight and self.visible == 4:
             return torch.cat([shown[:, :3] * shown[:, 3:].clamp(0, 1), shown[:, 3:]], 1)
         return shown
 
     def colour(self, rgb: tuple[int, int, int]) -> dict[int, float]:
-        """What a cell of this opaque colour (0..255 each) holds: channel -> value.
+        """Values of a cell of this opaque colour (0..255 each): channel -> value.
 
         Grey is its luminance (Rec. 601); of labels, the one of the nearest colour is 1.
         """
@@ -202,9 +202,9 @@ class Layout:
         return {0: r, 1: g, 2: b} | ({3: 1.0 - self.offset} if self.visible == 4 else {})
 
     def background(self, x: State | None = None) -> dict[int, float]:
-        """What a cell holds where somebody has rubbed out what was there: channel -> value.
+        """Values of a cell after erasing: channel -> value.
 
-        Nothing, where cells have life; without it, the mean of the cells of `x` `(1, c, h, w)` in its most common
+        Zero if cells have life; without it, the mean of the cells of `x` `(1, c, h, w)` in its most common
         colour, as a film has no holes.
         """
         own = self.channels - self.frozen
@@ -216,7 +216,7 @@ class Layout:
         return dict(enumerate(held[:own].tolist()))
 
     def rgb(self, x: State, background: float = 1.0) -> Tensor:
-        """What a person sees: `(b, 3, h, w)` in 0..1, over `background` (0 black, 1 white).
+        """RGB picture `(b, 3, h, w)` in 0..1, over `background` (0 black, 1 white).
 
         Labels are mixed: each by as much as a cell holds of it in 0..1, and the background by what is left to 1. So a
         cell that hesitates between two shows both, and one that has none yet shows what lies behind.
@@ -236,9 +236,9 @@ class Layout:
 
 
 def tiled(pictures: Tensor, size: tuple[int, int]) -> Tensor:
-    """`pictures` `(..., h, w)` on a grid of `size` rows and columns, cell for cell, the middle in the middle.
+    """Place `pictures` `(..., h, w)` on a grid of `size` rows and columns, cell for cell, centred.
 
-    What is too large is cut; what is too small goes on as its own mirror image.
+    A picture that is too large is cropped; one that is too small is continued by its mirror image.
     """
     for axis, cells in ((-2, size[0]), (-1, size[1])):
         there = pictures.shape[axis]

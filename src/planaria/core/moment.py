@@ -1,4 +1,4 @@
-"""Moment: when and where a step is taken, which with the rule and the state is all that decides it."""
+"""Moment: time and place of a step, which with the rule and the state determine it entirely."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -6,19 +6,19 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Moment:
-    """The time of a step, what its noise comes from, and the place of its grid."""
+    """Time of a step, seed of its noise, and origin of its grid."""
 
     t: int = 0
     """Number of the step, modulo 2**32."""
     seed: int = 0
-    """Seed of the hash that says which cells fire, modulo 2**32."""
+    """Seed of the hash that decides which cells fire, modulo 2**32."""
     dt: float | None = None
     """Length of the step; the rule's own where None."""
     origin: tuple[int, int] = (0, 0)
     """Row and column of the first cell in a larger grid, modulo 2**32."""
 
     def later(self, steps: int) -> "Moment":
-        """The same, `steps` steps later."""
+        """Moment `steps` steps later."""
         return replace(self, t=self.t + steps)
 
     def length(self, own: float) -> float:
@@ -27,6 +27,6 @@ class Moment:
 
     @property
     def keywords(self) -> dict[str, Any]:
-        """All but `t`, as a module of `Rule`'s call signature takes it; without an origin where it is the usual one."""
+        """Keyword arguments but `t` for a module with `Rule`'s call signature; no origin if it is the default."""
         elsewhere = {} if self.origin == (0, 0) else {"origin": self.origin}
         return {"seed": self.seed, "dt": self.dt, **elsewhere}

@@ -1,4 +1,4 @@
-"""Which cells fire: a pure function of (seed, sample, step, row, column).
+"""Random numbers of the cells: a pure function of (seed, sample, step, row, column).
 
 No generator, no state. So every engine, a resumed run, an exported page and a larger grid draw the very same
 cells. Each coordinate is folded into a 32-bit key by the mixer `lowbias32` (Wellons, 2018; two multiplications,
@@ -25,7 +25,7 @@ class Stream(IntEnum):
     """
 
     NOISE = 1
-    """Cells of a state: damage by noise, a grid at random."""
+    """Cells of a state: damage by noise, a random grid."""
     HIDDEN = 2
     """Hidden channels of cells that begin to repaint a photo."""
     PATCHES = 7
@@ -39,23 +39,23 @@ class TrainingStream(IntEnum):
     """Purposes that `train.seed` serves. Those from 10 on are followed by the process's rank and the iteration."""
 
     WEIGHTS = 0
-    """A fresh rule."""
+    """Weights of a fresh rule."""
     FIRE = 2
     """Cells that fire, and the losses of one iteration; rank and iteration follow."""
     LENGTH = 3
     """Steps of one iteration, alike in every process; the iteration follows."""
     DAMAGE = 6
-    """Samples that a person damages; the iteration and a number follow."""
+    """Samples that the user damages; the iteration and a number follow."""
     HOSTS = 7
-    """Cells that fire while bodies grow that are to be infected."""
+    """Cells that fire while hosts grow that are to be infected."""
     BIASES = 9
     """First biases of a rule that repaints; the number of the layer follows."""
     POOL = 10
     BATCH = 11
     RESCUE = 14
-    """Samples in the place of those that a failed iteration began with."""
+    """Samples that replace those that a failed iteration began with."""
     REBIRTH = 15
-    """Samples in the place of dead ones."""
+    """Samples that replace extinct ones."""
 
 
 _GOLDEN = 0x9E3779B9
@@ -77,7 +77,7 @@ def fold(key: Tensor, v: Tensor) -> Tensor:
 
 
 def derive(*parts: int) -> int:
-    """One 32-bit seed made of several numbers, by the same folding."""
+    """Derive one 32-bit seed from several numbers, by the same folding."""
     key = 0
     for part in parts:
         key = _mix((key + _GOLDEN & _WORD) ^ (part & _WORD))
@@ -91,7 +91,7 @@ def words(
     device: torch.device | None = None,
     origin: tuple[int, int] = (0, 0),
 ) -> Tensor:
-    """The word of every cell in step `t`, int32 `(b, h, w)` for `shape = (b, h, w)`.
+    """Random word of every cell in step `t`, int32 `(b, h, w)` for `shape = (b, h, w)`.
 
     `origin` is the row and column of the first cell: in a part of a larger grid the same cells fire as there.
     """
@@ -111,7 +111,7 @@ def uniform(
     device: torch.device | None = None,
     origin: tuple[int, int] = (0, 0),
 ) -> Tensor:
-    """A number in [0, 1) for every cell, float32 `(b, h, w)`: the upper 24 bits of its word, exact in float32."""
+    """Random number in [0, 1) for every cell, float32 `(b, h, w)`: the upper 24 bits of its word, exact."""
     return ((words(seed, t, shape, device, origin) >> 8) & 0xFFFFFF).float() / 2**24
 
 
@@ -123,7 +123,7 @@ def fire(
     device: torch.device | None = None,
     origin: tuple[int, int] = (0, 0),
 ) -> Mask:
-    """Which cells act in step `t`: `(b, 1, h, w)` bool for `shape = (b, h, w)`, true with probability `rate`."""
+    """Cells that fire in step `t`: `(b, 1, h, w)` bool for `shape = (b, h, w)`, true with probability `rate`."""
     b, h, w = shape
     threshold = round(rate * 2**32)
     if threshold <= 0 or threshold >= 2**32:

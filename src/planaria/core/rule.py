@@ -1,4 +1,4 @@
-"""Rule: what one cell does in one step. The reference that every engine must agree with.
+"""Rule: update of a cell in one step. The reference that every engine must agree with.
 
 Mordvintsev, Randazzo, Niklasson and Levin, "Growing Neural Cellular Automata", Distill, 2020.
 """
@@ -31,15 +31,15 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 SIGMA, WIDEST_BLUR = 2.0, 15
-"""Of a blur, in cells: its standard deviation, and its side at most."""
+"""Standard deviation of a blur, and its largest side, in cells."""
 
 
 @dataclass(frozen=True)
 class RuleConfig:
-    """Everything that shapes a rule, but its weights."""
+    """Settings of a rule: everything but its weights."""
 
     channels: Annotated[int, Ge(1), Le(4096)] = 16
-    """Numbers that each cell holds."""
+    """Number of channels of each cell."""
     filters: tuple[str, ...] = ("identity", "sobel")
     """Filters of a cell's perception; `name@N` reaches N cells away. See `planaria list filters`."""
     hidden: Annotated[tuple[Annotated[int, Ge(1), Le(65536)], ...], MaxLen(16)] = (128,)
@@ -49,23 +49,23 @@ class RuleConfig:
     bias: Literal["none", "hidden", "all"] = "hidden"
     """Layers that have a bias."""
     fire_rate: Share = 0.5
-    """Share of cells that act in a step, in [0, 1]."""
+    """Share of cells that fire in a step, in [0, 1]."""
     dt: Finite = 1.0
     """Length of a step: y = x + dt * fire * flow(x)."""
     edge: Literal["zero", "circular", "replicate"] = "zero"
-    """What lies beyond the grid: nothing, its other side, or what its nearest cell holds."""
+    """Boundary condition beyond the grid: zero, its opposite side, or a copy of the nearest cell."""
     life: Literal["none", "before", "after", "both"] = "both"
-    """When a cell without living neighbours dies: judged before the step, after it, both, or never."""
+    """Time of the test by which a cell without living neighbours dies: before the step, after it, both, or never."""
     life_channel: int = 3
-    """Channel that says how alive a cell is."""
+    """Channel of a cell's life value."""
     life_threshold: Finite = 0.1
     """A cell is alive where the strongest life channel of its 3x3 block exceeds this."""
     life_edge: Literal["same", "zero"] = "same"
-    """What of life lies beyond the grid: what else does, or nothing."""
+    """Boundary condition of the life channel: that of the other channels, or zero."""
     blurs: tuple[str, ...] = ()
-    """Channels that melt into their neighbours in every step, `CHANNEL@SIZE`: as wide a Gaussian of sigma 2, odd."""
+    """Channels blurred in every step, `CHANNEL@SIZE`: by a Gaussian of sigma 2, SIZE cells wide, odd."""
     frozen: Annotated[int, Ge(0)] = 0
-    """Trailing channels that are read, never written, and never die."""
+    """Number of trailing channels that are read, never written, and never die."""
     cond: Annotated[int, Ge(0), Le(65536)] = 0
     """Length of the condition, a vector that every cell of a sample reads; 0 for none."""
 
@@ -94,7 +94,7 @@ class RuleConfig:
 
 
 def spread(blurs: tuple[str, ...]) -> list[tuple[int, Tensor]]:
-    """Channels that are blurred, and the kernel of each, `(n, n)`. Raises `UserError` for what is no blur."""
+    """Channels that are blurred, and the kernel of each, `(n, n)`. Raises `UserError` for an invalid blur."""
     found = []
     for text in blurs:
         match = re.fullmatch(r"(\d{1,4})@(\d{1,2})", text)
@@ -127,7 +127,7 @@ class Rule(nn.Module):
 
     kernels: Tensor
     reaches: tuple[int, ...]
-    """How many cells away each kernel's outer taps lie."""
+    """Distance in cells to each kernel's outer taps."""
 
     def __init__(self, config: RuleConfig | None = None, *, seed: int = 0):
         super().__init__()
@@ -146,11 +146,11 @@ class Rule(nn.Module):
 
     @property
     def farthest(self) -> int:
-        """Cells that a step sees at most in any direction."""
+        """Largest distance in cells that a step reads, in any direction."""
         return max(*self.reaches, *(len(kernel) // 2 for _, kernel in self._blurs), 1)
 
     def perceive(self, x: State) -> Tensor:
-        """`(b, c*f, h, w)`: every filter of every channel, the filters of one channel next to each other."""
+        """Perception `(b, c*f, h, w)`: every filter of every channel, the filters of one channel next to each other."""
         c, first, parts = x.shape[1], 0, []
         for reach, count in self._runs:
             kernels = self.kernels[first : first + count, None].repeat(c, 1, 1, 1).to(x.dtype)
@@ -161,7 +161,7 @@ class Rule(nn.Module):
         return torch.cat([p.unflatten(1, (c, -1)) for p in parts], 2).flatten(1, 2)
 
     def flow(self, x: State, cond: Cond | None = None) -> State:
-        """dx/dt before firing and death: what a step adds, and what an ODE solver integrates."""
+        """Derivative dx/dt before firing and death: a step adds it, and an ODE solver integrates it."""
         p = self.perceive(x)
         if self.config.cond:
             cond = x.new_zeros(len(x), self.config.cond) if cond is None else cond
@@ -178,14 +178,14 @@ class Rule(nn.Module):
         return F.pad(p, (0, 0, 0, 0, 0, self.config.frozen))
 
     def alive(self, x: State) -> Mask:
-        """Cells with a living cell in their 3x3 block (beyond the grid's edge, as `life_edge` has it)."""
+        """Mask of the cells with a living cell in their 3x3 block (beyond the grid's edge, as `life_edge` says)."""
         k = self.config.life_channel
         living = (x[:, k : k + 1] > self.config.life_threshold).to(x.dtype)
         around = F.pad(living, (1, 1, 1, 1)) if self.config.life_edge == "zero" else self.pad(living)
         return F.max_pool2d(around, 3, 1) > 0
 
     def pad(self, x: Tensor, reach: int = 1) -> Tensor:
-        """`reach` rings of cells around the grid: empty, copies of the rim, or the torus, several times round."""
+        """Pad the grid by `reach` rings of cells: zero, copies of the rim, or the torus, several times round."""
         if self.config.edge != "circular":
             return F.pad(x, (reach,) * 4, "constant" if self.config.edge == "zero" else "replicate")
         if reach == 1:
@@ -198,7 +198,7 @@ class Rule(nn.Module):
         return x
 
     def die(self, x: State, y: State) -> State:
-        """`y` without the cells that life leaves in the step from `x`; frozen channels are exempt."""
+        """State `y` without the cells that die in the step from `x`; frozen channels are exempt."""
         life = {
             "none": lambda: None,
             "before": lambda: self.alive(x),
@@ -220,7 +220,7 @@ class Rule(nn.Module):
         dt: float | None = None,
         origin: tuple[int, int] = (0, 0),
     ) -> State:
-        """One step: `y = x + dt * fire * flow(x)`, then death. `dt` is the rule's own where it is None.
+        """State after one step: `y = x + dt * fire * flow(x)`, then death. `dt` is the rule's own if None.
 
         `origin` is the row and column that the first cell has in a larger grid: it decides which cells fire.
         """

@@ -1,4 +1,4 @@
-"""Shift-shuffle: a photo's surroundings, folded into two channels, so that a cell feels further than its neighbours.
+"""Shift-shuffle: a photo's surroundings, folded into two channels, so that a cell perceives beyond its neighbours.
 
 As in the Image-Manipulation project: eight half-size copies of the luminance, each shifted another way, are shuffled
 into the pixels of two channels (Shi et al., "Real-Time Single Image and Video Super-Resolution Using an Efficient
@@ -10,11 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 LUMINANCE = (0.2989, 0.587, 0.114)
-"""Weights of red, green and blue."""
+"""Weights of red, green and blue in the luminance."""
 
 
 def shuffled(photo: Tensor, shift: int) -> Tensor:
-    """Two channels `(b, 2, h, w)` of `photo` `(b, 1 | 3 | 4, h, w)`, shifted by `shift` cells of the half-size copies.
+    """Shift-shuffle `(b, 2, h, w)` of `photo` `(b, 1 | 3 | 4, h, w)`, shifted by `shift` cells of the half-size copies.
 
     The grid is a torus; where a side is odd, its last row or column is repeated.
     """

@@ -23,26 +23,26 @@ METHODS: dict[str, str] = {
     "rk4": "four flows a step, error falls with the fourth power of dt",
     "dopri5": "as many flows a step as rtol and atol ask for, seven at least: Dormand and Prince's order 5",
 }
-"""Name -> what a step costs and how exact it is."""
+"""Name -> cost and accuracy of a step."""
 
 GRADIENTS: dict[str, str] = {
     "plain": "keeps every number of every flow: fastest, most memory",
     "checkpoint": "keeps a state a step, and computes one step at a time once more: the same gradient",
     "adjoint": "keeps two states a step, and one flow at a time on a second equation backwards: as exact as the method",
 }
-"""Name -> memory against time, on the way back."""
+"""Name -> trade-off between memory and time in the backward pass."""
 
 MOST_STEPS = 10_000
 """Inner steps that dopri5 may take from one time to the next."""
 NEAR = 1e-9
-"""Share of a step by which a time may miss a whole step and still be it."""
+"""Tolerance, as a share of a step, within which a time counts as a whole step."""
 
 
 class Solver(nn.Module):
     """A rule whose steps follow its flow more exactly; it runs wherever a rule runs.
 
     `euler` is the rule's own step, to the bit, for every rule. The other methods want the extra `ode` and a flow
-    without chance and death: fire rate 1, life none. `rtol` and `atol` bound the error of each number of the state in
+    without noise and death: fire rate 1, life none. `rtol` and `atol` bound the error of each number of the state in
     one inner step of dopri5, `atol + rtol * |x|`. Raises `UserError` for a rule that the method can't integrate.
     """
 
@@ -72,7 +72,7 @@ class Solver(nn.Module):
 
     @property
     def dt(self) -> float:
-        """Length of a step where none is given: the rule's own."""
+        """Default length of a step: the rule's own."""
         return self.rule.config.dt
 
     def forward(
@@ -85,8 +85,8 @@ class Solver(nn.Module):
         dt: float | None = None,
         origin: tuple[int, int] = (0, 0),
     ) -> State:
-        """The state `dt` later, the rule's own where it is None. `t`, `seed` and `origin` matter to rules that act by
-        chance."""
+        """State `dt` later, the rule's own `dt` if None. `t`, `seed` and `origin` matter only to rules that fire at
+        random."""
         dt = self.dt if dt is None else dt
         if self.method != "euler":
             return self._integrate(x, [dt], cond)[0] if dt else x
@@ -99,7 +99,7 @@ class Solver(nn.Module):
     def trajectory(
         self, x: State, times: Sequence[float], *, t: int = 0, seed: int = 0, cond: Cond | None = None
     ) -> Float[Tensor, "n b c h w"]:
-        """The states at `times`, in one integration that begins with `x` at time 0.
+        """States at `times`, in one integration that begins with `x` at time 0.
 
         `times` grow, in the flow's own time, of which a step takes the rule's `dt`. `dopri5` chooses its steps and
         reads the times off its interpolant; the others take whole steps, and a shorter one to a time between two, so
@@ -121,7 +121,7 @@ class Solver(nn.Module):
         return torch.stack(states)
 
     def _integrate(self, x: Tensor, times: Sequence[float], cond: Tensor | None) -> Tensor:
-        """The states at `times`, all after 0, `(n, b, c, h, w)`; frozen channels stay to the bit."""
+        """States at `times`, all after 0, `(n, b, c, h, w)`; frozen channels stay to the bit."""
         try:
             from torchdiffeq import odeint, odeint_adjoint
         except ImportError:
@@ -153,11 +153,11 @@ class Solver(nn.Module):
             ) from None
 
     def _at_rest(self, _: Tensor, joined: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """The flow of a state, and none of its condition."""
+        """Flow of a state, and a zero flow of its condition."""
         return self.rule.flow(*joined), *(torch.zeros_like(v) for v in joined[1:])
 
     def _learns(self, gradient: str) -> bool:
-        """Whether a gradient is to be found in this way."""
+        """True if a gradient is to be computed in this way."""
         return self.gradient == gradient and torch.is_grad_enabled()
 
 
@@ -172,15 +172,15 @@ def trajectory(
     atol: float = 1e-4,
     gradient: str = "plain",
 ) -> Float[Tensor, "n b c h w"]:
-    """The states of `rule` at several `times` after `x`, as `Solver.trajectory` gives them."""
+    """States of `rule` at several `times` after `x`, as `Solver.trajectory` gives them."""
     return Solver(rule, method, rtol=rtol, atol=atol, gradient=gradient).trajectory(x, times, cond=cond)
 
 
 def _again(step: Callable[..., Tensor], *inputs: Tensor | None) -> Tensor:
-    """The outcome of `step` on `inputs`; it forgets what it computed, and computes it once more on the way back."""
+    """Output of `step` on `inputs`, checkpointed: its intermediate values are recomputed in the backward pass."""
     return checkpoint(step, *inputs, use_reentrant=False, preserve_rng_state=False)
 
 
 def _largest(v: Tensor | tuple[Tensor, ...]) -> Tensor:
-    """The norm of an error that a large world, quiet elsewhere, doesn't dilute."""
+    """Norm of an error that a large world, quiet elsewhere, doesn't dilute."""
     return v.abs().max() if isinstance(v, Tensor) else torch.stack([_largest(part) for part in v]).max()

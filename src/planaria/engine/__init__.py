@@ -1,4 +1,4 @@
-"""One step, several machines. `run` and `unroll` are the only doors; the choice changes the time, not the life."""
+"""Engines that run a rule. `run` and `unroll` are the only entry points; the choice changes time, not results."""
 
 import inspect
 from collections.abc import Iterator
@@ -22,11 +22,11 @@ ENGINES: dict[str, str] = {
     "sparse": "CPU: only cells that can change, in pure torch; hidden layers are recomputed in the backward pass",
     "compiled": "GPU: the reference step under torch.compile",
 }
-"""Name -> what it does."""
+"""Name -> description."""
 
 
 class _Engine(Protocol):
-    """A module that runs whole roll-outs."""
+    """Module that runs whole roll-outs."""
 
     def declines(self, rule: nn.Module, x: State) -> str: ...
     def slower(self, rule: nn.Module, x: State) -> str: ...
@@ -41,11 +41,11 @@ _FAST: dict[str, _Engine] = {
     "sparse": sparse,
     "compiled": compiled,
 }
-"""Best first; the first that does not decline runs."""
+"""Fast engines, best first; the first that does not decline runs."""
 
 
 def choose(rule: nn.Module, x: State, engine: str = "auto", *, cond: Cond | None = None) -> tuple[str, str]:
-    """The engine that will run `rule` on `x`, and why. Depends on the rule, device and grid, never on the state.
+    """Engine that will run `rule` on `x`, and why. Depends on the rule, device and grid, never on the state.
 
     Within `torch.func`, forward-mode differentiation of any of the three, tracing and exporting it is the reference.
     """
@@ -84,7 +84,7 @@ def run(
     origin: tuple[int, int] = (0, 0),
     engine: str = "auto",
 ) -> State:
-    """The state `steps` steps after `x`, which stands at step `t`. Differentiable.
+    """State `steps` steps after `x`, which is at step `t`. Differentiable.
 
     `seed` with `t` decides which cells fire, so running 100 steps is running 60 and then 40 with `t=60`.
     `cond` `(b, k)` goes to every cell; `dt` is the rule's own where None. `origin` is the row and column that the
@@ -109,7 +109,7 @@ def unroll(
     origin: tuple[int, int] = (0, 0),
     engine: str = "auto",
 ) -> Iterator[State]:
-    """The state after each `every` steps, up to `steps`, one after the other; arguments as for `run`."""
+    """States after each `every` steps, up to `steps`, one after the other; arguments as for `run`."""
     every = door.whole("every", every, 1, door.MOST)
     steps, moment = door.entered(rule, x, steps, t, seed, cond, dt, origin)
     choose(rule, x, engine, cond=cond)
@@ -123,7 +123,7 @@ def unroll(
 
 
 def _run(rule: nn.Module, x: State, steps: int, moment: Moment, cond: Cond | None, engine: str) -> State:
-    """The state after `steps` steps from `moment` on, all of which is known to fit."""
+    """State after `steps` steps from `moment` on; the arguments have been checked."""
     name, _ = choose(rule, x, engine, cond=cond)
     if name in _FAST and isinstance(rule, Rule):
         with node.memory(steps, x):
@@ -137,7 +137,7 @@ def _run(rule: nn.Module, x: State, steps: int, moment: Moment, cond: Cond | Non
 
 
 def device_of(name: str) -> torch.device:
-    """`auto` (CUDA, then Apple's MPS, then the CPU) or a torch device by name; `UserError` where there is none."""
+    """Device by name: `auto` (CUDA, then Apple's MPS, then the CPU) or a torch device; `UserError` if it is missing."""
     if name == "auto":
         kind = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
         return torch.device(kind)

@@ -1,6 +1,6 @@
 """GPU: the reference step under `torch.compile`, for rules and cards that `fused` does not take.
 
-Chance is drawn outside, so that the step number is no part of what is compiled: one compilation serves a roll-out.
+Random numbers are drawn outside, so the step number is not compiled in: one compilation serves a roll-out.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from planaria.types import Cond, Mask, State
 
 
 def declines(rule: nn.Module, x: State) -> str:
-    """Why this engine can't run `rule` on `x`; empty where it can."""
+    """Reason why this engine can't run `rule` on `x`; empty if it can."""
     if type(rule) is not Rule:
         return f"{type(rule).__name__} is not a plain Rule"
     if x.device.type not in ("cuda", "mps"):
@@ -28,7 +28,7 @@ def declines(rule: nn.Module, x: State) -> str:
 
 
 def slower(rule: nn.Module, x: State) -> str:  # noqa: ARG001
-    """Where it runs, it is no slower than the reference."""
+    """Reason why the reference would be faster: none, wherever this engine runs."""
     return ""
 
 
@@ -39,7 +39,7 @@ def rollout(
     moment: Moment,
     cond: Cond | None,
 ) -> State:
-    """`steps` steps of `rule` from `x`; arguments as for `planaria.run`."""
+    """Run `steps` steps of `rule` from `x`; arguments as for `planaria.run`."""
     return _rollout(_compiled("inductor"), rule, x, steps, moment, cond)
 
 
@@ -68,5 +68,5 @@ def _step(rule: Rule, x: State, act: Mask, cond: Cond | None, dt: Tensor) -> Sta
 
 @lru_cache
 def _compiled(backend: str) -> Step:
-    """The step, compiled anew for every rule configuration and shape that it meets."""
+    """Compiled step, compiled anew for every rule configuration and shape that it meets."""
     return torch.compile(_step, backend=backend, fullgraph=True)

@@ -1,4 +1,4 @@
-"""Context: the frames that a rule is shown, one after the other, so that its hidden channels know what is going on."""
+"""Context: frames shown to a rule, one after the other, so that its hidden channels hold the motion."""
 
 import torch
 from jaxtyping import Float
@@ -22,10 +22,10 @@ def charge(
     dt: float | None = None,
     engine: str = "auto",
 ) -> State:
-    """The state that shows the last of `frames`, its hidden channels charged by the former ones. Differentiable.
+    """State that shows the last of `frames`, its hidden channels charged by the former ones. Differentiable.
 
     The first frame is embedded with hidden channels of zero; the rule runs `steps` cell steps from each frame to the
-    next, whose picture then takes the place of what the rule made of it. The last frame stands at step 0, so the
+    next, whose picture then replaces the rule's prediction of it. The last frame stands at step 0, so the
     steps before it have negative numbers.
     """
     return predictions(rule, layout, frames, steps, seed=seed, dt=dt, engine=engine)[0]
@@ -41,7 +41,7 @@ def predictions(
     dt: float | None = None,
     engine: str = "auto",
 ) -> tuple[State, list[Tensor]]:
-    """What `charge` gives, and what the rule made of each frame but the first, `(b, v, h, w)` each."""
+    """State that `charge` gives, and the rule's predictions of all frames but the first, `(b, v, h, w)` each."""
     count = frames.shape[1]
     x = shown(layout, frames[:, 0])
     made = []
@@ -53,7 +53,7 @@ def predictions(
 
 
 def shown(layout: Layout, picture: Float[Tensor, "b v h w"], x: State | None = None) -> State:
-    """`x`, or a state of zeros, with `picture` in its visible channels."""
+    """State `x`, or one of zeros, with `picture` in its visible channels."""
     if x is None:
         b, _, h, w = picture.shape
         rest = picture.new_zeros(b, layout.channels - layout.visible, h, w)

@@ -1,4 +1,4 @@
-"""What comes in from a person's own program is checked here, once, in one line that says what is wrong and what fits.
+"""Checks of arguments from the user's own program, once, with one line that says what is wrong and what fits.
 
 Whole numbers are Python's, NumPy's or torch's, no booleans and no fractions; they come back as Python's own.
 """
@@ -16,11 +16,11 @@ from planaria.core.solve import Solver
 from planaria.errors import UserError
 
 MOST = 2**31
-"""Steps of one call, and cells of a grid, are fewer."""
+"""Upper bound, exclusive, of the steps of one call and of the cells of a grid."""
 
 
 def whole(name: str, value: object, least: int | None = None, below: int | None = None) -> int:
-    """`value` as a whole number, `least` or more and under `below` where they are given."""
+    """Convert `value` to a whole number, at least `least` and less than `below` if these are given."""
     logical = isinstance(value, bool) or str(getattr(value, "dtype", "")).removeprefix("torch.") == "bool"
     try:
         number = None if logical else operator.index(value)  # type: ignore[arg-type]
@@ -37,7 +37,7 @@ def whole(name: str, value: object, least: int | None = None, below: int | None 
 
 
 def pair(name: str, value: object) -> tuple[int, int]:
-    """`value` as a row and a column, or as rows and columns."""
+    """Convert `value` to a row and a column, or to rows and columns."""
     try:
         first, second = () if isinstance(value, str | bytes | dict | set) else value  # type: ignore[misc]
     except (TypeError, ValueError):
@@ -46,7 +46,7 @@ def pair(name: str, value: object) -> tuple[int, int]:
 
 
 def grid(size: object) -> tuple[int, int]:
-    """Rows and columns of a grid: two numbers, or one for a square."""
+    """Convert `value` to rows and columns of a grid: two numbers, or one for a square."""
     h, w = pair("size", size) if isinstance(size, Sequence) or getattr(size, "ndim", 0) else [whole("size", size)] * 2
     if min(h, w) < 1 or h * w >= MOST:
         raise UserError(f"a grid has at least one sample and one cell, and fewer than {MOST:,} cells, got {h}x{w}")
@@ -54,7 +54,7 @@ def grid(size: object) -> tuple[int, int]:
 
 
 def length(dt: object, dtype: torch.dtype) -> float | None:
-    """`dt` as a number that states of `dtype` can hold, or None."""
+    """Convert `dt` to a number that states of `dtype` can hold, or None."""
     if dt is None:
         return None
     if getattr(dt, "requires_grad", False):
@@ -69,7 +69,7 @@ def length(dt: object, dtype: torch.dtype) -> float | None:
 
 
 def state(x: object, what: str = "a state") -> Tensor:
-    """`x` as a state `(b, c, h, w)` of some floating type, with cells."""
+    """Check that `x` is a state `(b, c, h, w)` of some floating type, with cells."""
     if not isinstance(x, Tensor):
         raise UserError(f"{what} is a torch tensor (b, c, h, w), not {_kind(x)}")
     if x.ndim != 4:
@@ -87,7 +87,7 @@ def state(x: object, what: str = "a state") -> Tensor:
 def entered(
     rule: object, x: object, steps: object, t: object, seed: object, cond: object, dt: object, origin: object
 ) -> tuple[int, Moment]:
-    """The steps of a call and the moment of the first, once all its arguments fit."""
+    """Check all arguments of a call; gives its steps and the moment of the first."""
     count, step, key, corner = (
         whole("steps", steps, 0, MOST),
         whole("t", t),
@@ -98,7 +98,7 @@ def entered(
 
 
 def fits(rule: object, x: object, cond: object) -> Tensor:
-    """The state `x`, if `rule` is a module that takes it and this condition."""
+    """Check that `rule` is a module that takes the state `x` and this condition; gives the state."""
     if not isinstance(rule, nn.Module):
         hint = "; did you mean rule, layout = ...?" if isinstance(rule, tuple) else ""
         raise UserError(f"a rule is a torch module, not {_kind(rule)}{hint}")
@@ -141,6 +141,6 @@ def _kind(value: object) -> str:
 
 
 def _brief(value: object) -> str:
-    """A value in few words, on one line."""
+    """Short text of a value, on one line."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,4 +1,4 @@
-"""GPU: one Triton kernel a step perceives, thinks, draws chance and adds; a second, light one empties the dead.
+"""GPU: one Triton kernel a step perceives, updates, draws randomness and adds; a second, light one clears the dead.
 
 Both skip tiles of cells that rest. The backward pass recomputes perception and hidden layer from the saved states and
 adds up weight gradients in a fixed order, so the same input gives the same bytes. The kernels live in `kernels`.
@@ -21,16 +21,16 @@ from planaria.engine.node import Gradients, Walk, roll
 from planaria.types import Cond, State
 
 Precision = Literal["float32", "tf32", "bf16"]
-"""How products are taken: exactly, with 10 bits, or with 7; sums and states are float32 in all."""
+"""Precision of products: exact, with 10 bits, or with 7; sums and states are float32 in all."""
 
 WIDEST = {"channels": 64, "hidden": 1024, "perception": 512}
-"""What fits a multiprocessor: channels, neurons, and filters times channels (rounded up to a power of two)."""
+"""Largest sizes for a multiprocessor: channels, neurons, filters times channels (rounded up to a power of two)."""
 EDGES: dict[str, int] = {"zero": 0, "circular": 1, "replicate": 2}
-"""What lies beyond the grid -> the kernels' number for it."""
+"""Boundary condition -> the kernels' number for it."""
 
 
 def declines(rule: nn.Module, x: State) -> str:
-    """Why this engine can't run `rule` on `x`; empty where it can."""
+    """Reason why this engine can't run `rule` on `x`; empty if it can."""
     if type(rule) is not Rule:
         return f"{type(rule).__name__} is not a plain Rule"
     if not _interpreted() and x.device.type != "cuda":
@@ -72,7 +72,7 @@ def declines(rule: nn.Module, x: State) -> str:
 
 
 def slower(rule: nn.Module, x: State) -> str:  # noqa: ARG001
-    """Why another engine would be faster; empty where none would."""
+    """Reason why another engine would be faster; empty if none would."""
     return "" if x.device.type == "cuda" else "Triton's interpreter is for tests"
 
 
@@ -85,7 +85,7 @@ def rollout(
     *,
     precision: Precision = "float32",
 ) -> State:
-    """`steps` steps of `rule` from `x`; arguments as for `planaria.run`."""
+    """Run `steps` steps of `rule` from `x`; arguments as for `planaria.run`."""
     keys = [derive(moment.seed, moment.t + k) for k in range(steps)]
     signed = torch.tensor([_signed(k) for k in keys], dtype=torch.int32).to(x.device)
     taps = tuple(rule.kernels.detach().double().flatten().tolist())
@@ -95,33 +95,33 @@ def rollout(
 
 @dataclass(frozen=True)
 class Rounded:
-    """This engine with rounded products: not exact, so only where asked for."""
+    """Engine with rounded products: not exact, so only used on request."""
 
     precision: Precision
 
     def declines(self, rule: nn.Module, x: State) -> str:
-        """As for the exact engine."""
+        """See the exact engine."""
         return declines(rule, x)
 
     def slower(self, rule: nn.Module, x: State) -> str:  # noqa: ARG002
-        """Why it is never chosen by itself."""
+        """Reason why it is never chosen automatically."""
         return f"its products are rounded to {self.precision}, so it runs only where asked for"
 
     def rollout(self, rule: Rule, x: State, steps: int, moment: Moment, cond: Cond | None) -> State:
-        """As for the exact engine."""
+        """See the exact engine."""
         return rollout(rule, x, steps, moment, cond, precision=self.precision)
 
 
 @dataclass(frozen=True)
 class _Walk(Walk):
-    """A roll-out."""
+    """Roll-out by this engine."""
 
     taps: tuple[float, ...]
-    """Nine for each filter, row by row."""
+    """Taps of each filter: nine, row by row."""
     apart: tuple[int, ...]
-    """How many cells lie between a filter's taps; 0 where as many as in the filter before."""
+    """Distance in cells between a filter's taps; 0 if it is that of the filter before."""
     keys: Tensor
-    """The seed folded with each step, `(steps,)` int32."""
+    """Keys of the steps: the seed folded with each, `(steps,)` int32."""
     precision: Precision
 
     @property
@@ -146,12 +146,12 @@ class _Walk(Walk):
 
     @property
     def border(self) -> int:
-        """How far copies of the rim lie around the grid."""
+        """Width of the border of copies of the rim around the grid."""
         return max(self.apart) if self.config.edge == "replicate" else 0
 
     @property
     def perceived(self) -> int:
-        """Numbers that a cell perceives, with those that pad its channels."""
+        """Length of a cell's perception, its channels padded."""
         return self.filters * _padded(self.config.channels)
 
     @property
@@ -182,7 +182,7 @@ class _Walk(Walk):
     def forward(
         self, x: State, cond: Cond | None, parameters: Sequence[Tensor], keep: bool
     ) -> tuple[State, tuple[Tensor, ...], Any]:
-        """The last state; every state and who lived, and the parameters as the kernels take them."""
+        """Last state; every state and who lived, and the parameters as the kernels take them."""
         weights = self._weights(x, cond, parameters)
         with torch.cuda.device_of(x):
             states, lives = _walk(self, x, weights, self.steps + 1 if keep else 2)
@@ -209,7 +209,7 @@ class _Walk(Walk):
         return dx, gcond, g1, (d2 * self.dt).T, *[dfirst.sum(0), db2 * self.dt][: len(parameters) - 2]
 
     def _weights(self, x: State, cond: Cond | None, parameters: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """What is added to the first layer of each sample; weights as the kernels read them; the last bias, or none."""
+        """Bias of the first layer of each sample; weights as the kernels read them; the last bias, or none."""
         first, last, *biases = parameters
         c, width = self.config.channels, self.config.hidden[0]
         seen = c * self.filters
@@ -224,7 +224,7 @@ class _Walk(Walk):
 
 
 def _walk(job: _Walk, x: Tensor, weights: tuple[Tensor, ...], room: int) -> tuple[Tensor, Tensor]:
-    """The last `room` states, `(room, b, h, w, c)`, in turn; and who lived through the steps between."""
+    """Last `room` states, `(room, b, h, w, c)`, in turn; masks of the cells that lived through the steps between."""
     kernels, config = _kernels(), job.config
     (first, w1, w2, b2), (b, c, h, w) = weights, x.shape
     states = x.new_empty(room, b, h, w, c)
@@ -305,7 +305,7 @@ def _walk_back(
 
 
 def _folded(g: Tensor, n: int) -> Tensor:
-    """`(b, h, w, c)` without its border of `n` copies of the rim, whose gradient the rim's cells take."""
+    """Fold a border of `n` copies of the rim off `(b, h, w, c)`: the rim's cells take its gradient."""
     for axis in (1, 2):
         inner = g.narrow(axis, n, g.shape[axis] - 2 * n)
         inner.select(axis, 0).add_(g.narrow(axis, 0, n).sum(axis))
@@ -315,12 +315,12 @@ def _folded(g: Tensor, n: int) -> Tensor:
 
 
 def _signed(n: int) -> int:
-    """`n` modulo 2**32 as int32 holds it."""
+    """Convert `n` modulo 2**32 to int32."""
     return (n + 2**31) % 2**32 - 2**31
 
 
 def _programs(device: torch.device, chunks: int) -> int:
-    """How many programs share the cells when weights learn, for each chunk of neurons."""
+    """Number of programs that share the cells in the gradient of the weights, for each chunk of neurons."""
     if device.type != "cuda":
         return 3
     return max(1, 2 * torch.cuda.get_device_properties(device).multi_processor_count // chunks)

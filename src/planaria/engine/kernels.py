@@ -1,4 +1,4 @@
-"""The GPU's arithmetic, in Triton: a step, its deaths, and the way back. `fused` alone imports this file.
+"""Triton kernels of the GPU: a step, its deaths, and the backward pass. `fused` alone imports this file.
 
 States are cells first, `(b, h, w, c)`. A program works on a tile of `TH x TW` cells of one sample, all channels at
 once (`CP`, the channels rounded up to a power of two), and walks through the hidden layer `HC` neurons at a time.
@@ -15,7 +15,7 @@ import triton.language as tl
 @triton.jit
 @no_type_check
 def mix(v):
-    """`planaria.core.noise.mix`, on uint32."""
+    """Same as `planaria.core.noise.mix`, on uint32."""
     v = v ^ (v >> 16)
     v = v * 0x7FEB352D
     v = v ^ (v >> 15)
@@ -26,14 +26,14 @@ def mix(v):
 @triton.jit
 @no_type_check
 def fold(key, v):
-    """`planaria.core.noise.fold`, on uint32."""
+    """Same as `planaria.core.noise.fold`, on uint32."""
     return mix((key + 0x9E3779B9) ^ v.to(tl.uint32))
 
 
 @triton.jit
 @no_type_check
 def fires(keys, t, sample, row, col, top, left, RATE: tl.constexpr):
-    """Which cells act; `keys[t]` is the seed folded with the step, `RATE` the rate in units of 2**-32.
+    """Mask of the cells that fire; `keys[t]` is the seed folded with the step, `RATE` the rate in units of 2**-32.
 
     `top` and `left` are the grid's first row and column in a larger one.
     """
@@ -75,7 +75,7 @@ def beside(i, n, D: tl.constexpr, EDGE: tl.constexpr):
 @triton.jit
 @no_type_check
 def along(i, n, REACH: tl.constexpr, APART: tl.constexpr, EDGE: tl.constexpr):
-    """The `2 * REACH + 1` rows (or columns) about `i`, `APART` from each other, and which of them exist, of `n`."""
+    """Indices of `2 * REACH + 1` rows (or columns) about `i`, `APART` from each other, and which exist, of `n`."""
     places = ()
     there = ()
     for d in tl.static_range(-REACH, REACH + 1):
@@ -88,7 +88,7 @@ def along(i, n, REACH: tl.constexpr, APART: tl.constexpr, EDGE: tl.constexpr):
 @triton.jit
 @no_type_check
 def any_near(flags, sample, row, col, ok, H, W, REACH: tl.constexpr, EDGE: tl.constexpr):
-    """Cells with a flag at most `REACH` rows and columns away."""
+    """Mask of the cells with a flag at most `REACH` rows and columns away."""
     found = row < 0
     rows, on_row = along(row, H, REACH, 1, EDGE)
     cols, on_col = along(col, W, REACH, 1, EDGE)
@@ -105,7 +105,7 @@ def any_near(flags, sample, row, col, ok, H, W, REACH: tl.constexpr, EDGE: tl.co
 def nine(
     x, sample, row, col, ok, H, W, APART: tl.constexpr, C: tl.constexpr, CP: tl.constexpr, EDGE: tl.constexpr
 ):  # fmt: skip
-    """What each cell and the eight `APART` away from it hold: nine blocks `(cells, CP)`, row by row."""
+    """Values of each cell and of the eight `APART` away from it: nine blocks `(cells, CP)`, row by row."""
     c = tl.arange(0, CP)
     block = ()
     rows, on_row = along(row, H, 1, APART, EDGE)
@@ -124,7 +124,7 @@ def perceive(
     x, sample, row, col, ok, H, W, TAPS: tl.constexpr, APART: tl.constexpr, F: tl.constexpr, C: tl.constexpr,
     CP: tl.constexpr, EDGE: tl.constexpr,
 ):  # fmt: skip
-    """One `(cells, CP)` block for each filter; taps of weight zero are not read."""
+    """Perception: one `(cells, CP)` block for each filter; taps of weight zero are not read."""
     p = ()
     for f in tl.static_range(F):
         if APART[f] > 0:
@@ -140,7 +140,7 @@ def perceive(
 @triton.jit
 @no_type_check
 def dot(a, b, acc, PRECISION: tl.constexpr):
-    """`acc + a @ b`."""
+    """Product and sum: `acc + a @ b`."""
     if PRECISION == "bf16":
         out = tl.dot(a.to(tl.bfloat16), b.to(tl.bfloat16), acc)
     elif PRECISION == "tf32":
@@ -174,7 +174,7 @@ def hidden(
     p, w1, first, j, F: tl.constexpr, C: tl.constexpr, CP: tl.constexpr, HIDDEN: tl.constexpr,
     PRECISION: tl.constexpr,
 ):  # fmt: skip
-    """The neurons `j` after ReLU, `(cells, HC)`; not-a-number stays what it is."""
+    """Neurons `j` after ReLU, `(cells, HC)`; NaN stays NaN."""
     bias = tl.load(first + j, mask=j < HIDDEN, other=0.0)
     h = tl.zeros((p[0].shape[0], j.shape[0]), p[0].dtype) + bias[None, :]
     for f in tl.static_range(F):
@@ -192,7 +192,7 @@ def step(
     OWN: tl.constexpr, CP: tl.constexpr, HIDDEN: tl.constexpr, HC: tl.constexpr, EDGE: tl.constexpr,
     TH: tl.constexpr, TW: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
-    """`y = x + fire * flow(x)`, before death. `tried` says which cells of `y` are mature. `RIM` is the `EDGE` of life.
+    """Sum `y = x + fire * flow(x)`, before death. `tried` masks the mature cells of `y`. `RIM` is the `EDGE` of life.
 
     Where life is judged before the step, a cell with no mature one within `REACH` dies and saves nobody: it rests, and
     so does a tile where nobody acts.
@@ -228,7 +228,7 @@ def death(
     y, mature, tried, left, life, H, W, BEFORE: tl.constexpr, AFTER: tl.constexpr, C: tl.constexpr,
     OWN: tl.constexpr, CP: tl.constexpr, EDGE: tl.constexpr, TH: tl.constexpr, TW: tl.constexpr,
 ):  # fmt: skip
-    """Empty the cells of `y` that life leaves. `life` says who lives, `left` which of them are mature."""
+    """Clear the cells of `y` that die. `life` is the mask of those that live, `left` of the mature ones among them."""
     sample, row, col, ok = place(tl.program_id(0), H, W, TH, TW)
     c = tl.arange(0, CP)
     cell = (sample * H + row) * W + col
@@ -248,7 +248,7 @@ def death(
 @triton.jit
 @no_type_check
 def passed(g, life, cell, ok, LIFE: tl.constexpr, C: tl.constexpr, OWN: tl.constexpr, CP: tl.constexpr):
-    """The gradient that death lets through, `(cells, CP)`, and the cells that live."""
+    """Gradient that death lets through, `(cells, CP)`, and the cells that live."""
     c = tl.arange(0, CP)
     alive = ok
     if LIFE:
@@ -265,7 +265,7 @@ def back(
     OWN: tl.constexpr, CP: tl.constexpr, HIDDEN: tl.constexpr, HC: tl.constexpr, EDGE: tl.constexpr,
     TH: tl.constexpr, TW: tl.constexpr, PRECISION: tl.constexpr,
 ):  # fmt: skip
-    """From the gradient `g` after a step to `gp` `(b, h, w, f, c)`, that of perception, and `kept`, all the rest."""
+    """Backward pass from the gradient `g` of a step to `gp` `(b, h, w, f, c)`, of perception, and `kept`, the rest."""
     sample, row, col, ok = place(tl.program_id(0), H, W, TH, TW)
     c = tl.arange(0, CP)
     cell = (sample * H + row) * W + col
@@ -298,7 +298,7 @@ def spread(
     kept, gp, g, H, W, TAPS: tl.constexpr, APART: tl.constexpr, F: tl.constexpr, C: tl.constexpr,
     CP: tl.constexpr, EDGE: tl.constexpr, BORDER: tl.constexpr, TH: tl.constexpr, TW: tl.constexpr,
 ):  # fmt: skip
-    """The gradient `g` before the step: `kept`, and what comes back through every neighbour's perception of this cell.
+    """Gradient `g` before the step: `kept`, and what returns through every neighbour's perception of this cell.
 
     `g` has `BORDER` cells around the grid, the copies of its rim that `EDGE` 2 alone has: what comes back to each.
     """

@@ -1,6 +1,6 @@
-"""C++ on the processor: only the cells that can change, a block at a time while it is in cache.
+"""C++ on the CPU: only the cells that can change, a block at a time while it is in cache.
 
-A roll-out is one autograd node. The kernel keeps the rows that each step overwrote, undoes them on the way back and
+A roll-out is one autograd node. The kernel keeps the rows each step overwrote, undoes them in the backward pass and
 computes the hidden layers again, so memory is states and places only. Sums are taken in a fixed order: the bytes do
 not depend on the number of threads. The kernel is built with the package where there is a C++ compiler, once for each
 instruction set, and picks the best that the processor has.
@@ -22,7 +22,7 @@ from planaria.engine.node import Gradients, Walk, condition_gradients, roll
 from planaria.types import Cond, State
 
 kernel: ModuleType | None
-"""The compiled module; None where it was not built."""
+"""Compiled module; None if it was not built."""
 try:
     import planaria.engine._native as kernel
 except ImportError:
@@ -31,11 +31,11 @@ except ImportError:
 SLOPES: dict[str, float] = {"relu": 0.0, "leaky_relu": 0.01}
 """Activation -> its slope below zero."""
 LIVES: dict[str, int] = {"none": 0, "before": 1, "after": 2, "both": 3}
-"""When life is judged -> the kernel's bits for it."""
+"""Time of the life test -> the kernel's bits for it."""
 EDGES: dict[str, int] = {"zero": 0, "circular": 1, "replicate": 2}
-"""What lies beyond the grid -> the kernel's number for it."""
+"""Boundary condition -> the kernel's number for it."""
 WIDEST = 4096
-"""Numbers in a layer at most: a block of 48 cells should stay in cache."""
+"""Largest width of a layer: a block of 48 cells should stay in cache."""
 
 
 def status() -> str:
@@ -46,7 +46,7 @@ def status() -> str:
 
 
 def lacking(device: torch.device) -> str:
-    """What a training on `device` should know of this installation: that it has no kernel; nothing where it has."""
+    """Warning for a training on `device` that this installation has no kernel; empty if it has."""
     if kernel is not None or device.type != "cpu":
         return ""
     return (
@@ -56,7 +56,7 @@ def lacking(device: torch.device) -> str:
 
 
 def declines(rule: nn.Module, x: State) -> str:
-    """Why this engine can't run `rule` on `x`; empty where it can."""
+    """Reason why this engine can't run `rule` on `x`; empty if it can."""
     if kernel is None:
         return "the native kernel was not built with this installation"
     if type(rule) is not Rule:
@@ -83,7 +83,7 @@ def declines(rule: nn.Module, x: State) -> str:
 
 
 def slower(rule: nn.Module, x: State) -> str:  # noqa: ARG001
-    """Nothing else here is faster."""
+    """Reason why another engine would be faster: always empty."""
     return ""
 
 
@@ -96,18 +96,18 @@ def rollout(
     *,
     isa: str = "",
 ) -> State:
-    """`steps` steps of `rule` from `x`; arguments as for `planaria.run`. `isa` names an instruction set, for tests."""
+    """Run `steps` steps of `rule` from `x`; arguments as for `planaria.run`. `isa` is an instruction set, for tests."""
     return roll(_Walk(rule, steps, moment, isa), x, cond)
 
 
 @dataclass(frozen=True)
 class _Walk(Walk):
-    """A roll-out."""
+    """Roll-out by this engine."""
 
     isa: str
 
     def job(self) -> Any:
-        """The roll-out's settings, as the kernel has them; the state's shape it sees for itself."""
+        """Settings of the roll-out in the kernel's format; the state's shape it reads itself."""
         assert kernel is not None
         config, moment, job = self.config, self.moment, kernel.Job()
         job.own = config.channels - config.frozen
@@ -121,13 +121,13 @@ class _Walk(Walk):
 
     @property
     def perceived(self) -> int:
-        """Numbers that a cell perceives: so many of the first layer's inputs come before the condition."""
+        """Length of a cell's perception: so many of the first layer's inputs come before the condition."""
         return self.config.channels * len(self.rule.kernels)
 
     def forward(
         self, x: State, cond: Cond | None, parameters: Sequence[Tensor], keep: bool
     ) -> tuple[State, tuple[Tensor, ...], Any]:
-        """The last state, and the kernel's log. A condition is a bias of each sample's own."""
+        """Last state, and the kernel's log. A condition is a bias of each sample's own."""
         assert kernel is not None
         (first, *rest), biases = self._layers(parameters)
         first_bias = biases[0].expand(len(x), -1) if biases else x.new_zeros(len(x), len(first))
@@ -159,7 +159,7 @@ class _Walk(Walk):
         rest: Any,
         needed: tuple[bool, ...],  # noqa: ARG002
     ) -> Gradients:
-        """All gradients; the log undoes the steps, and may be gone through again."""
+        """Gradients of all inputs; the log undoes the steps, and may be replayed."""
         weights, biases = self._layers(parameters)
         first = weights[0]
         gx, gfirst = torch.empty(gy.shape, dtype=gy.dtype), gy.new_empty(len(gy), len(first))
@@ -179,13 +179,13 @@ class _Walk(Walk):
         return gx, gcond, *gweights, *([gfirst.sum(0)] if biases else []), *gbiases
 
     def _layers(self, parameters: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        """Weights, and biases."""
+        """Weights and biases."""
         count = len(self.config.hidden) + 1
         return list(parameters[:count]), list(parameters[count:])
 
 
 def _obeys() -> bool:
-    """Whether signals reach this thread: Python handles them in the main one, and the kernel asks it now and then."""
+    """True if signals reach this thread: Python handles them in the main one, and the kernel asks it now and then."""
     return threading.get_ident() == threading.main_thread().ident
 
 

@@ -1,8 +1,8 @@
-"""A whole roll-out as one node of autograd's graph, whichever engine takes its steps.
+"""Node of autograd's graph for a whole roll-out, whichever engine runs its steps.
 
 The node saves the state it began with, the condition and the rule's parameters as autograd does, without copies: so one
-that is changed in place before the way back is an error and no wrong gradient, and so is a second way back through a
-graph that wasn't kept. Where the gradient is to have a gradient of its own, the reference takes the steps again.
+that is changed in place before the backward pass is an error and no wrong gradient, and so is a second pass through a
+graph that wasn't kept. Where the gradient is to have a gradient of its own, the reference runs the steps again.
 """
 
 from abc import ABC, abstractmethod
@@ -21,12 +21,12 @@ from planaria.core.rule import Rule, RuleConfig
 from planaria.types import Cond, State
 
 Gradients = tuple[Tensor | None, ...]
-"""Of the state, the condition and every parameter; None where there is none."""
+"""Gradients of the state, the condition and every parameter; None if there is none."""
 
 
 @dataclass(frozen=True)
 class Walk(ABC):
-    """One roll-out: which steps of which rule, and how an engine takes them and goes back.
+    """Roll-out: its rule and steps, and an engine's forward and backward pass.
 
     `cond` is None for a rule without a condition.
     """
@@ -34,9 +34,9 @@ class Walk(ABC):
     rule: Rule
     steps: int
     moment: Moment
-    """Of the first step."""
+    """Moment of the first step."""
     learns: bool = field(default_factory=torch.is_grad_enabled, kw_only=True)
-    """Whether autograd was at work where the roll-out was asked for."""
+    """True if autograd was enabled when the roll-out was requested."""
 
     @property
     def config(self) -> RuleConfig:
@@ -52,7 +52,7 @@ class Walk(ABC):
     def forward(
         self, x: State, cond: Cond | None, parameters: Sequence[Tensor], keep: bool
     ) -> tuple[State, tuple[Tensor, ...], Any]:
-        """The last state; then, if `keep`, tensors and whatever else the way back needs."""
+        """Last state; then, if `keep`, tensors and whatever else the backward pass needs."""
 
     @abstractmethod
     def backward(
@@ -64,10 +64,10 @@ class Walk(ABC):
         rest: Any,
         needed: tuple[bool, ...],
     ) -> Gradients:
-        """Gradients from that of the last state; at least those that are `needed`."""
+        """Gradients, given that of the last state; at least those that are `needed`."""
 
     def again(self, x: State, cond: Cond | None, parameters: Sequence[Tensor]) -> State:
-        """The last state by the reference, with `parameters` in the place of the rule's own."""
+        """Last state by the reference, with `parameters` in place of the rule's own."""
         named = dict(zip((name for name, _ in self.rule.named_parameters()), parameters, strict=True))
         keywords = {"cond": cond, **self.moment.keywords}
         for k in range(self.steps):
@@ -76,7 +76,7 @@ class Walk(ABC):
 
 
 def roll(walk: Walk, x: State, cond: Cond | None) -> State:
-    """The state after a walk, tied to `x`, `cond` and the rule's parameters where gradients are wanted."""
+    """State after a walk, connected to `x`, `cond` and the rule's parameters if gradients are needed."""
     rule = walk.rule
     cond = cond if rule.config.cond else None
     parameters = (*rule.weights, *rule.biases)
@@ -86,14 +86,14 @@ def roll(walk: Walk, x: State, cond: Cond | None) -> State:
 
 
 def condition_gradients(gfirst: Tensor, cond: Cond | None, weight: Tensor) -> tuple[Tensor | None, Tensor]:
-    """Gradients of a condition and of its weights `(n, k)`, from that of what it adds to the first layer, `(b, n)`."""
+    """Gradients of a condition and of its weights `(n, k)`, given that of its term in the first layer, `(b, n)`."""
     if cond is None:
         return None, torch.zeros_like(weight)
     return gfirst @ weight, (cond.T @ gfirst).T
 
 
 def transformed(*tensors: Tensor | None) -> bool:
-    """Whether the steps are traced or exported, or `torch.func` or forward-mode differentiation is at work on these."""
+    """True if the steps are traced or exported, or under `torch.func` or forward-mode differentiation of these."""
     traced = torch.compiler.is_exporting() or torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
     if traced or torch._C._are_functorch_transforms_active():
         return True
@@ -104,7 +104,7 @@ def transformed(*tensors: Tensor | None) -> bool:
 
 @contextmanager
 def memory(steps: int, x: State) -> Iterator[None]:
-    """Turn what torch and the kernel raise where memory ends into a `MemoryError` that says what wanted it."""
+    """Turn out-of-memory errors of torch and the kernel into a `MemoryError` that names what needed the memory."""
     try:
         yield
     except (MemoryError, RuntimeError) as e:
@@ -148,6 +148,6 @@ class _Rollout(torch.autograd.Function):
 
 
 def _batched(gradient: Tensor) -> bool:
-    """Whether it stands for many gradients at once, as under `vmap` and `is_grads_batched`."""
+    """True if it stands for many gradients at once, as under `vmap` and `is_grads_batched`."""
     functorch: Any = torch._C._functorch  # pyright: ignore[reportAttributeAccessIssue]
     return functorch.is_batchedtensor(gradient) or functorch.is_legacy_batchedtensor(gradient)

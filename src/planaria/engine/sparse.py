@@ -1,4 +1,4 @@
-"""Pure torch: step only the cells that can change. The same life as the reference, for less work and memory.
+"""Pure torch: step only the cells that can change. The same result as the reference, for less work and memory.
 
 Cells are rows of a table `(b*h*w + 1, c)`; the last row is the nothing beyond a zero edge. A step gathers the rows
 that fire within reach of life, and a cell just outside life may still save a neighbour in the after-step test, so
@@ -22,11 +22,11 @@ from planaria.engine.node import Gradients, Walk, roll
 from planaria.types import Cond, State
 
 Taps = tuple[tuple[int, tuple[tuple[int, float], ...]], ...]
-"""For each kernel, how far apart its taps lie, and those other than zero: (place of nine, row by row; weight)."""
+"""Distance between the taps of each kernel, and its taps other than zero: (place of nine, row by row; weight)."""
 
 
 def declines(rule: nn.Module, x: State) -> str:
-    """Why this engine can't run `rule` on `x`; empty where it can."""
+    """Reason why this engine can't run `rule` on `x`; empty if it can."""
     if type(rule) is not Rule:
         return f"{type(rule).__name__} is not a plain Rule"
     if rule.config.blurs:
@@ -39,7 +39,7 @@ def declines(rule: nn.Module, x: State) -> str:
 
 
 def slower(rule: nn.Module, x: State) -> str:  # noqa: ARG001
-    """Why the reference would be faster; empty where it would not."""
+    """Reason why the reference would be faster; empty if it would not."""
     if isinstance(rule, Rule) and rule.config.fire_rate > 0.75 and rule.config.life in ("none", "after"):
         return "nearly every cell changes in every step"
     return ""
@@ -52,20 +52,20 @@ def rollout(
     moment: Moment,
     cond: Cond | None,
 ) -> State:
-    """`steps` steps of `rule` from `x`; arguments as for `planaria.run`."""
+    """Run `steps` steps of `rule` from `x`; arguments as for `planaria.run`."""
     return roll(_Walk(rule, steps, moment, _taps(rule)), x, cond)
 
 
 @dataclass(frozen=True)
 class _Walk(Walk):
-    """A roll-out."""
+    """Roll-out by this engine."""
 
     taps: Taps
 
     def forward(
         self, x: State, cond: Cond | None, parameters: Sequence[Tensor], keep: bool
     ) -> tuple[State, tuple[Tensor, ...], Any]:
-        """The last state; it as a table again, and what each step overwrote."""
+        """Last state; the same as a table, and the rows that each step overwrote."""
         config, moment = self.config, self.moment
         b, c, h, w = x.shape
         n, own = b * h * w, c - config.frozen
@@ -117,7 +117,7 @@ class _Walk(Walk):
         rest: Any,
         needed: tuple[bool, ...],  # noqa: ARG002
     ) -> Gradients:
-        """All gradients, the hidden layers computed again."""
+        """Gradients of all inputs, the hidden layers computed again."""
         b, c, h, w = gy.shape
         cur, log = kept[0].clone(), list(rest)  # so that a graph kept by the caller can be walked again
         config, layers = self.config, len(self.config.hidden) + 1
@@ -157,7 +157,7 @@ class _Walk(Walk):
 
 @dataclass
 class _Change:
-    """What one step overwrote, enough to undo it."""
+    """Rows that one step overwrote, enough to undo it."""
 
     acted: Tensor
     """Rows whose flow was added, `(n,)`."""
@@ -166,7 +166,7 @@ class _Change:
     old: Tensor
     """Their former content, `(m, c)`."""
     life: Tensor | None
-    """Who lives after the step, `(b*h*w,)`; None where nobody dies."""
+    """Mask of the cells alive after the step, `(b*h*w,)`; None if no cell can die."""
 
 
 def _taps(rule: Rule) -> Taps:
@@ -203,7 +203,7 @@ def _neighbours(b: int, h: int, w: int, edge: str, reach: int, border: int = 0) 
 
 
 class _Stencil:
-    """Gathers perception rows, and gives gradients back to the cells they came from."""
+    """Gather of perception rows, and scatter of their gradients to the cells they came from."""
 
     def __init__(self, b: int, h: int, w: int, taps: Taps, edge: str, dtype: torch.dtype):
         places = [[place for place, _ in k] for _, k in taps]
@@ -255,7 +255,7 @@ def _stencil(b: int, h: int, w: int, taps: Taps, edge: str, dtype: torch.dtype) 
 
 
 def _dilate(m: Tensor, circular: bool) -> Tensor:
-    """3x3 dilation of `(b, h, w)` bool. A copy of the rim lies in no block that the rim's own cell isn't in."""
+    """Dilation, 3x3, of `(b, h, w)` bool. A copy of the rim lies in no block that the rim's own cell isn't in."""
     if circular:
         m = torch.cat([m[:, -1:], m, m[:, :1]], 1)
         m = torch.cat([m[..., -1:], m, m[..., :1]], 2)
@@ -266,7 +266,7 @@ def _dilate(m: Tensor, circular: bool) -> Tensor:
 
 
 def _update(walk: _Walk, p: Tensor, sample: Tensor, cond: Tensor | None, weights: list[Tensor], biases: list[Tensor]):
-    """The update network on perception rows `(n, f*c)`, filter-major; `sample` says whose condition each reads."""
+    """Output of the update network on perception rows `(n, f*c)`, filter-major; `sample` gives each row's condition."""
     config = walk.config
     activate = ACTIVATIONS[config.activation]
     seen = p.shape[1]
