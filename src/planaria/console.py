@@ -16,7 +16,7 @@ COLOURFUL = ("256", "truecolor")
 def printer(*, stderr: bool = False) -> Console:
     """Console on standard output, or on `stderr`; rich takes its colours from NO_COLOR, FORCE_COLOR and TERM.
 
-    Nothing moves where no person looks on: bars and pictures that are drawn over need a terminal, whatever FORCE_COLOR
+    Nothing is animated without a spectator: bars and pictures that are redrawn need a terminal, whatever FORCE_COLOR
     says.
     """
     stream = sys.stderr if stderr else sys.stdout

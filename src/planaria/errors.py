@@ -10,7 +10,7 @@ from planaria.synonyms import nearest
 class UserError(ValueError):
     """Error that the user can correct; the command line prints its one line and exits with 2.
 
-    `field` is the setting that is wrong, with dots (`train.steps`), where it is one.
+    `field` is the setting that is wrong, with dots (`train.steps`), if it is one.
     """
 
     def __init__(self, message: str, field: str | None = None):

@@ -181,7 +181,7 @@ def _text(head: bytes) -> str | None:
 def instead(name: str, head: bytes, wanted: str) -> str:
     """Message for a file whose first bytes are not those of a `wanted`: "'a.png' is no picture; it is a PDF".
 
-    Where there is a cure for what it is, that is all of the line: "'a.png' is a Git LFS pointer: run git lfs pull".
+    If there is a remedy for its type, that is all of the message: "'a.png' is a Git LFS pointer: run git lfs pull".
     """
     really = what_it_really_is(head)
     if ":" in really:

@@ -50,7 +50,7 @@ class Health:
     def look(self, world: World, *, loop: bool = False) -> str:
         """Warning if it has exploded or died out since the last check, else nothing.
 
-        It is said once, and again only where somebody made the life anew in between: a `loop` doesn't. Cells that
+        The warning is given once, and again only if the world was alive in between, a `loop` aside. Cells that
         are gone within 64 steps of an edit were erased.
         """
         out = burst(world.x, world.layout)

@@ -82,8 +82,8 @@ def find(
 
     `start` is None (as the model says, else the seed cell), `seed`, `random`, any picture of `data.images`, a folder
     of frames or a film, whose first frames are the context of a video model, or, of `sim:life`, a pattern (.rle,
-    .cells). `size` is that of its training where None; for a photo that is to be repainted, as many cells in the
-    photo's shape. `solver` takes the rule's steps (`core.solve`), as it was trained where None. Raises `UserError`.
+    .cells). `size` is that of its training if None; for a photo that is to be repainted, as many cells in the
+    photo's shape. `solver` takes the rule's steps (`core.solve`), as it was trained if None. Raises `UserError`.
     """
     grid = (size, size) if isinstance(size, int) else size
     if not isinstance(what, Saved) and str(what).startswith(SIMULATED):

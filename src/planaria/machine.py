@@ -19,9 +19,9 @@ def is_there(pid: int) -> bool:
 
 
 def began(pid: int | None = None) -> float | None:
-    """Start of a process (this one), in seconds since 1970, to about a second; None where none lives.
+    """Start of a process (this one), in seconds since 1970, to about a second; None if it isn't alive.
 
-    A process that is over but still listed lives no more. Raises `OSError` where it can't be asked.
+    A process that is over but still listed no longer lives. Raises `OSError` if it can't be queried.
     """
     import psutil
 

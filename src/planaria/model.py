@@ -32,8 +32,8 @@ class Model(tuple[Rule, Layout]):
     """Trained model: unpacks as `rule, layout`, and shows itself in a notebook, live if anywidget is installed.
 
     `card` is its metadata, `size` the rows and columns that it was trained on, `name` its name,
-    `path` its file, None where it has none, and `start` the frames `(n, visible, h, w)` that a life of it begins with,
-    None where that is a seed cell.
+    `path` its file, None if it has none, and `start` the frames `(n, visible, h, w)` that a run of it begins with,
+    None if that is a seed cell.
     """
 
     saved: Saved

@@ -164,9 +164,9 @@ for _ours, _others in _MEANT.items():
 
 
 def nearest(name: object, have: Iterable[object]) -> str | None:
-    """Nearest of `have` to `name` by meaning; None if nothing is near.
+    """Nearest of `have` to `name`; None if nothing is near.
 
-    What is spelled alike but for capitals, dashes and blanks comes first, then the last part of a dotted name
+    A name spelled alike but for capitals, dashes and blanks comes first, then the last part of a dotted name
     (`hidden` is rule.hidden), then another word for it (`iterations` is train.steps), then letters that are nearly the
     same.
     """

@@ -29,7 +29,7 @@ SIDE = 288
 class World:
     """Living sample `x` `(1, c, h, w)` at step `t`, and the calls that change it.
 
-    `size` is one number for a square or `(rows, columns)`; `start` `(1, c, h, w)` is where it begins, the seed where
+    `size` is one number for a square or `(rows, columns)`; `start` `(1, c, h, w)` is its initial state, the seed if
     None; `cond` `(1, k)` is read by every cell; it is on the rule's device unless `device` is given, in the
     rule's precision. The same calls from the same `seed` give the same states.
     """
@@ -161,7 +161,7 @@ class World:
         return int(mask.sum())
 
     def paint(self, row: float, column: float, radius: float, values: dict[int, float] | None = None) -> None:
-        """Set channels of a disc of cells to `values` (channel -> value); plant living seed cells where None.
+        """Set channels of a disc of cells to `values` (channel -> value); plant living seed cells if None.
 
         `layout.colour(rgb)` gives the values of a colour. Cells lie at whole rows and columns.
         """

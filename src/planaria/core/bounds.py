@@ -24,7 +24,7 @@ def limits(layout: Layout) -> tuple[float, float]:
 def burst(x: State, layout: Layout) -> bool:
     """True if any cell holds a non-finite value, or one beyond the bounds.
 
-    What an infection keeps, and frozen channels, don't count; the latter may be missing.
+    The channels of an infection, and frozen ones, don't count; the latter may be missing.
     """
     visible, body = layout.visible, layout.body
     parts = zip((x[:, :visible], x[:, visible:body]), limits(layout), strict=True)

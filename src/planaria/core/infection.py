@@ -31,7 +31,7 @@ CHANCES = tuple(
     sum(comb(4, e) * comb(4, c) for e in range(5) for c in range(5) if 2 * e + c >= k) / 256 for k in range(13)
 )
 """Probabilities of transmission that are possible. Every cell tosses a coin whenever it updates; one that was touched
-yields when the coins beside it show enough: two for each of four, one for each of the diagonal ones."""
+becomes infected when the coins beside it show enough: two for each of four, one for each of the diagonal ones."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ class Parts(NamedTuple):
 def infectable(layout: Layout, spread: Spread) -> Layout:
     """Layout of a host whose cells may be infected.
 
-    The mask, and what goes with it, are the last hidden channels. One that doesn't spread is frozen: it stays where it
-    was laid, whatever grows there. Raises `UserError` for a layout with frozen channels or an infection.
+    The mask and its companions are the last hidden channels. A mask that doesn't spread is frozen: it stays where it
+    was placed, whatever grows there. Raises `UserError` for a layout with frozen channels or an infection.
     """
     if layout.strain is not None:
         raise UserError("this model holds an infection already, and a cell has room for one")
@@ -91,7 +91,7 @@ def combine(host: Rule, virus: Rule, spread: Spread | None = None) -> Rule:
     """Combine two rules: infected cells run `virus`, all others `host`; `infectable` gives the layout of its states.
 
     Both are plain rules on the same channels with one hidden layer and the activation relu, and alike in fire rate,
-    edge and life; filters and widths may differ. Raises `UserError` where they don't fit.
+    edge and life; filters and widths may differ. Raises `UserError` if they don't fit.
     """
     spread = spread or Spread()
     config = _combined(host.config, virus.config, spread)
@@ -125,7 +125,7 @@ def combine(host: Rule, virus: Rule, spread: Spread | None = None) -> Rule:
 def parts(rule: Rule, layout: Layout, spread: Spread | None = None) -> Parts:
     """Split `rule` into the plain rules that `combine` made it of; raises `UserError` if it holds no infection.
 
-    `spread` is how the infection is known to spread; the weights say it where None, or where they do otherwise.
+    `spread` gives the infection's known parameters; they are read from the weights if it is None or disagrees.
     """
     spread = spread_in(rule, layout, spread)
     if spread is None or layout.strain is None:
@@ -149,7 +149,7 @@ def spread_in(rule: Rule, layout: Layout, known: Spread | None = None) -> Spread
 
 
 def _rows(rule: Rule, own: int) -> list[Tensor]:
-    """Neurons of the host and of the virus, told apart by their weights on the mask, which is channel `own`."""
+    """Neurons of the host and of the virus, distinguished by their weights on the mask, which is channel `own`."""
     gates = _first(rule)[:, own, _numbers(rule.config.filters)["identity", 0]]
     return [(gates == gate).nonzero()[:, 0] for gate in (-GATE, GATE)]
 

@@ -45,7 +45,7 @@ class Layout:
     lean: bool = False
     """True if a seed holds nothing but its life, so that its hidden channels are 0."""
     strain: int | None = None
-    """Channel that is 1 where a cell runs the rule of an infection; what an infection keeps besides comes after it."""
+    """Channel that is 1 in cells that run the rule of an infection; its other channels follow."""
     palette: tuple[str, ...] = field(default=(), metadata={"sparse": True})
     """Colours `#rrggbb` of the visible channels, if these are labels; empty if they are colours themselves."""
 
@@ -219,7 +219,7 @@ class Layout:
         """RGB picture `(b, 3, h, w)` in 0..1, over `background` (0 black, 1 white).
 
         Labels are mixed: each by as much as a cell holds of it in 0..1, and the background by what is left to 1. So a
-        cell that hesitates between two shows both, and one that has none yet shows what lies behind.
+        cell that is between two shows both, and one that has none yet shows the background.
         """
         p = (x[:, : self.visible] + self.offset).nan_to_num().clamp(0, 1)
         if self.palette:

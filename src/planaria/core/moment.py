@@ -13,7 +13,7 @@ class Moment:
     seed: int = 0
     """Seed of the hash that decides which cells fire, modulo 2**32."""
     dt: float | None = None
-    """Length of the step; the rule's own where None."""
+    """Length of the step; the rule's own if None."""
     origin: tuple[int, int] = (0, 0)
     """Row and column of the first cell in a larger grid, modulo 2**32."""
 

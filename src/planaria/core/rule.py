@@ -63,7 +63,7 @@ class RuleConfig:
     life_edge: Literal["same", "zero"] = "same"
     """Boundary condition of the life channel: that of the other channels, or zero."""
     blurs: tuple[str, ...] = ()
-    """Channels blurred in every step, `CHANNEL@SIZE`: by a Gaussian of sigma 2, SIZE cells wide, odd."""
+    """Channels blurred in every step, `CHANNEL@SIZE`: by a Gaussian of sigma 2, SIZE cells wide, SIZE odd."""
     frozen: Annotated[int, Ge(0)] = 0
     """Number of trailing channels that are read, never written, and never die."""
     cond: Annotated[int, Ge(0), Le(65536)] = 0

@@ -87,10 +87,10 @@ def run(
     """State `steps` steps after `x`, which is at step `t`. Differentiable.
 
     `seed` with `t` decides which cells fire, so running 100 steps is running 60 and then 40 with `t=60`.
-    `cond` `(b, k)` goes to every cell; `dt` is the rule's own where None. `origin` is the row and column that the
-    first cell has in a larger grid, modulo 2**32: in a part the same cells fire as there. What lies beyond the part it
-    doesn't know. Raises `UserError` for arguments that don't fit the rule or each other, and where `rule` is a module
-    that takes no origin, and is given one; `MemoryError` where there is not enough.
+    `cond` `(b, k)` goes to every cell; `dt` is the rule's own if None. `origin` is the row and column that the
+    first cell has in a larger grid, modulo 2**32: in a part the same cells fire as there. A part doesn't
+    know its surroundings. Raises `UserError` for arguments that don't fit the rule or each other, and if `rule` is a
+    module that takes no origin, and is given one; `MemoryError` if there is not enough.
     """
     steps, moment = door.entered(rule, x, steps, t, seed, cond, dt, origin)
     return _run(rule, x, steps, moment, cond, engine)

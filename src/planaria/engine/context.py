@@ -25,7 +25,7 @@ def charge(
     """State that shows the last of `frames`, its hidden channels charged by the former ones. Differentiable.
 
     The first frame is embedded with hidden channels of zero; the rule runs `steps` cell steps from each frame to the
-    next, whose picture then replaces the rule's prediction of it. The last frame stands at step 0, so the
+    next, whose picture then replaces the rule's prediction of it. The last frame is at step 0, so the
     steps before it have negative numbers.
     """
     return predictions(rule, layout, frames, steps, seed=seed, dt=dt, engine=engine)[0]

@@ -194,8 +194,8 @@ def step(
 ):  # fmt: skip
     """Sum `y = x + fire * flow(x)`, before death. `tried` masks the mature cells of `y`. `RIM` is the `EDGE` of life.
 
-    Where life is judged before the step, a cell with no mature one within `REACH` dies and saves nobody: it rests, and
-    so does a tile where nobody acts.
+    Where life is judged before the step, a cell with no mature one within `REACH` dies and saves none: it rests, and
+    so does a tile where no cell fires.
     """
     sample, row, col, ok = place(tl.program_id(0), H, W, TH, TW)
     c = tl.arange(0, CP)
