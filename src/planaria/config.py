@@ -80,7 +80,7 @@ class TrainConfig:
     plateau: Annotated[int, Ge(0)] = 0
     """Evaluations in a row without a new best after which the learning rate drops by lr_factor; 0: it doesn't."""
     init: str = ""
-    """A model to begin from: a file, a run folder or one of the gallery. Every weight that fits is reused."""
+    """Model to begin from: a file, a run folder or one of the gallery. Every weight that fits is reused."""
     guardian: bool = True
     """Return to the last good weights, with a lower rate, after extinction, explosion or a jump of the loss."""
     seed: int = 0

@@ -47,11 +47,11 @@ class Plan:
 
     @property
     def place(self) -> dict[str, Any]:
-        """Device that every process uses."""
+        """Device and threads of every process."""
         return {"device": self.device, "threads": self.threads}
 
     def job(self, work: str) -> dict[str, Any]:
-        """A workload, as it is sent to a process."""
+        """Workload, as it is sent to a process."""
         return {"work": work, "model": str(self.model) if self.model else None, "scale": self.scale}
 
 
@@ -170,7 +170,7 @@ def _refusal(answer: dict[str, Any]) -> str:
 
 @final
 class _Worker:
-    """A process that answers questions, see `planaria.bench.worker`; it ends with the `with` block."""
+    """Process that answers questions, see `planaria.bench.worker`; it ends with the `with` block."""
 
     def __init__(self, plan: Plan) -> None:
         here = str(Path(__file__).parents[2])

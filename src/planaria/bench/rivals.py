@@ -41,7 +41,7 @@ class Eager(nn.Module):
             self.layers.append(layer)
 
     def forward(self, x: Tensor) -> Tensor:
-        """One step of `(b, c, h, w)`."""
+        """State `(b, c, h, w)` after one step."""
         config = self.config
         dx = self.perceive(x)
         for i, layer in enumerate(self.layers):
@@ -69,7 +69,7 @@ class Eager(nn.Module):
         return torch.cat([p.unflatten(1, (self.config.channels, -1)) for p in parts], 2).flatten(1, 2)
 
     def alive(self, x: Tensor) -> Tensor:
-        """Cells with a living cell around them."""
+        """Mask of the cells with a living cell around them."""
         k = self.config.life_channel
         if self.config.edge == "circular" and self.config.life_edge == "same":
             x = F.pad(x[:, k : k + 1], (1, 1, 1, 1), mode="circular")
@@ -98,7 +98,7 @@ class Rival:
         self.all_at_once = "steps" in inspect.signature(self.module.forward).parameters
 
     def __call__(self, x: Tensor, steps: int) -> Tensor:
-        """The state after `steps` steps."""
+        """State after `steps` steps."""
         if self.all_at_once:
             return self._call(x, steps=steps)
         for _ in range(steps):

@@ -55,7 +55,7 @@ class Work:
         return 2 * (perception + network) * self.cells * (3 if self.trains else 1)
 
     def scaled(self, scale: float) -> "Work":
-        """The same workload, smaller in every dimension."""
+        """Same workload, smaller in every dimension."""
         height, width = (max(8, round(n * scale)) for n in self.size)
         return dataclasses.replace(
             self,

@@ -59,7 +59,7 @@ class RuleConfig:
     life_channel: int = 3
     """Channel of a cell's life value."""
     life_threshold: Finite = 0.1
-    """A cell is alive where the strongest life channel of its 3x3 block exceeds this."""
+    """Threshold of life: a cell is alive if the strongest life channel of its 3x3 block exceeds it."""
     life_edge: Literal["same", "zero"] = "same"
     """Boundary condition of the life channel: that of the other channels, or zero."""
     blurs: tuple[str, ...] = ()

@@ -39,7 +39,7 @@ NEAR = 1e-9
 
 
 class Solver(nn.Module):
-    """A rule whose steps follow its flow more exactly; it runs wherever a rule runs.
+    """Rule whose steps follow its flow more exactly; it runs wherever a rule runs.
 
     `euler` is the rule's own step, to the bit, for every rule. The other methods want the extra `ode` and a flow
     without noise and death: fire rate 1, life none. `rtol` and `atol` bound the error of each number of the state in

@@ -164,7 +164,7 @@ class _Change:
     rows: Tensor
     """Rows that changed, `(m,)`; the acting ones are among them."""
     old: Tensor
-    """Their former content, `(m, c)`."""
+    """Former content of these rows, `(m, c)`."""
     life: Tensor | None
     """Mask of the cells alive after the step, `(b*h*w,)`; None if no cell can die."""
 
