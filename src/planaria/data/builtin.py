@@ -1,4 +1,4 @@
-"""Built-in pictures, so that there is always something to grow: no network, no licence to mind.
+"""Built-in pictures to grow, which need no network and carry no licence conditions.
 
 They were drawn by `benchmarks/draw_pictures.py`.
 """
@@ -10,9 +10,9 @@ from PIL import Image
 from planaria.errors import UserError, unknown
 
 LEAST, MOST = 8, 1024
-"""Pixels of a side."""
+"""Least and most pixels on a side."""
 SMALL, LARGE = 256, 1024
-"""Pixels of a side of the files; the small one is without loss: up to 64 cells wide, trainings begin there."""
+"""Pixels on a side of the files; the small one is lossless: trainings up to 64 cells wide start from it."""
 FOLDER = Path(__file__).with_name("pictures")
 
 PICTURES = (
@@ -21,7 +21,7 @@ PICTURES = (
 
 
 def load(name: str, pixels: int = 512) -> Image.Image:
-    """One of `PICTURES`, a square of `pixels` (8 to 1024) a side, RGBA with straight alpha, transparent around.
+    """Load one of `PICTURES`: a square of `pixels` (8 to 1024) a side, RGBA with straight alpha, transparent around.
 
     The picture fills the longer side and is centred on the other. Raises UserError for an unknown name or size.
     """
@@ -37,5 +37,5 @@ def load(name: str, pixels: int = 512) -> Image.Image:
 
 
 def file_of(name: str, pixels: int) -> str:
-    """Name of the file that holds a picture `SMALL` or `LARGE` pixels wide."""
+    """Name of the file with a picture `SMALL` or `LARGE` pixels wide."""
     return f"{name}-{pixels}.webp"

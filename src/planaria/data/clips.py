@@ -1,4 +1,4 @@
-"""Clips: the films that a rule learns from, what of them is held out, and the windows of frames in the rest."""
+"""Clips: films that a rule is trained on, their held-out part, and the windows of frames in the rest."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,25 +16,25 @@ from planaria.data.video import FILMS
 from planaria.errors import UserError
 
 MOST_KEPT = 32_000_000
-"""Bytes of frames that a checkpoint keeps; with more, a training needs its source to go on."""
+"""Most bytes of frames that a checkpoint keeps; with more, a training needs its source to continue."""
 MOST_CLIPS = 10_000
 SIMULATED = "sim:"
 
 
 @runtime_checkable
 class Clip(Protocol):
-    """One film: frames that follow each other."""
+    """One film: consecutive frames."""
 
     def __len__(self) -> int: ...
 
     def stack(self, i: int, j: int) -> Float[Tensor, "n v h w"]:
-        """Frames `i` up to, without, `j`, float32 in 0..1."""
+        """Frames `i` up to but excluding `j`, float32 in 0..1."""
         ...
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A film in memory."""
+    """Film in memory."""
 
     frames: UInt8[Tensor, "n v h w"]
 
@@ -42,33 +42,33 @@ class Kept:
         return len(self.frames)
 
     def stack(self, i: int, j: int) -> Float[Tensor, "n v h w"]:
-        """Frames `i` up to, without, `j`."""
+        """Frames `i` up to but excluding `j`."""
         return self.frames[i:j].float().div(255)
 
 
 @dataclass(frozen=True)
 class Clips:
-    """Films of one size. The last share of them is held out: of several the last ones, of one its last frames."""
+    """Films of one size. The last share is held out: the last films of several, the last frames of one."""
 
     clips: tuple[Clip, ...]
     visible: int
-    """1 grey, 3 RGB."""
+    """Number of channels: 1 grey, 3 RGB."""
     size: tuple[int, int]
     """Rows and columns."""
     fps: float
     held_out: float
-    """Share of all frames that is not trained on."""
+    """Fraction of all frames that is not trained on."""
 
     @property
     def trained(self) -> list[tuple[int, int]]:
-        """Number of each training clip, and how many of its first frames are trained on."""
+        """Number of each training clip, and the count of its first frames that are trained on."""
         if len(self.clips) == 1:
             return [(0, self.split)]
         return [(k, len(self.clips[k])) for k in range(len(self.clips) - self._whole())]
 
     @property
     def held(self) -> list[tuple[int, int]]:
-        """Each held-out clip's number and its first held-out frame."""
+        """Number of each held-out clip, and its first held-out frame."""
         if not self.held_out:
             return []
         if len(self.clips) == 1:
@@ -77,12 +77,12 @@ class Clips:
 
     @property
     def split(self) -> int:
-        """The first held-out frame of the only film."""
+        """First held-out frame of the only film."""
         count = len(self.clips[0])
         return count - round(count * self.held_out)
 
     def _whole(self) -> int:
-        """How many whole clips are held out."""
+        """Number of whole clips held out."""
         return min(len(self.clips) - 1, max(1, round(len(self.clips) * self.held_out))) if self.held_out else 0
 
     def starts(self, length: int) -> list[tuple[int, int]]:
@@ -90,7 +90,7 @@ class Clips:
         return [(k, i) for k, count in self.trained for i in range(count - length + 1)]
 
     def pack(self) -> dict[str, Tensor]:
-        """All frames in 8 bits and how many each clip has; nothing where they are too many to keep."""
+        """All frames in 8 bits and their number in each clip; nothing where they are too many to keep."""
         lengths = [len(clip) for clip in self.clips]
         if sum(lengths) * self.visible * self.size[0] * self.size[1] > MOST_KEPT:
             return {}
@@ -99,7 +99,7 @@ class Clips:
 
 
 def unpacked(packed: dict[str, Tensor], held_out: float) -> Clips:
-    """The clips that `pack` packed. Raises `UserError` where they don't fit."""
+    """Read back the clips that `pack` packed. Raises `UserError` where they don't fit."""
     if not packed.keys() >= {"frames", "lengths", "fps"}:
         raise UserError("the checkpoint is damaged: it keeps a part of its film only")
     frames, lengths, fps = packed["frames"], packed["lengths"].tolist(), float(packed["fps"])
@@ -114,11 +114,11 @@ def unpacked(packed: dict[str, Tensor], held_out: float) -> Clips:
 def open_clips(
     source: str, *, clips: int = 1, count: int = 0, held_out: float = 0.0, size: int = 0, seed: int = 0, **options: Any
 ) -> Clips:
-    """The films that `source` names: whatever `open_frames` takes, or a folder of such films.
+    """Open the films that `source` names: whatever `open_frames` takes, or a folder of such films.
 
-    `sim:NAME` is simulated `clips` times on `size` cells, `count` frames each (200 where 0), each from another start.
-    `options` are those of `open_frames`; of a simulator, `every`. Raises `UserError` for what can't be had, or isn't of
-    one size.
+    `sim:NAME` is simulated `clips` times on `size` cells, `count` frames each (200 where 0), from different initial
+    states. `options` are those of `open_frames`; of a simulator, `every`.Raises `UserError` for films that can't be
+    read or differ in size.
     """
     if not 1 <= clips <= MOST_CLIPS:
         raise UserError(f"clips must be in 1..{MOST_CLIPS}, got {clips}")
@@ -138,7 +138,7 @@ def open_clips(
 
 
 def _films(source: str) -> list[str]:
-    """The films in a folder that holds no pictures of its own, and what else lies there left alone; else `source`."""
+    """List the films in a folder that holds no pictures of its own, ignoring other files; else `source`."""
     folder = Path(source)
     if not folder.is_dir():
         return [source]

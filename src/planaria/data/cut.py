@@ -1,4 +1,4 @@
-"""What is done to every frame of a source: laid over a background, cropped, made grey, resized."""
+"""Preprocessing of every frame of a source: lay over a background, crop, make grey, resize."""
 
 from typing import final
 
@@ -9,13 +9,13 @@ from planaria.data.sources import Source, tint
 from planaria.errors import UserError
 
 TOP = {np.uint8: 255, np.uint16: 65535, np.float32: 1}
-"""The number that stands for 1."""
+"""Value that stands for 1, by data type."""
 _REC601 = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 @final
 class Cut:
-    """What is done to every frame of a source: laid over a background, cropped, made grey, resized."""
+    """Preprocessing of every frame of a source: lay over a background, crop, make grey, resize."""
 
     def __init__(
         self, source: Source, whole: tuple[int, int], box: tuple[int, int, int, int], size: int, grey: bool,
@@ -26,10 +26,10 @@ class Cut:
         h, w = box[2:]
         scale = size / max(h, w) if size else 1
         self.shape = max(1, round(h * scale)), max(1, round(w * scale))
-        """Rows and columns of what comes out."""
+        """Rows and columns of the result."""
 
     def __call__(self, image: np.ndarray, place: int) -> np.ndarray:
-        """A picture `(h, w, 1|3|4)` as a frame `(h, w, 1|3)` in the numbers of its source, rounded once."""
+        """Turn a picture `(h, w, 1|3|4)` into a frame `(h, w, 1|3)` of its source's data type, rounded once."""
         if image.shape[:2] != self._whole:
             raise UserError(f"{self._source.name}: frames have one size, but frame {place} has another")
         top, left, h, w = self._box
@@ -53,7 +53,7 @@ class Cut:
 
 
 def region(crop: str, h: int, w: int, name: str) -> tuple[int, int, int, int]:
-    """Top, left, height and width of what `crop` leaves of `h` rows and `w` columns."""
+    """Top, left, height and width of the region that `crop` keeps of `h` rows and `w` columns."""
     if crop == "none":
         return 0, 0, h, w
     if crop == "square":
@@ -69,7 +69,7 @@ def region(crop: str, h: int, w: int, name: str) -> tuple[int, int, int, int]:
 
 
 def _laid(image: np.ndarray, background: float) -> np.ndarray:
-    """RGBA with straight alpha as RGB over a background; as it is where nothing shines through."""
+    """Lay RGBA with straight alpha over a background as RGB; unchanged where nothing is transparent."""
     if image[..., 3].min() == 255:
         return image[..., :3]
     cover = image[..., 3:].astype(np.float32) / 255
@@ -77,7 +77,7 @@ def _laid(image: np.ndarray, background: float) -> np.ndarray:
 
 
 def _resized(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """A picture `(h, w, c)` in other rows and columns, float32: the mean over each cell, pixels repeated in between."""
+    """Resize a picture `(h, w, c)`, float32: the mean over each cell when reducing, repeated pixels when enlarging."""
     h, w = shape
     planes = [Image.fromarray(image[..., k].astype(np.float32)) for k in range(image.shape[2])]
     return np.stack([np.asarray(plane.resize((w, h), Image.Resampling.BOX)) for plane in planes], 2)

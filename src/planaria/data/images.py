@@ -1,4 +1,4 @@
-"""Pictures to grow: whatever a person points at, as premultiplied RGBA on a small grid."""
+"""Pictures to grow, from any kind of source, as premultiplied RGBA on a small grid."""
 
 import hashlib
 import re
@@ -22,7 +22,7 @@ from planaria.files import PICTURES as SUFFIXES
 from planaria.types import Picture
 
 LARGEST = 4096
-"""The most cells that a side, or its padding, may have."""
+"""Most cells on a side, or of its padding."""
 MOST_BYTES = 200_000_000
 MOST_WORDS = 200
 INK = (24, 24, 32, 255)
@@ -40,12 +40,12 @@ def picture(
     trim: bool = False,
     cache: Path | None = None,
 ) -> Picture:
-    """A picture as (4, h, w) float32 premultiplied RGBA in 0..1, for what `open_image` takes.
+    """Load a picture as (4, h, w) float32 premultiplied RGBA in 0..1, from whatever `open_image` takes.
 
     Its longest side is `size` cells (1 to 4096), its shape kept, with `padding` empty cells (0 to 4096) on every
     side; colours are premultiplied before they are resized (Lanczos), so that edges keep their colour. `background`
     and `trim` are as in `keying.prepared`; `cache` is the folder of downloads. Raises UserError for a source that
-    cannot be had, or with nothing to be seen in it.
+    cannot be read, or with nothing visible in it.
     """
     if not 1 <= size <= LARGEST:
         raise UserError(f"size is 1 to {LARGEST} cells, not {size}")
@@ -58,13 +58,13 @@ def picture(
 
 
 def remarks(source: str | Path, background: str = "none", trim: bool = False) -> list[keying.Remark]:
-    """What a person should know of a picture before it is learned: a plain background, empty margins."""
+    """Remarks on a picture before training: a plain background, empty margins."""
     found = keying.remark(open_image(source), background, trim, str(source))
     return [] if found is None else [found]
 
 
 def open_image(source: str | Path, pixels: int = 512, *, cache: Path | None = None) -> Image.Image:
-    r"""The picture that `source` names, upright: RGBA with straight alpha, or mode F in 0..1 for 16-bit grey.
+    r"""Open the picture that `source` names, upright: RGBA with straight alpha, or mode F in 0..1 for 16-bit grey.
 
     The form of `source` decides, in this order; a Path is always a file:
 
@@ -105,10 +105,10 @@ def open_image(source: str | Path, pixels: int = 512, *, cache: Path | None = No
 
 
 def name_of(source: str | Path) -> str:
-    """A short name for a source that is safe in a file system: lower-case letters, digits and dashes.
+    """Short name for a source, safe in a file system: lower-case letters, digits and dashes.
 
     `Cat.png` is cat, `text:HELLO` hello, `medmnist:chestmnist/17` chestmnist-17, `🦎` lizard, a web address the stem
-    of its file. Where nothing of that is left, it is `picture-` and six digits that stand for the source.
+    of its file. Where nothing is left, it is `picture-` and six digits derived from the source.
     """
     text = str(source)
     form, _, words = text.partition(":")
@@ -127,13 +127,13 @@ def name_of(source: str | Path) -> str:
 
 
 def _split_frame(source: str) -> tuple[str, int | None]:
-    """`cat.gif#3` as file name and frame; None where none is asked for."""
+    """Split `cat.gif#3` into file name and frame; None where no frame is given."""
     match = _FRAME.fullmatch(source)
     return (match[1], int(match[2])) if match else (source, None)
 
 
 def _resized(image: Image.Image, size: int) -> np.ndarray:
-    """Premultiplied RGBA planes (4, h, w) in 0..1 with a longest side of `size`, from RGBA or grey in mode F."""
+    """Resize RGBA or grey in mode F to premultiplied RGBA planes (4, h, w) in 0..1 with a longest side of `size`."""
     scale = size / max(image.size)
     shape = max(1, round(image.width * scale)), max(1, round(image.height * scale))
 
@@ -153,7 +153,7 @@ def _resized(image: Image.Image, size: int) -> np.ndarray:
 
 
 def _open_url(url: str, pixels: int, cache: Path | None) -> Image.Image:
-    """A picture from the web; what turns out to be none is not kept."""
+    """Download a picture; a file that is no picture is not kept."""
     address, frame = _split_frame(url)
     path = fetch(address, cache=cache)
     try:
@@ -164,7 +164,7 @@ def _open_url(url: str, pixels: int, cache: Path | None) -> Image.Image:
 
 
 def _open_file(path: Path, shown: str, frame: int | None, pixels: int) -> Image.Image:
-    """A picture file, called `shown` in errors."""
+    """Open a picture file, called `shown` in errors."""
     try:
         path = path.expanduser()
         about = path.stat()
@@ -190,7 +190,7 @@ def _open_file(path: Path, shown: str, frame: int | None, pixels: int) -> Image.
 
 
 def _missing(path: Path, shown: str) -> UserError:
-    """The error for a file that is not there, with the nearest pictures that are."""
+    """Error for a missing file, with the nearest names of pictures that exist."""
     there = [file.name for file in path.parent.glob("*") if file.suffix.lower() in SUFFIXES]
     names = get_close_matches(path.name, [*there, *builtin.PICTURES])
     near = [name if name in builtin.PICTURES else str(path.parent / name) for name in names]
@@ -202,7 +202,7 @@ def _missing(path: Path, shown: str) -> UserError:
 
 
 def _write(words: str, pixels: int) -> Image.Image:
-    r"""Words in bold, dark on transparent, cropped tight: `pixels` on the longest side; `\n` begins a new line."""
+    r"""Draw words in bold, dark on transparent, cropped tight: `pixels` on the longest side; `\n` begins a new line."""
     import matplotlib  # for DejaVu, which it brings along: the same letters on every machine
 
     lines = words.replace("\\n", "\n").strip("\n")

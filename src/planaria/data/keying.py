@@ -1,4 +1,4 @@
-"""Keying: a drawing cut out of its plain background, its edges un-mixed, and its empty margins cut off."""
+"""Keying: cut a drawing out of its plain background, un-mix its edges, and crop its empty margins."""
 
 import contextlib
 from dataclasses import dataclass, field
@@ -11,40 +11,40 @@ from planaria.errors import UserError
 from planaria.synonyms import nearest
 
 SIDE = 512
-"""Longest side, in pixels, of a picture that is keyed, unless its cells ask for more; a larger one is reduced."""
+"""Longest side, in pixels, of a picture that is keyed, unless its cells need more; a larger one is reduced."""
 NEAR = 20
-"""How far a channel may be from the background's, of 255: what JPEG leaves of a plain colour around a drawing."""
+"""Largest difference of a channel from the background's, of 255: JPEG noise in a plain colour around a drawing."""
 FAINT = 60
-"""Specks whose channels all stay within this of the background's are noise."""
+"""Largest difference of a speck's channels from the background's, of 255, at which it counts as noise."""
 REACH = 3
-"""How wide a soft edge may be, in pixels."""
+"""Largest width of a soft edge, in pixels."""
 MARGIN = 0.85
-"""A drawing that spans less of its picture's longest side than this has margins worth a word."""
+"""Fraction of the picture's longest side below which a drawing's margins are remarked on."""
 _ENCLOSED = ("", "holes", "solid")
 
 
 @dataclass(frozen=True)
 class Background:
-    """What is to be left out of a picture."""
+    """Background to remove from a picture."""
 
     colour: tuple[int, int, int] | None
-    """Its colour, 0 to 255; None is whatever plain colour the picture's border has."""
+    """Colour, 0 to 255; None is whatever plain colour the picture's border has."""
     enclosed: str = ""
-    """Areas of that colour within the drawing: holes are left out, solid are kept, "" is decided by `_holes`."""
+    """Areas of that colour within the drawing: `holes` removes them, `solid` keeps them, "" lets `_holes` decide."""
 
 
 @dataclass(frozen=True)
 class Remark:
-    """What a person should know of a picture before it is learned."""
+    """Remark on a picture before training."""
 
     text: str
-    """One sentence, with the settings that help."""
+    """Remark in one sentence, with the settings that help."""
     settings: dict[str, str] = field(default_factory=dict)
-    """These settings, as they are typed."""
+    """Settings that help, as they are typed."""
 
 
 def parse(typed: str) -> Background | None:
-    """The background in `auto`, `white`, `#f0f0f0`, each with `/holes` or `/solid` if need be; None for `none`.
+    """Parse a background: `auto`, `white`, `#f0f0f0`, each optionally with `/holes` or `/solid`; None for `none`.
 
     Raises `UserError` for anything else.
     """
@@ -69,10 +69,10 @@ def parse(typed: str) -> Background | None:
 def prepared(
     image: Image.Image, background: str, trim: bool, *, cells: int = 0, shown: str = "the picture"
 ) -> Image.Image:
-    """`image` without its `background`, and without its empty margins if `trim`: RGBA, or as it came where neither is.
+    """Remove the `background` of `image`, and its empty margins if `trim`: RGBA, or unchanged where there is neither.
 
     A picture that is keyed is at most `SIDE` pixels wide and high, or four to each of its `cells`. Raises `UserError`
-    where nothing is left, or the colour that is named is nowhere at the border.
+    where nothing is left, or the given colour does not occur at the border.
     """
     wanted = parse(background)
     if wanted is not None:
@@ -83,7 +83,7 @@ def prepared(
 
 
 def remark(image: Image.Image, background: str, trim: bool, shown: str) -> Remark | None:
-    """What is learned of `image`, called `shown`, that a person may not want, and what helps; None where all is well.
+    """Remark on parts of `image`, called `shown`, not meant to be trained on, with a remedy; None where all is well.
 
     Raises `UserError` as `prepared` does.
     """
@@ -112,9 +112,9 @@ def remark(image: Image.Image, background: str, trim: bool, shown: str) -> Remar
 
 
 def plain(image: Image.Image) -> tuple[int, int, int] | None:
-    """The colour of the plain background that a picture has all around; None for a photo, or what is cut out already.
+    """Colour of the plain background all around a picture; None for a photo, or a picture that is cut out already.
 
-    Plain is a border of which three quarters are within a few levels of one colour, without the noise of a camera.
+    A border is plain if three quarters of it are within a few levels of one colour, without the noise of a camera.
     """
     rgb, alpha = _arrays(image)
     if _cut_out(image):
@@ -135,7 +135,7 @@ def plain(image: Image.Image) -> tuple[int, int, int] | None:
 
 
 def _keyed(image: Image.Image, wanted: Background, side: int, shown: str) -> Image.Image:
-    """A picture without its background, RGBA; as it is where that is to be found and there is none."""
+    """Remove a picture's background, RGBA; unchanged where the background is to be found and there is none."""
     image = _reduced(image, side)
     colour = wanted.colour or plain(image)
     if colour is None or _cut_out(image):
@@ -164,7 +164,7 @@ def _keyed(image: Image.Image, wanted: Background, side: int, shown: str) -> Ima
 def _cover(
     rgb: np.ndarray, background: np.ndarray, gone: np.ndarray, rows: np.ndarray, columns: np.ndarray
 ) -> np.ndarray:
-    """How much of each pixel (rows, columns) at an edge is ink, 0 to 1, the rest being `background`.
+    """Fraction of each pixel (rows, columns) at an edge that is ink, 0 to 1, the rest being `background`.
 
     The ink is the colour nearby that is farthest from the background. A pixel that has three neighbours like itself
     is no mixture but an area of its own.
@@ -190,7 +190,7 @@ def _cover(
 
 
 def _shade(rgb: np.ndarray, background: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How dark a shadow on `background` is as black over it, 0 to 1, 0 for none; and where it is a soft one."""
+    """Opacity of a shadow on `background` as black over it, 0 to 1, 0 for none; and a mask of soft shadow."""
     if background.max() < 96:
         return np.zeros(rgb.shape[:2], np.float32), np.zeros(rgb.shape[:2], bool)
     light = (rgb @ background) / float(background @ background)
@@ -206,14 +206,14 @@ def _shade(rgb: np.ndarray, background: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def _outside(passable: np.ndarray) -> np.ndarray:
-    """What of `passable` can be reached from the border."""
+    """Mask of the pixels of `passable` that can be reached from the border."""
     labels = regions(passable)
     rim = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     return np.isin(labels, np.unique(rim[rim >= 0]))
 
 
 def _specks(figure: np.ndarray, away: np.ndarray) -> np.ndarray:
-    """What of `figure` are small faint specks: the noise that JPEG leaves around a drawing."""
+    """Mask of the small faint specks of `figure`: the noise that JPEG leaves around a drawing."""
     if not figure.any():
         return figure
     labels = regions(widened(figure, 1))
@@ -226,9 +226,9 @@ def _specks(figure: np.ndarray, away: np.ndarray) -> np.ndarray:
 
 
 def _holes(rgb: np.ndarray, enclosed: np.ndarray, figure: np.ndarray, wanted: str) -> np.ndarray:
-    """What of the `enclosed` areas of the background's colour is left out too.
+    """Mask of the `enclosed` areas of the background's colour that are removed too.
 
-    Where nobody says: all of it in a drawing of one ink in bold strokes (an O, a ring, a logo), of which it is less
+    By default: all of it in a drawing of one ink in bold strokes (an O, a ring, a logo), of which it is less
     than twice the ink; else none, as eyes, teeth and the paper within an outline belong to the drawing.
     """
     if wanted or not enclosed.any():
@@ -242,7 +242,7 @@ def _holes(rgb: np.ndarray, enclosed: np.ndarray, figure: np.ndarray, wanted: st
 
 
 def _cut_out(image: Image.Image) -> bool:
-    """Whether a picture has transparency all around already."""
+    """True if a picture is transparent all around already."""
     if image.mode != "RGBA":
         return False
     alpha = np.asarray(image.getchannel("A"))
@@ -251,7 +251,7 @@ def _cut_out(image: Image.Image) -> bool:
 
 
 def _box(image: Image.Image) -> tuple[int, int, int, int]:
-    """Where something is to be seen: left, top, right, bottom in pixels."""
+    """Bounding box of the visible pixels: left, top, right, bottom."""
     if image.mode != "RGBA":
         return (0, 0, *image.size)
     box = image.getchannel("A").point([255 * (level > 12) for level in range(256)]).getbbox()
@@ -261,7 +261,7 @@ def _box(image: Image.Image) -> tuple[int, int, int, int]:
 
 
 def _reduced(image: Image.Image, side: int) -> Image.Image:
-    """A picture as RGBA whose longest side is at most `side` pixels."""
+    """Reduce a picture to RGBA whose longest side is at most `side` pixels."""
     if image.mode == "F":
         image = image.point(lambda level: level * 255).convert("L")
     image = image.convert("RGBA")

@@ -1,4 +1,4 @@
-"""MedMNIST: single samples out of its .npz files, read straight from the archive, without the `medmnist` package.
+"""MedMNIST: single samples from its .npz files, read straight from the archive, without the `medmnist` package.
 
 The data are Yang et al., "MedMNIST v2", Scientific Data 10, 41 (2023), https://medmnist.com, licence CC BY 4.0
 (DermaMNIST CC BY-NC 4.0); the addresses and checksums below are those of its release 3 (MedMNIST+).
@@ -20,7 +20,7 @@ from planaria.files import HEAD, instead, open_regular, what_it_really_is
 SPLITS = ("train", "val", "test")
 SIDES = (28, 64, 128, 224)
 LARGEST = 1024
-"""The most pixels that a side of a sample may have."""
+"""Most pixels on a side of a sample."""
 URL = "https://zenodo.org/records/10519652/files/{}?download=1"
 
 MD5 = {
@@ -107,12 +107,12 @@ MEANT = {
     "colon": "pathmnist", "pneumonia": "pneumoniamnist", "retina": "retinamnist", "fundus": "retinamnist",
     "tissue": "tissuemnist", "kidney": "tissuemnist",
 }  # fmt: skip
-"""Words in a name that tell which flag was meant, the surer ones later: `organmnist_axial` is the axial one."""
+"""Words in a name that suggest the intended flag, the more certain ones later: `organmnist_axial` is the axial one."""
 FILE = re.compile(r"(.+\.npz)(?:/([^/]+))?/(\d{1,12})", re.IGNORECASE | re.DOTALL)
 
 
 def picture(address: str, *, cache: Path | None = None) -> np.ndarray:
-    """The sample that an address names, `(h, w)` or `(h, w, 3)` uint8: a flag's, as `parse` has it, or a file's.
+    """Read the sample that an address names, `(h, w)` or `(h, w, 3)` uint8: a flag's, as `parse` has it, or a file's.
 
     `FILE.npz/INDEX` and `FILE.npz/SPLIT/INDEX` are of an archive of your own. Raises `UserError`.
     """
@@ -127,7 +127,7 @@ def picture(address: str, *, cache: Path | None = None) -> np.ndarray:
 
 
 def _no_flag(flag: str) -> UserError:
-    """The error for a flag that isn't there, with the one suggested that was meant, where its name tells."""
+    """Error for an unknown flag, with the likely intended one suggested where the name tells."""
     if flag.lower().endswith("mnist3d"):
         return UserError(f"{flag} is a MedMNIST set of volumes; those of pictures: {', '.join(sorted(MD5))}")
     error, name = unknown("MedMNIST flag", flag, MD5), re.sub("[^a-z]", "", flag.lower())
@@ -138,7 +138,7 @@ def _no_flag(flag: str) -> UserError:
 
 
 def parse(address: str) -> tuple[str, int, str, int]:
-    """The flag, index, split and pixels of "FLAG/INDEX", "FLAG/SPLIT/INDEX" or, of larger files, "FLAG@64/INDEX"."""
+    """Parse flag, index, split and pixels of "FLAG/INDEX", "FLAG/SPLIT/INDEX" or, of larger files, "FLAG@64/INDEX"."""
     match = re.fullmatch(r"([^/@]+)(?:@(\d{1,4}))?(?:/([^/]+))?/(\d{1,12})", address)
     if match is None:
         forms = "write FLAG/INDEX, FLAG/SPLIT/INDEX, FLAG@64/INDEX or FILE.npz/INDEX"
@@ -157,7 +157,7 @@ def sample(
     cache: Path | None = None,
     progress: Progress | None = None,
 ) -> np.ndarray:
-    """One picture of a 2D MedMNIST data set: (h, w) or (h, w, 3), uint8.
+    """Read one picture of a 2D MedMNIST data set: (h, w) or (h, w, 3), uint8.
 
     The file `FLAG.npz` (`FLAG_64.npz` and so on where `pixels` is not 28) is looked for in `root`, $MEDMNIST_ROOT and
     ~/.medmnist, and is trusted there as far as its structure holds, so that it may be a subset of your own; else it
@@ -188,7 +188,7 @@ def sample(
 
 
 def read(path: Path, split: str, index: int, *, cure: str = "; delete it and download it again") -> np.ndarray:
-    """Picture `index` of a split of an .npz file, (h, w) or (h, w, 3), uint8; nothing but that picture is kept.
+    """Read picture `index` of a split of an .npz file, (h, w) or (h, w, 3), uint8; nothing but that picture is kept.
 
     Raises UserError where the file is broken, holds anything but uint8 pictures, or has no such index; `cure` ends the
     line on a broken one.
@@ -224,7 +224,7 @@ def read(path: Path, split: str, index: int, *, cure: str = "; delete it and dow
 
 
 def _check_archive(path: Path) -> None:
-    """Raise `UserError` where a file can't be opened, or its first bytes tell what it is instead of an archive."""
+    """Raise `UserError` if a file can't be opened, or its first bytes show that it is no archive but another type."""
     try:
         with open_regular(path) as file:
             head = file.read(HEAD)

@@ -1,6 +1,6 @@
-"""Patterns of Life: the cells that a .rle or .cells file holds, and the rule that it was made for.
+"""Patterns of Life: the cells of a .rle or .cells file, and the rule that it was made for.
 
-Both formats are as https://conwaylife.com/wiki/Run_Length_Encoded and .../Plaintext describe them.
+Both formats are described at https://conwaylife.com/wiki/Run_Length_Encoded and .../Plaintext.
 """
 
 import re
@@ -18,9 +18,9 @@ from planaria.files import HEAD, instead, read
 SUFFIXES = (".rle", ".cells")
 MOST_BYTES = 4_000_000
 MOST_SIDE = 16384
-"""Cells that a side of a pattern has at most."""
+"""Most cells on a side of a pattern."""
 MOST_CELLS = 2**26
-"""Cells of a pattern at most, the dead ones within it counted."""
+"""Most cells of a pattern, including the dead ones within it."""
 _HEADER = re.compile(r"\s*x\s*=\s*(\d+)\s*,\s*y\s*=\s*(\d+)\s*(?:,\s*rule\s*=\s*(\S[^\n]*?))?\s*", re.IGNORECASE)
 _RUN = re.compile(r"\s*(\d*)\s*([A-Za-z.$!])")
 
@@ -30,21 +30,21 @@ Run = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Pattern:
-    """Cells of two states, and how they should live."""
+    """Cells of two states, and the rule that they were made for."""
 
     cells: Tensor
-    """`(h, w)` bool."""
+    """Live cells, `(h, w)` bool."""
     rule: str
-    """As the file has it; "" where it says nothing."""
+    """Rule as the file states it; "" where it states none."""
 
 
 def is_pattern(name: str) -> bool:
-    """Whether a file's name says that it holds a pattern."""
+    """True if a file's suffix is that of a pattern."""
     return name.lower().endswith(SUFFIXES)
 
 
 def open_pattern(source: str | Path) -> Pattern:
-    """The pattern in a file. Its size is found and checked before memory is taken for it. Raises `UserError`."""
+    """Read the pattern in a file. Its size is checked before memory is allocated. Raises `UserError`."""
     name = str(source)
     try:
         data = read(Path(source).expanduser(), MOST_BYTES)
@@ -65,7 +65,7 @@ def open_pattern(source: str | Path) -> Pattern:
 
 
 def _drawn(runs: Callable[[], Iterator[Run]], sides: tuple[int, int], name: str) -> Tensor:
-    """The cells of all runs, in a box of at least `sides` rows and columns: measured first, then filled."""
+    """Draw the cells of all runs in a box of at least `sides` rows and columns: measured first, then filled."""
     rows, columns = sides
     _check(rows, columns, name)
     some = False
@@ -88,7 +88,7 @@ def _check(rows: int, columns: int, name: str) -> None:
 
 
 def _runs(body: str, name: str) -> Iterator[Run]:
-    """Live cells of what follows the header of a .rle file."""
+    """Live cells of the part of a .rle file after the header."""
     row = column = at = 0
     while found := _RUN.match(body, at):
         count, tag, at = _number(found[1] or "1", name), found[2], found.end()
@@ -115,7 +115,7 @@ def _plain(rows: list[str]) -> Iterator[Run]:
 
 
 def _number(text: str, name: str) -> int:
-    """A number of cells; a longer one than any pattern needs is refused before it is worked with."""
+    """Parse a number of cells; one longer than any pattern needs is refused before it is converted."""
     if len(text) > 9:
         raise UserError(f"{name!r} counts {text[:12]}... cells; a side has at most {MOST_SIDE}")
     return int(text)

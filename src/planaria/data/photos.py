@@ -1,4 +1,4 @@
-"""Photos: the pictures that a repainting rule learns on, and random crops of them."""
+"""Photos: pictures that a repainting rule is trained on, and random crops of them."""
 
 import warnings
 from collections.abc import Sequence
@@ -21,15 +21,15 @@ from planaria.files import PICTURES as SUFFIXES
 from planaria.types import Picture
 
 BUILT_IN = "built-in"
-"""The source that is always there: scenes that come along."""
+"""Name of the source that is always available: the scenes in the package."""
 VARIANTS = 3
-"""Variants of each scene that are learned; the others are for tests of what was."""
+"""Number of training variants of each scene; the others are for tests."""
 LONGEST = 4
-"""Times that a kept photo is longer than wide at most; of a longer one the middle is kept."""
+"""Largest ratio of a kept photo's longer side to its shorter; of a longer one the middle is kept."""
 JITTER = 1.5
-"""Times that a crop, before it is made smaller, is larger than asked for at most."""
+"""Largest ratio of a crop, before it is reduced, to the size asked for."""
 MOST_BYTES = 400_000_000
-"""Memory that all photos take at most."""
+"""Most bytes of memory for all photos."""
 
 Crops = Float[Tensor, "n 3 h w"]
 
@@ -41,7 +41,7 @@ class Photos:
 
     pictures: tuple[UInt8[Tensor, "3 _ _"], ...]
     names: tuple[str, ...]
-    """What a person calls each."""
+    """Name of each photo."""
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -85,7 +85,7 @@ class Photos:
 
 
 def unpacked(tensors: dict[str, Tensor]) -> Photos:
-    """The photos that `pack` packed; other tensors are left alone. Raises `UserError` where they don't fit."""
+    """Read back the photos that `pack` packed; other tensors are ignored. Raises `UserError` where they don't fit."""
     try:
         sizes = [(int(h), int(w)) for h, w in tensors["photo_sizes"].tolist()]
         parts = tensors["photos"].split([3 * h * w for h, w in sizes])
@@ -99,7 +99,7 @@ def unpacked(tensors: dict[str, Tensor]) -> Photos:
 
 
 def open_photos(source: str, *, size: int = 256, most: int = 64) -> Photos:
-    """The photos that `source` names: a folder of pictures, one picture, several with commas between, or `built-in`.
+    """Open the photos of `source`: a folder of pictures, one picture, several separated by commas, or `built-in`.
 
     A picture is whatever `data.images.open_image` takes. Each is kept with its shorter side `size` cells (1 to 4096),
     a smaller one as it is; what is transparent lies over white. Of more than `most`, so many are taken, spread evenly
@@ -126,7 +126,7 @@ def open_photos(source: str, *, size: int = 256, most: int = 64) -> Photos:
 
 
 def _path(source: str) -> Path | None:
-    """The file or folder of that name, if there is one."""
+    """File or folder of that name, if there is one."""
     try:
         path = Path(source).expanduser()
         return path if source and path.exists() else None
@@ -135,19 +135,19 @@ def _path(source: str) -> Path | None:
 
 
 def _near(source: str) -> str:
-    """`built-in`, where somebody may have meant that."""
+    """`built-in` if `source` looks like a misspelling of it, else ""."""
     return (
         BUILT_IN if source.lower().replace("_", "-").replace(" ", "-") in ("builtin", "built-in", "built-ins") else ""
     )
 
 
 def unseen(*, size: int = 256, most: int = 4) -> Photos:
-    """Scenes as none of `built-in` shows them, for a test of what was learned there; `size` as for `open_photos`."""
+    """Test scenes, in variants that `built-in` does not contain; `size` as for `open_photos`."""
     return _scenes(range(VARIANTS, scenes.VARIANTS), size, most)
 
 
 def _scenes(variants: range, size: int, most: int) -> Photos:
-    """Every scene in some variants, half of them upright."""
+    """Load every scene in some variants, half of them upright."""
     short = min(size, scenes.SHORT)
     asked = [(name, k) for k in variants for name in scenes.SCENES][:most]
     pictures = [scenes.load(name, scenes.shape(k, short, round(1.5 * short)), k) for name, k in asked]
@@ -156,7 +156,7 @@ def _scenes(variants: range, size: int, most: int) -> Photos:
 
 
 def _of_folder(folder: Path, size: int, most: int) -> Photos:
-    """The pictures of a folder that can be read."""
+    """Readable pictures of a folder."""
     try:
         paths = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
     except OSError as error:
@@ -178,14 +178,14 @@ def _of_folder(folder: Path, size: int, most: int) -> Photos:
 
 
 def _spread(found: list, most: int) -> list:
-    """At most so many of them, evenly spread, both ends among them."""
+    """Select at most so many of them, evenly spread, including both ends."""
     if len(found) <= most:
         return found
     return [found[round(k * (len(found) - 1) / max(1, most - 1))] for k in range(most)]
 
 
 def _photo(source: str | Path, size: int) -> UInt8[Tensor, "3 _ _"]:
-    """A picture, opaque, its shorter side at most `size`, its longer one at most four times that."""
+    """Make a picture opaque, its shorter side at most `size`, its longer one at most four times that."""
     image = open_image(source, min(LARGEST, max(256, round(1.5 * size))))
     if image.mode == "F":
         image = Image.fromarray((np.asarray(image) * 255).round().astype(np.uint8))
@@ -210,7 +210,7 @@ def _planes(image: Image.Image) -> UInt8[Tensor, "3 _ _"]:
 
 
 def _kept(pictures: list[tuple[str, Tensor]]) -> Photos:
-    """Photos, if they fit in memory."""
+    """Photos of these pictures, if they fit in memory."""
     taken = sum(picture.numel() for _, picture in pictures)
     if taken > MOST_BYTES:
         raise UserError(

@@ -1,4 +1,4 @@
-"""Pictures made of pixels, as a person sees them: upright, in sRGB, with the transparency that is meant."""
+"""Pictures made of pixels, normalised for display: upright, in sRGB, with the intended transparency."""
 
 import contextlib
 import io
@@ -14,9 +14,9 @@ from planaria.files import HEAD, instead, what_it_really_is
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", *(("AVIF",) if features.check("avif") else ()))
 MOST_PIXELS = 50_000_000
-"""The most pixels that a picture may declare."""
+"""Most pixels that a picture may declare."""
 SAME = 1
-"""Levels of 255 that a profile may move a colour by, and still be that of sRGB."""
+"""Largest change of a colour by a profile, in levels of 255, at which the profile counts as sRGB."""
 
 _TURN = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -33,9 +33,9 @@ _WHITE_IS_ZERO = 0
 
 
 def decode(file: io.BytesIO | io.BufferedReader, shown: str, frame: int | None = None) -> Image.Image:
-    """A picture file, called `shown` in errors, as `seen` gives it, after its declared size was found bearable.
+    """Decode a picture file, called `shown` in errors, as `seen` gives it, after a check of its declared size.
 
-    `frame` is one of its frames, counted as `first_frame` says; None is what shows of a picture that stands still.
+    `frame` is one of its frames, counted from `first_frame`; None is the picture that a still viewer shows.
     """
     head = file.read(HEAD)
     file.seek(0)
@@ -65,7 +65,7 @@ def decode(file: io.BytesIO | io.BufferedReader, shown: str, frame: int | None =
 
 
 def _unknown(shown: str, head: bytes) -> str:
-    """What to say of a file that the decoders take for no picture of theirs."""
+    """Error message for a file that no decoder recognises."""
     line = instead(shown, head, f"picture in a format known here: {', '.join(FORMATS)}, SVG")
     begins = what_it_really_is(head)
     known = ":" not in begins and any(name in begins.upper() for name in FORMATS)
@@ -73,20 +73,20 @@ def _unknown(shown: str, head: bytes) -> str:
 
 
 def too_large(pixels: int, shown: str) -> UserError:
-    """The error for a picture that declares more pixels than are safe to decode."""
+    """Error for a picture that declares more pixels than are safe to decode."""
     limit = MOST_PIXELS // 1_000_000
     return UserError(f"{shown!r} has {pixels / 1e6:,.1f} million pixels; the limit is {limit} million: make it smaller")
 
 
 def first_frame(image: Image.Image) -> int:
-    """Which of Pillow's frames is the first of the animation: an APNG may begin with a picture for other readers."""
+    """Index of Pillow's frame that begins the animation: an APNG may begin with a picture for other readers."""
     return 1 if image.info.get("default_image") else 0
 
 
 def frames_of(image: Image.Image) -> int:
-    """How many frames an opened file moves through; 1 of a photo that has smaller ones beside it.
+    """Number of animation frames of an opened file; 1 for a photo stored with smaller ones.
 
-    A JPEG is one still, whatever a camera put behind it (MPO). The pages of a TIFF are frames where all have one size.
+    A JPEG is one still, whatever a camera appended to it (MPO). The pages of a TIFF are frames where all have one size.
     """
     if image.format in ("JPEG", "MPO"):
         return 1
@@ -105,9 +105,9 @@ def _size(image: Image.Image, k: int) -> tuple[int, int]:
 
 
 def seen(image: Image.Image, shown: str) -> Image.Image:
-    """An opened picture of any mode as upright RGBA in sRGB, or mode F in 0..1 where it is grey of more than 8 bits.
+    """Convert an opened picture of any mode to upright RGBA in sRGB, or mode F in 0..1 for grey of more than 8 bits.
 
-    Raises `UserError` for numbers that are no levels; what the decoder raises, it passes on.
+    Raises `UserError` for values that are no levels; errors of the decoder are passed on.
     """
     _match_transparency(image)
     white_is_zero = getattr(image, "tag_v2", {}).get(262) == _WHITE_IS_ZERO
@@ -138,7 +138,7 @@ def _match_transparency(image: Image.Image) -> None:
 
 
 def _levels(image: Image.Image, shown: str, white_is_zero: bool) -> Image.Image:
-    """Grey of 16 bits, or in floating point, as mode F in 0..1; as RGBA where one level of it is transparent."""
+    """Convert grey of 16 bits, or in floating point, to mode F in 0..1; to RGBA where one level is transparent."""
     levels = np.asarray(image)
     least, most = float(levels.min()), float(levels.max())
     top = 1 if image.mode == "F" else 65535
@@ -154,7 +154,7 @@ def _levels(image: Image.Image, shown: str, white_is_zero: bool) -> Image.Image:
 
 
 def _colours(image: Image.Image) -> Image.Image:
-    """RGBA in sRGB, of a picture of any mode with up to 8 bits a channel."""
+    """Convert a picture of any mode with up to 8 bits a channel to RGBA in sRGB."""
     if image.mode == "LAB":
         lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
         return ImageCms.buildTransform(lab, srgb, "LAB", "RGB").apply(image).convert("RGBA")
@@ -171,7 +171,7 @@ def _colours(image: Image.Image) -> Image.Image:
 
 
 def _toned(grey: np.ndarray, profile: object) -> np.ndarray:
-    """Grey in 0..1 of a profile's own tones as that of sRGB: along the curve that 256 of its levels take."""
+    """Convert grey in 0..1 from a profile's tones to those of sRGB, along the curve of 256 of its levels."""
     ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
     managed = _in_srgb(ramp, profile)
     if managed is None:
@@ -181,7 +181,7 @@ def _toned(grey: np.ndarray, profile: object) -> np.ndarray:
 
 
 def _in_srgb(inks: Image.Image, profile: object) -> Image.Image | None:
-    """A picture of mode L, RGB or CMYK as sRGB by its profile; None where that is none, broken, or sRGB itself."""
+    """Convert a picture of mode L, RGB or CMYK to sRGB by its profile; None where it is missing, broken, or sRGB."""
     if not isinstance(profile, bytes) or not profile:
         return None
     try:
@@ -201,7 +201,7 @@ def _in_srgb(inks: Image.Image, profile: object) -> Image.Image | None:
 
 
 def _samples(mode: str) -> Image.Image:
-    """Colours all over what there is of mode L or RGB."""
+    """Sample colours spread over all of mode L or RGB."""
     if mode == "L":
         return Image.fromarray(np.arange(256, dtype=np.uint8)[None])
     steps = np.linspace(0, 255, 9).round().astype(np.uint8)

@@ -1,10 +1,10 @@
-"""Connected regions of a mask, and a mask made wider."""
+"""Connected regions and dilation of a mask."""
 
 import numpy as np
 
 
 def regions(mask: np.ndarray) -> np.ndarray:
-    """A number for every pixel of a mask `(h, w)`: the same within a 4-connected region, -1 outside the mask."""
+    """Label every pixel of a mask `(h, w)`: one number for each 4-connected region, -1 outside the mask."""
     starts = mask.copy()
     starts[:, 1:] &= ~mask[:, :-1]
     runs = starts.cumsum().reshape(mask.shape) - 1  # each row's runs of pixels, numbered
@@ -22,7 +22,7 @@ def regions(mask: np.ndarray) -> np.ndarray:
 
 
 def widened(mask: np.ndarray, by: int) -> np.ndarray:
-    """A mask `(h, w)` and all within `by` pixels of it, as a square reaches."""
+    """Dilate a mask `(h, w)` by `by` pixels, with a square."""
     for axis in (0, 1):
         wide = mask.copy()
         for step in range(1, by + 1):

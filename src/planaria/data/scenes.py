@@ -1,7 +1,7 @@
 """Scenes that stand for photos: smooth shading, fine texture, hard edges, wide flat areas.
 
-No network, no licence to mind: they were drawn by `benchmarks/draw_pictures.py`. Each comes in variants: another hour,
-another place, other colours.
+They need no network and carry no licence conditions: they were drawn by `benchmarks/draw_pictures.py`. Each has
+variants, with another hour, place and colours.
 """
 
 from pathlib import Path
@@ -11,9 +11,9 @@ from PIL import Image, ImageOps
 from planaria.errors import UserError, unknown
 
 LEAST, MOST = 16, 2048
-"""Pixels of a side."""
+"""Least and most pixels on a side."""
 SHORT, LONG = 256, 384
-"""Pixels of the sides of the files; what is asked for larger is enlarged."""
+"""Pixels on the sides of the files; larger sizes are enlarged from them."""
 VARIANTS = 6
 """Variants of each scene, those of odd numbers upright."""
 FOLDER = Path(__file__).with_name("pictures")
@@ -30,12 +30,12 @@ ABOUT = {
     "flowers": "Flowers in the sun, their stems and leaves, a garden out of focus behind them.",
     "night": "A skyline at night: lit windows, and their light on the water.",
 }
-"""Name -> what is to be seen on it; whoever takes only a few, takes the first ones."""
+"""Name -> description, in order of use: a selection of a few takes the first ones."""
 SCENES: tuple[str, ...] = tuple(ABOUT)
 
 
 def load(name: str, size: tuple[int, int] = (SHORT, LONG), variant: int = 0) -> Image.Image:
-    """One of `SCENES` as an RGB photo of `size` rows and columns (16 to 2048 each), its middle where they cut it.
+    """Load one of `SCENES` as an RGB photo of `size` rows and columns (16 to 2048 each), cropped to its middle.
 
     Raises `UserError` for an unknown name, size or variant.
     """
@@ -51,9 +51,9 @@ def load(name: str, size: tuple[int, int] = (SHORT, LONG), variant: int = 0) -> 
 
 
 def photo(what: str, pixels: int = 512) -> Image.Image:
-    """`NAME`, or `NAME/VARIANT`, as RGBA with a longer side of `pixels` (24 to 2048), the shorter one two thirds of it.
+    """Load `NAME` or `NAME/VARIANT` as RGBA: the longer side is `pixels` (24 to 2048), the shorter two thirds of it.
 
-    Raises `UserError` for what there isn't.
+    Raises `UserError` for an unknown name, variant or size.
     """
     name, slash, number = what.partition("/")
     if slash and not (number.isdecimal() and len(number) <= 3):
@@ -68,5 +68,5 @@ def shape(variant: int, short: int = SHORT, long: int = LONG) -> tuple[int, int]
 
 
 def file_of(name: str, variant: int) -> str:
-    """Name of the file that holds a variant of a scene."""
+    """Name of the file with a variant of a scene."""
     return f"{name}-{variant}.webp"

@@ -1,4 +1,4 @@
-"""The sound of a film: copied as it is beside new pictures, or said to be left out."""
+"""Sound of a film: copied unchanged beside new pictures, or reported as left out."""
 
 import warnings
 from collections.abc import Iterator
@@ -8,28 +8,28 @@ from pathlib import Path
 from typing import Any, final
 
 FITS_MP4 = {"aac", "ac3", "alac", "eac3", "flac", "mp2", "mp3", "opus"}
-"""Codecs that an .mp4 holds and players read there."""
+"""Codecs that an .mp4 can hold and players can read there."""
 EARLY = 0.1
-"""Seconds that sound may begin before its film: what a codec needs to start up."""
+"""Most seconds by which sound may begin before its film: the start-up time of a codec."""
 
 
 @final
 @dataclass(frozen=True)
 class Sound:
-    """The sound of a film file, from a moment on."""
+    """Sound of a film file, from a given time on."""
 
     path: Path
     kind: str
-    """The file's format, by the name FFmpeg has for it."""
+    """Format of the file, by FFmpeg's name."""
     codec: str
     start: float = 0.0
-    """Seconds of the film before it."""
+    """Seconds of the film before the sound to copy."""
 
 
 def left_out(sound: Sound | None, output: Path, *, paced: bool = True) -> str:
-    """Why a film's sound can't go along to `output`, in a line; "" where it can, or there is none.
+    """Reason in one line that a film's sound can't be copied to `output`; "" where it can, or there is none.
 
-    `paced` says whether the new film is as fast as its source.
+    `paced` is true if the new film is as fast as its source.
     """
     if sound is None:
         return ""
@@ -43,9 +43,9 @@ def left_out(sound: Sound | None, output: Path, *, paced: bool = True) -> str:
 
 @final
 class Copy:
-    """Copies the packets of a film's sound into a container that is being written. Closed like a file.
+    """Copier of the packets of a film's sound into a container that is being written. Closed like a file.
 
-    Sound that breaks off is reported, and is no reason to give up the film.
+    Sound that breaks off is reported, and does not stop the film.
     """
 
     def __init__(self, sound: Sound, box: Any) -> None:
@@ -73,7 +73,7 @@ class Copy:
         self._closing.close()
 
     def until(self, seconds: float) -> None:
-        """Copy what sounds before so many seconds of the new film."""
+        """Copy the sound up to so many seconds of the new film."""
         try:
             while self._next is not None:
                 packet = self._next

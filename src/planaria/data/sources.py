@@ -1,4 +1,4 @@
-"""Where frames come from: folders of pictures, moving pictures, simulators."""
+"""Sources of frames: folders of pictures, animations, simulators."""
 
 import json
 import re
@@ -17,14 +17,14 @@ from planaria.data.sound import Sound
 from planaria.errors import UserError
 
 STILLS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".avif")
-"""Pictures that a folder of frames may hold; what else lies there is left alone."""
+"""Suffixes of the pictures in a folder of frames; other files there are ignored."""
 MOVING = (".gif", ".webp", ".png", ".apng", ".tif", ".tiff", ".avif")
 NOTE = ".planaria-frames.json"
-"""What a folder of frames says of itself: where they came from, and how many a second."""
+"""Name of the note in a folder of frames: their origin, and the frames per second."""
 FPS = 30.0
 MOST_FRAMES = 1_000_000
 LOOKS = 12
-"""Places of a source that are looked at to tell whether it is grey."""
+"""Number of places of a source that are examined for colour."""
 _GREY_MODES = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "F"}
 
 
@@ -32,32 +32,32 @@ class Source(ABC):
     """Frames in order. A picture is `(h, w, 1|3|4)`: uint8 or uint16, or float32 in 0..1; 4 is straight alpha."""
 
     name: str
-    """What a person calls it."""
+    """Name of the source, as the user typed it."""
     fps: float
-    """Frames a second."""
+    """Frames per second."""
     kind: type[np.generic] = np.uint8
-    """What its pictures are kept as."""
+    """Data type in which its pictures are kept."""
     tint: tuple[int, int] = (0, 0)
-    """How far colours lie apart in what counts as grey, and in a later frame of it, where a codec blurs them."""
+    """Largest difference of channels that counts as grey, and that in a later frame, where a codec blurs colours."""
     count: int | None = None
-    """Frames it has; None where only reading tells."""
+    """Number of frames; None where it is known only after reading."""
     expected: int | None = None
-    """Frames it says it has."""
+    """Number of frames that the file states."""
     sound: Sound | None = None
-    """Sound beside its frames."""
+    """Sound that goes with its frames."""
 
     @abstractmethod
     def frames(self, start: int = 0, every: int = 1) -> Iterator[np.ndarray]:
-        """Pictures from frame `start` on, each `every`-th."""
+        """Yield pictures from frame `start` on, each `every`-th."""
 
     @abstractmethod
     def grey(self) -> bool:
-        """Whether it looks grey."""
+        """True if it looks grey."""
 
 
 @final
 class Pictures(Source):
-    """Picture files, one a frame, that all have the same size; any of them is as quickly had as the next."""
+    """Picture files, one per frame, that all have the same size; access to any of them is equally fast."""
 
     def __init__(self, name: str, paths: list[Path], fps: float = FPS) -> None:
         self.name, self.fps, self.count, self.expected, self.paths = name, fps, len(paths), len(paths), paths
@@ -80,11 +80,11 @@ class Pictures(Source):
         return levels(image)
 
     def frames(self, start: int = 0, every: int = 1) -> Iterator[np.ndarray]:
-        """Pictures from frame `start` on, each `every`-th."""
+        """Yield pictures from frame `start` on, each `every`-th."""
         return (self.at(k) for k in range(start, len(self.paths), every))
 
     def grey(self) -> bool:
-        """Whether the files are grey by their kind, or look so."""
+        """True if the files are grey by their mode, or look grey."""
         return self._modes <= _GREY_MODES or all(tint(self.at(k)) == 0 for k in _spread(len(self.paths)))
 
     def _uneven(self, path: Path, size: tuple[int, int], first: tuple[int, int]) -> UserError:
@@ -96,9 +96,9 @@ class Pictures(Source):
 
 @final
 class Animation(Source):
-    """A GIF, WebP, AVIF, APNG or TIFF, its frames as they are seen, each laid over the last as the file says.
+    """GIF, WebP, AVIF, APNG or TIFF; its frames are composed as displayed, each laid over the last as the file states.
 
-    It is read once as a whole, to know its frames and how long they stand: `fps` goes by the middle one.
+    It is read once as a whole, for its frames and their durations: `fps` comes from the median duration.
     """
 
     def __init__(self, path: Path) -> None:
@@ -112,17 +112,17 @@ class Animation(Source):
         self.fps = 1000 / float(np.median(lasting))
 
     def frames(self, start: int = 0, every: int = 1) -> Iterator[np.ndarray]:
-        """Pictures from frame `start` on, each `every`-th."""
+        """Yield pictures from frame `start` on, each `every`-th."""
         for k, (image, _) in enumerate(self._read()):
             if k >= start and (k - start) % every == 0:
                 yield image
 
     def grey(self) -> bool:
-        """Whether all of it is grey."""
+        """True if all frames are grey."""
         return self._grey
 
     def _read(self) -> Iterator[tuple[np.ndarray, float]]:
-        """Every frame, and how many milliseconds it stands."""
+        """Every frame, and its duration in milliseconds."""
         k = 0
         try:
             with warnings.catch_warnings(action="ignore"):  # remarks on odd files: what matters is raised
@@ -155,7 +155,7 @@ class Animation(Source):
 
 @final
 class Simulated(Source):
-    """A simulator's life from its start, up to frame `stop`."""
+    """Run of a simulator from its initial state up to frame `stop`."""
 
     fps = FPS
     kind = np.float32
@@ -165,7 +165,7 @@ class Simulated(Source):
         self.count = self.expected = self._stop = stop
 
     def frames(self, start: int = 0, every: int = 1) -> Iterator[np.ndarray]:
-        """Pictures from frame `start` on, each `every`-th, counted after what its settings skip."""
+        """Yield pictures from frame `start` on, each `every`-th, counted after the frames that its settings skip."""
         from planaria.data import simulate
 
         simulator = simulate.load(self._spec)
@@ -175,12 +175,12 @@ class Simulated(Source):
             yield picture.permute(1, 2, 0).contiguous().numpy()
 
     def grey(self) -> bool:
-        """Whether it is grey: one that shows one number a cell is, without being asked."""
+        """True if it is grey: one that shows one value per cell is, without a look at its frames."""
         return False
 
 
 def stills(folder: Path) -> Pictures:
-    """The pictures of a folder, in the order of the numbers in their names; other files are left alone."""
+    """List the pictures of a folder, in the order of the numbers in their names; other files are ignored."""
     try:
         paths = [p for p in folder.iterdir() if p.suffix.lower() in STILLS and not p.name.startswith(".")]
     except OSError as error:
@@ -191,13 +191,13 @@ def stills(folder: Path) -> Pictures:
 
 
 def natural(path: Path) -> tuple[list[str | int], str]:
-    """A key that sorts names as people count: `frame2` before `frame10`."""
+    """Key that sorts names in natural order: `frame2` before `frame10`."""
     parts = re.split("([0-9]+)", path.name.lower())
     return [int(part) if k % 2 else part for k, part in enumerate(parts)], path.name
 
 
 def tint(image: np.ndarray) -> int:
-    """How far the colours of a picture's pixels lie apart at most, 0 to 255; 0 is grey. What is not seen has none."""
+    """Largest difference between the channels of any pixel, 0 to 255; 0 is grey. Invisible pixels count as grey."""
     if image.shape[2] == 1:
         return 0
     seen = image[..., :3] if image.shape[2] == 3 or image[..., 3].all() else image[..., :3] * (image[..., 3:] > 0)
@@ -209,7 +209,7 @@ def tint(image: np.ndarray) -> int:
 
 
 def moves(path: Path) -> bool:
-    """Whether a picture file holds more than one picture that moves, or is a GIF too broken to tell how many."""
+    """True if a picture file holds more than one animation frame, or is a GIF too broken to count its frames."""
     with warnings.catch_warnings(action="ignore"):
         try:
             with Image.open(path, formats=FORMATS) as image:
@@ -221,14 +221,14 @@ def moves(path: Path) -> bool:
 
 
 def levels(image: Image.Image) -> np.ndarray:
-    """What `seen` gives as an array: RGBA `(h, w, 4)` uint8, or grey `(h, w, 1)` uint16."""
+    """Convert a picture from `seen` to an array: RGBA `(h, w, 4)` uint8, or grey `(h, w, 1)` uint16."""
     if image.mode == "F":
         return np.rint(np.asarray(image) * 65535).astype(np.uint16)[..., None]
     return np.asarray(image)
 
 
 def _spread(count: int) -> list[int]:
-    """A few places spread evenly over `count` frames, both ends among them."""
+    """Positions of `LOOKS` or fewer samples, spread evenly over `count` frames, including both ends."""
     return sorted({round(k * (count - 1) / (LOOKS - 1)) for k in range(LOOKS)})
 
 
@@ -244,7 +244,7 @@ def _head(path: Path) -> tuple[str, tuple[int, int]]:
 
 
 def _noted_fps(folder: Path) -> float:
-    """Frames a second, as the folder's note has it."""
+    """Frames per second, as stated in the folder's note."""
     try:
         note = json.loads((folder / NOTE).read_text())
     except (OSError, ValueError, RecursionError):

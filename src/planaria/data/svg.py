@@ -1,4 +1,4 @@
-"""SVG drawings: in any encoding, with text in a font that is there, and nothing from outside themselves."""
+"""SVG drawings: in any encoding, with text in an available font, and without external references."""
 
 import base64
 import codecs
@@ -26,14 +26,14 @@ _MARKS = (  # the longer ones first: that of UTF-32 begins as that of UTF-16
 _SERIF = re.compile(r"(?<!sans-)\bserif\b|\b(?:times|georgia|garamond|palatino)\b", re.IGNORECASE)
 _NO_LETTER = "\U0010ffff"
 DEEPEST = 200
-"""Elements within each other; the renderer's stack ends at some thousands, and takes the process along."""
+"""Deepest nesting of elements; the renderer's stack overflows at some thousands, which ends the process."""
 
 
 def draw(data: bytes, shown: str, pixels: int) -> Image.Image:
-    """An SVG drawing, called `shown` in errors, whose longest side is `pixels`.
+    """Render an SVG drawing, called `shown` in errors, whose longest side is `pixels`.
 
     Its text is drawn in DejaVu, the same letters on every machine; those that it lacks, in a font of the system.
-    Raises `UserError` for what refers to anything outside itself, and for letters that no font has.
+    Raises `UserError` for a drawing with external references, and for letters that no font has.
     """
     try:
         from resvg_py import svg_to_bytes
@@ -65,7 +65,7 @@ def draw(data: bytes, shown: str, pixels: int) -> Image.Image:
 
 
 def _elements(text: str, shown: str) -> list[ElementTree.Element]:
-    """All elements of an XML text, each before those within it. Raises `UserError` where it is nested too deeply."""
+    """Yield all elements of an XML text, parents before children. Raises `UserError` where it is nested too deeply."""
     depth, parsed = 0, list[ElementTree.Element]()
     for event, element in ElementTree.iterparse(io.StringIO(text), ("start", "end")):
         depth += 1 if event == "start" else -1
@@ -81,12 +81,12 @@ def _tag(element: ElementTree.Element) -> str:
 
 
 def _says(element: ElementTree.Element) -> bool:
-    """Whether there is any text in an element."""
+    """True if there is any text in an element."""
     return bool("".join(element.itertext()).strip())
 
 
 def _decoded(data: bytes) -> str:
-    """XML as text: by the mark at its beginning, else as its declaration says, else UTF-8. Blanks before it are cut."""
+    """Decode XML by its byte-order mark, else by its declaration, else as UTF-8. Blanks before it are removed."""
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return data.decode(encoding).lstrip()
@@ -99,7 +99,7 @@ def _decoded(data: bytes) -> str:
 
 
 def _fonts(words: Iterable[str], text: str, shown: str) -> dict[str, Any]:
-    """The fonts that have all letters of `words`, as the renderer takes them."""
+    """Fonts that have all letters of `words`, in the renderer's format."""
     import matplotlib  # for DejaVu, which it brings along
     from matplotlib.ft2font import FT2Font
 
@@ -124,7 +124,7 @@ def _fonts(words: Iterable[str], text: str, shown: str) -> dict[str, Any]:
 
 
 def _letter(letter: str, fonts: dict[str, Any]) -> bytes:
-    """How a letter is drawn; nothing where nothing is to be seen of it."""
+    """Outline of a letter; empty where nothing of it is visible."""
     from resvg_py import svg_to_bytes
 
     text = (
@@ -135,7 +135,7 @@ def _letter(letter: str, fonts: dict[str, Any]) -> bytes:
 
 
 def _check_reference(value: str, shown: str) -> None:
-    """Raise `UserError` unless a reference in an SVG stays inside it: `#name`, or a sound embedded picture."""
+    """Raise `UserError` unless a reference in an SVG stays inside it: `#name`, or a valid embedded picture."""
     if value.startswith("#"):
         return
     match = _EMBEDDED.fullmatch(value)

@@ -18,16 +18,16 @@ from planaria.files import HEAD, instead
 
 FILMS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi")
 SHORT = 500
-"""Frames of a film that is looked at as a whole; a longer one has places where it can be entered."""
+"""Most frames of a film that is examined as a whole; in a longer one, several places are sought."""
 _ENDLESS = (0, 0xFFFF_FFFF)
 _BT709 = 1
 
 
 @final
 class Film(Source):
-    """A film file. It is decoded in order, one frame at a time: a film knows its frames only when it was read.
+    """Film file. It is decoded in order, one frame at a time: the frames of a film are known only after reading it.
 
-    Frames stand upright, with square pixels, in 8 bits; each decoded frame counts once, however long it stands.
+    Frames stand upright, with square pixels, in 8 bits; each decoded frame counts once, whatever its duration.
     """
 
     tint = (3, 24)  # a codec leaves some colour in grey
@@ -45,7 +45,7 @@ class Film(Source):
                 self.sound = Sound(path, box.format.name.partition(",")[0], codec)
 
     def frames(self, start: int = 0, every: int = 1) -> Iterator[np.ndarray]:
-        """Pictures from frame `start` on, each `every`-th."""
+        """Yield pictures from frame `start` on, each `every`-th."""
         k = 0
         with self._open() as (box, stream, decoder):
             view = Viewer(stream, self.name)
@@ -68,7 +68,7 @@ class Film(Source):
             warnings.warn(line, UserWarning, stacklevel=2)
 
     def grey(self) -> bool:
-        """Whether it looks grey: all of a short film, several places of a long one."""
+        """True if it looks grey: all of a short film, several places of a long one."""
         return all(tint(image) <= self.tint[0] for image in self._looks())
 
     def _looks(self) -> Iterator[np.ndarray]:
@@ -89,7 +89,7 @@ class Film(Source):
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[tuple[Any, Any, Any]]:
-        """Container, film and decoder of a file, which is opened here: so its name can mean nothing else."""
+        """Container, stream and decoder of a file, which is opened here so that its name can mean nothing else."""
         try:
             import av
             from av.stream import Disposition
@@ -114,9 +114,9 @@ class Film(Source):
 
 
 def write_mp4(frames: Iterable[np.ndarray], path: Path, fps: float, sound: Sound | None = None) -> int:
-    """Write pictures `(h, w, 3)` uint8 as a film, one at a time, and give their number.
+    """Write pictures `(h, w, 3)` uint8 as a film, one at a time, and return their number.
 
-    `sound` goes along for as long as there are pictures. The file gets its name when it is whole. Sides of an odd
+    `sound` is copied for as long as there are pictures. The file gets its name when it is whole. Sides of an odd
     length get one more row or column, as the codec wants. Raises `UserError` where PyAV (extra `video`) is missing, the
     disk is full, or there are no frames.
     """
@@ -158,7 +158,7 @@ def write_mp4(frames: Iterable[np.ndarray], path: Path, fps: float, sound: Sound
 
 
 def _container(file: IO[bytes], name: str) -> str:
-    """The kind of a film file by its first bytes, by the name FFmpeg has for it; it must be as long as it says."""
+    """Format of a film file by its first bytes, as FFmpeg's name; the file must be as long as it states."""
     head, size = file.read(HEAD), file.seek(0, 2)
     file.seek(0)
     if not size:
@@ -178,7 +178,7 @@ def _container(file: IO[bytes], name: str) -> str:
 
 
 def _matroska_bytes(head: bytes) -> int:
-    """How many bytes a Matroska or WebM file says it has; 0 where it doesn't: its head and then one segment."""
+    """Number of bytes that a Matroska or WebM file states, its head and then one segment; 0 where it states none."""
     width, length = _vint(head, 4)
     at = 4 + width + length
     if not width or head[at : at + 4] != b"\x18\x53\x80\x67":
@@ -189,7 +189,7 @@ def _matroska_bytes(head: bytes) -> int:
 
 
 def _vint(data: bytes, at: int) -> tuple[int, int]:
-    """Bytes and value of a number as Matroska writes it; (0, 0) where there is none."""
+    """Length in bytes and value of a number in Matroska's format; (0, 0) where there is none."""
     if at >= len(data) or not data[at]:
         return 0, 0
     width = 9 - data[at].bit_length()
@@ -197,7 +197,7 @@ def _vint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _mov_bytes(file: IO[bytes], size: int) -> int:
-    """How many bytes the boxes of an MP4 or MOV file reach to."""
+    """Number of bytes up to the end of the boxes of an MP4 or MOV file."""
     at = 0
     while at + 8 <= size:
         file.seek(at)

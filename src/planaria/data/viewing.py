@@ -1,4 +1,4 @@
-"""Frames of a film as a person sees them: upright, with square pixels, in sRGB, their transparency kept."""
+"""Frames of a film, normalised for display: upright, with square pixels, in sRGB, with their transparency."""
 
 import contextlib
 import warnings
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 _SHOWN = ":out_transfer=iec61966-2-1"
 _HDR = (16, 18)
-"""PQ and HLG, as H.273 numbers the curves of light."""
+"""Numbers of the transfer functions PQ and HLG in H.273."""
 _WIDE = (9, 11, 12)
-"""BT.2020 and both P3, as H.273 numbers the primaries of colours."""
+"""Numbers of the colour primaries BT.2020 and both P3 in H.273."""
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
-"""Decoders that read the second film, of transparency, which a WebM may hold; FFmpeg's own leave it out."""
+"""Decoders that read the transparency stream that a WebM may hold; FFmpeg's own ignore it."""
 
 
 def decoder_of(stream: Any, name: str) -> Any:
-    """What decodes a film's packets, of at most `MOST_PIXELS` pixels. Raises `UserError` where nothing does."""
+    """Decoder of a film's packets, of at most `MOST_PIXELS` pixels. Raises `UserError` where there is none."""
     context = stream.codec_context
     if context is None:
         raise UserError(f"{name} can't be read: FFmpeg has no decoder for its pictures; convert it to H.264 (.mp4)")
@@ -45,7 +45,7 @@ def decoder_of(stream: Any, name: str) -> Any:
 
 @final
 class Viewer:
-    """Turns decoded frames into arrays `(h, w, 3|4)` uint8: RGB, or RGBA with straight alpha."""
+    """Converter of decoded frames to arrays `(h, w, 3|4)` uint8: RGB, or RGBA with straight alpha."""
 
     def __init__(self, stream: Any, name: str) -> None:
         self._stream, self._name = stream, name
@@ -53,7 +53,7 @@ class Viewer:
         self._told = False
 
     def __call__(self, frame: "VideoFrame") -> np.ndarray:
-        """The picture of a frame. Raises `UserError` where square pixels make it too large."""
+        """Convert a frame to a picture. Raises `UserError` where square pixels make it too large."""
         clear = any(part.is_alpha for part in frame.format.components)
         kind, matrix = "rgba" if clear else "rgb24", _matrix(frame)
         image = self._in_srgb(frame, kind).to_ndarray(format=kind)
@@ -66,7 +66,7 @@ class Viewer:
         return np.ascontiguousarray(_turned(image, *matrix))
 
     def _in_srgb(self, frame: "VideoFrame", kind: str) -> "VideoFrame":
-        """A frame of more light or more colours than sRGB has, by FFmpeg's own conversion; others as they are."""
+        """Convert a frame of higher range or wider gamut than sRGB by FFmpeg's own conversion; others are unchanged."""
         light, wide = int(frame.color_trc) in _HDR, int(frame.color_primaries) in _WIDE
         if not light and not wide:
             return frame
@@ -87,7 +87,7 @@ class Viewer:
 
 
 def _conversion(stream: Any, frame: "VideoFrame", kind: str, light: bool) -> Any:
-    """A graph of FFmpeg that turns frames like this one into 8 bits with the colours of sRGB."""
+    """FFmpeg graph that converts frames like this one to 8 bits with the colours of sRGB."""
     from av.filter import Graph
 
     graph = Graph()
@@ -102,7 +102,7 @@ def _conversion(stream: Any, frame: "VideoFrame", kind: str, light: bool) -> Any
 
 
 def _matrix(frame: "VideoFrame") -> tuple[int, int, int, int]:
-    """How a frame is to be turned: where its right and its down go, as (right x, right y, down x, down y)."""
+    """Display matrix of a frame: the directions of its right and its down, as (right x, right y, down x, down y)."""
     side: Any = frame.side_data
     with contextlib.suppress(KeyError):
         matrix = np.frombuffer(bytes(side["DISPLAYMATRIX"]), np.int32)
@@ -112,7 +112,7 @@ def _matrix(frame: "VideoFrame") -> tuple[int, int, int, int]:
 
 
 def _turned(image: np.ndarray, right_x: int, right_y: int, down_x: int, down_y: int) -> np.ndarray:
-    """A picture turned and mirrored by the quarter turns that are nearest to a matrix."""
+    """Turn and mirror a picture by the quarter turns that are nearest to a matrix."""
     if abs(right_x) + abs(down_y) < abs(right_y) + abs(down_x):
         image, right_x, down_y = image.swapaxes(0, 1), down_x, right_y
     image = image[:, ::-1] if right_x < 0 else image

@@ -1,1 +1,1 @@
-"""What a picture is compared by. Every loss is per sample and named."""
+"""Losses: measures of the difference between pictures. Every loss is per sample and named."""

@@ -1,4 +1,4 @@
-"""CLIP: words and pictures as points on one sphere, close where they mean the same.
+"""CLIP: embeddings of words and pictures on one sphere, close where they mean the same.
 
 Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", 2021; read by transformers,
 from a folder or from the Hugging Face hub. Weights are safetensors only, so nothing in a file is ever run.
@@ -21,13 +21,13 @@ from torch import Tensor
 from planaria.errors import UserError, missing_extra
 
 KNOWN = ("openai/clip-vit-base-patch16", "openai/clip-vit-base-patch32")
-"""Names on the hub that are known to do."""
+"""Names on the hub that are known to work."""
 BRANCH = {"openai/clip-vit-base-patch32": "refs/pr/15"}
-"""Where a name's safetensors are, if not on its main branch."""
+"""Revision with a name's safetensors, if not its main branch."""
 FILES = ("config.json", "*preprocessor_config.json", "*token*.json", "vocab.json", "merges.txt", "model*.safetensors*")
-"""What is downloaded of a name: never a pickle, never code."""
+"""Files to download of a name: never a pickle, never code."""
 MEAN, SPREAD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
-"""Of the colours that OpenAI's models were trained on."""
+"""Mean and standard deviation of the colours that OpenAI's models were trained on."""
 MOST_BYTES = 12_000_000_000
 MOST_JSON = 10_000_000
 MOST = {
@@ -35,14 +35,14 @@ MOST = {
     "vocab_size": 1_000_000, "max_position_embeddings": 8192, "image_size": 2048, "num_channels": 3,
     "projection_dim": 8192,
 }  # fmt: skip
-"""The largest CLIP that is loaded; the largest published ones are a few times smaller."""
+"""Limits of the CLIP to load; the largest published ones are a few times smaller."""
 
 _NAME = re.compile(r"([\w-][\w.-]*(?:/[\w-][\w.-]*)?)(?:@([\w./-]+))?")
 
 
 @final
 class Clip:
-    """A frozen CLIP. `size` is the side of the pictures it looks at, `width` the numbers of an embedding, `d`."""
+    """Frozen CLIP. `size` is the side of its input pictures, `width` the dimension of an embedding, `d`."""
 
     def __init__(self, model: Any, tokenizer: Any, mean: Sequence[float] = MEAN, spread: Sequence[float] = SPREAD):
         self.model = model.eval().requires_grad_(False)
@@ -56,7 +56,7 @@ class Clip:
 
     @torch.no_grad()
     def text(self, words: Sequence[str]) -> Float[Tensor, "n d"]:
-        """Unit vectors of `words`. Raises `UserError` for words too many to be read."""
+        """Unit vectors of `words`. Raises `UserError` for a text with too many words."""
         tokens = self.tokenizer(list(words), padding=True, return_tensors="pt", return_token_type_ids=False)
         counts = tokens["attention_mask"].sum(1).tolist()
         for said, count in zip(words, counts, strict=True):
@@ -65,9 +65,9 @@ class Clip:
         return _unit(self.model.get_text_features(**tokens.to(self.device)))
 
     def image(self, rgb: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
-        """Unit vectors of pictures in 0..1, any size: the shorter side is fitted, the middle is looked at.
+        """Unit vectors of pictures in 0..1, any size: the shorter side is fitted, the middle is cropped.
 
-        Differentiable: the gradient goes through the resizing (bicubic, antialiased) to every pixel looked at.
+        Differentiable: the gradient goes through the resizing (bicubic, antialiased) to every pixel of the crop.
         """
         h, w = rgb.shape[-2:]
         if (h, w) != (self.size, self.size):
@@ -78,7 +78,7 @@ class Clip:
 
 
 def load_clip(source: str, device: torch.device | None = None) -> Clip:
-    """The CLIP in the folder `source`, or of that name on the hub (`openai/clip-vit-base-patch16`, `NAME@REVISION`).
+    """Load the CLIP in folder `source`, or of that name on the hub (`openai/clip-vit-base-patch16`, `NAME@REVISION`).
 
     A folder is read without any network; a name is downloaded once, into the hub's own cache. Raises `UserError` where
     it can't be had, is no CLIP, or has no safetensors.
@@ -113,7 +113,7 @@ def load_clip(source: str, device: torch.device | None = None) -> Clip:
 
 
 def _folder(source: str) -> Path:
-    """The folder that `source` names, after a download if need be."""
+    """Folder that `source` names, downloaded if necessary."""
     path = Path(source).expanduser()
     if path.is_dir():
         return path
@@ -143,7 +143,7 @@ def _folder(source: str) -> Path:
 
 
 def _check(folder: Path, source: str) -> int:
-    """The bytes of its weights. Refuse what is no CLIP, or too large for one, before anything of it is built."""
+    """Bytes of its weights. Refuses a model that is no CLIP, or too large for one, before anything of it is built."""
     about = _json(folder / "config.json", source)
     if about.get("model_type") != "clip":
         kind = about.get("model_type")
@@ -163,7 +163,7 @@ def _check(folder: Path, source: str) -> int:
 
 
 def _json(path: Path, source: str) -> dict[str, Any]:
-    """A small JSON file of a folder; nothing where there is none."""
+    """Read a small JSON file of a folder; empty where there is none."""
     if not path.is_file():
         return {}
     try:
@@ -176,13 +176,13 @@ def _json(path: Path, source: str) -> dict[str, Any]:
 
 
 def _three(given: Any, usual: Sequence[float]) -> Sequence[float]:
-    """Three numbers above 0 for the colours, where they are given."""
+    """Check three numbers above 0 for the colours, where they are given."""
     good = isinstance(given, list) and len(given) == 3 and all(isinstance(v, int | float) and v > 0 for v in given)
     return given if good else usual
 
 
 def _unit(out: Any) -> Tensor:
-    """The embeddings in what transformers gives, at length 1: a tensor, or since version 5 an object with one."""
+    """Normalise embeddings to length 1, from transformers' output: a tensor, or since version 5 an object with one."""
     return F.normalize(getattr(out, "pooler_output", out), dim=-1)
 
 
@@ -192,7 +192,7 @@ def _line(error: Exception) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without transformers' own log and progress bars; as they were, afterwards."""
+    """Silence transformers' own log and progress bars, and restore them afterwards."""
     from transformers.utils import logging as theirs
 
     level, bars = theirs.get_verbosity(), theirs.is_progress_bar_enabled()

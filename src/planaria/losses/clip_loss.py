@@ -1,4 +1,4 @@
-"""ClipLoss: how far pictures are from what prompts ask for, by CLIP."""
+"""ClipLoss: distance of pictures from prompts, by CLIP."""
 
 import json
 import math
@@ -18,9 +18,9 @@ from planaria.losses.cutouts import cutouts
 from planaria.types import PerSample
 
 FARTHEST = math.pi**2 / 2
-"""`spherical` between opposite points."""
+"""Value of `spherical` between opposite points."""
 SHORT = 0.05
-"""A change of this length counts for half of its direction."""
+"""Length of a change at which its direction counts half."""
 MOST_BYTES = 1_000_000
 
 
@@ -33,7 +33,7 @@ def spherical(a: Float[Tensor, "... d"], b: Float[Tensor, "... d"]) -> Float[Ten
 
 
 def turned(change: Float[Tensor, "... d"], wanted: Float[Tensor, "... d"]) -> Float[Tensor, "..."]:
-    """One less the cosine between a change and the wanted one: 0 the same way, 2 the opposite.
+    """One minus the cosine between a change and the wanted one: 0 the same way, 2 the opposite.
 
     Gal et al., "StyleGAN-NADA", 2021. A change of nearly no length has nearly no direction: 1.
     """
@@ -43,18 +43,18 @@ def turned(change: Float[Tensor, "... d"], wanted: Float[Tensor, "... d"]) -> Fl
 
 @final
 class Head:
-    """What an embedding is worth to an eye, by a linear head `weight` `(1, d)`, `bias` `(1,)`; higher is better."""
+    """Aesthetic score of an embedding, by a linear head `weight` `(1, d)`, `bias` `(1,)`; higher is better."""
 
     def __init__(self, weight: Float[Tensor, "1 d"], bias: Float[Tensor, "1"]):
         self.weight, self.bias = weight, bias
 
     def __call__(self, embedding: Float[Tensor, "... d"]) -> Float[Tensor, "..."]:
-        """The score of each embedding."""
+        """Score of each embedding."""
         return embedding @ self.weight[0] + self.bias[0]
 
 
 def load_head(path: Path, width: int, device: torch.device) -> Head:
-    """An aesthetic head from safetensors or JSON with `weight`, `width` numbers, and perhaps `bias`, one.
+    """Load an aesthetic head from safetensors or JSON with `weight`, `width` numbers, and optionally `bias`, one.
 
     Raises `UserError` for anything else.
     """
@@ -87,9 +87,9 @@ def load_head(path: Path, width: int, device: torch.device) -> Head:
 
 @final
 class ClipLoss:
-    """The loss of pictures by prompts.
+    """Loss of pictures by prompts.
 
-    `aims` `(p, d)` are the prompts' unit vectors, `weights` how much each counts, below 0 to push away. With `origins`
+    `aims` `(p, d)` are the prompts' unit vectors, `weights` their factors, below 0 to push away. With `origins`
     `(p, d)` it is the change from the photo to the picture that should go the way from origin to aim.
     """
 
@@ -114,8 +114,8 @@ class ClipLoss:
     ) -> dict[str, PerSample]:
         """Terms for pictures in 0..1 that repaint `photo`: `text`, and `aesthetic` where there is a head.
 
-        `text` is the mean over cutouts by chance of `seed`, and over prompts by their weights: of 0..pi^2 / 2, or 0..2
-        by direction; what pushes away counts how near it is. `aesthetic` is how far the score is below the goal.
+        `text` is the mean over random cutouts by `seed`, and over prompts by their weights: of 0..pi^2 / 2, or 0..2
+        by direction; what pushes away counts its nearness. `aesthetic` is the shortfall of the score from the goal.
         """
         seen = self._seen(rgb, seed)
         if self.origins is None:
@@ -131,6 +131,6 @@ class ClipLoss:
         return terms
 
     def _seen(self, rgb: Tensor, seed: int) -> Tensor:
-        """The embeddings of the cutouts of each picture, `(b, n, d)`."""
+        """Embeddings of the cutouts of each picture, `(b, n, d)`."""
         cut = cutouts(rgb, self.count, self.clip.size, seed, self.strength)
         return self.clip.image(cut.flatten(0, 1)).unflatten(0, cut.shape[:2])

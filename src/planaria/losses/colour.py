@@ -1,4 +1,4 @@
-"""Colour losses: how alike the colours of two pictures are, wherever in them, and how smooth a picture is."""
+"""Colour losses: similarity of the colours of two pictures, regardless of place, and smoothness of a picture."""
 
 import math
 
@@ -10,26 +10,26 @@ from torch import Tensor
 from planaria.types import PerSample
 
 BINS = 64
-"""Of a histogram, on each of its two sides."""
+"""Number of bins of a histogram, on each of its two axes."""
 BORDER = 3.0
-"""Bins lie evenly in -3..3: logarithms of the ratio of two colours."""
+"""Range of the bins, evenly in -3..3: logarithms of the ratio of two colours."""
 FALL_OFF = 0.1
 """Distance from a bin, in those logarithms, at which a pixel counts half: about that of two bins. The paper has 0.02,
 which leaves most pixels between the bins; a picture that was trained by gradient then hardly changed its colours."""
 LARGEST = 64
-"""Cells a side of which a histogram is made; larger pictures are made that small, by area."""
+"""Most cells on a side for a histogram; larger pictures are reduced to it, by area."""
 SHADE = 1 / 255
-"""Added to every colour before their ratio is taken, as that of two dark ones means little. The paper adds 1e-6; then
-the gradient in black is thousands of times that in noise."""
+"""Constant added to every colour before their ratio is taken, as that of two dark ones means little. The paper adds
+1e-6; then the gradient in black is thousands of times that in noise."""
 
 Histogram = Float[Tensor, "b 3 n n"]
-"""For red, green and blue, how often it stands in which ratio to the two others; the sum of a sample is 1."""
+"""Frequencies of the ratios of red, green and blue to the two others; the sum of a sample is 1."""
 
 
 def histogram(rgb: Float[Tensor, "b 3 h w"], bins: int = BINS) -> Histogram:
-    """The RGB-uv histogram of `rgb` in 0..1, as `(b, 3, bins, bins)`.
+    """RGB-uv histogram of `rgb` in 0..1, as `(b, 3, bins, bins)`.
 
-    A pixel counts as much as it is bright, softly in the bins around it, so that a gradient goes through. Its colours
+    A pixel is weighted by its brightness, softly in the bins around it, so that it is differentiable. Its colours
     alone decide where: of red, the logarithms of red to green and of red to blue, and so on. Memory depends on the
     samples and bins only. Afifi et al., "HistoGAN: Controlling Colors of GAN-Generated and Real Images via Color
     Histograms", 2021.
@@ -48,12 +48,12 @@ def histogram(rgb: Float[Tensor, "b 3 h w"], bins: int = BINS) -> Histogram:
 
 
 def _membership(at: Tensor, centres: Tensor) -> Tensor:
-    """How much each place of `(b, pixels)` counts in each bin, `(b, bins, pixels)`: an inverse quadratic."""
+    """Weight of each value of `(b, pixels)` in each bin, `(b, bins, pixels)`: an inverse quadratic."""
     return 1 / (1 + ((at[:, None] - centres[:, None]) / FALL_OFF).square())
 
 
 def colour_distance(a: Float[Tensor, "#b 3 n n"], b: Float[Tensor, "#b 3 n n"]) -> PerSample:
-    """The Hellinger distance of two histograms, `(b,)`: 0 for the same colours, 1 for none in common.
+    """Hellinger distance of two histograms, `(b,)`: 0 for the same colours, 1 for none in common.
 
     One of them may hold a single sample, which all of the other are compared with.
     """
@@ -61,7 +61,7 @@ def colour_distance(a: Float[Tensor, "#b 3 n n"], b: Float[Tensor, "#b 3 n n"]) 
 
 
 def total_variation(rgb: Float[Tensor, "b v h w"]) -> PerSample:
-    """The mean absolute difference of cells side by side, plus that of cells above each other, `(b,)`.
+    """Mean absolute difference of horizontal neighbours, plus that of vertical neighbours, `(b,)`.
 
     Rudin, Osher and Fatemi, "Nonlinear total variation based noise removal algorithms", 1992.
     """

@@ -1,4 +1,4 @@
-"""Cutouts: parts of a picture, turned, bent and recoloured a little, so that all of it has to look right."""
+"""Cutouts: parts of a picture, mirrored, distorted and recoloured a little, so that all of it has to look right."""
 
 import torch
 import torch.nn.functional as F
@@ -8,13 +8,13 @@ from torch import Tensor
 LEAST = 0.4
 """Side of the smallest cutout, as a share of the picture's shorter side."""
 BEND = 0.12
-"""How far the corners of a cutout go in or out at most, as a share of half its side, at strength 1."""
+"""Largest shift of a cutout's corners in or out, as a fraction of half its side, at strength 1."""
 SHADE = 0.1
 """Spread of its brightness, contrast and saturation, at strength 1."""
 BORDER = 0.2
-"""Share of the chances that put a cutout against a border, which few would reach otherwise."""
+"""Fraction of the random places that are at a border, which few would reach otherwise."""
 GRAIN = 0.05
-"""Spread of its noise at most, at strength 1."""
+"""Largest spread of its noise, at strength 1."""
 
 
 def cutouts(
@@ -23,8 +23,8 @@ def cutouts(
     """`count` square parts of each picture in 0..1, each `size` pixels wide; differentiable.
 
     The first is as large as the picture allows, in its middle; the others have random sizes and places, the same in
-    every sample. At a `strength` above 0 all are mirrored, bent in perspective, recoloured and grained by chance of
-    `seed`, each in its own way, so that what pleases CLIP is a picture rather than a pattern of pixels. After Crowson
+    every sample. At a `strength` above 0 all are mirrored, bent in perspective, recoloured and grained at random by
+    `seed`, each in its own way, so that CLIP favours a picture rather than a pattern of pixels. After Crowson
     et al., "VQGAN-CLIP", 2022.
     """
     rng = torch.Generator().manual_seed(seed)
@@ -43,7 +43,7 @@ def cutouts(
 
 
 def augmented(rgb: Float[Tensor, "n 3 s s"], rng: torch.Generator, strength: float) -> Float[Tensor, "n 3 s s"]:
-    """Each picture mirrored or not, bent, recoloured and grained by chance of `rng`; differentiable."""
+    """Augment each picture at random by `rng`: mirror, distort, recolour and add grain; differentiable."""
     n = len(rgb)
 
     def chance(*shape: int) -> Tensor:
@@ -65,7 +65,7 @@ def augmented(rgb: Float[Tensor, "n 3 s s"], rng: torch.Generator, strength: flo
 
 
 def _between(corners: Float[Tensor, "n 4 2"], size: int) -> Float[Tensor, "n s s 2"]:
-    """Where a square of `size` pixels looks when it is seen in perspective between four `corners` (x, y) in -1..1.
+    """Sampling grid of a square of `size` pixels in perspective between four `corners` (x, y) in -1..1.
 
     The homography that takes the unit square to four points (Heckbert, "Fundamentals of Texture Mapping", 1989).
     """

@@ -1,4 +1,4 @@
-"""Motion: whether frames that should lie between two whole ones do, and whether a film flickers or shimmers."""
+"""Motion: tests that frames between two whole ones lie between them, and measures of flicker and shimmer."""
 
 from dataclasses import dataclass
 
@@ -10,14 +10,14 @@ from torch import Tensor
 from planaria.errors import UserError
 
 STILL = 1e-6
-"""Root of the mean squared difference under which two whole frames are the same, so that nothing lies between."""
+"""Root of the mean squared difference under which two whole frames count as the same, with nothing between them."""
 
 WINDOW = 4
-"""Cells around a cell that must look alike in the next frame for it to have gone there."""
+"""Cells on each side of a cell that are matched with the next frame, to find where it went."""
 RELUCTANCE = 1e-4
-"""Mean squared difference that a cell farther must look better by, so that noise and empty sky stand still."""
+"""Mean squared difference by which a match one cell farther must be better, so that noise and empty sky stand still."""
 LOST = 0.06
-"""Root of the mean squared difference above which a cell was not found again: covered, or uncovered, or cut."""
+"""Root of the mean squared difference above which a cell counts as lost: covered, uncovered, or cut."""
 WHITE = 6.0
 """Mean square of the second difference in time of white noise of variance 1: 1 + 4 + 1."""
 
@@ -27,7 +27,7 @@ Pictures = Float[Tensor, "n v h w"]
 
 @dataclass(frozen=True)
 class Crossfade:
-    """Where the frames between two whole frames lie, for each of `m` such intervals in `factor` parts.
+    """Positions of the frames between two whole frames, for each of `m` such intervals in `factor` parts.
 
     `position` `(m, factor + 1)` is the place on the straight line from the whole frame before (0) to the one after (1):
     `<x_s - x_0, x_1 - x_0> / |x_1 - x_0|^2`; NaN where the two are the same. `off` `(m, factor + 1)` is the distance
@@ -41,21 +41,21 @@ class Crossfade:
 
     @property
     def monotone(self) -> float:
-        """Share of the intervals, of those in which anything moves, whose frames never step back; 1 where none does."""
+        """Fraction of the intervals with any motion whose frames never step back; 1 where nothing moves."""
         moving = self.position[self.travelled > STILL]
         return float((moving.diff(dim=1) >= 0).all(1).float().mean()) if len(moving) else 1.0
 
     @property
     def stray(self) -> float:
-        """The farthest from the line that any frame between lies, in lengths of the way between its whole frames."""
+        """Largest distance of a frame from its line, relative to the distance between its whole frames."""
         moving = self.travelled > STILL
         return float((self.off[moving] / self.travelled[moving, None]).max()) if bool(moving.any()) else 0.0
 
 
 def crossfade(frames: Pictures, factor: int) -> Crossfade:
-    """Where frames lie between the whole ones, which are frames 0, `factor`, `2 * factor`, ... of them.
+    """Positions of frames between the whole ones, which are frames 0, `factor`, `2 * factor`, ... of them.
 
-    What follows the last whole frame is left out. Raises `UserError` for fewer than two whole frames.
+    Frames after the last whole one are left out. Raises `UserError` for fewer than two whole frames.
     """
     count = (len(frames) - 1) // factor if factor >= 1 else 0
     if count < 1:
@@ -71,10 +71,10 @@ def crossfade(frames: Pictures, factor: int) -> Crossfade:
 
 
 def flicker(frames: Pictures) -> Float[Tensor, " m"]:
-    """How much the mean brightness jumps at each frame but the first and last: its second difference in time.
+    """Jump of the mean brightness at each frame but the first and last: its second difference in time.
 
-    A film that evenly grows brighter or darker has none; one that is bright and dark in turns has four times the
-    amplitude. With frames between frames that flicker not, it is smaller than that of the whole frames alone.
+    It is 0 for a film that evenly grows brighter or darker, and four times the amplitude for one that alternates
+    between bright and dark. With frames between that don't flicker, it is smaller than that of the whole frames alone.
     """
     brightness = frames.flatten(1).mean(1)
     return (brightness[2:] - 2 * brightness[1:-1] + brightness[:-2]).abs()
@@ -82,9 +82,9 @@ def flicker(frames: Pictures) -> Float[Tensor, " m"]:
 
 @torch.no_grad()
 def shimmer(frames: Pictures, film: Float[Tensor, "_ _ _ _"], *, reach: int = 4) -> Float[Tensor, " m"]:
-    """How much `frames`, painted after the frames of `film`, boil where the film doesn't, at each but both ends.
+    """Shimmer of `frames`, painted after those of `film`, beyond the film's own, at each frame but the first and last.
 
-    Every cell of frame t of the film is looked for in the frames before and after it, up to `reach` cells away, by
+    Every cell of frame t of the film is searched in the frames before and after it, up to `reach` cells away, by
     the least squared difference of the 9 x 9 cells around it; cells that aren't found (they are covered, or there is a
     cut) don't count, nor do cells near the rim. Along these ways, the second difference in time is taken of the
     painted frames and of the film. The result is the root of the mean square of the former less that of the latter,
@@ -106,7 +106,7 @@ def shimmer(frames: Pictures, film: Float[Tensor, "_ _ _ _"], *, reach: int = 4)
 
 
 def _boil(frames: Tensor, film: Tensor, reach: int, rim: int) -> Tensor:
-    """`shimmer` at the middle one of three frames."""
+    """Value of `shimmer` at the middle one of three frames."""
     ways = [_followed(film[1], film[k], reach, rim) for k in (0, 2)]
     found = ways[0][1] & ways[1][1]
     painted, shown = (
@@ -120,7 +120,7 @@ def _boil(frames: Tensor, film: Tensor, reach: int, rim: int) -> Tensor:
 
 
 def _followed(here: Tensor, there: Tensor, reach: int, rim: int) -> tuple[Tensor, Tensor]:
-    """Where each inner cell of `here` `(k, h, w)` went in `there`, as places `(m,)` of it, and whether it was found."""
+    """Match of each inner cell of `here` `(k, h, w)` in `there`: indices `(m,)`, and a mask, True where found."""
     _, h, w = here.shape
     base = _inner(here, rim - WINDOW)
     inner = _inner(torch.arange(h * w, device=here.device).view(1, h, w), rim)[0]
@@ -139,7 +139,7 @@ def _followed(here: Tensor, there: Tensor, reach: int, rim: int) -> tuple[Tensor
 
 
 def _blurred(v: Tensor) -> Tensor:
-    """The mean of each cell's window, of `(h, w)`; the rims, which have none, are cut."""
+    """Mean of each cell's window, of `(h, w)`; the rims, which have none, are cropped."""
     side = 2 * WINDOW + 1
     mean = torch.full((1, 1, side, 1), 1 / side, dtype=v.dtype, device=v.device)
     return F.conv2d(F.conv2d(v[None, None], mean), mean.mT)[0, 0]
@@ -150,5 +150,5 @@ def _inner(v: Tensor, rim: int) -> Tensor:
 
 
 def _along(v: Tensor, places: Tensor) -> Tensor:
-    """The cells of `v` `(k, h, w)` at `places` `(m,)`: `(k, m)`."""
+    """Cells of `v` `(k, h, w)` at `places` `(m,)`: `(k, m)`."""
     return v.flatten(1)[:, places]

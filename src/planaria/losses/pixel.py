@@ -1,4 +1,4 @@
-"""Pixel losses: `(b, v, h, w)` shown against `(v, h, w)` wanted, to one number for each sample, `(b,)`."""
+"""Pixel losses: one number for each sample, `(b,)`, from `(b, v, h, w)` shown and `(v, h, w)` wanted."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from torch import Tensor
 from planaria.errors import unknown
 
 HINGE_MARGIN = 0.5
-"""Differences up to this cost nothing under `hinge`."""
+"""Largest difference without loss under `hinge`."""
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "l2": lambda shown, wanted: (shown - wanted).square().mean((1, 2, 3)),
@@ -25,11 +25,11 @@ MEANINGS: dict[str, str] = {
     "hinge": f"mean of what a difference exceeds {HINGE_MARGIN} by: nothing within the margin has a gradient, so the "
     "picture stays a rough shape in wrong colours, by design of the loss",
 }
-"""Name -> what it does to learning."""
+"""Name -> effect on training."""
 
 
 def pixel_loss(name: str) -> Callable[[Tensor, Tensor], Tensor]:
-    """A loss by name. Raises `UserError` for an unknown one."""
+    """Look up a loss by name. Raises `UserError` for an unknown one."""
     if name not in LOSSES:
         raise unknown("loss", name, LOSSES)
     return LOSSES[name]

@@ -1,4 +1,4 @@
-"""Prompts: what a picture should look like, or should not, in words or by another picture, as a person types it."""
+"""Prompts: the wanted or unwanted look of a picture, in words or by another picture, as the user types it."""
 
 import math
 import re
@@ -10,31 +10,31 @@ from planaria.errors import UserError
 from planaria.files import PICTURES
 
 FORM = "image:"
-"""What begins the prompt that is a picture, whatever it is called."""
+"""Prefix of a prompt that is a picture, whatever its name."""
 HEAVIEST = 1000.0
 _UNWEIGHED = re.compile(r".*\d(?: +: +|:)[^:]*|(?:image:)?[a-z][a-z0-9+.-]*://[^/\s]*", re.IGNORECASE | re.DOTALL)
-"""What ends in a number that is no weight: a time, a ratio, a verse; a web address that ends with its port."""
+"""Text that ends in a number that is no weight: a time, a ratio, a verse; a web address that ends with its port."""
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """Words or a picture, and how much they count."""
+    """Words or a picture, with a weight."""
 
     text: str = ""
-    """The words; empty where it is a picture."""
+    """Words; empty for a picture."""
     picture: str = ""
-    """The picture, as a person names it; empty where it is words."""
+    """Picture, as the user names it; empty for words."""
     weight: float = 1.0
-    """How much it pulls beside the others; below 0 it pushes away."""
+    """Weight relative to the other prompts; below 0 it pushes away."""
 
 
 def parse(typed: str) -> Prompt:
-    """The prompt in `a pencil sketch`, `mosaic:2`, `blurry:-0.5`, `gogh.jpg:2` or `image:PATH`.
+    """Parse a prompt: `a pencil sketch`, `mosaic:2`, `blurry:-0.5`, `gogh.jpg:2` or `image:PATH`.
 
     A number after the last colon is the weight, otherwise it is 1. It is none where a digit stands before the colon,
     as in `a clock at 10:30` and `16 : 9`; such words are weighed by a blank before the colon, `a clock at 10:30 :2`.
     One word with a picture's suffix is a picture, and so are several where there is a file of that name. Raises
-    `UserError` for what says nothing and for a weight of no use.
+    `UserError` for an empty prompt and for an unusable weight.
     """
     what, weight = _weighed(typed.strip())
     by_name = what.startswith(FORM)
@@ -49,7 +49,7 @@ def parse(typed: str) -> Prompt:
 
 
 def parse_all(typed: Sequence[str]) -> list[Prompt]:
-    """All prompts. Raises `UserError` as `parse` does, and where none of them pulls anywhere."""
+    """Parse all prompts. Raises `UserError` as `parse` does, and where none has a weight above 0."""
     prompts = [parse(one) for one in typed]
     if not any(prompt.weight > 0 for prompt in prompts):
         raise UserError("prompts need one with a weight above 0: what a photo should look like")

@@ -1,4 +1,4 @@
-"""Quality: how alike two pictures are to an eye, and how a picture's detail is spread over its scales."""
+"""Quality: perceptual similarity of two pictures, and the spread of a picture's detail over its scales."""
 
 import torch
 import torch.nn.functional as F
@@ -8,17 +8,17 @@ from torch import Tensor
 from planaria.types import PerSample
 
 MOST_DECIBELS = 100.0
-"""What `psnr` gives for pictures that are the same; a smaller difference than 1e-10 is rounding."""
+"""Value of `psnr` for pictures that are the same; a smaller difference than 1e-10 is rounding."""
 WINDOW, SIGMA = 11, 1.5
-"""The gaussian window of `ssim`: cells on a side, and its width."""
+"""Gaussian window of `ssim`: cells on a side, and its width."""
 K1, K2 = 0.01, 0.03
 RINGS = 16
-"""Rings of frequencies that `spectrum` tells apart."""
+"""Number of rings of frequencies in `spectrum`."""
 FAINTEST = 1 / 255**2 / 12
-"""Power that counts as none: what rounding to 8 bits adds to every frequency."""
+"""Power that counts as none: that which rounding to 8 bits adds to every frequency."""
 
 Pictures = Float[Tensor, "b v h w"]
-"""What cells show, in 0..1."""
+"""Visible channels of the cells, in 0..1."""
 
 
 def psnr(x: Pictures, y: Pictures) -> PerSample:
@@ -27,7 +27,7 @@ def psnr(x: Pictures, y: Pictures) -> PerSample:
 
 
 def decibels(mse: Tensor) -> Tensor:
-    """The peak signal-to-noise ratio of mean squared differences, in decibels, at most 100."""
+    """Peak signal-to-noise ratio of mean squared differences, in decibels, at most 100."""
     return -10 * mse.clamp(min=10 ** (-MOST_DECIBELS / 10)).log10()
 
 
@@ -54,7 +54,7 @@ def ssim(x: Pictures, y: Pictures) -> PerSample:
 
 
 def _gaussian(side: int) -> Tensor:
-    """The window along a side of so many cells; its sum is 1."""
+    """Window along a side of so many cells; its sum is 1."""
     reach = (min(WINDOW, side) - 1) // 2
     at = torch.arange(-reach, reach + 1, dtype=torch.double)
     window = (-at.square() / (2 * SIGMA**2)).exp()
@@ -67,7 +67,7 @@ def spectrum(x: Pictures, rings: int = RINGS) -> Float[Tensor, "b r"]:
     Ring `k` holds the frequencies above `k` and up to `k + 1`, in units of `0.5 / rings` cycles a cell; the mean of the
     picture is in none, nor are the frequencies that only the diagonals reach. Power is by cell, so pictures of
     different sizes compare. A ring that a small grid has no frequency in takes the value of the nearest one that has
-    one; a picture of one cell has no power at all. What 8 bits can't show, about 1e-6, counts as none.
+    one; a picture of one cell has no power at all. Power below the rounding to 8 bits, about 1e-6, counts as none.
     """
     b, _, h, w = x.shape
     power = torch.fft.fft2(x).abs().square().mean(1).flatten(1) / (h * w)

@@ -1,4 +1,4 @@
-"""Style losses: how alike two pictures look, wherever in them things are, by the maps of a backbone."""
+"""Style losses: similarity of the look of two pictures, regardless of place, by the maps of a backbone."""
 
 from collections.abc import Sequence
 from enum import IntEnum
@@ -12,30 +12,30 @@ from planaria.losses.backbones import Backbone
 from planaria.types import PerSample
 
 DIRECTIONS = 16
-"""Directions of each kind that the values of a map's cells are looked at from."""
+"""Number of directions of each kind on which the cells of a map are projected."""
 MOST_CELLS = 2048
-"""Cells of a map that are compared at most."""
+"""Most cells of a map that are compared."""
 LEAST = 0.02
-"""Spread that a channel of a map has at least, as a share of the greatest: below, differences count less."""
+"""Least spread of a channel of a map, as a fraction of the greatest: below it, differences count less."""
 STEADY = 0.15
-"""The same where a map is nowhere 0, as a share of the greatest mean: stripes are equally strong everywhere."""
+"""Least spread where a map is nowhere 0, as a fraction of the greatest mean: stripes are equally strong everywhere."""
 
 
 class _Stream(IntEnum):
     """Purposes of the seed of one map; the first two share a number, which trained models keep."""
 
     CHANNELS = 1
-    """Channels that are looked at alone or in pairs."""
+    """Choice of channels to project on alone or in pairs."""
     MINE = 1
-    """Cells of the picture, where it has more than are compared."""
+    """Choice of cells of the picture, where it has more than are compared."""
     THEIRS = 2
-    """Cells of the style."""
+    """Choice of cells of the style."""
 
 
 class Style:
-    """What is to be looked alike: a picture, as the maps of a backbone see it.
+    """Target style: a picture, as the maps of a backbone.
 
-    `style` is `(3, h, w)` in 0..1. Every channel of every map is measured in spreads of the style's own, so that fine
+    `style` is `(3, h, w)` in 0..1. Every channel of every map is normalised by the style's own spread, so that fine
     lines weigh as much as large patches.
     """
 
@@ -51,7 +51,7 @@ class Style:
         self.grams = [gram(m) for m in self.cells]
 
     def maps(self, rgb: Tensor) -> list[Tensor]:
-        """What the backbone sees of `rgb` `(b, 3, h, w)`: `(b, n_i, c_i)`, in the style's spreads from its means."""
+        """Maps of `rgb` `(b, 3, h, w)` by the backbone: `(b, n_i, c_i)`, in the style's spreads from its means."""
         seen = [m.flatten(2).transpose(1, 2) for m in self.backbone.features(rgb)]
         return [(m - mean) / s for m, mean, s in zip(seen, self.means, self.spreads, strict=False)]
 
@@ -73,7 +73,7 @@ class Style:
 
 
 def style_distance(backbone: Backbone, shown: Tensor, style: Tensor) -> PerSample:
-    """How far `shown` `(b, 3, h, w)` is from the style `(3, h, w)`: sliced optimal transport of a backbone's maps.
+    """Distance of `shown` `(b, 3, h, w)` from the style `(3, h, w)`: sliced optimal transport of a backbone's maps.
 
     The same directions every time, so that two distances can be compared; 1 is about a spread of the style's own.
     """
@@ -84,7 +84,7 @@ def style_distance(backbone: Backbone, shown: Tensor, style: Tensor) -> PerSampl
 
 
 def content_distance(mine: Sequence[Tensor], theirs: Sequence[Tensor]) -> PerSample:
-    """How far two pictures are from showing the same things: difference of maps `(b, c, h, w)`, by their spread."""
+    """Difference in content of two pictures: that of their maps `(b, c, h, w)`, divided by their spread."""
     each = []
     for a, b in zip(mine, theirs, strict=True):
         spread = b.var((1, 2, 3)).clamp(min=1e-4)
@@ -93,7 +93,7 @@ def content_distance(mine: Sequence[Tensor], theirs: Sequence[Tensor]) -> PerSam
 
 
 def gram(cells: Tensor) -> Tensor:
-    """What comes together how often: `(b, c, c)` of cells `(b, n, c)`, mean over them."""
+    """Gram matrix `(b, c, c)` of cells `(b, n, c)`, mean over them."""
     return cells.transpose(1, 2) @ cells / cells.shape[1]
 
 
@@ -114,9 +114,9 @@ def sliced(mine: Tensor, theirs: Tensor, along: Tensor) -> PerSample:
 
 
 def viewpoints(n: int, size: int, seed: int) -> Tensor:
-    """`3 * n` unit vectors `(3 * n, size)`: `n` channels by chance, `n` pairs of channels, `n` from anywhere.
+    """`3 * n` unit vectors `(3 * n, size)`: `n` random channels, `n` random pairs, `n` random directions.
 
-    A mixture of many channels looks like a bell whatever they are; what makes a line a line is in the tails of a single
+    A mixture of many channels is nearly Gaussian whatever they are; lines show in the tails of a single
     one (Heeger and Bergen, "Pyramid-Based Texture Analysis/Synthesis", 1995) or of two together.
     """
     chance = uniform(derive(seed, _Stream.CHANNELS), 0, (n, 4, size))
@@ -135,13 +135,13 @@ def directions(n: int, size: int, seed: int) -> Tensor:
 
 
 def _least(features: Tensor, spreads: Tensor) -> float:
-    """The smallest spread that a channel of a map may have."""
+    """Smallest spread that a channel of a map may have."""
     steady = STEADY * float(features.mean((2, 3)).max()) if float(features.min()) > 0 else 0.0
     return max(1e-6, LEAST * float(spreads.max()), steady)
 
 
 def _some(cells: Tensor, seed: int) -> Tensor:
-    """At most `MOST_CELLS` of the cells `(b, n, c)`, by chance."""
+    """Select at most `MOST_CELLS` of the cells `(b, n, c)` at random."""
     n = cells.shape[1]
     if n <= MOST_CELLS:
         return cells

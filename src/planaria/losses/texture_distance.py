@@ -1,4 +1,4 @@
-"""Likeness: how alike two moving pictures look, wherever in them things are."""
+"""Texture distance: difference in look of two moving pictures, regardless of place."""
 
 import torch
 import torch.nn.functional as F
@@ -9,7 +9,7 @@ from planaria.core.noise import Stream, derive, uniform
 from planaria.types import PerSample
 
 DIRECTIONS = 32
-"""Directions that patches are looked at from."""
+"""Number of directions on which patches are projected."""
 
 
 def texture_distance(
@@ -18,7 +18,7 @@ def texture_distance(
     """Sliced Wasserstein distance of 3x3 patches and how they change, from `before` to `shown` and in `film`, `(b,)`.
 
     Two pictures are alike where the same patches of colour and motion are as frequent in both; nothing needs to be in
-    its place, so a long life can be held to it that no truth goes with. Patches are projected on random directions of
+    its place, so a long run without ground truth can be compared by it. Patches are projected on random directions of
     `seed`, sorted, and compared (Heitz et al., "A Sliced Wasserstein Loss for Neural Texture Synthesis", 2021).
     """
     mine = torch.cat([shown, shown - before], 1)

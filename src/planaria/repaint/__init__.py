@@ -1,4 +1,4 @@
-"""Repaint: what a trained rule makes of photos and films of any size, and textures of any size."""
+"""Repaint: photos and films of any size repainted by a trained rule, and textures of any size."""
 
 import warnings
 from collections import deque
@@ -20,13 +20,13 @@ from planaria.repaint.canvas import Canvas
 from planaria.repaint.drift import Drift
 
 STEPS, TEXTURE_STEPS, FRAME_STEPS = 60, 300, 8
-"""Cell steps where nobody says otherwise: for a photo, a texture, and each frame of a film after the first."""
+"""Default numbers of cell steps: for a photo, a texture, and each frame of a film after the first."""
 CUT = 0.1
 """Mean difference of two frames, each averaged to a few large cells, above which they may be two scenes."""
 SPIKE = 2.5
-"""How many times larger than the smaller of the two differences before it one must be: quick motion is no cut."""
+"""Smallest ratio of a cut's difference to the smaller of the two before it: quick motion is no cut."""
 GLANCE = 12
-"""Rows and columns of the large cells."""
+"""Number of rows and columns of the large cells."""
 
 Watch = Callable[[Iterable[Any]], Iterable[Any]]
 
@@ -55,7 +55,7 @@ def canvas_for(
     engine: str | None = None,
     cells: int | None = None,
 ) -> Canvas:
-    """A `Canvas` of `size` rows and columns for something to run, a model, or a rule and its layout."""
+    """Make a `Canvas` of `size` rows and columns for something to run, a model, or a rule and its layout."""
     rule, layout = (what.rule, what.layout) if isinstance(what, Living) else what
     engine = engine or (what.engine if isinstance(what, Living) else "auto")
     return Canvas(rule, layout, size, seed=seed, engine=engine, cells=cells)
@@ -71,11 +71,11 @@ def repaint(
     cells: int | None = None,
     watch: Watch = iter,
 ) -> Tensor:
-    """What a rule makes of `photo` `(layout.photo, h, w)` in `steps` steps: `(3, h, w)`.
+    """Repaint `photo` `(layout.photo, h, w)` by a rule in `steps` steps: `(3, h, w)`.
 
-    uint8 gives uint8; numbers in 0..1 give such. `seed` draws the hidden channels and which cells fire. It is
-    stepped about `cells` cells at a time, which changes the memory it takes and no number: see `Canvas`. `watch` may
-    tell a person of the steps as they come. Raises `UserError` for a photo or a rule that doesn't fit.
+    uint8 gives uint8; values in 0..1 give such. `seed` draws the hidden channels and which cells fire. It is
+    stepped about `cells` cells at a time, which changes the memory it takes and no number: see `Canvas`. `watch` can
+    report the steps as they are made. Raises `UserError` for a photo or a rule that doesn't fit.
     """
     made = canvas_for(what, (photo.shape[1], photo.shape[2]), seed=seed, engine=engine, cells=cells)
     made.begin(photo)
@@ -98,7 +98,7 @@ def repaint_film(
     engine: str | None = None,
     cells: int | None = None,
 ) -> Iterator[Tensor]:
-    """What a rule makes of `frames`, each as `repaint` takes and gives it, one after the other.
+    """Repaint `frames` by a rule, each as `repaint` takes and gives it, one after the other.
 
     The state is carried: from a frame to the next the frozen channels get the new frame, and what the cells show and
     hide lives on for `frame_steps` steps; with `follow` it first goes where what it had painted has gone, see `Drift`.
@@ -124,7 +124,7 @@ def repaint_film(
 
 
 def warn_of(made: Canvas, what: Living | tuple[nn.Module, Layout]) -> bool:
-    """Warn where the cells have burst; gives whether they have."""
+    """Warn if the cells have burst; true if they have."""
     if made.burst is not None:
         health = Health.of(what) if isinstance(what, Living) else Health()
         warnings.warn(health.burst(made.burst), stacklevel=2)
@@ -132,7 +132,7 @@ def warn_of(made: Canvas, what: Living | tuple[nn.Module, Layout]) -> bool:
 
 
 class Cuts:
-    """Where a film goes over to another scene, judged by the frames so far.
+    """Detector of the cuts between a film's scenes, by the frames so far.
 
     Frames are compared after they were averaged to 12 x 12 large cells, so that what moves a little, or noise,
     hardly matters. A cut is a mean difference above 0.1 that is also 2.5 times the smaller one of the two before it: so
@@ -144,7 +144,7 @@ class Cuts:
         self._moved: deque[float] = deque(maxlen=2)
 
     def between(self, frame: Tensor) -> bool:
-        """Whether a scene begins with `frame` `(v, h, w)`, uint8 or in 0..1; the first frame begins one."""
+        """True if a scene begins with `frame` `(v, h, w)`, uint8 or in 0..1; the first frame begins one."""
         shown = frame.float() / 255 if frame.dtype == torch.uint8 else frame
         glance = F.adaptive_avg_pool2d(shown, (GLANCE, GLANCE))
         if self._last is None or glance.shape != self._last.shape:
@@ -158,5 +158,5 @@ class Cuts:
 
 
 def _seen(made: Canvas, photo: Tensor) -> Tensor:
-    """What is to be seen, in the kind that the photo came in."""
+    """Visible picture, in the data type of the photo."""
     return made.picture() if photo.dtype == torch.uint8 else made.rgb()

@@ -1,4 +1,4 @@
-"""Canvas: a picture of any size that a rule paints, a band of rows at a time, exactly as it would paint the whole."""
+"""Canvas: picture of any size that a rule paints, a band of rows at a time, exactly as it would paint the whole."""
 
 from typing import final
 
@@ -14,22 +14,22 @@ from planaria.engine import run
 from planaria.errors import UserError
 
 LOOK_STEPS = 8
-"""Steps from one look at the bounds to the next."""
+"""Steps from one check of the bounds to the next."""
 CELLS, CELLS_ON_GPU = 2**18, 2**22
-"""Cells that are stepped at a time, about: what an engine needs for them is all that is needed beside the state."""
+"""Approximate number of cells stepped at a time: an engine's memory for them is all that is needed beside the state."""
 
 
 @final
 class Canvas:
-    """A photo that is being repainted, or a texture, on a grid of `size` rows and columns at step `t`.
+    """Photo that is being repainted, or a texture, on a grid of `size` rows and columns at step `t`.
 
-    What the rule writes is kept whole, in the rule's precision and on its device; the photo in the kind it came in,
-    and what the cells read of it is made for a band when the band is stepped. A step takes every band once, with
-    as many rows above and below, as they were before the step, as the rule reaches. So no number depends on the bands,
+    The channels that the rule writes are kept whole, in the rule's precision and on its device; the photo in its own
+    data type, and its channels are made for a band when the band is stepped. A step takes every band once, with as many
+    rows above and below, as they were before the step, as the rule reaches. So no number depends on the bands,
     whatever the edge, the fire rate and the number of steps. `cells` is about how many are stepped at a time; a module
     that is no plain `Rule` may reach anywhere, and takes all at once.
 
-    Raises `UserError` for rules with life, which grow and repaint nothing, and for what memory can't hold.
+    Raises `UserError` for rules with life, which grow and repaint nothing, and for a grid that memory can't hold.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Canvas:
         _check_memory(like.element_size() * own * h * w, size)
         self.t = 0
         self.burst: int | None = None
-        """The step at which its cells were first seen to have left their bounds, looked at every eight steps or so."""
+        """Step at which its cells were first found outside their bounds, checked about every eight steps."""
         self._looked = 0
         self._x = torch.zeros(1, own, h, w, dtype=like.dtype, device=like.device)
         self._photo: Tensor | None = None
@@ -76,7 +76,7 @@ class Canvas:
 
     @torch.no_grad()
     def expose(self, photo: Tensor) -> None:
-        """Lay `photo` `(layout.photo, h, w)`, uint8 or in 0..1, under the cells, which stay what they are."""
+        """Set the photo `(layout.photo, h, w)`, uint8 or in 0..1, that the cells read; their state is unchanged."""
         planes = self.layout.photo
         if photo.shape != (planes, *self.size) or not planes:
             raise UserError(f"a photo of {tuple(photo.shape)} doesn't fit {planes} channels of {self.size} cells")
@@ -89,7 +89,7 @@ class Canvas:
 
     @torch.no_grad()
     def carry(self, places: Tensor) -> None:
-        """Let every cell go on as what was at `places` `(2, h, w)`, whole rows and columns within the grid."""
+        """Move to every cell the state at `places` `(2, h, w)`, whole rows and columns within the grid."""
         if places.shape != (2, *self.size):
             raise UserError(f"places of {tuple(places.shape)} don't fit {self.size} cells")
         came = (places[0] * self.size[1] + places[1]).flatten().to(self._x.device)
@@ -98,7 +98,7 @@ class Canvas:
 
     @torch.no_grad()
     def step(self, n: int = 1) -> None:
-        """Live `n` steps on."""
+        """Advance by `n` steps."""
         if self.layout.photo and self._photo is None:
             raise UserError("there is no photo to repaint yet; begin with one")
         if len(self._bands) == 1:
@@ -112,13 +112,13 @@ class Canvas:
             self._look()
 
     def _look(self) -> None:
-        """See whether it has burst by now, if it hadn't before."""
+        """Check for a burst, if there was none before."""
         self._looked = self.t
         if self.burst is None and burst(self._x, self.layout):
             self.burst = self.t
 
     def _walk(self) -> None:
-        """One step, band after band, in place."""
+        """Make one step, band after band, in place."""
         x, reach, h = self._x, self._reach, self.size[0]
         first = x[:, :, : reach if self._wraps else 0].clone()
         above = x[:, :, h - reach :].clone() if self._wraps else first
@@ -130,7 +130,7 @@ class Canvas:
             x[:, :, top:end] = self._run(top - before, band, 1)[:, :, before : before + end - top]
 
     def _run(self, top: int, band: Tensor, n: int) -> Tensor:
-        """What the rule makes in `n` steps of the written channels of rows `top` on, all on their way alone."""
+        """Advance the written channels of rows `top` on by `n` steps, independently of the other rows."""
         state = torch.cat([band, self._frozen(top, top + band.shape[2])], 1) if self.layout.frozen else band
         chance = isinstance(self.rule, Rule) and 0 < self.rule.config.fire_rate < 1
         origin = (top if chance else 0, 0)
@@ -138,20 +138,20 @@ class Canvas:
         return made[:, : band.shape[1]]
 
     def _frozen(self, top: int, end: int) -> Tensor:
-        """What the cells of rows `top` up to `end` read and never write; rows go round where they leave the grid."""
+        """Channels that the cells of rows `top` up to `end` read and never write; rows wrap around the grid."""
         inside = top >= 0 and end <= self.size[0]
         rows = slice(top, end) if inside else torch.arange(top, end, device=self._x.device) % self.size[0]
         return (torch.cat([self._shown(rows), self._far[:, rows]]) - self.layout.offset)[None]
 
     def _shown(self, rows: Tensor | slice) -> Tensor:
-        """Those rows of the photo, in 0..1 and the rule's precision."""
+        """Rows of the photo, in 0..1 and the rule's precision."""
         assert self._photo is not None
         part = self._photo[:, rows].to(self._x.dtype)
         return part / 255 if self._photo.dtype == torch.uint8 else part
 
     @torch.no_grad()
     def picture(self) -> Tensor:
-        """What a person sees, `(3, h, w)` uint8."""
+        """Visible picture, `(3, h, w)` uint8."""
         self._look()
         seen = torch.empty(3, *self.size, dtype=torch.uint8, device=self._x.device)
         for top, end in self._bands:
@@ -160,13 +160,13 @@ class Canvas:
 
     @torch.no_grad()
     def rgb(self) -> Tensor:
-        """What a person sees, `(3, h, w)` in 0..1 and the rule's precision."""
+        """Visible picture, `(3, h, w)` in 0..1 and the rule's precision."""
         self._look()
         return self.layout.rgb(self._x)[0]
 
 
 def _check_memory(need: int, size: tuple[int, int]) -> None:
-    """Refuse what this machine's memory can't hold, before any is taken."""
+    """Refuse a grid that this machine's memory can't hold, before any is allocated."""
     have = machine.memory()
     if need > have:
         h, w = size

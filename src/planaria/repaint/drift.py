@@ -1,6 +1,6 @@
-"""Drift: where what a frame of a film shows was in the frame before, so that cells can go along with it.
+"""Drift: motion of a film's content from one frame to the next, so that cells can follow it.
 
-`losses.motion.shimmer` judges what comes of it, so it looks for ways by itself: everywhere near, in colour, no prior.
+`losses.motion.shimmer` measures the result, so it estimates motion by itself: all of the vicinity, in colour, no prior.
 """
 
 from typing import final
@@ -10,30 +10,30 @@ import torch.nn.functional as F
 from torch import Tensor
 
 COARSEST = 32
-"""Pixels that the shorter side of the coarsest level has at least; each level is half as fine as the one before."""
+"""Fewest pixels on the shorter side of the coarsest level; each level is half as fine as the one before."""
 REACH, REFINED = 6, 1
-"""Pixels that the search goes in each direction on the coarsest level, and on all others."""
+"""Reach of the search in each direction, in pixels, on the coarsest level and on all others."""
 WINDOW = 4
-"""Pixels around a pixel that must look alike."""
+"""Pixels on each side of a pixel that are matched with it."""
 RELUCTANCE = 1e-4
-"""Mean squared difference that a place must look better by for each pixel that it is farther from the expected one."""
+"""Mean squared difference by which a match must be better for each pixel of distance from the expected place."""
 COMMON, NOISE = 4e-4, 0.6
-"""What the whole frame's drift is favoured by, a mean squared difference and a share of its median one, which is noise:
-so that a standing camera's grain moves nothing, and an empty sky goes with the land below it."""
+"""Advantage of the whole frame's drift, a mean squared difference and a fraction of its median, which is noise:
+so that a standing camera's grain moves nothing, and an empty sky moves with the land below it."""
 COVERED = 0.01
-"""Squared difference that counts as no more for the whole frame's drift: what moves otherwise doesn't outvote it."""
+"""Largest squared difference that counts for the whole frame's drift: other motion doesn't outvote it."""
 
 
 @final
 class Drift:
-    """Tells the drift from frame to frame of a film, frame after frame."""
+    """Estimator of the drift from each frame of a film to the next."""
 
     def __init__(self) -> None:
         self._last: list[Tensor] | None = None
 
     @torch.no_grad()
     def into(self, frame: Tensor) -> Tensor | None:
-        """Where each pixel of `frame` `(v, h, w)`, uint8 or in 0..1, was in the frame before: `(2, h, w)` or None.
+        """Place of each pixel of `frame` `(v, h, w)`, uint8 or in 0..1, in the frame before: `(2, h, w)` or None.
 
         Rows and columns, whole ones, on the grid. None where nothing moves, for the first frame, and where the size
         changes. Blocks of 9 x 9 pixels' brightness are matched, coarse to fine, after Bergen et al., "Hierarchical
@@ -57,7 +57,7 @@ class Drift:
 
 
 class _Match:
-    """A level of a frame, and of the one before, in which ways of up to `bound` pixels are judged."""
+    """Level of a frame and of the one before, in which displacements of up to `bound` pixels are compared."""
 
     def __init__(self, here: Tensor, there: Tensor, bound: int):
         (h, w), self.here = here.shape, here
@@ -68,13 +68,13 @@ class _Match:
         self.count = _window(torch.ones_like(here))
 
     def common(self, way: Tensor, reach: int) -> Tensor:
-        """The one way `(2, 1, 1)`, near the given one, that suits most of the frame."""
+        """One displacement `(2, 1, 1)`, near the given one, that suits most of the frame."""
         at = self.base + way[0] * self.stride + way[1]
         price = {s: float(self._off(at + s[0] * self.stride + s[1]).clamp(max=COVERED).mean()) for s in _steps(reach)}
         return way + way.new_tensor(min(price, key=lambda s: price[s]))[:, None, None]
 
     def best(self, way: Tensor, common: Tensor, reach: int) -> Tensor:
-        """The best way `(2, h, w)` of each pixel: `common`, or one near the given ones."""
+        """Best displacement `(2, h, w)` of each pixel: `common`, or one near the given ones."""
         cost = self._unlike(self.base + common[0] * self.stride + common[1])
         cost = cost - COMMON - NOISE * cost.median()
         at = self.base + way[0] * self.stride + way[1]
@@ -88,16 +88,16 @@ class _Match:
         return torch.where(best < 0, common, chosen)
 
     def _unlike(self, at: Tensor) -> Tensor:
-        """The mean squared difference of each pixel's window from the window that its way leads to, `(h, w)`."""
+        """Mean squared difference of each pixel's window from the window at its displacement, `(h, w)`."""
         return _window(self._off(at)) / self.count
 
     def _off(self, at: Tensor) -> Tensor:
-        """The squared difference of each pixel from the one at `at`, `(h, w)`."""
+        """Squared difference of each pixel from the one at `at`, `(h, w)`."""
         return (self.there.take(at) - self.here).square()
 
 
 def _pyramid(light: Tensor) -> list[Tensor]:
-    """`light` `(h, w)` and ever coarser ones of it."""
+    """Pyramid of `light` `(h, w)`, from fine to coarse."""
     levels = [light]
     while min(levels[-1].shape) >= 2 * COARSEST:
         levels.append(F.avg_pool2d(levels[-1][None], 2, ceil_mode=True)[0])
@@ -105,7 +105,7 @@ def _pyramid(light: Tensor) -> list[Tensor]:
 
 
 def _finer(way: Tensor, size: torch.Size) -> Tensor:
-    """A way of twice the length on a level that is twice as fine."""
+    """Displacements of twice the length for a level that is twice as fine."""
     return (2 * way).repeat_interleave(2, 1).repeat_interleave(2, 2)[:, : size[0], : size[1]]
 
 
@@ -116,7 +116,7 @@ def _steps(reach: int) -> list[tuple[int, int]]:
 
 
 def _window(v: Tensor) -> Tensor:
-    """The sum over each pixel's window, of `(h, w)`; beyond the rim lies 0."""
+    """Sum over each pixel's window, of `(h, w)`; 0 beyond the rim."""
     for dim in (0, 1):
         n = v.shape[dim]
         v = F.pad(v, (0, 0, WINDOW, WINDOW) if dim == 0 else (WINDOW, WINDOW))
@@ -129,7 +129,7 @@ def _window(v: Tensor) -> Tensor:
 
 
 def _places(way: Tensor) -> Tensor:
-    """The places `(2, h, w)` that ways lead to; one beyond the rim is as far within it."""
+    """Places `(2, h, w)` that displacements lead to; one beyond the rim is reflected into the grid."""
     h, w = way.shape[1:]
     rows = torch.arange(h, device=way.device)[:, None] + way[0]
     columns = torch.arange(w, device=way.device) + way[1]

@@ -1,4 +1,4 @@
-"""Files: large photos as they come, and pictures as they go."""
+"""Files: large photos to read, and pictures to write."""
 
 import io
 from pathlib import Path
@@ -14,20 +14,20 @@ from planaria.files import unwritable
 from planaria.store import write_bytes
 
 PICTURES = (".jpeg", ".jpg", ".png", ".webp")
-"""What a picture can be written as."""
+"""Suffixes of the formats in which a picture can be written."""
 LONGEST = {".webp": 16383, ".jpg": 65500, ".jpeg": 65500}
-"""Pixels that a side may have in such a file."""
+"""Most pixels on a side of such a file."""
 DRAWN = 1024
-"""Longest side of words, drawings and outlines, which have no pixels of their own, where nobody says otherwise."""
+"""Default longest side of words, drawings and outlines, which have no pixels of their own."""
 QUALITY = 92
 
 
 def open_photo(source: str | Path, size: int | None = None, planes: int = 3) -> Tensor:
-    """The picture that `source` names, `(planes, h, w)` uint8, for what `data.images.open_image` takes.
+    """Open the picture that `source` names, `(planes, h, w)` uint8, for whatever `data.images.open_image` takes.
 
     Its longest side is `size` pixels (Lanczos), or as it is where None; transparent parts lie over white. `planes` is
-    1 grey (Rec. 601), 3 RGB, or 4 RGB and an alpha of one. A photo of 12 million pixels takes about 150 MB on the way.
-    Raises `UserError` for what is no picture, or more than 50 million pixels.
+    1 grey (Rec. 601), 3 RGB, or 4 RGB and an alpha of one. A photo of 12 million pixels takes about 150 MB temporarily.
+    Raises `UserError` for a file that is no picture, or has more than 50 million pixels.
     """
     if size is not None and size < 1:
         raise UserError(f"the longer side of a photo has at least one pixel, not {size}")
@@ -35,7 +35,7 @@ def open_photo(source: str | Path, size: int | None = None, planes: int = 3) -> 
 
 
 def planes_of(image: Image.Image, planes: int = 3, size: int | None = None) -> Tensor:
-    """A picture as `open_photo` gives it."""
+    """Convert a picture to the planes that `open_photo` gives."""
     flat = _flat(image)
     if size is not None and size != max(flat.size):
         scale = size / max(flat.size)
@@ -48,7 +48,7 @@ def planes_of(image: Image.Image, planes: int = 3, size: int | None = None) -> T
 
 
 def picture_of(seen: Tensor) -> Image.Image:
-    """`(3, h, w)` uint8 as a picture."""
+    """Convert `(3, h, w)` uint8 to a picture."""
     return Image.fromarray(np.ascontiguousarray(seen.cpu().numpy().transpose(1, 2, 0)))
 
 
@@ -84,7 +84,7 @@ def write_picture(path: Path, seen: Tensor) -> None:
 
 
 def _flat(image: Image.Image) -> Image.Image:
-    """RGB, transparent parts over white, of what `data.images.open_image` gives or anything that Pillow reads."""
+    """Convert a picture of `data.images.open_image`, or any that Pillow reads, to RGB over white."""
     if image.mode == "F":
         return Image.fromarray((np.asarray(image) * 255).clip(0, 255).round().astype(np.uint8)).convert("RGB")
     if image.mode != "RGBA" and ("A" in image.getbands() or "transparency" in image.info):

@@ -1,6 +1,6 @@
-"""Simulators: known automata, as films to learn from and as living things. One file each; the folder is the list.
+"""Simulators: known automata, as training films and as models to run. One file each; the folder is the list.
 
-A simulator is named `NAME`, `NAME/PRESET` or either with settings behind commas: `life`, `life/B36/S23`,
+A simulator is named `NAME`, `NAME/PRESET` or either followed by settings after commas: `life`, `life/B36/S23`,
 `gray-scott/coral`, `lenia,radius=18,seed=3`, `life/highlife,size=32`.
 """
 
@@ -18,16 +18,16 @@ from planaria.data.simulate.base import Settings, Simulator
 from planaria.errors import UserError, unknown
 
 MOST_BYTES = 4_000_000_000
-"""Memory that a film may take; a longer one is written frame by frame."""
+"""Most bytes of memory for a film; a longer one is written frame by frame."""
 
 
 def names() -> list[str]:
-    """The simulators there are, without importing them."""
+    """Names of all simulators, without importing them."""
     return sorted(m.name.replace("_", "-") for m in pkgutil.iter_modules(__path__) if m.name != "base")
 
 
 def about() -> dict[str, str]:
-    """Every simulator and preset -> a line on it."""
+    """Description of every simulator and preset, by name."""
     texts = {}
     for name in names():
         module = _module(name)
@@ -37,7 +37,7 @@ def about() -> dict[str, str]:
 
 
 def load(spec: str, **settings: object) -> Simulator:
-    """The simulator that `spec` names, with `settings` over those in `spec` over those of its preset.
+    """Load the simulator that `spec` names; `settings` override those in `spec`, which override those of its preset.
 
     Raises `UserError` for an unknown name, preset or setting, and for a value out of range.
     """
@@ -59,9 +59,9 @@ def frames(
     skip: int | None = None,
     every: int | None = None,
 ) -> Tensor:
-    """A film of `count` frames, `(count, visible, h, w)` float32 in 0..1: the same arguments, the same bits.
+    """Simulate a film of `count` frames, `(count, visible, h, w)` float32 in 0..1: the same arguments, the same bits.
 
-    `skip` frames go by before the first, and each `every`-th is kept; None is as `spec` says.
+    `skip` frames are dropped before the first, and each `every`-th is kept; None is the value in `spec`.
     """
     simulator = load(spec)
     h, w = simulator.size if size is None else (size, size) if isinstance(size, int) else size
@@ -71,7 +71,7 @@ def frames(
 
 
 def spelled(spec: str, words: Sequence[str]) -> str:
-    """`spec` with settings `key=value` behind it, the last of those with the same key; each checked for its form."""
+    """Append settings `key=value` to `spec`, the last of those with the same key; the format of each is checked."""
     kept: dict[str, str] = {}
     for word in words:
         if not re.fullmatch(r"[a-z_]+=[^=]+", word):
@@ -81,7 +81,7 @@ def spelled(spec: str, words: Sequence[str]) -> str:
 
 
 def _read(spec: str) -> tuple[ModuleType, str, dict[str, object]]:
-    """The module, the preset and the settings that a name holds; a value with commas of its own is a tuple."""
+    """Parse a name into module, preset and settings; a value that contains commas is a tuple."""
     head, *words = re.split(r",(?=\s*[a-z_]+=)", spec.strip())
     name, _, preset = head.partition("/")
     if name not in names():

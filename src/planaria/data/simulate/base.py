@@ -1,4 +1,4 @@
-"""Simulator: a known automaton with Rule's call signature, so whatever runs a rule runs it."""
+"""Simulator: a known automaton with Rule's call signature, so that anything that runs a rule runs it."""
 
 import re
 from abc import ABC, abstractmethod
@@ -14,33 +14,33 @@ from planaria.errors import UserError, unknown
 from planaria.types import Cond, Picture, State
 
 MOST_SIDE = 16384
-"""Cells on a side of a grid at most."""
+"""Most cells on a side of a grid."""
 MOST_CELLS = 2**26
-"""Cells of all grids of a state at most."""
+"""Most cells of all grids of a state."""
 
 
 @dataclass(frozen=True)
 class Preset:
-    """Settings with a name."""
+    """Named settings."""
 
     about: str
-    """What it shows, in a line."""
+    """Description in one line."""
     settings: Mapping[str, object]
-    """Those that are not as usual."""
+    """Settings that differ from the defaults."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a film of any simulator is taken."""
+    """Settings of a film of any simulator."""
 
     size: str = "96"
     """Cells on a side, or ROWSxCOLUMNS."""
     seed: int = 0
-    """Where its life begins: the same seed, the same life."""
+    """Seed of the initial state: the same seed, the same film."""
     skip: int = 0
-    """Frames that go by before the first one kept."""
+    """Frames to drop before the first one kept."""
     every: int = 1
-    """Keep each such frame."""
+    """Keep every n-th frame."""
 
     def __post_init__(self) -> None:
         grid(self.size)
@@ -49,14 +49,14 @@ class Settings:
 
 
 def named(kind: str, text: str, presets: Mapping[str, Preset]) -> Mapping[str, object]:
-    """The settings of a preset. Raises `UserError` for an unknown one."""
+    """Settings of a preset. Raises `UserError` for an unknown one."""
     if text.lower() not in presets:
         raise unknown(kind, text, presets)
     return presets[text.lower()].settings
 
 
 class Simulator(nn.Module, ABC):
-    """A known automaton on states `(b, c, h, w)`: a module called as a Rule is, and a way to begin."""
+    """Known automaton on states `(b, c, h, w)`: a module called like a Rule, with its initial states."""
 
     def __init__(self, name: str, layout: Layout, settings: Settings, *, frame: int = 1):
         super().__init__()
@@ -67,14 +67,14 @@ class Simulator(nn.Module, ABC):
     def forward(
         self, x: State, t: int = 0, *, seed: int = 0, cond: Cond | None = None, dt: float | None = None
     ) -> State:
-        """One cell step. Nothing falls by chance, so `t`, `seed` and `cond` change nothing; `dt` is time."""
+        """Make one cell step. It is deterministic: `t`, `seed` and `cond` change nothing; `dt` is time."""
 
     @abstractmethod
     def start(self, n: int = 1, size: int | tuple[int, int] | None = None, seed: int = 0) -> State:
-        """`n` beginnings, `(n, c, h, w)`, decided by `seed` plus that of the settings; `size` is its own if None."""
+        """`n` initial states `(n, c, h, w)` from `seed` plus that of the settings; `size` is the settings' if None."""
 
     def as_rule(self) -> tuple[Rule, Layout]:
-        """The same automaton as a `Rule` with weights. Raises `UserError` where it is none."""
+        """Convert the automaton to a `Rule` with weights. Raises `UserError` where that is impossible."""
         raise UserError(
             f"sim:{self.name} has no weights, and pages and graphs run nothing else; film it (.webp), "
             f"or let a model learn it: planaria train video frames=sim:{self.name}"
@@ -90,7 +90,7 @@ class Simulator(nn.Module, ABC):
         skip: int | None = None,
         every: int | None = None,
     ) -> Iterator[Picture]:
-        """Yield `count` frames `(visible, h, w)` in 0..1, each `self.frame * every` cell steps after the last one.
+        """Yield `count` frames `(visible, h, w)` in 0..1, each `self.frame * every` cell steps after the one before.
 
         `skip` and `every` are those of the settings where None.
         """
@@ -105,19 +105,19 @@ class Simulator(nn.Module, ABC):
             yield self.layout.picture(x)[0].clamp(0, 1)
 
     def room(self, n: int, size: int | tuple[int, int] | None, seed: int) -> tuple[int, int, int]:
-        """Rows, columns and seed of a start, checked before memory is taken."""
+        """Rows, columns and seed of an initial state, checked before memory is allocated."""
         h, w = self.size if size is None else (size, size) if isinstance(size, int) else size
         if n < 1 or min(h, w) < 1 or max(h, w) > MOST_SIDE or n * h * w > MOST_CELLS:
             raise UserError(f"{n} grids of {h}x{w} cells are too many; a side has 1 to {MOST_SIDE}, all {MOST_CELLS:,}")
         return h, w, self.settings.seed + seed
 
     def extra_repr(self) -> str:
-        """Its name, for people."""
+        """Name to display."""
         return self.name
 
 
 def grid(text: str) -> tuple[int, int]:
-    """`96` or `54x96` as rows and columns. Raises `UserError` for anything else."""
+    """Parse `96` or `54x96` as rows and columns. Raises `UserError` for anything else."""
     found = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", text.strip().lower())
     h, w = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
     if not (1 <= h <= MOST_SIDE and 1 <= w <= MOST_SIDE):
@@ -126,7 +126,7 @@ def grid(text: str) -> tuple[int, int]:
 
 
 def padded(x: Tensor, edge: str, reach: int = 1) -> Tensor:
-    """`(..., h, w)` with `reach` cells around: empty ones, or the other side of a torus; `reach` within the grid."""
+    """Pad `(..., h, w)` by `reach` cells, at most the grid's: empty ones, or those of the other side of a torus."""
     if edge == "zero":
         return nn.functional.pad(x, (reach, reach, reach, reach))
     x = torch.cat([x[..., -reach:, :], x, x[..., :reach, :]], -2)

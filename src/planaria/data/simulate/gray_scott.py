@@ -30,16 +30,16 @@ PRESETS: dict[str, Preset] = {
     "waves": Preset("crescents that run and put each other out", {"feed": 0.014, "kill": 0.051}),
     "worms": Preset("filaments that grow at their ends", {"feed": 0.05, "kill": 0.065}),
 }
-"""Feed and kill of famous patterns; the first is meant where none is named."""
+"""Feed and kill rates of known patterns; the first is the default."""
 
 LONGEST = 1.0
-"""Time that one explicit step inside a cell step covers at most, for stability."""
+"""Largest time of one explicit step inside a cell step, for stability."""
 BRIGHT = 2.5
-"""What is seen of the substance: its concentration seldom exceeds 0.4."""
+"""Brightness per concentration of the substance, which seldom exceeds 0.4."""
 
 
 class _Stream(IntEnum):
-    """Purposes of the seed of a start."""
+    """Purposes of the seed of an initial state."""
 
     PLACES = 1
     LEVELS = 2
@@ -50,17 +50,17 @@ class Config(Settings):
     """Rates of the reaction, in Pearson's units: the grid's cells are 0.01 apart."""
 
     feed: float = 0.0367
-    """How fast the feed flows in."""
+    """Rate at which the feed flows in."""
     kill: float = 0.0649
-    """How fast the substance goes, beside being washed out with the feed."""
+    """Rate at which the substance decays, in addition to being washed out at the feed rate."""
     du: float = 0.2097
-    """How fast the feed spreads, in cells squared a unit of time."""
+    """Diffusion rate of the feed, in cells squared per unit of time."""
     dv: float = 0.105
-    """How fast the substance spreads."""
+    """Diffusion rate of the substance, in the same unit."""
     dt: float = 8.0
-    """Time that a cell step takes; inside it explicit steps of at most 1 are made."""
+    """Time of a cell step; it is divided into explicit steps of at most 1."""
     patches: int = 0
-    """Places where the substance is at first; 0 is one for 400 cells."""
+    """Number of initial patches of the substance; 0 is one for every 400 cells."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -73,19 +73,19 @@ class Config(Settings):
 
 
 def build(preset: str, config: Config) -> "GrayScott":
-    """The automaton of `config`."""
+    """Build the automaton of `config`."""
     return GrayScott(preset, config)
 
 
 def preset(text: str) -> Mapping[str, object]:
-    """The settings of a preset. Raises `UserError` for an unknown one."""
+    """Settings of a preset. Raises `UserError` for an unknown one."""
     return named("pattern of gray-scott", text, PRESETS)
 
 
 class GrayScott(Simulator):
-    """Two channels on a torus: 2.5 v, which is seen, and 1 - u, hidden: the feed that has been eaten.
+    """Two channels on a torus: 2.5 v, which is visible, and 1 - u, hidden: the feed that has been consumed.
 
-    Zero is the medium at rest, so what is erased or embedded from a picture behaves as it should.
+    Zero is the medium at rest, so cells that are erased or embedded from a picture behave correctly.
     """
 
     def __init__(self, name: str, config: Config):
@@ -101,7 +101,7 @@ class GrayScott(Simulator):
         cond: Cond | None = None,  # noqa: ARG002
         dt: float | None = None,
     ) -> State:
-        """`dt` on: du/dt = Du lap u - u v^2 + F (1 - u), dv/dt = Dv lap v + u v^2 - (F + k) v, both held in 0..1."""
+        """Advance by `dt`: du/dt = Du lap u - u v^2 + F (1 - u), dv/dt = Dvlap v + u v^2 - (F + k) v, both in 0..1."""
         config, time = self.config, self.config.dt if dt is None else dt
         steps = max(1, math.ceil(time / LONGEST - 1e-9))
         v, eaten = (x[:, :1] / BRIGHT).clamp(0, 1), x[:, 1:].clamp(0, 1)
@@ -114,7 +114,7 @@ class GrayScott(Simulator):
         return torch.cat([v * BRIGHT, eaten], 1)
 
     def start(self, n: int = 1, size: int | tuple[int, int] | None = None, seed: int = 0) -> State:
-        """Squares of substance at places by chance, with a little noise so that no two grow alike."""
+        """Squares of substance at random places, with a little noise so that no two grow alike."""
         h, w, seed = self.room(n, size, seed)
         count = self.config.patches or max(1, h * w // 400)
         place = uniform(derive(seed, _Stream.PLACES), 0, (n, count, 3))

@@ -37,12 +37,12 @@ PRESETS: dict[str, Preset] = {
         {"begin": "soup", "radius": 10, "beta": [1.0, 0.3, 0.6], "mu": 0.167, "sigma": 0.0155},
     ),
 }
-"""Worlds that live; the first is meant where none is named."""
+"""Settings of worlds that stay alive; the first is the default."""
 
 ROOM, SOUP = 17, 10
-"""Area that a creature and a square of noise get, in squares of the radius."""
+"""Area for a creature and for a square of noise, in squares of the radius."""
 CANDIDATES = 64
-"""Places thrown for each creature, of which the one farthest from all others is taken."""
+"""Random candidate places for each creature, of which the one farthest from all others is taken."""
 
 ORBIUM = """
   0   0   0   0   0   4   8  11  19  14  12  10   3   1   0   0   0   0   0   0
@@ -55,12 +55,12 @@ ORBIUM = """
   5  21  36  41  28  24  35  50  66  83  96 100  96  88  77  64  48  33  17   3
   2  13  28  33  20  15  26  41  57  72  84  77  64  64  67  64  51  35  19   4
 """
-"""Orbium unicaudatus, left half, in hundredths, as it settled here at radius 26, then halved: it heads right."""
+"""Orbium unicaudatus, left half, in hundredths, as it settled here at radius 26, then halved: it moves right."""
 ORBIUM_RADIUS = 13
 
 
 class _Stream(IntEnum):
-    """Purposes of the seed of one sample's start."""
+    """Purposes of the seed of one sample's initial state."""
 
     TURNS = 1
     SOUP = 2
@@ -69,24 +69,24 @@ class _Stream(IntEnum):
 
 @dataclass(frozen=True)
 class Config(Settings):
-    """Shape of the kernel and of the growth, and how a life begins."""
+    """Shape of the kernel and of the growth, and the initial state."""
 
     radius: int = 13
     """Cells that a cell sees to each side."""
     mu: float = 0.15
     """Share of living neighbours at which growth is strongest."""
     sigma: float = 0.015
-    """How far from it cells still grow."""
+    """Width of the growth function around `mu`."""
     dt: float = 0.1
-    """Time that a cell step takes: a tenth is Lenia's T = 10."""
+    """Time of a cell step: 0.1 is Lenia's T = 10."""
     beta: tuple[float, ...] = (1.0,)
     """Height of each ring of the kernel, from the middle outwards."""
     begin: Literal["fleet", "crowd", "soup"] = "fleet"
-    """What is there at first: creatures that all glide one way, creatures that meet, or squares of noise."""
+    """Initial state: creatures that all glide one way, creatures that meet, or squares of noise."""
     count: int = 0
-    """How many creatures or squares; 0 is as many as there is good room for."""
+    """Number of creatures or squares; 0 is as many as fit with good distance."""
     method: Literal["fft", "convolution"] = "fft"
-    """How the neighbourhood is summed: the Fourier transform was measured to be faster from a radius of 2 on."""
+    """Method of summing the neighbourhood: the Fourier transform was measured to be faster from a radius of 2 on."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -104,12 +104,12 @@ class Config(Settings):
 
 
 def build(preset: str, config: Config) -> "Lenia":
-    """The automaton of `config`."""
+    """Build the automaton of `config`."""
     return Lenia(preset, config)
 
 
 def preset(text: str) -> Mapping[str, object]:
-    """The settings of a preset. Raises `UserError` for an unknown one."""
+    """Settings of a preset. Raises `UserError` for an unknown one."""
     return named("world of lenia", text, PRESETS)
 
 
@@ -133,7 +133,7 @@ class Lenia(Simulator):
         cond: Cond | None = None,  # noqa: ARG002
         dt: float | None = None,
     ) -> State:
-        """`dt` on; the growth is 2 exp(-(u - mu)^2 / 2 sigma^2) - 1."""
+        """Advance by `dt`; the growth is 2 exp(-(u - mu)^2 / 2 sigma^2) - 1."""
         config = self.config
         growth = 2 * torch.exp(-(((self.potential(x) - config.mu) / config.sigma) ** 2) / 2) - 1
         return (x + (config.dt if dt is None else dt) * growth).clamp(0, 1)
@@ -149,7 +149,7 @@ class Lenia(Simulator):
         return torch.fft.irfft2(torch.fft.rfft2(x) * self._spectrum(x), s=x.shape[2:])
 
     def _spectrum(self, x: State) -> Tensor:
-        """The kernel's Fourier transform on the grid of `x`, wrapped round where it is larger; the last is kept."""
+        """Fourier transform of the kernel on the grid of `x`, wrapped where it is larger; the last one is cached."""
         h, w = x.shape[2:]
         key = (h, w, x.dtype, x.device)
         if self._wave is None or self._wave[0] != key:
@@ -163,7 +163,7 @@ class Lenia(Simulator):
         return self._wave[1]
 
     def start(self, n: int = 1, size: int | tuple[int, int] | None = None, seed: int = 0) -> State:
-        """Creatures or squares of noise at places by chance, as far from each other as may be."""
+        """Creatures or squares of noise at random places, as far from each other as possible."""
         h, w, seed = self.room(n, size, seed)
         return torch.stack([self._scene(h, w, derive(seed, sample)) for sample in range(n)])[:, None]
 
@@ -197,7 +197,7 @@ def shell(radius: int, beta: tuple[float, ...]) -> Tensor:
 
 
 def creature(y: Tensor, x: Tensor, turn: float) -> Tensor:
-    """Orbium as seen at `y` and `x`, in radii from it, heading the share `turn` of a circle from right to down."""
+    """Orbium sampled at `y` and `x`, in radii from it, moving at the fraction `turn` of a circle from right to down."""
     half = torch.tensor([[int(v) for v in row.split()] for row in ORBIUM.strip().splitlines()]) / 100
     body = F.pad(torch.cat([half, half.flip(0)]), (1, 1, 2, 2))  # 22x22 cells, its rims empty
     sine, cosine = math.sin(2 * math.pi * turn), math.cos(2 * math.pi * turn)
@@ -208,7 +208,7 @@ def creature(y: Tensor, x: Tensor, turn: float) -> Tensor:
 def scattered(count: int, h: int, w: int, seed: int) -> list[tuple[float, float]]:
     """`count` places on a torus that keep their distance (Mitchell's best candidate, 1991).
 
-    They lie on whole cells, so that creatures that head one way are copies of each other and never drift together.
+    They lie on whole cells, so that creatures that move in one direction are exact copies and never drift together.
     """
     thrown = (uniform(seed, 0, (count, CANDIDATES, 2)) * torch.tensor([h, w])).floor()
     taken: list[Tensor] = []

@@ -53,26 +53,26 @@ PRESETS: dict[str, Preset] = {
         "B45678/S2345: a city whose wall holds (walled cities)", {"rule": "B45678/S2345", "density": 0.5, "patch": 32}
     ),
 }
-"""Famous rules and beginnings that suit them; the first is meant where none is named."""
+"""Known rules with suitable initial states; the first is the default."""
 
 STEEP = 1024.0
-"""How fast a cell's judgement goes from dead to alive at a half, where a rule with weights makes it."""
+"""Slope at 0.5 of a cell's change from dead to alive, in a rule with weights."""
 
 
 @dataclass(frozen=True)
 class Config(Settings):
-    """A Life-like rule, and the soup that its life begins with."""
+    """Life-like rule and its initial soup."""
 
     rule: str = "B3/S23"
-    """Neighbours that give birth and that let survive: B3/S23, S23/B3, or 23/3 (survival first, as MCell has it)."""
+    """Numbers of neighbours for birth and for survival: B3/S23, S23/B3, or 23/3 (survival first, as MCell has it)."""
     edge: Literal["circular", "zero"] = "circular"
-    """What lies beyond the grid: its other side, or dead cells."""
+    """Cells beyond the grid: those of its other side, or dead ones."""
     density: float = 0.35
-    """Share of living cells in the soup."""
+    """Fraction of living cells in the soup."""
     patch: int = 0
     """Side of the square in the middle that holds the soup; 0 is the whole grid."""
     start: str = ""
-    """A file with a pattern (.rle, .cells) that lies in the middle instead of a soup; its rule is taken for B3/S23."""
+    """Pattern file (.rle, .cells) to place in the middle instead of a soup; its rule replaces B3/S23."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -82,7 +82,7 @@ class Config(Settings):
 
 
 def build(preset: str, config: Config) -> "LifeLike":
-    """The automaton of `config`."""
+    """Build the automaton of `config`."""
     pattern = open_pattern(config.start) if config.start else None
     if pattern is not None:
         config = _made_for(pattern, config)
@@ -91,7 +91,7 @@ def build(preset: str, config: Config) -> "LifeLike":
 
 
 def _made_for(pattern: Pattern, config: Config) -> Config:
-    """The settings that suit a pattern: its rule, where no other than Conway's was asked for, and room for it."""
+    """Settings that suit a pattern: its rule, where no other than Conway's was asked for, and a grid that holds it."""
     changed: dict[str, str] = {}
     if pattern.rule and neighbours(config.rule) == neighbours(Config.rule):
         changed["rule"] = notation(*neighbours(pattern.rule))
@@ -103,7 +103,7 @@ def _made_for(pattern: Pattern, config: Config) -> Config:
 
 
 def preset(text: str) -> Mapping[str, object]:
-    """The settings of a famous rule, or of one that is written out. Raises `UserError` where `text` is neither."""
+    """Settings of a known rule, or of one that is written out. Raises `UserError` where `text` is neither."""
     if text.lower() in PRESETS:
         return PRESETS[text.lower()].settings
     if not re.search(r"[\d/]", text) or re.search(r"[^\dbs/]", text.lower()):
@@ -113,7 +113,7 @@ def preset(text: str) -> Mapping[str, object]:
 
 
 def neighbours(text: str) -> tuple[frozenset[int], frozenset[int]]:
-    """Counts of living neighbours that give birth, and that let survive. Raises `UserError` for what is no rule."""
+    """Counts of living neighbours for birth and for survival. Raises `UserError` for an invalid rule."""
     plain = "".join(text.upper().split())
     for pattern in (r"B(?P<b>\d*)/?S(?P<s>\d*)", r"S(?P<s>\d*)/?B(?P<b>\d*)", r"(?P<s>\d*)/(?P<b>\d*)"):
         if found := re.fullmatch(pattern, plain):
@@ -125,12 +125,12 @@ def neighbours(text: str) -> tuple[frozenset[int], frozenset[int]]:
 
 
 def notation(born: frozenset[int], survives: frozenset[int]) -> str:
-    """A rule as people write it: `B3/S23`."""
+    """Rule in the usual notation: `B3/S23`."""
     return f"B{''.join(map(str, sorted(born)))}/S{''.join(map(str, sorted(survives)))}"
 
 
 class LifeLike(Simulator):
-    """One channel: 1 alive, 0 dead; whatever is painted counts as alive above 0.5. Exact in every precision."""
+    """One channel: 1 alive, 0 dead; painted values count as alive above 0.5. Exact in every precision."""
 
     table: Tensor
 
@@ -150,7 +150,7 @@ class LifeLike(Simulator):
         cond: Cond | None = None,  # noqa: ARG002
         dt: float | None = None,  # noqa: ARG002
     ) -> State:
-        """The next generation. Generations are whole: `dt` changes nothing."""
+        """Make one generation. Generations are whole: `dt` changes nothing."""
         alive = (x > 0.5).to(torch.int32)
         around = padded(alive, self.config.edge)
         rows = around[:, :, :-2] + around[:, :, 1:-1] + around[:, :, 2:]
@@ -158,7 +158,7 @@ class LifeLike(Simulator):
         return self.table.to(x.dtype)[block + 8 * alive]
 
     def start(self, n: int = 1, size: int | tuple[int, int] | None = None, seed: int = 0) -> State:
-        """The pattern in the middle; without one a soup, each cell alive with the chance `density`."""
+        """Pattern in the middle; without one a soup, each cell alive with probability `density`."""
         h, w, seed = self.room(n, size, seed)
         if self.pattern is not None:
             return self._laid(n, h, w, self.pattern.cells)
@@ -170,7 +170,7 @@ class LifeLike(Simulator):
         return x
 
     def _laid(self, n: int, h: int, w: int, cells: Tensor) -> State:
-        """A pattern in the middle of `n` grids."""
+        """Place a pattern in the middle of `n` grids."""
         rows, columns = cells.shape
         if rows > h or columns > w:
             raise UserError(f"{self.config.start!r} is a pattern of {columns}x{rows} cells; {w}x{h} are too few for it")
@@ -180,11 +180,11 @@ class LifeLike(Simulator):
         return x
 
     def as_rule(self) -> tuple[Rule, Layout]:
-        """The same automaton as an ordinary `Rule`: equal to the bit on states of 0 and 1, and as good on others.
+        """Convert the automaton to an ordinary `Rule`: equal to the bit on states of 0 and 1, and as good on others.
 
-        The first layer judges each of the nine cells, 1 above a half and else 0 (a steep ramp between two bends), and
-        passes the cell itself on. The second adds up `m = neighbours + 9 * cell`; what becomes of the cell is a
-        function of `m` in 0..17, and that is a sum of 18 bends. The last layer takes away what the cell was.
+        The first layer thresholds each of the nine cells, 1 above 0.5 and else 0 (a steep ramp between two bends), and
+        passes the cell itself on. The second adds up `m = neighbours + 9 * cell`; the cell's next state is a function
+        of `m` in 0..17, which is a sum of 18 bends. The last layer subtracts the cell's old state.
         """
         after = [0.0, *self.table.tolist()]  # of m = -1, 0 .. 17
         slopes = [0.0, *(b - a for a, b in pairwise(after))]

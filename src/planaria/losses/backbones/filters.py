@@ -1,11 +1,12 @@
-"""`filters`: a backbone that is written down rather than learned, so that style needs no download.
+"""`filters`: a hand-designed rather than trained backbone, so that style needs no download.
 
-A pyramid of five scales. In each, oriented filters look at light and colour as the first layers of a brain and of a
-trained network do: steerable slopes and ridges in six directions (Freeman and Adelson, 1991; Portilla and Simoncelli,
+A pyramid of five scales. In each, oriented filters respond to light and colour as the first layers of a brain and of
+a trained network do: steerable slopes and ridges in six directions (Freeman and Adelson, 1991; Portilla and Simoncelli,
 2000), centre against surround for the colours, all split into what is above and below zero. Fixed random
-convolutions then look at what lies beside what (Ustyuzhaninov et al., "Texture Synthesis Using Shallow Convolutional
-Networks with Random Filters", 2016). Lines look at how far a direction goes on along itself, which is what tells a
-strand from a row of dots (Field, Hayes and Hess, "Contour Integration by the Human Visual System", 1993).
+convolutions then respond to adjacent features (Ustyuzhaninov et al., "Texture Synthesis Using Shallow Convolutional
+Networks with Random Filters", 2016). Line filters measure the continuation of a direction along itself,
+which distinguishes a strand from a row of dots (Field, Hayes and Hess, "Contour Integration by the Human Visual
+System", 1993).
 """
 
 import math
@@ -22,33 +23,33 @@ ABOUT = {
 }
 
 SCALES = 5
-"""Octaves, each half as fine as the one before."""
+"""Number of octaves, each half as fine as the one before."""
 SIDE = 7
 """Cells on a side of an oriented filter."""
 DIRECTIONS = 6
 LINE, LENGTH = 13, 3.5
-"""Cells on a side of a line, and the spread of its weights along it, in cells; across it is 1."""
+"""Cells on a side of a line filter, and the spread of its weights along it, in cells; across it is 1."""
 FEWEST = 8
-"""Places on a scale's shorter side where a line fits whole, at least; on smaller ones lines go on beyond the rim."""
+"""Fewest positions on a scale's shorter side where a whole line fits; on smaller ones lines go beyond the rim."""
 LINED = 2
-"""Scales that are looked at along lines: on coarser ones too few lines fit to tell how often there are some."""
+"""Number of scales with line filters: on coarser ones too few lines fit to estimate their frequency."""
 MIXED = 32
-"""Maps of the random convolutions."""
+"""Number of maps of the random convolutions."""
 SMALLEST = 16
-"""Cells on the shorter side of the coarsest scale at least."""
+"""Fewest cells on the shorter side of the coarsest scale."""
 OPPONENT = ((0.299, 0.587, 0.114), (0.5, -0.5, 0.0), (-0.25, -0.25, 0.5))
-"""Light, red against green, blue against yellow."""
+"""Opponent colour axes: light, red against green, blue against yellow."""
 CONTRAST = (4.0, 6.0, 6.0)
-"""What brings light and colours of photographs to a spread of about one."""
+"""Factors that scale light and colours of photographs to a spread of about one."""
 
 
 def load(name: str, path: str = "", device: torch.device | None = None) -> "Filters | RandomLayers":  # noqa: ARG001
-    """The bank, or random layers; neither has a weights file, so `path` is not looked at."""
+    """Load the filter bank, or random layers; neither has a weights file, so `path` is ignored."""
     return (Filters() if name == "filters" else RandomLayers()).to(device)
 
 
 class Filters(nn.Module):
-    """A pyramid of filter responses. Frozen, the same on every machine."""
+    """Pyramid of filter responses. Frozen, the same on every machine."""
 
     bank: Tensor
     mix: Tensor
@@ -106,7 +107,7 @@ class Filters(nn.Module):
         return maps
 
     def content(self, rgb: Tensor) -> list[Tensor]:
-        """What edges and ridges of light lie where, at the middle scales, `(b, c, h_i, w_i)`; colours don't matter."""
+        """Edges and ridges of light in place, at the middle scales, `(b, c, h_i, w_i)`; colours don't matter."""
         count = 2 * (2 * DIRECTIONS + 1)
         light = F.conv2d(rgb - 0.5, self.opponent[:1])
         maps = []
@@ -119,7 +120,7 @@ class Filters(nn.Module):
 
 
 class RandomLayers(nn.Module):
-    """Convolutions drawn once, each layer seeing twice as far as the one before. Frozen, the same on every machine."""
+    """Convolutions drawn once, each layer with twice the reach of the one before. Frozen, the same on every machine."""
 
     def __init__(self, widths: Sequence[int] = (32, 48, 64), seed: int = 1):
         super().__init__()
@@ -144,7 +145,7 @@ class RandomLayers(nn.Module):
         return maps
 
     def content(self, rgb: Tensor) -> list[Tensor]:
-        """The maps of the last layer."""
+        """Maps of the last layer."""
         return self.features(rgb)[-1:]
 
 
@@ -188,7 +189,7 @@ def _lines() -> Tensor:
 
 
 def _round() -> Tensor:
-    """A spot, a broad spot, and slopes to the right and downwards."""
+    """Spot, broad spot, and slopes to the right and downwards."""
     rows, columns = _grid()
     fine, broad = ((-(rows**2 + columns**2) / (2 * s**2)).exp() for s in (0.8, 1.5))
     return _normed([fine, broad, columns * broad, rows * broad])

@@ -1,4 +1,4 @@
-"""Networks with published weights: where those are, how they are read, and which layers are looked at."""
+"""Networks with published weights: the location of the files, their reading, and the layers to use."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,40 +14,40 @@ from planaria.store import DTYPES
 from planaria.store.archive import open_archive
 
 SITE = "https://download.pytorch.org/models/"
-"""Where torchvision publishes its weights."""
+"""Address at which torchvision publishes its weights."""
 MOST_BYTES = 600_000_000
-"""Of a weights file; VGG19's has 575 million."""
+"""Most bytes of a weights file; VGG19's has 575 million."""
 KEPT = "features."
-"""How the names of the weights begin that are kept; the classifier behind them sees no picture."""
+"""Prefix of the names of the weights to keep; the classifier after them is not used."""
 MEAN, SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of the colours of ImageNet's pictures, as the networks were trained to see them."""
+"""Mean and standard deviation of the colours of ImageNet, by which the networks' inputs are normalised."""
 WAYS_OUT = "take backbone=filters, which needs no download"
 
 
 @dataclass(frozen=True)
 class Published:
-    """A weights file on torchvision's site; the eight digits in its name begin its sha256."""
+    """Weights file on torchvision's site; the eight digits in its name begin its sha256."""
 
     file: str
     bytes: int
-    """Its size, about."""
+    """Approximate size in bytes."""
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """Address of the file."""
         return SITE + self.file
 
     @property
     def checksum(self) -> str:
-        """What it is held against."""
+        """Checksum that the file must have."""
         return "sha256:" + self.file.rpartition("-")[2].partition(".")[0]
 
 
 def find(name: str, published: Published, *, cache: Path | None = None, progress: Progress | None = None) -> Path:
-    """The checked weights file of backbone `name`: in torch's own cache, in planaria's, or downloaded into that.
+    """Find the checked weights file of backbone `name`: in torch's own cache, in planaria's, or downloaded into that.
 
     torch's is $TORCH_HOME/hub/checkpoints, mostly ~/.cache/torch/hub/checkpoints. Raises `UserError` where the file
-    can't be had, with the ways out.
+    can't be had, with the remedies.
     """
     hub = Path(torch.hub.get_dir()).expanduser() / "checkpoints"
     there = hub / published.file
@@ -88,7 +88,7 @@ def read(path: str | Path, layers: nn.Sequential, what: str) -> None:
 
 
 def _is_safetensors(path: Path) -> bool:
-    """Whether a file begins as `.safetensors` do: the length of a header, and the header."""
+    """True if a file begins like a `.safetensors` file: with the length of a header, and the header."""
     try:
         if not path.is_file():
             raise UserError(f"no weights file {str(path)!r}")
@@ -119,7 +119,7 @@ def _from_safetensors(path: Path, wanted: dict[str, tuple[int, ...]], what: str)
 
 
 def _compare(found: dict[str, tuple[int, ...]], wanted: dict[str, tuple[int, ...]], path: Path, what: str) -> None:
-    """Raise UserError unless the weights `features.*` that a file has are those that a network needs."""
+    """Raise UserError unless the weights `features.*` of a file are those that a network needs."""
     for key, shape in wanted.items():
         if key not in found:
             raise UserError(f"{path}: has no {key}, so these are not the weights of {what}")
@@ -131,9 +131,9 @@ def _compare(found: dict[str, tuple[int, ...]], wanted: dict[str, tuple[int, ...
 
 @final
 class Tapped:
-    """A network that is looked at in some of its layers; its weights are frozen.
+    """Network with the outputs of some of its layers; its weights are frozen.
 
-    `taps` are those of the features and `deep` the one of the content; a picture has at least `smallest` cells a side.
+    `taps` are the layers of the features, `deep` that of the content; a picture has at least `smallest` cells a side.
     """
 
     def __init__(self, what: str, layers: nn.Sequential, *, taps: tuple[int, ...], deep: int, smallest: int):
@@ -146,14 +146,14 @@ class Tapped:
         self.mean, self.spread = (torch.tensor(v, device=device)[:, None, None] for v in (MEAN, SPREAD))
 
     def features(self, rgb: Tensor) -> list[Tensor]:
-        """What the layers `taps` answer, `(b, c_i, h_i, w_i)`, to `rgb` `(b, 3, h, w)` in 0..1, fine to coarse.
+        """Activations of the layers `taps`, `(b, c_i, h_i, w_i)`, for `rgb` `(b, 3, h, w)` in 0..1, fine to coarse.
 
         Raises `UserError` for a picture that is too small for the coarsest.
         """
         return self._answers(rgb, self.taps)
 
     def content(self, rgb: Tensor) -> list[Tensor]:
-        """What the layer `deep` answers: things, more than their colours and textures. As `features` otherwise."""
+        """Activation of the layer `deep`: objects, more than their colours and textures. As `features` otherwise."""
         return self._answers(rgb, (self.deep,))
 
     def _answers(self, rgb: Tensor, taps: tuple[int, ...]) -> list[Tensor]:

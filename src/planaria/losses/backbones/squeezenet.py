@@ -15,15 +15,15 @@ ABOUT = {
 }
 PUBLISHED = {"squeezenet": Published("squeezenet1_1-b8a52dc0.pth", 5_000_000)}
 TAPS = (1, 4, 7, 10, 12)
-"""Layers that are looked at: the first ReLU, and the last fires of each scale; the coarsest scale twice."""
+"""Layers of the features: the first ReLU, and the last fires of each scale; the coarsest scale twice."""
 DEEP = 7
-"""The layer that tells what a picture shows, an eighth as fine as it, as VGG's relu4_2 is."""
+"""Layer of the content, at an eighth of the picture's resolution, as VGG's relu4_2 is."""
 SMALLEST = 17
-"""Cells a side, as torchvision asks for."""
+"""Fewest cells on a side, as torchvision requires."""
 
 
 def load(name: str, path: str, device: torch.device | None = None) -> Tapped:
-    """SqueezeNet with the weights of a file. Raises `UserError` for one that doesn't fit."""
+    """Load SqueezeNet with the weights of a file. Raises `UserError` for one that doesn't fit."""
     with torch.device("meta"):
         network = layers()
     read(path, network, name)
@@ -31,7 +31,7 @@ def load(name: str, path: str, device: torch.device | None = None) -> Tapped:
 
 
 def layers() -> nn.Sequential:
-    """torchvision's `features`, untaught; no layer writes over what another has answered."""
+    """Build torchvision's `features`, untrained; no layer works in place."""
     return nn.Sequential(
         nn.Conv2d(3, 64, 3, stride=2), nn.ReLU(), _pool(),
         _Fire(64, 16, 64), _Fire(128, 16, 64), _pool(),
@@ -45,7 +45,7 @@ def _pool() -> nn.Module:
 
 
 class _Fire(nn.Module):
-    """Few channels, looked at by single cells and by blocks of nine; both answers side by side."""
+    """Fire module: few channels, then 1x1 and 3x3 convolutions of them, concatenated."""
 
     def __init__(self, before: int, few: int, each: int):
         super().__init__()
@@ -54,6 +54,6 @@ class _Fire(nn.Module):
         self.expand3x3 = nn.Conv2d(few, each, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(b, before, h, w)` to `(b, 2 * each, h, w)`."""
+        """Map `(b, before, h, w)` to `(b, 2 * each, h, w)`."""
         x = self.squeeze(x).relu()
         return torch.cat([self.expand1x1(x).relu(), self.expand3x3(x).relu()], 1)

@@ -1,4 +1,4 @@
-"""VGG16 and VGG19, which most style transfer is measured by (Simonyan and Zisserman, 2014; Gatys et al., 2015).
+"""VGG16 and VGG19, the usual networks of style transfer (Simonyan and Zisserman, 2014; Gatys et al., 2015).
 
 Layers, names and shapes are torchvision's, so that its weights fit, with zeros beyond the picture's edge; only the
 convolutions are kept.
@@ -22,17 +22,17 @@ BLOCKS = {
     "vgg16": ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)),
     "vgg19": ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4)),
 }
-"""Channels and convolutions of each block, with a pooling by two behind it."""
+"""Channels and convolutions of each block, which is followed by a pooling by two."""
 TAPS = {"vgg16": (1, 6, 11, 18, 25), "vgg19": (1, 6, 11, 20, 29)}
-"""Layers that are looked at: relu1_1, relu2_1, relu3_1, relu4_1, relu5_1."""
+"""Layers of the features: relu1_1, relu2_1, relu3_1, relu4_1, relu5_1."""
 DEEP = {"vgg16": 20, "vgg19": 22}
-"""The layer that tells what a picture shows: relu4_2, as published."""
+"""Layer of the content: relu4_2, as published."""
 SMALLEST = 16
-"""Cells a side that leave one cell of the coarsest map."""
+"""Fewest cells on a side, which leave one cell of the coarsest map."""
 
 
 def load(name: str, path: str, device: torch.device | None = None) -> Tapped:
-    """VGG16 or VGG19 with the weights of a file. Raises `UserError` for one that doesn't fit."""
+    """Load VGG16 or VGG19 with the weights of a file. Raises `UserError` for one that doesn't fit."""
     with torch.device("meta"):
         network = layers(name)
     read(path, network, name)
@@ -40,7 +40,7 @@ def load(name: str, path: str, device: torch.device | None = None) -> Tapped:
 
 
 def layers(name: str) -> nn.Sequential:
-    """torchvision's `features`, untaught; no layer writes over what another has answered."""
+    """Build torchvision's `features`, untrained; no layer works in place."""
     found: list[nn.Module] = []
     before = 3
     for channels, count in BLOCKS[name]:
