@@ -43,8 +43,8 @@ def test_while_it_is_set_up_nothing_is_left(tmp_path, monkeypatch, capsys, name)
 
 @every_signal
 def test_a_second_one_interrupts_at_once_and_says_how_to_go_on(tmp_path, monkeypatch, capsys, name):
-    stage = session.Stage
-    monkeypatch.setattr(stage, "wished", lambda _: send(name)() or send(name)() or 0)
+    broadcast = session.Broadcast
+    monkeypatch.setattr(broadcast, "requested", lambda _: send(name)() or send(name)() or 0)
     assert train(tmp_path) == 130
     assert "interrupted; what was saved is whole, go on with: planaria train" in capsys.readouterr().err
     monkeypatch.undo()
