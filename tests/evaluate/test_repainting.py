@@ -63,7 +63,7 @@ def test_a_life_is_judged_at_every_moment():
     assert found.distances["red"] == pytest.approx((first, first - 0.1, first - 0.4), abs=1e-4)
     assert found.distances["kept"] == pytest.approx((0, 0.1 / 3, 0.4 / 3), abs=1e-5)
     assert found.nearer("red") == pytest.approx((1, first / (first - 0.1), first / (first - 0.4)), abs=1e-3)
-    assert found.wanted == ("red",)
+    assert found.wished == ("red",)
     assert found.bounded
     assert [len(row) for row in found.pictures] == [3, 3]
     assert torch.allclose(found.pictures[0][0], photo(0.2))

@@ -41,7 +41,7 @@ class Painted:
     """Rows and columns of each life."""
     distances: dict[str, tuple[float, ...]]
     """Name of the judge -> distance from its aim, mean over all lives."""
-    wanted: tuple[str, ...]
+    wished: tuple[str, ...]
     """Those of `distances` that should fall."""
     largest: tuple[float, ...]
     """The largest value in any cell of any life."""
@@ -87,7 +87,7 @@ def painted(
     rule: nn.Module,
     layout: Layout,
     photos: Mapping[str, Picture],
-    wanted: Mapping[str, Judge],
+    wished: Mapping[str, Judge],
     kept: Mapping[str, Judge] | None = None,
     *,
     steps: Sequence[int] = STEPS,
@@ -98,7 +98,7 @@ def painted(
 ) -> Painted:
     """Repaint each of `photos`, name -> `(3, h, w)` in 0..1, and judge it at the start and after each of `steps`.
 
-    Without photos, one life begins from the empty start, on `size` rows and columns. `wanted` are judges of what should
+    Without photos, one life begins from the empty start, on `size` rows and columns. `wished` are judges of what should
     come nearer, `kept` of what is given up for it. `seed` draws where the cells begin, and which fire. Raises
     `UserError` for steps below 1, and where the model and the photos don't fit.
     """
@@ -108,7 +108,7 @@ def painted(
         raise UserError("this model repaints photos: give some" if layout.photo else "this model repaints no photos")
     moments = (0, *sorted(set(steps)))
     stops = sorted({*moments, *range(0, moments[-1], CHUNK)})
-    judges = {**wanted, **(kept or {})}
+    judges = {**wished, **(kept or {})}
     device = next(rule.parameters(), torch.zeros(())).device
     lives = list(photos.items()) or [("texture", torch.zeros(3, *size))]
     found = {name: [0.0] * len(moments) for name in judges}
@@ -131,7 +131,7 @@ def painted(
         pictures.append(seen)
     return Painted(
         moments, tuple(photos), tuple((p[0].shape[1], p[0].shape[2]) for p in pictures),
-        {name: tuple(values) for name, values in found.items()}, tuple(wanted), tuple(largest), pictures,
+        {name: tuple(values) for name, values in found.items()}, tuple(wished), tuple(largest), pictures,
         min(bursts, default=None),
     )  # fmt: skip
 

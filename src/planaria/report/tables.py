@@ -77,7 +77,7 @@ def repainted(found: Painted) -> Table:
     for k, step in enumerate(found.steps):
         cells = [f"{step}"]
         for name, values in found.distances.items():
-            nearer = f" ({found.nearer(name)[k]:.3g}x)" if name in found.wanted and k else ""
+            nearer = f" ({found.nearer(name)[k]:.3g}x)" if name in found.wished and k else ""
             cells.append(f"{values[k]:.4g}{nearer}")
         rows.append((*cells, f"{found.largest[k]:.3g}"))
     lives = (
