@@ -193,7 +193,7 @@ def test_it_is_exported(place):
 
 
 PAINTED = """async ({payload, prefer, shades}) => {
-  const { World } = await import("./world.js");
+  const { World } = await import("/world/world.js");
   const world = new World(payload, { size: [9, 9], seed: 3, prefer });
   world.tick(20);
   const lived = Array.from(world.image().data);
