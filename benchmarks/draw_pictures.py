@@ -1,4 +1,4 @@
-"""Draw the creatures and scenes that planaria keeps in `src/planaria/data/pictures`, about ten minutes on two cores.
+"""Draw the creatures and scenes that planaria keeps in `src/planaria/data/pictures`, about half a minute on two cores.
 
     python benchmarks/draw_pictures.py FOLDER
 
