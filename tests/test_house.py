@@ -195,6 +195,12 @@ def test_the_front_door_lists_what_it_opens():
         planaria.rnu  # noqa: B018
 
 
+def test_the_map_draws_the_floors():
+    page = (ROOT.parents[1] / "docs" / "house.md").read_text(encoding="utf-8")
+    (drawn,) = re.findall(r"## Floors.*?```text\n(.*?)```", page, re.DOTALL)
+    assert [line.split() for line in drawn.splitlines()] == [floor.split() for floor in reversed(FLOORS)]
+
+
 NOT_SAID = {
     "told": "options, card or config", "felt": "perception", "heard": "bias", "deed": "action", "deeds": "actions",
     "dish": "specimen", "easel": "photo panel", "wish": "request", "wishes": "requests", "vigour": "life value",
