@@ -1,12 +1,17 @@
 """Settings from everywhere, good and bad, to dataclasses and back."""
 
 import dataclasses
+import gc
 import os
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from planaria import tasks
-from planaria.config import YAML_LIMIT, TrainConfig, pairs, parse, read_yaml, to_dict, write_yaml
+from planaria.config import (
+    YAML_LIMIT, Field, TrainConfig, _own_sentences, describe, pairs, parse, read_yaml, to_dict, write_yaml,
+)  # fmt: skip
 from planaria.core.layout import Layout
 from planaria.core.rule import RuleConfig
 from planaria.errors import UserError
@@ -310,3 +315,24 @@ def test_other_classes_are_parsed_too():
     assert parse(Layout, ({"visible": 3, "alpha": None, "offset": 0.5}, "a")) == Layout(3, None, offset=0.5)
     with pytest.raises(UserError, match="unknown setting in somewhere: 'alhpa'.*Did you mean 'alpha'"):
         parse(Layout, ({"alhpa": 3}, "somewhere"))
+
+
+def test_threads_may_describe_settings_at_once():
+    """Python 3.11 fails where another thread parses while this one's syntax tree is collected as garbage."""
+    want, before = describe(Config), gc.get_threshold()
+
+    def described(_: int) -> list[Field]:
+        _own_sentences.cache_clear()
+        return describe(Config)
+
+    def give_way(*_: object) -> None:
+        time.sleep(1e-4)
+
+    gc.callbacks.append(give_way)
+    gc.set_threshold(100)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            assert all(fields == want for fields in threads.map(described, range(12)))
+    finally:
+        gc.callbacks.remove(give_way)
+        gc.set_threshold(*before)

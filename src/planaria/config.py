@@ -3,11 +3,13 @@
 import ast
 import dataclasses
 import errno
+import functools
 import inspect
 import itertools
 import math
 import re
 import textwrap
+import threading
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +28,9 @@ from planaria.ranges import Range, Share
 from planaria.synonyms import nearest
 
 T = TypeVar("T")
+
+_parsing = threading.Lock()
+"""Python 3.11 counts the depth of syntax trees for all threads together: two that parse at once fail."""
 
 SPELLING = cyclopts.Parameter(name_transform=str, negative_iterable=())
 """Spelling of settings on the command line: as in YAML and Python."""
@@ -157,9 +162,11 @@ def _sentences(cls: type) -> dict[str, str]:
     return found
 
 
+@functools.cache
 def _own_sentences(cls: type) -> dict[str, str]:
     try:
-        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
+        with _parsing:
+            (tree,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
     except (OSError, TypeError, SyntaxError):
         return {}
     body = tree.body if isinstance(tree, ast.ClassDef) else []
