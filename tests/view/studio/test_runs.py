@@ -10,6 +10,7 @@ from planaria.tasks.grow import Config
 from planaria.view.studio.cards import last_line
 from planaria.view.studio.forms import filled, forms
 from planaria.view.studio.guard import Refusal
+from planaria.view.studio.runs import Runs
 
 
 @pytest.fixture
@@ -124,6 +125,21 @@ def test_a_run_that_is_moved_while_it_is_filmed_is_gone_not_wrong(place, monkeyp
     monkeypatch.setattr(maker, "do", late)
     status, said = place.get("/made/runs/a/film.webp")
     assert (status, "'a' was moved" in said["error"]) == (404, True)
+
+
+@pytest.mark.parametrize("path", ["files/runs/one/model.safetensors", "made/runs/one/film.webp"])
+def test_a_file_that_vanishes_after_it_was_found_is_gone_not_wrong(place, monkeypatch, path):
+    model(place.folder / "one" / "model.safetensors")
+    name = "file" if path.startswith("files") else "model"
+    found = getattr(Runs, name)
+
+    def vanishing(runs, *names, **options):
+        there = found(runs, *names, **options)
+        there.unlink()
+        return there
+
+    monkeypatch.setattr(Runs, name, vanishing)
+    assert place.get(f"/{path}")[0] == 404
 
 
 def test_the_player_gets_the_model(place):

@@ -87,7 +87,8 @@ class Studio:
                 WebSocketRoute("/ws/runs/{name}", self.listen_run),
             ],
             exception_handlers={
-                Refusal: _on_refusal, UserError: _on_mistake, HTTPException: _on_http, Exception: _on_bug,
+                Refusal: _on_refusal, UserError: _on_mistake, HTTPException: _on_http,
+                FileNotFoundError: _on_gone, Exception: _on_bug,
             },
             lifespan=lifespan,
         )  # fmt: skip
@@ -304,11 +305,11 @@ def _web(name: str) -> Response:
 
 
 def _file(path: Path, *, download: str | None = None, keep: bool = False) -> Response:
-    """A file as it is; only pictures are shown, all else is text or a download."""
+    """A file as it is; only pictures are shown, all else is text or a download. `FileNotFoundError` if it has gone."""
     kind = {".png": "image/png", ".webp": "image/webp", ".md": "text/plain", ".yaml": "text/plain",
             ".jsonl": "text/plain", ".log": "text/plain"}.get(path.suffix, "application/octet-stream")  # fmt: skip
     headers = {"cache-control": "private, max-age=86400" if keep else "no-cache"}
-    return FileResponse(path, media_type=kind, filename=download, headers=headers)
+    return FileResponse(path, media_type=kind, filename=download, headers=headers, stat_result=path.stat())
 
 
 async def _on_refusal(_: Request, error: Exception) -> Response:
@@ -324,6 +325,10 @@ async def _on_mistake(_: Request, error: Exception) -> Response:
 async def _on_http(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return refused(Refusal(error.status_code, error.detail.lower()))
+
+
+async def _on_gone(_: Request, error: Exception) -> Response:
+    return refused(Refusal(404, "it was moved away while it was read"))
 
 
 async def _on_bug(_: Request, error: Exception) -> Response:
