@@ -10,7 +10,16 @@ import pytest
 
 from planaria import tasks
 from planaria.config import (
-    YAML_LIMIT, Field, TrainConfig, _own_sentences, describe, pairs, parse, read_yaml, to_dict, write_yaml,
+    YAML_LIMIT,
+    Field,
+    TrainConfig,
+    _own_sentences,
+    describe,
+    pairs,
+    parse,
+    read_yaml,
+    to_dict,
+    write_yaml,
 )  # fmt: skip
 from planaria.core.layout import Layout
 from planaria.core.rule import RuleConfig

@@ -327,7 +327,7 @@ async def _on_http(_: Request, error: Exception) -> Response:
     return refused(Refusal(error.status_code, error.detail.lower()))
 
 
-async def _on_gone(_: Request, error: Exception) -> Response:
+async def _on_gone(_: Request, __: Exception) -> Response:
     return refused(Refusal(404, "it was moved away while it was read"))
 
 
