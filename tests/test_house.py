@@ -189,6 +189,7 @@ def test_help_is_instant(words):
 def test_the_front_door_lists_what_it_opens():
     assert set(planaria.__all__) == set(planaria._HOMES) <= set(dir(planaria))
     assert planaria.__all__ == sorted(planaria.__all__, key=lambda n: (n.islower(), n))
+    assert planaria.Wound is planaria.Damage, "its former name"
     for name in planaria.__all__:
         assert getattr(planaria, name).__module__.startswith(planaria._HOMES[name])
     with pytest.raises(AttributeError, match="has no attribute 'rnu'"):

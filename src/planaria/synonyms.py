@@ -60,8 +60,8 @@ _MEANT = {
     "backbone": "vgg network feature_extractor features encoder extractor perceptual",
     "regime": "mode experiment experiment_type training_type stage",
     "loss": "criterion loss_function loss_fn loss_type objective metric",
-    "damage": "damage_n n_damage use_damage damage_samples num_damaged injury",
-    "wound": "damage_type damage_kind damage_shape injury damage erase",
+    "damage_shape": "damage_type damage_kind damage_form cutout erase",
+    "damage": "damage_n n_damage use_damage damage_samples num_damaged injury damages erase",
     "background": "bg ground remove_background key keying transparent",
     "trim": "crop autocrop cut_margins",
     "host": "model target_model body base_model",
@@ -115,9 +115,8 @@ _MEANT = {
     # what there is a list of, splits of a data set
     "gallery": "model models pretrained weights",
     "simulators": "sim sims simulations simulation",
-    "wounds": "damages damage erase",
     "val": "validation valid dev",
-    # solvers, engines, simulators, wounds
+    # solvers, engines, simulators, damage
     "euler": "forward_euler explicit_euler euler_forward rk1",
     "midpoint": "rk2 heun",
     "rk4": "runge_kutta rungekutta runge_kutta_4 rk",

@@ -88,7 +88,7 @@ def test_a_solver_runs_to_the_fraction():
     assert not np.array_equal(curved.frames[1], straight.frames[1])
 
 
-def test_wounds_are_shown_once_however_many_frames_lie_between():
+def test_damage_is_shown_once_however_many_frames_lie_between():
     fine = shot(erase={3: "left", 4: "top"}, factor=2)
     assert fine.at == (0, 1, 2, 3, 3, 4, 4, 5, 6)
     assert not np.array_equal(fine.frames[3], fine.frames[4])
@@ -96,7 +96,7 @@ def test_wounds_are_shown_once_however_many_frames_lie_between():
     assert fractions.at == (0, 0.5, 1, 1.5, 2, 2, 2.5, 3, 3.5, 4)
     odd = shot(erase={3: "left"}, factor=4, every=4)
     assert odd.at == (0, 1, 2, 3, 3, 4, 5, 6)
-    assert [k for k in range(8) if odd._after_wound(k)] == [4]
+    assert [k for k in range(8) if odd._after_event(k)] == [4]
 
 
 def test_a_strip_tells_fractions(tmp_path):

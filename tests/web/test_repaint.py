@@ -298,7 +298,7 @@ def test_paint_is_rubbed_off_by_the_brush(painting):
     painting.evaluate("player.world.tick(60)")
     painting.mouse.click(*at(painting, 9, 12))
     assert colour(painting, 9, 12) == photo
-    assert painting.evaluate("window.wounds") is None
+    assert painting.evaluate("window.erased") is None
     painting.keyboard.press("z")
     assert colour(painting, 9, 12) != photo
 
@@ -306,7 +306,7 @@ def test_paint_is_rubbed_off_by_the_brush(painting):
 def test_an_organism_and_a_texture_have_words_of_their_own(painting, tmp_path):
     painting.evaluate("(model) => player.setModel(model)", payload("heart"))
     assert painting.get_by_role("button", name="Plant a seed").is_visible()
-    assert painting.get_by_role("button", name="Wound: rub cells out").is_visible()
+    assert painting.get_by_role("button", name="Erase cells").is_visible()
     assert not painting.get_by_role("button", name="Hold to see the photo").is_visible()
     assert "It heals" in painting.locator(".pl-hint").inner_text()
     painting.evaluate("(model) => player.setModel(model)", texture(tmp_path))

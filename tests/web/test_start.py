@@ -206,7 +206,7 @@ def test_what_is_rubbed_out_is_the_ground_of_the_film(page, site, tmp_path, visi
     page.mouse.click(*at(page, 4, 5))
     x = torch.tensor(page.evaluate("[...player.world.read()]")).view(living.start.shape)
     assert x[0, :, 4, 5].tolist() == pytest.approx(ground, abs=1e-5)
-    assert page.evaluate("window.wounds") is None
+    assert page.evaluate("window.erased") is None
 
 
 DROP = """async ([wide, high]) => {

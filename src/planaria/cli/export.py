@@ -38,7 +38,7 @@ def export(
     output
         The same, as other commands have it: -o page.html.
     intact
-        Film it without a wound or an infection.
+        Film it without damage or infection.
     name
         Name of the model in a page and a graph.
     title

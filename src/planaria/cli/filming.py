@@ -26,7 +26,7 @@ class Filming:
     seed: int = 0
     """Random seed of the cells that fire: the same seed gives the same life."""
     erase: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = ()
-    """WOUND@STEP, any number of times: left@150, centre(16)@200, circle(36,36,10)@100, noise(0.3)@50."""
+    """DAMAGE@STEP, any number of times: left@150, centre(16)@200, circle(36,36,10)@100, noise(0.3)@50."""
     at: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = ()
     """Place and time of an infection: ROW,COLUMN@STEP, ROW,COLUMN,RADIUS@STEP, middle@100, all@100, 10%@100."""
     every: int | None = None
@@ -43,11 +43,11 @@ class Filming:
     def options(self, *, usual: bool, **more: Any) -> "Options":
         """The parsed options; with `usual`, damage and infection are the model's usual ones where none were typed.
 
-        Raises `UserError` for an invalid wound, place or size.
+        Raises `UserError` for invalid damage, an invalid place or size.
         """
         from planaria.export import Options
 
-        erase, infect = parse.wounds(self.erase), parse.sites(self.at)
+        erase, infect = parse.damage(self.erase), parse.sites(self.at)
         return Options(
             steps=self.steps, frames=self.frames, fps_factor=self.fps_factor, size=parse.size(self.size),
             seed=self.seed, erase=erase or (None if usual else {}), infect=infect or (None if usual else {}),

@@ -1,8 +1,10 @@
 """`planaria list`: the parts of planaria and the models, with a line on each."""
 
+from collections.abc import Sequence
 from math import log10
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from cyclopts import Parameter, Token, convert
 from rich.markup import escape
 from rich.table import Table
 
@@ -12,23 +14,20 @@ if TYPE_CHECKING:
     from planaria.store.cards import Card
 
 
-def list_(
-    what: Literal[
-        "tasks",
-        "recipes",
-        "filters",
-        "losses",
-        "backbones",
-        "wounds",
-        "pictures",
-        "engines",
-        "gallery",
-        "origins",
-        "simulators",
-        "solvers",
-    ],
-    /,
-) -> int:
+Kind = Literal[
+    "tasks", "recipes", "filters", "losses", "backbones", "damage", "pictures", "engines", "gallery", "origins",
+    "simulators", "solvers",
+]  # fmt: skip
+FORMER = {"wounds": "damage"}
+"""Former name of a kind -> its name."""
+
+
+def _named(kind: Any, tokens: Sequence[Token]) -> Any:
+    """Kind that was typed, by its former name too."""
+    return convert(kind, [token.evolve(value=FORMER.get(token.value, token.value)) for token in tokens])
+
+
+def list_(what: Annotated[Kind, Parameter(converter=_named)], /) -> int:
     """List tasks, recipes, engines and other parts, with a line on each.
 
     Parameters
@@ -66,10 +65,10 @@ def _kinds(what: str) -> dict[str, str]:
         from planaria.losses import backbones
 
         return backbones.about()
-    if what == "wounds":
-        from planaria.core.damage import WOUNDS
+    if what == "damage":
+        from planaria.core.damage import KINDS
 
-        return WOUNDS
+        return KINDS
     if what == "engines":
         from planaria.engine import ENGINES
 

@@ -31,7 +31,7 @@ def play(
     terminal: bool = False,
     bench: float | None = None,
 ) -> int:
-    """Play with a model: paint, wound, plant, and watch it heal. H shows the keys.
+    """Play with a model: paint, erase, plant, and watch it heal. H shows the keys.
 
     Parameters
     ----------

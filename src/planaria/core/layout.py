@@ -99,9 +99,9 @@ class Layout:
             return "grey" if self.visible == 1 else ("red", "green", "blue", "alpha")[channel]
         return "hidden" if channel < self.body else "frozen" if self.strain is None else "infection"
 
-    def spared(self, wound: str) -> int:
+    def spared(self, kind: str) -> int:
         """Number of trailing channels that damage of this kind leaves unchanged: noise infects no cell."""
-        return self.channels - self.body if wound == "noise" else self.frozen
+        return self.channels - self.body if kind == "noise" else self.frozen
 
     @property
     def body(self) -> int:

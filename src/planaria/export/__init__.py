@@ -37,7 +37,7 @@ class Options:
     seed: int = 0
     """Random seed of the cells that fire: the same seed gives the same life."""
     erase: Mapping[int, str] | None = None
-    """Step -> wound of a film; None cuts the left half off a model that was trained to heal."""
+    """Step -> damage of a film; None cuts the left half off a model that was trained to heal."""
     infect: Mapping[int, str] | None = None
     """Step -> place where an infection begins (`World.infect`); None infects the middle of a model that holds one."""
     every: int | None = None

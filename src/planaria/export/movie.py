@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from torch import nn
 
-from planaria.core.damage import Wound
+from planaria.core.damage import Damage
 from planaria.core.infection_site import InfectionSite
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule
@@ -83,7 +83,7 @@ class Film:
         return path
 
     def strip(self, columns: int = 8, *, scale: int | None = None) -> Image.Image:
-        """Moments of the film side by side, each with its step; every wound is among them."""
+        """Moments of the film side by side, each with its step; all damage is among them."""
         picks = self.moments(columns)
         _, h, w, _ = self.frames.shape
         scale = _pixels(
@@ -97,21 +97,21 @@ class Film:
             tile = Image.fromarray(self.frames[k]).resize((w * scale, h * scale), Image.Resampling.NEAREST)
             sheet.paste(tile, (left, gap))
             ink.rectangle((left - 1, gap - 1, left + w * scale, gap + h * scale), outline=(225, 225, 230))
-            wound = self.events[int(self.at[k])] if self._after_wound(k) else None
+            event = self.events[int(self.at[k])] if self._after_event(k) else None
             step = f"{round(self.at[k], 2)}"
-            text = f"{step}: {wound}" if wound else step
-            ink.text((left + 2, gap + h * scale + 5), text, (170, 40, 60) if wound else (60, 60, 70), font)
+            text = f"{step}: {event}" if event else step
+            ink.text((left + 2, gap + h * scale + 5), text, (170, 40, 60) if event else (60, 60, 70), font)
         return sheet
 
-    def _after_wound(self, k: int) -> bool:
-        """True if frame `k` shows a wound just made: the second frame of that step."""
+    def _after_event(self, k: int) -> bool:
+        """True if frame `k` shows damage just done: the second frame of that step."""
         return self.at[k] in self.events and (k == 0 or self.at[k - 1] == self.at[k])
 
     def moments(self, columns: int) -> list[int]:
-        """Indices of frames for a strip: the first, the last, the wounds, and others where the gaps are largest."""
+        """Indices of frames for a strip: the first, the last, the damage, and others where the gaps are largest."""
         n = len(self.frames)
-        wounds = [k for k in range(n) if self._after_wound(k)]
-        chosen = {0, n - 1, *wounds[: columns - 2]}
+        events = [k for k in range(n) if self._after_event(k)]
+        chosen = {0, n - 1, *events[: columns - 2]}
         while len(chosen) < min(columns, n):
             ordered = sorted(chosen)
             gap, start = max((b - a, -a) for a, b in pairwise(ordered))
@@ -257,7 +257,7 @@ def film(
 
     `frames` says instead how many whole frames there are; without either it is 200 steps.
     `factor` - 1 more frames lie between two, at equal fractions of the way (`World.peek`), and as many times more are
-    shown a second; `fps` is 30 times `factor` where None. `erase` maps a step to the wound made there
+    shown a second; `fps` is 30 times `factor` where None. `erase` maps a step to the damage done there
     (`{150: "left"}`), `infect` to where an infection begins (`{100: "20,20"}`, see `World.infect`); both the moment
     before and after are shown. `background` lies behind transparent cells, 0 black to 1 white. `health` warns where the
     life bursts or dies out.
@@ -289,7 +289,7 @@ def take(living: Living, options: Options) -> Take:
     last = steps if frames is None else (frames - 1) * every
     erase, infect = options.erase, options.infect
     if erase is None:
-        erase = {step: wound for step, wound in healing(living.card).items() if step < last}
+        erase = {step: damage for step, damage in healing(living.card).items() if step < last}
     if infect is None:
         shown = infection(living.layout, living.card)
         infect = {step if step < last else last // 2: where for step, where in shown.items()}
@@ -310,12 +310,12 @@ def _one(steps: int | None, frames: int | None) -> None:
 def _events(
     layout: Layout, size: tuple[int, int], erase: Mapping[int, str], infect: Mapping[int, str]
 ) -> dict[int, str]:
-    """Wounds and infections as the events of each step, in order. Raises `UserError` for an invalid one."""
-    for wound in erase.values():
-        Wound.parse(wound)
+    """Damage and infections as the events of each step, in order. Raises `UserError` for an invalid one."""
+    for damage in erase.values():
+        Damage.parse(damage)
     if infect and layout.strain is None:
         raise UserError("this model holds no infection, so nothing can be infected; --infect VIRUS puts one in")
-    events = {step: [wound] for step, wound in erase.items()}
+    events = {step: [damage] for step, damage in erase.items()}
     for step, places in infect.items():
         for place in places.split(";"):
             if InfectionSite.parse(place).misses(size):

@@ -94,7 +94,7 @@ class Task(ABC):
                 f"x = pl.run(rule, layout.seed(1, {card.grid}), steps=200, seed=7)",
             ),
             "`target.png`",
-            "wound it",
+            "erase parts of it",
         )
 
     def leaves(self) -> Leaves:

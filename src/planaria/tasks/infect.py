@@ -86,7 +86,7 @@ class Config:
     """Samples of a batch that are damaged, the best ones: so it learns to heal as well."""
     damage_from: Share = 0.0
     """Share of the training after which damage begins."""
-    wound: Literal["disc", "cut", "hole", "mixed", "any"] = "disc"
+    damage_shape: Literal["disc", "cut", "hole", "mixed", "any"] = "disc"
     """Kind of damage: a disc as published, everything on one side of a line, a rectangle; mixed: the first two."""
     train: TrainConfig = TrainConfig(steps=2000, pool=256, lr_drops=(0.5, 0.7, 0.82, 0.92), lr_factor=0.4)
     """Training parameters."""
@@ -177,7 +177,7 @@ class Task(grow.Task):
         self.host = _rule(host["rule"], self.tensors, "host").to(device)
         self.layout = infectable(self.bare, config.spreading)
         self.target = grow.target(self.tensors).to(device)
-        self.pool, self.hurt = config.train.pool, config.damage
+        self.pool, self.damaged = config.train.pool, config.damage
         self.renewed = max(1, config.train.batch // 4)
         self.threshold = self.host.config.life_threshold
         self._loss = pixel_loss(config.loss)

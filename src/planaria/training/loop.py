@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from planaria.config import TrainConfig
-from planaria.core.damage import Wound
+from planaria.core.damage import Damage
 from planaria.core.noise import TrainingStream, derive
 from planaria.core.rule import Rule
 from planaria.errors import UserError
@@ -198,8 +198,8 @@ class Trainer:
         return f"iteration {self.step_count}: {wrong}; went back to the last good weights, learning rate halved"
 
     @torch.no_grad()
-    def wound(self, wound: Wound, number: int) -> int:
-        """Cut `wound` out of a random quarter of the pool, but no sample that it would kill; gives the count damaged.
+    def damage(self, damage: Damage, number: int) -> int:
+        """Cut `damage` out of a random quarter of the pool, but no sample that it would kill; gives the count damaged.
 
         The random numbers depend on (`train.seed`, iteration, `number`). Without a pool there is nothing to damage.
         """
@@ -211,11 +211,11 @@ class Trainer:
         x, layout = self.pool.x[places], self.task.layout
         alpha = layout.alpha
         alive = None if alpha is None else x[:, alpha, None] > 0
-        hurt = wound.apply(x, seed=seed, frozen=layout.spared(wound.kind), alive=alive)
+        damaged = damage.apply(x, seed=seed, frozen=layout.spared(damage.kind), alive=alive)
         if alpha is not None:
-            lives = (hurt[:, alpha] > self.rule.config.life_threshold).flatten(1).any(1)
-            places, hurt = places[lives], hurt[lives]
-        self.pool.put(places, hurt)
+            lives = (damaged[:, alpha] > self.rule.config.life_threshold).flatten(1).any(1)
+            places, damaged = places[lives], damaged[lives]
+        self.pool.put(places, damaged)
         return len(places)
 
     def _lr(self) -> float:

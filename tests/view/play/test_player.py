@@ -6,7 +6,7 @@ import pytest
 import torch
 from helpers.rules import rule
 
-from planaria.core.damage import WOUNDS
+from planaria.core.damage import KINDS
 from planaria.core.layout import Layout
 from planaria.view.play.keys import ALL_KEYS, DAMAGE, GROUPS, KEYS, action_of
 from planaria.view.play.player import COLOURS, RADII, SPEEDS, Player
@@ -251,7 +251,7 @@ def test_the_guide_has_the_table_of_keys():
 
 
 def test_the_kinds_of_damage_are_those_there_are():
-    assert set(DAMAGE) == set(WOUNDS)
+    assert set(DAMAGE) == set(KINDS)
     assert len({name for key in ALL_KEYS for name in key.names}) == sum(len(key.names) for key in ALL_KEYS)
 
 

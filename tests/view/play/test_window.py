@@ -180,10 +180,10 @@ def test_a_lizard_heals_and_is_seen_as_it_is(player, tmp_path):
         assert np.array_equal(seen, grown.image(background)[:rows])
         p.keys("b")
     p.keys("1")
-    wounded = error()
-    assert wounded > 0.01
+    damaged = error()
+    assert damaged > 0.01
     p.keys("space")
-    until(lambda: error() < wounded / 10, "healing", 60)
+    until(lambda: error() < damaged / 10, "healing", 60)
     p.quit()
 
 

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
 from planaria import __version__
-from planaria.core.damage import Wound
+from planaria.core.damage import Damage
 from planaria.errors import UserError
 from planaria.store import live
 from planaria.store.cards import Settings
@@ -180,18 +180,18 @@ class Studio:
         folder = self.runs.run(request.path_params["name"])
         if not (await asyncio.to_thread(self.runs.status, folder)).busy:
             raise Refusal(409, "nothing trains there now")
-        pause, stop, wound = asked.get("pause"), asked.get("stop"), asked.get("wound")
-        if asked.keys() - {"pause", "stop", "wound"} or not asked:
-            raise Refusal(400, "a request is pause, stop or wound")
-        if not (isinstance(pause, bool | None) and isinstance(stop, bool | None) and isinstance(wound, str | None)):
-            raise Refusal(400, "pause and stop are true or false, a wound is a text")
-        if wound is not None:
-            wound = wound[:100]
+        pause, stop, damage = asked.get("pause"), asked.get("stop"), asked.get("damage")
+        if asked.keys() - {"pause", "stop", "damage"} or not asked:
+            raise Refusal(400, "a request is pause, stop or damage")
+        if not (isinstance(pause, bool | None) and isinstance(stop, bool | None) and isinstance(damage, str | None)):
+            raise Refusal(400, "pause and stop are true or false, damage is a text")
+        if damage is not None:
+            damage = damage[:100]
             try:
-                Wound.parse(wound)
+                Damage.parse(damage)
             except UserError as e:
-                raise Refusal(400, str(e), "wound") from None
-        await asyncio.to_thread(live.request, folder, pause=pause, stop=stop, wound=wound)
+                raise Refusal(400, str(e), "damage") from None
+        await asyncio.to_thread(live.request, folder, pause=pause, stop=stop, damage=damage)
         return JSONResponse({})
 
     async def resume(self, request: Request) -> Response:

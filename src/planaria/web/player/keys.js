@@ -30,7 +30,7 @@ export const TOOLS = table.tools.map(({ tool, words }) => [tool, capsOf(tool), w
 /** What kinds of life there are: the hint for each, and with which tool it begins. */
 const KINDS = {
   grow: {
-    hint: "Drag to wound it. It heals.",
+    hint: "Drag to erase. It heals.",
     cleared: "Empty. Plant a seed, or begin again.",
     first: "erase",
     seeds: true,

@@ -16,7 +16,7 @@ import { Clock } from "./clock.js";
 const ANEW = ["reset", "randomise", "clear", "undo"]; // what makes a life that is no longer the one before
 
 /**
- * Show a model in `host`: options {size, seed, prefer, autoplay, speed, compact, onwound(wound), onstatus(text)}. A
+ * Show a model in `host`: options {size, seed, prefer, autoplay, speed, compact, ondamage(damage), onstatus(text)}. A
  * model that can't run says so in words; `world` is null then.
  */
 export function mount(host, payload, options = {}) {
@@ -275,7 +275,7 @@ class Player {
       loop: () => bar.say(clock.turn()),
       reset: () => world.reset(),
       undo: () => world.undo() || bar.say("Nothing to undo."),
-      wound: () => bar.open("wound"),
+      shapes: () => bar.open("shapes"),
       more: () => bar.open("more"),
       help: () => bar.help.showModal(),
       plus: () => this.zoom(1.5, middle),
@@ -311,7 +311,7 @@ class Player {
     DAMAGE.forEach(([kind], i) => {
       actions[kind] = () => {
         this.damaged = i;
-        this.wound(kind + (given[kind] ?? ""));
+        this.damage(kind + (given[kind] ?? ""));
       };
     });
     for (const [tool, , words] of TOOLS) actions[tool] = () => {
@@ -328,11 +328,11 @@ class Player {
   }
 
   /** Damage it; `again` where the pointer still rests on the same spot. */
-  wound(wound, again = false) {
-    this.world.erase(wound);
+  damage(damage, again = false) {
+    this.world.erase(damage);
     if (again) return;
     if (!this.world.repaints) this.bar.hint.classList.add("pl-gone");
-    this.options.onwound?.(wound);
+    this.options.ondamage?.(damage);
   }
 
   pick(row, column) {

@@ -5,7 +5,7 @@ import { ask, at } from "./server.js";
 import { downloads, figures } from "./panels.js";
 import { mount } from "../player/player.js";
 
-const GROWN = "It grew from one cell. Wound it with the pointer and see it mend; paint on it; plant a second one.";
+const GROWN = "It grew from one cell. Erase a part of it with the pointer and see it heal; paint on it; plant a second one.";
 const PAINTED = "It paints photos. Drop one of yours onto it; hold U to see the photo beneath.";
 const INFECTED = "It grew from one cell. Click to infect it, and watch the infection make something else of it.";
 const ENDLESS = "It grew from nothing, and goes on for ever. Rub a hole into it with the pointer and see it grow over.";

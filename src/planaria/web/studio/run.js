@@ -2,7 +2,7 @@
 
 import { chip, icon, log10, make, span, tell, unload, whole } from "./elements.js";
 import { Refusal, ask, at, listen } from "./server.js";
-import { actions, wounds } from "./actions.js";
+import { actions, damaging } from "./actions.js";
 import { downloads, figures, settingsTable } from "./panels.js";
 import { flat } from "./new.js";
 import { mount } from "../player/player.js";
@@ -123,7 +123,7 @@ function organism(name) {
     const label = make("label", { class: "switch-row", for: input.id }, input, words);
     return make("div", { class: "switch-line" }, label, more);
   };
-  const sharing = row(share, make("span", { text: "Wounds reach the training pool too" }), sent);
+  const sharing = row(share, make("span", { text: "Damage reaches the training pool too" }), sent);
   const live = make("div", { class: "switches" }, sharing, row(anew, anewWords));
   const element = make("div", { class: "living" }, place, weights, live);
   let player = null;
@@ -133,11 +133,11 @@ function organism(name) {
   let learning = false; // it trained while this page was open: what it ended with is newer
   let touched = 0;
   let closed = false;
-  const sending = wounds(name, (wound, problem) => tell(sent, problem || `${wound} is on its way`));
+  const sending = damaging(name, (damage, problem) => tell(sent, problem || `${damage} is on its way`));
   for (const kind of ["pointerdown", "keydown"]) place.addEventListener(kind, () => (touched = Date.now()));
 
-  const onwound = (wound) => {
-    if (share.checked && lives) sending.add(wound);
+  const ondamage = (damage) => {
+    if (share.checked && lives) sending.add(damage);
   };
   const grow = async (there) => {
     if (!there || player || asked) return null;
@@ -146,7 +146,7 @@ function organism(name) {
       const payload = await ask(at("api", "runs", name, "player"));
       if (closed) return;
       place.replaceChildren();
-      player = mount(place, payload, { onwound });
+      player = mount(place, payload, { ondamage });
       if (waiting) learn(...waiting);
       else if (payload.trained) tell(weights, `weights of iteration ${whole(payload.trained)}`);
     } catch (problem) {
