@@ -283,18 +283,18 @@ def test_more_damage_than_samples():
     assert (made.damage(x, rng(), 1.0) != x).flatten(1).any(1).all()
 
 
-def test_figures():
+def test_metrics():
     made = task()
     rule = Rule(made.config.rule)
-    figures = made.measure(rule)  # a fresh rule is still: the seed is all there is
+    metrics = made.measure(rule)  # a fresh rule is still: the seed is all there is
     steps = ["mse at step 100", "mse at step 200", "mse at step 400"]
     healed = [f"mse healed {w}" for w in ("left", "right", "top", "bottom", "centre")]
-    assert list(figures) == steps + healed
+    assert list(metrics) == steps + healed
     seed = (made.layout.picture(made.fresh(1, rng()).x) - made.target).square().mean().item()
     gone = made.target.square().mean().item()
     want = dict.fromkeys(steps, seed) | dict.fromkeys(healed, gone)
     want |= {"mse healed left": seed, "mse healed top": seed}  # the seed lies right of and below the middle
-    assert figures == pytest.approx(want)
+    assert metrics == pytest.approx(want)
     assert seed != pytest.approx(gone, rel=1e-5)
 
 

@@ -63,9 +63,9 @@ def test_the_rule_that_made_the_film_makes_no_error(frames):
     assert all(v.abs().max() < 1e-12 for v in terms.values())
     assert torch.allclose(y, batch.target[:, -1], atol=1e-6)
     assert t.validate(shift()) < 1e-12
-    figures = t.measure(shift())
-    assert figures["mse 1 ahead"] < 1e-12
-    assert figures["mse of copying 1 ahead"] == pytest.approx(2 / 12)
+    metrics = t.measure(shift())
+    assert metrics["mse 1 ahead"] < 1e-12
+    assert metrics["mse of copying 1 ahead"] == pytest.approx(2 / 12)
 
 
 def test_terms_are_the_error_of_each_frame(frames):

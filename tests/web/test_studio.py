@@ -181,7 +181,7 @@ def test_a_newcomer_grows_cuts_and_takes_home(visit, server, complaints, allowed
     page.locator(".chip[data-state=finished]").wait_for(timeout=60_000)
     assert status(server, "heart")["step"] == 1500 > before
     page.locator(".film-moving").wait_for()
-    page.get_by_role("heading", name="Figures").wait_for()
+    page.get_by_role("heading", name="Metrics").wait_for()
 
     taken = {}
     for suffix, title in (("safetensors", "Model"), ("webp", "Film WebP"), ("html", "Living page")):
@@ -316,7 +316,7 @@ def test_who_has_paused_it_keeps_what_is_on_the_grid(visit, server):
     """A run that only the page believes in: newer weights let the organism grow anew, but not under one's hands."""
     model = payload("ladybird")
     card = {"name": "ghost", "task": "growing", "picture": "ladybird", "state": "running", "step": 10, "steps": 100}
-    card |= {"loss": 0.1, "model": True, "figures": {}, "grid": model["grid"], "film": None, "config": None}
+    card |= {"loss": 0.1, "model": True, "metrics": {}, "grid": model["grid"], "film": None, "config": None}
     count = sum(len(base64.b64decode(part)) for part in model["weights"] + model["biases"])
     page = visit()
     page.route("**/api/runs/ghost", lambda route: route.fulfill(json=card))

@@ -180,8 +180,8 @@ def _measure(model: Path, known: ModuleType, card: "Card", output: Path | None, 
         task = known.Task(replace(config, train=replace(config.train, engine=engine)), torch.device("cpu"))
         if task.layout != saved.layout:
             raise UserError(f"{model} has other channels than its settings say")
-        figures = task.measure(saved.rule)
-    _tell(console, [tables.measured(saved.name, figures)], report.write_measured(folder, saved.name, figures))
+        metrics = task.measure(saved.rule)
+    _tell(console, [tables.measured(saved.name, metrics)], report.write_measured(folder, saved.name, metrics))
     return 0
 
 

@@ -98,7 +98,7 @@ def _kinds(what: str) -> dict[str, str]:
 def _trained(card: "Card") -> str:
     """A line on how a model was trained."""
     config, (rows, columns) = card.config, card.grid
-    error = log10(card.figures["mse at step 400"])
+    error = log10(card.metrics["mse at step 400"])
     return (
         f"{config.picture}, {config.size} cells in {rows}x{columns}, {card.trained:,} iterations; "
         f"log10 MSE {error:.2f} at step 400"

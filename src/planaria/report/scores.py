@@ -50,12 +50,12 @@ def write_painted(folder: str | Path, name: str, found: Painted) -> list[Path]:
     return _written(folder, PAINTED_NAMES, data)
 
 
-def write_measured(folder: str | Path, name: str, figures: Mapping[str, float]) -> list[Path]:
-    """Write `scores.json` and `scores.md` into a folder: the figures that a task measures of a model."""
-    finite = {what: value for what, value in figures.items() if math.isfinite(value)}
+def write_measured(folder: str | Path, name: str, metrics: Mapping[str, float]) -> list[Path]:
+    """Write `scores.json` and `scores.md` into a folder: the metrics that a task measures of a model."""
+    finite = {what: value for what, value in metrics.items() if math.isfinite(value)}
     data = (
         (json.dumps({"name": name, "figures": finite}, indent=1) + "\n").encode(),
-        measured_markdown(name, figures).encode(),
+        measured_markdown(name, metrics).encode(),
     )
     return _written(folder, MEASURED_NAMES, data)
 

@@ -166,8 +166,8 @@ class Card(Mapping[str, Any]):
     grid: tuple[int, int] = USUAL_GRID
     """Rows and columns of the training grid."""
     config: Settings = Settings()
-    figures: Mapping[str, float] = field(default_factory=dict)
-    """Figures measured after the training."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """Metrics measured after the training; `figures` in the file."""
     reused: tuple[str, ...] = ()
     """Notes on what was reused from another model, a line each."""
     frame: Frame | None = None
@@ -197,7 +197,7 @@ class Card(Mapping[str, Any]):
             trained=kept.get("trained"),
             grid=tuple(kept.get("grid", USUAL_GRID)),
             config=config,
-            figures=kept.get("figures", {}),
+            metrics=kept.get("figures", {}),
             reused=tuple(kept.get("reused", ())),
             frame=Frame.parse(kept["frame"]) if "frame" in kept else None,
             length=kept.get("length"),

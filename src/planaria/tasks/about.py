@@ -58,7 +58,7 @@ class Words:
     picture: str = "strip.png"
     """The picture on top."""
     more: tuple[str, ...] = ()
-    """Lines after the figures."""
+    """Lines after the metrics."""
 
 
 @dataclass(frozen=True)

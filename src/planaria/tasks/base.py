@@ -157,7 +157,7 @@ class Task(ABC):
         return {}
 
     def measure(self, rule: nn.Module) -> dict[str, float]:  # noqa: ARG002
-        """Figures for the model's card, taken once after training. Default: none."""
+        """Metrics for the model's card, taken once after training. Default: none."""
         return {}
 
 

@@ -180,18 +180,18 @@ class Task(base.Goal):
 
     def measure(self, rule: nn.Module) -> dict[str, float]:
         """Squared error (mean over 4 runs) as it grows, and 200 steps after each standard cut at step 200."""
-        figures = {}
+        metrics = {}
         with torch.no_grad():
             young = run(rule, self.fresh(4, torch.Generator()).x, 100, seed=1, engine=self.config.train.engine)
             grown = run(rule, young, 100, t=100, seed=1, engine=self.config.train.engine)
             old = run(rule, grown, 200, t=200, seed=1, engine=self.config.train.engine)
             for step, x in ((100, young), (200, grown), (400, old)):
-                figures[f"mse at step {step}"] = self._mse(x)
+                metrics[f"mse at step {step}"] = self._mse(x)
             for cut in ("left", "right", "top", "bottom", "centre"):
                 damaged = Damage.parse(cut).apply(grown, frozen=self.layout.frozen)
                 healed = run(rule, damaged, 200, t=200, seed=1, engine=self.config.train.engine)
-                figures[f"mse healed {cut}"] = self._mse(healed)
-        return figures
+                metrics[f"mse healed {cut}"] = self._mse(healed)
+        return metrics
 
     def _mse(self, x: State) -> float:
         return (self.layout.picture(x) - self.target).square().mean().item()

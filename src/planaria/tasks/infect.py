@@ -42,7 +42,7 @@ MOMENTS = 24
 TAKEN = 0.99
 """Share of the living cells whose infection is a take-over."""
 HELD = 1000
-"""Steps after the take-over for which a new picture must hold, where the figures are taken."""
+"""Steps after the take-over for which a new picture must hold, where the metrics are taken."""
 CURED = 200
 """Steps that the host's own rule is given on an infected body."""
 
@@ -255,10 +255,10 @@ class Task(grow.Task):
     def measure(self, rule: nn.Module) -> dict[str, float]:
         """Measure the duration of a take-over, the picture's error after it, and the effect of the host's own rule."""
         assert isinstance(rule, Rule)
-        return dict(self._figures(rule))
+        return dict(self._metrics(rule))
 
     @torch.no_grad()
-    def _figures(self, rule: Rule) -> Iterator[tuple[str, float]]:
+    def _metrics(self, rule: Rule) -> Iterator[tuple[str, float]]:
         options = {"seed": 1, "engine": self.config.train.engine}
         own, strain = self.bare.channels, self.layout.strain or 0
         rng = torch.Generator().manual_seed(0)

@@ -285,16 +285,16 @@ def progress(task: Task, rule: nn.Module, image: Tensor, start: State) -> dict[s
     """Distance to a style image, as the task's backbone and a second one see it, along a life from `start`."""
     second: Backbone = backbones.load("random", device=task.device)
     looks = {task.config.backbone: task.backbone, "random": second}
-    figures: dict[str, float] = {}
+    metrics: dict[str, float] = {}
     x, t = start, 0
     for steps in MOMENTS:
         x = run(rule, x, steps - t, t=t, seed=1, engine=task.config.train.engine)
         t = steps
         shown = task.layout.picture(x).clamp(0, 1)
         for name, backbone in looks.items():
-            figures[f"style at step {t} ({name})"] = float(style_distance(backbone, shown, image).mean())
-        figures[f"largest number at step {t}"] = float(x.abs().max())
-    return figures
+            metrics[f"style at step {t} ({name})"] = float(style_distance(backbone, shown, image).mean())
+        metrics[f"largest number at step {t}"] = float(x.abs().max())
+    return metrics
 
 
 class Photographed(Task):

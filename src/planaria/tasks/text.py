@@ -163,15 +163,15 @@ class Task(restyle.Photographed):
         """Distance to the prompts, of photos and of their repaintings."""
         photos = self.photos.crops(8, self.size, torch.Generator().manual_seed(1)).to(self.device)
         x, t = self.layout.pose(photos), 0
-        figures: dict[str, float] = {}
+        metrics: dict[str, float] = {}
         for steps in restyle.MOMENTS:
             x, t = run(rule, x, steps - t, t=t, seed=1, engine=self.config.train.engine), steps
             shown = self.layout.picture(x).clamp(0, 1)
             for term, far in self.judge(shown, photos, 1).items():
                 name = "distance to the prompts" if term == "text" else "score below the goal"
-                figures[f"{name} at step {steps}"] = float(far.mean())
-            figures[f"largest number at step {steps}"] = float(x.abs().max())
-        return figures
+                metrics[f"{name} at step {steps}"] = float(far.mean())
+            metrics[f"largest number at step {steps}"] = float(x.abs().max())
+        return metrics
 
 
 def _opaque(source: str, size: int) -> Tensor:

@@ -347,11 +347,11 @@ class Task(base.Task):
     def measure(self, rule: nn.Module) -> dict[str, float]:
         """Squared error on held-out frames by horizon, beside that of copying the last frame."""
         model, copy = self.errors(self.wrap(rule) if isinstance(rule, Rule) else rule, max(HORIZONS))
-        figures = {}
+        metrics = {}
         for h in HORIZONS:
             if h <= len(model):
-                figures |= {f"mse {h} ahead": model[h - 1], f"mse of copying {h} ahead": copy[h - 1]}
-        return figures
+                metrics |= {f"mse {h} ahead": model[h - 1], f"mse of copying {h} ahead": copy[h - 1]}
+        return metrics
 
 
 def _parts(batch: Batch) -> tuple[Tensor, Tensor]:

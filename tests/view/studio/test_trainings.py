@@ -84,7 +84,7 @@ def test_a_training_is_started_watched_paused_damaged_stopped_and_resumed_from_t
     assert place.post(f"/api/runs/{name}/resume", steps=stopped["step"] + 20)[0] == 200
     done = state(place, name, "finished")
     assert done["step"] == done["steps"] == stopped["step"] + 20
-    assert done["figures"]["mse at step 200"] > 0
+    assert done["metrics"]["mse at step 200"] > 0
     assert done["film"].startswith(f"/files/runs/{name}/film.webp")
     assert place.ask("GET", done["film"])[1][8:12] == b"WEBP"
     steps = [p["step"] for p in place.get(f"/api/runs/{name}/metrics")[1]["lines"]]

@@ -2,7 +2,7 @@
 
 import { icon, make } from "./elements.js";
 import { ask, at } from "./server.js";
-import { downloads, figures } from "./panels.js";
+import { downloads, metricsTable } from "./panels.js";
 import { mount } from "../player/player.js";
 
 const GROWN = "It grew from one cell. Erase a part of it with the pointer and see it heal; paint on it; plant a second one.";
@@ -22,7 +22,7 @@ export async function gallery(host, { name }) {
     "div",
     { class: "side" },
     intro,
-    figures(card),
+    metricsTable(card),
     downloads("gallery", name, card.files ?? []),
   );
   const back = make("a", { class: "back", href: "#/" }, icon("back"), make("span", { text: "Home" }));
@@ -40,5 +40,5 @@ function described({ layout, start }) {
 
 async function one(name) {
   const { gallery: cards } = await ask("/api/home");
-  return cards.find((card) => card.name === name) ?? { name, figures: {} };
+  return cards.find((card) => card.name === name) ?? { name, metrics: {} };
 }

@@ -3,7 +3,7 @@
 import { chip, icon, log10, make, span, tell, unload, whole } from "./elements.js";
 import { Refusal, ask, at, listen } from "./server.js";
 import { actions, damaging } from "./actions.js";
-import { downloads, figures, settingsTable } from "./panels.js";
+import { downloads, metricsTable, settingsTable } from "./panels.js";
 import { flat } from "./new.js";
 import { mount } from "../player/player.js";
 import { plot } from "./plot.js";
@@ -279,7 +279,7 @@ function settingsOf(card) {
   return card.config ? [settingsTable(flat(card.config), usual)] : [];
 }
 
-/** What a run leaves: film and strip, figures, downloads. */
+/** What a run leaves: film and strip, metrics, downloads. */
 function finished(card, name) {
   const sheet = (card.files ?? []).find((file) => ["sheet.png", "tiles.png"].includes(file.name));
   const film = card.film
@@ -293,6 +293,6 @@ function finished(card, name) {
       )
     : null;
   const takes = card.model ? downloads("runs", name, card.files ?? []) : null;
-  const panels = make("div", { class: "panels" }, figures(card), takes);
+  const panels = make("div", { class: "panels" }, metricsTable(card), takes);
   return [film, panels].filter(Boolean);
 }
