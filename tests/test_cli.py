@@ -276,6 +276,7 @@ def test_a_finished_run_can_be_asked_to_go_on(model, capsys):
         "damage",
         "pictures",
         "engines",
+        "formats",
         "gallery",
         "simulators",
         "solvers",
@@ -287,13 +288,14 @@ def test_lists_have_a_meaning_for_every_name(what, capsys):
         assert re.match(r"\S+\s+\S+|\s+\S+", line)
 
 
-def test_a_list_is_found_by_its_former_name_too(capsys):
-    assert main(["list", "damage"]) == 0
+@pytest.mark.parametrize(("name", "former"), [("damage", "wounds"), ("formats", "origins")])
+def test_a_list_is_found_by_its_former_name_too(name, former, capsys):
+    assert main(["list", name]) == 0
     said = capsys.readouterr().out
-    assert main(["list", "wounds"]) == 0
+    assert main(["list", former]) == 0
     assert capsys.readouterr().out == said
     assert main(["list", "--help"]) == 0
-    assert "wounds" not in capsys.readouterr().out
+    assert former not in capsys.readouterr().out
 
 
 def test_filters_say_how_to_reach_farther(capsys):

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 Kind = Literal[
-    "tasks", "recipes", "filters", "losses", "backbones", "damage", "pictures", "engines", "gallery", "origins",
+    "tasks", "recipes", "filters", "losses", "backbones", "damage", "pictures", "engines", "gallery", "formats",
     "simulators", "solvers",
 ]  # fmt: skip
-FORMER = {"wounds": "damage"}
+FORMER = {"wounds": "damage", "origins": "formats"}
 """Former name of a kind -> its name."""
 
 
@@ -73,10 +73,10 @@ def _kinds(what: str) -> dict[str, str]:
         from planaria.engine import ENGINES
 
         return ENGINES
-    if what == "origins":
-        from planaria.store import origins
+    if what == "formats":
+        from planaria.store import formats
 
-        return origins.about()
+        return formats.about()
     if what == "simulators":
         from planaria.data import simulate
 

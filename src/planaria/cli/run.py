@@ -128,12 +128,12 @@ def _prepared(asks: "others.Filming", **given: Any) -> "Living":
     """The model that a settings file names, set up as the file says."""
     from planaria import store
     from planaria.living import find
-    from planaria.store import origins
+    from planaria.store import formats
 
     if asks.model.is_dir() or asks.model.suffix == ".safetensors":
         living = find(asks.model, **given)
     else:
-        made = origins.load(asks.model, kernel=asks.kernel)
+        made = formats.load(asks.model, kernel=asks.kernel)
         living = find(store.Saved(made.rule, made.layout, made.card, None, made.card.grid, made.card.name), **given)
     if asks.channels is not None and living.layout.channels != asks.channels:
         raise UserError(f"{asks.model} has {living.layout.channels} channels, not n_channels: {asks.channels}")

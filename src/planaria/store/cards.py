@@ -137,7 +137,7 @@ class Origin:
     """Origin of an imported model."""
 
     format: str = "?"
-    """Format of its file, by its name in `planaria list origins`."""
+    """Format of its file, by its name in `planaria list formats`."""
     home: str = "?"
     """Home of the format: where such models are published."""
     file: str = "?"
