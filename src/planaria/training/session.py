@@ -174,10 +174,10 @@ class Session:
 
     def checkpoint(self) -> None:
         """Save everything, atomically; then the model as it is now."""
-        tensors, numbers = self.trainer.state()
+        tensors, state = self.trainer.state()
         if not self.ranks.writes:
             return
-        header = {"format": store.FORMAT, "state": numbers, "task": self.task_name}
+        header = {"format": store.FORMAT, "state": state, "task": self.task_name}
         store.write_tensors(self.kept.checkpoint, tensors, header)
         self._save_model(self.trainer.best_rule(), {})
 

@@ -128,7 +128,7 @@ class Player {
     this.stir();
   }
 
-  /** Newer numbers for the same model. */
+  /** Newer parameters of the same model. */
   setWeights(floats) {
     this.world.setWeights(floats);
   }
@@ -250,15 +250,15 @@ class Player {
   about() {
     const { world, payload } = this;
     const held = [...payload.weights, ...payload.biases]; // base64: four letters for three bytes
-    const numbers = held.reduce((n, text) => n + Math.floor((text.length * 3) / 16), 0);
+    const parameters = held.reduce((n, text) => n + Math.floor((text.length * 3) / 16), 0);
     const { stopped } = this.health;
     const whole = payload.trained ? `trained for ${payload.trained.toLocaleString("en")} iterations` : "";
-    const taught = [stopped ? `training ${stopped}` : whole].filter(Boolean).map((said) => `, ${said}`).join("");
+    const trained = [stopped ? `training ${stopped}` : whole].filter(Boolean).map((said) => `, ${said}`).join("");
     const { solver } = payload;
-    const other = solver && solver !== "euler" ? ` Taught in steps of ${solver}; here it takes Euler's.` : "";
+    const other = solver && solver !== "euler" ? ` Trained with the solver ${solver}; here it runs with Euler's.` : "";
     const plain = `plain JavaScript: ${world.why}${world.repaints ? "; fewer cells go faster" : ""}`;
     const engine = world.kind === "plain" ? plain : "WebGL2, on the graphics card";
-    return `${numbers.toLocaleString("en")} numbers${taught}. Runs in ${engine}.${other}`;
+    return `${parameters.toLocaleString("en")} parameters${trained}. Runs in ${engine}.${other}`;
   }
 
   /** Do what a button or key says. */

@@ -349,7 +349,7 @@ export class World {
     }
   }
 
-  /** Other numbers for the same model: all weights, then all biases. */
+  /** Other parameters of the same model: all weights, then all biases. */
   setWeights(flat) {
     this.model = withWeights(this.model, flat);
     this.charged = null;
