@@ -153,7 +153,7 @@ def test_a_model_is_timed_at_its_own_size(tmp_path, capsys):
     ids=str,
 )  # fmt: skip
 def test_eager_is_the_same_automaton(settings):
-    """Where every cell fires, chance has no part, and the two must agree."""
+    """Where every cell fires, nothing is random, and the two must agree."""
     rng = torch.Generator().manual_seed(1)
     rule = Rule(RuleConfig(**{"channels": 6, "hidden": (8,), "fire_rate": 1.0, **settings})).double()
     with torch.no_grad():

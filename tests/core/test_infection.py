@@ -144,7 +144,7 @@ def test_chance_is_the_nearest_there_is_and_needs_cells_that_act_by_chance():
     for bad in (0.0, -1.0, 1.5, math.nan):
         with pytest.raises(UserError, match="the chance of an infection is above 0"):
             Spread(chance=bad)
-    with pytest.raises(UserError, match="needs cells that act by chance: the host has fire_rate=1"):
+    with pytest.raises(UserError, match="needs cells that act at random: the host has fire_rate=1"):
         combine(*pair(fire_rate=1.0), Spread(chance=0.5))
 
 

@@ -1,4 +1,4 @@
-"""Files as others publish them, of numbers by chance, and the parts of their definitions in float64."""
+"""Files as others publish them, of random numbers, and the parts of their definitions in float64."""
 
 import base64
 import io

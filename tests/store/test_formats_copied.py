@@ -12,7 +12,7 @@ from planaria.store.formats import licences
 
 
 def copied(channels: int = 16, hidden: int = 128, last_bias: bool = False) -> dict[str, torch.Tensor]:
-    """Weights by chance, as its linear layers keep them."""
+    """Random weights, as its linear layers keep them."""
     shapes = {"fc0.weight": (hidden, 3 * channels), "fc0.bias": (hidden,), "fc1.weight": (channels, hidden)}
     return drawn({**shapes, **({"fc1.bias": (channels,)} if last_bias else {})}, 0.1)
 

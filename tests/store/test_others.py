@@ -158,14 +158,14 @@ def test_noise_is_no_msgpack():
     assert what_it_really_is(b"\xde\0\x11\xa6params\x81").startswith("a msgpack file")
 
 
-TAUGHT = {"update_network.0.weight": (128, 48, 1, 1), "update_network.0.bias": (128,)} | {
+MONASH = {"update_network.0.weight": (128, 48, 1, 1), "update_network.0.bias": (128,)} | {
     "update_network.2.weight": (16, 128, 1, 1)
 }
 NETS = {"net.0.weight": (20, 48, 1, 1), "net.0.bias": (20,), "net.2.weight": (16, 20, 1, 1)}
 TEXTURE = {"w1.weight": (96, 48, 1, 1), "w1.bias": (96,), "w2.weight": (12, 96, 1, 1)}
 LEARNED = {"model.0.weight": (24, 16, 3, 3), "model.0.bias": (24,), "model.2.weight": (16, 24, 1, 1)}
 FILES = {
-    "chenmingxiang110": COPIED, "erikhelmut": CHEST, "monash-growing": TAUGHT, "nca-tutorial": NETS,
+    "chenmingxiang110": COPIED, "erikhelmut": CHEST, "monash-growing": MONASH, "nca-tutorial": NETS,
     "google-texture": TEXTURE, "differentiable-morphogenesis": LEARNED,
 }  # fmt: skip
 ALIKE = {("google-texture", "monash-texture")}

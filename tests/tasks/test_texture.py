@@ -152,7 +152,7 @@ def test_a_resumed_run_needs_no_style_file(config, style, tmp_path):
     [
         ({"size": 8}, "size"),
         ({"scale": 4}, "scale"),
-        ({"ot": 0.0}, "teach"),
+        ({"ot": 0.0}, "no loss would compare the style"),
         ({"overflow": -1.0}, "overflow"),
         ({"backbone": "filter"}, "filters"),
         ({"rule": dataclasses.replace(RULE, fire_rate=1.0)}, "alike"),

@@ -44,12 +44,12 @@ def test_windows_hold_consecutive_frames(frames):
     assert batch.target.shape == (300, 6, 1, 6, 12)
     columns = batch.target[:, :, 0, 0].argmax(-1)
     assert ((columns[:, 1:] - columns[:, :-1]) % 12 == 1).all()
-    assert columns[:, 0].unique().tolist() == list(range(10))  # 15 frames are taught, and a window has six
+    assert columns[:, 0].unique().tolist() == list(range(10))  # 15 frames are learned, and a window has six
     assert torch.equal(batch.x, batch.target[:, 1])
     assert not batch.at.any()
 
 
-def test_what_is_held_out_is_never_taught(frames):
+def test_what_is_held_out_is_never_learned(frames):
     t = task(frames, held_out=0.5)
     seen = t.fresh(200, rng()).target
     assert seen[..., 0, :].argmax(-1).unique().tolist() == list(range(10))
@@ -194,7 +194,7 @@ def test_the_frames_a_second_of_a_checkpoint_are_exact(frames):
     assert unpacked(clips.pack(), 0.0).fps == 24000 / 1001
 
 
-def test_a_batch_of_one_is_taught_new_frames(frames):
+def test_a_batch_of_one_learns_new_frames(frames):
     t = task(frames, horizon=(3, 3), train=dataclasses.replace(SMALL.train, batch=1, pool=4))
     new = t.fresh(1, rng())
     old = Batch(torch.rand(1, 1, 6, 12), target=new.target, at=torch.tensor([5]))

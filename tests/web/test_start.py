@@ -28,7 +28,7 @@ OPEN = """async ({payload, ...options}) => {
 
 
 def chancy(visible: int):
-    """A rule whose hidden channels matter and whose cells act by chance, in the steps before 0 too."""
+    """A rule whose hidden channels matter and whose cells act at random, in the steps before 0 too."""
     return random_rule(
         channels=visible + 4, hidden=(8,), life="none", fire_rate=0.5, edge="circular", spread=0.1
     ).float()

@@ -297,9 +297,7 @@ def _combined(host: RuleConfig, virus: RuleConfig, spread: Spread) -> RuleConfig
         if ours != theirs:
             raise UserError(f"host and virus don't fit: the host has {key}={ours}, the virus {key}={theirs}")
     if spread.chance < 1 and not 0 < host.fire_rate < 1:
-        raise UserError(
-            f"an infection by chance needs cells that act by chance: the host has fire_rate={host.fire_rate:g}"
-        )
+        raise UserError(f"a chance below 1 needs cells that act at random: the host has fire_rate={host.fire_rate:g}")
     if virus.dt <= 0 or host.dt <= 0:
         raise UserError("host and virus need a dt above 0")
     filters = {_canonical(name): name for name in (*host.filters, *virus.filters)}

@@ -52,7 +52,7 @@ class Batch:
 
 
 class Task(ABC):
-    """Start states, a loss, and whatever else teaches one thing. Pure but for its given generators.
+    """Start states, a loss, and whatever else one kind of training needs. Pure but for its given generators.
 
     `layout` assigns the channels; `pool` is the number of living samples to keep (0: none). `tensors` are those that a
     checkpoint must keep so that the task is the same after its inputs have moved.

@@ -52,7 +52,7 @@ Age = Annotated[int, Ge(1), Le(10_000)]
 
 @dataclass(frozen=True)
 class Config:
-    """Teach a rule to take over another model's living body and turn it into a picture."""
+    """Train a rule to take over another model's living body and turn it into a picture."""
 
     host: str = "butterfly"
     """Model to infect, one that grows: a file, a run folder or one of the gallery. Its rule is not trained."""

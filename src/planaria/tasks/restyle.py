@@ -138,7 +138,7 @@ def check(config: Any) -> None:
     if isinstance(config, OfPhotos):
         painter(rule, config.shifts)
     if isinstance(config, OfLikeness) and not config.ot and not config.gram:
-        raise UserError("ot and gram are both 0: nothing would teach the style", "ot")
+        raise UserError("ot and gram are both 0: no loss would compare the style", "ot")
 
 
 def painter(rule: RuleConfig, shifts: tuple[int, ...]) -> Layout:

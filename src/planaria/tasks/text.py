@@ -84,7 +84,7 @@ class Config(restyle.OfCells, restyle.OfContent, restyle.OfBackbone, OfJudgement
         with concerning("prompts"):
             parse_all(self.prompts)
         if not self.text:
-            raise UserError("text is 0: the prompts would teach nothing", "text")
+            raise UserError("text is 0: nothing would be learned from the prompts", "text")
         if not self.clip.strip():
             raise UserError("clip is empty; give a folder, or a name on the hub", "clip")
 

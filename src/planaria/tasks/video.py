@@ -106,8 +106,8 @@ class Config:
         steps=1500, batch=4, pool=16, rollout=(1, 1), lr_drops=(0.5, 0.7, 0.85, 0.95), lr_factor=0.4,
         betas=(0.9, 0.99), normalise=False, clip=1.0, validate=50,
     )  # fmt: skip
-    """Training parameters; `train.pool` is how many lives go on alone for long, a quarter of each batch of 2 or more; 0
-    teaches only the next few frames."""
+    """Training parameters; `train.pool` is how many lives go on alone for long, a quarter of each batch of 2 or more;
+    with 0, only the next few frames are learned."""
 
     def __post_init__(self) -> None:
         ranges.check(self)
