@@ -281,7 +281,7 @@ def test_the_photo_is_seen_while_it_is_held(painting):
 def test_its_words_are_of_photos(painting):
     assert "Drop a photo" in painting.locator(".pl-hint").inner_text()
     assert painting.locator(".pl-status").inner_text() == "step 0 · paused"
-    for name, there in (("Plant a seed", False), ("Rub the paint off", True), ("Hold to see the photo", True)):
+    for name, there in (("Plant a seed", False), ("Erase the paint", True), ("Hold to see the photo", True)):
         assert painting.get_by_role("button", name=name).is_visible() == there, name
     painting.keyboard.press("?")
     assert painting.get_by_text("Hold: the photo beneath").is_visible()

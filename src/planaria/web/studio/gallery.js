@@ -8,7 +8,7 @@ import { mount } from "../player/player.js";
 const GROWN = "It grew from one cell. Erase a part of it with the pointer and see it heal; paint on it; plant a second one.";
 const PAINTED = "It paints photos. Drop one of yours onto it; hold U to see the photo beneath.";
 const INFECTED = "It grew from one cell. Click to infect it, and watch the infection make something else of it.";
-const ENDLESS = "It grew from nothing, and goes on for ever. Rub a hole into it with the pointer and see it grow over.";
+const ENDLESS = "It grew from nothing, and goes on for ever. Erase a hole with the pointer and see it grow over.";
 
 /** Open the page of organism `name` in `host`. */
 export async function gallery(host, { name }) {
