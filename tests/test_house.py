@@ -205,9 +205,16 @@ def test_the_map_draws_the_floors():
 NOT_SAID = {
     "told": "options, card or config", "felt": "perception", "heard": "bias", "deed": "action", "deeds": "actions",
     "dish": "specimen", "easel": "photo panel", "wish": "request", "wishes": "requests", "vigour": "life value",
-    "outbreak": "infection site", "guidance": "CLIP loss",
+    "outbreak": "infection site", "guidance": "CLIP loss", "wound": "damage", "wounds": "damage", "wounded": "damaged",
+    "hurt": "damaged", "hurts": "damages", "figures": "metrics", "origins": "formats", "luck": "random",
+    "taught": "trained", "teach": "train", "teaches": "trains", "lesson": "iteration",
 }  # fmt: skip
 """Words of a private dialect -> those of the field; CONTRIBUTING has the table."""
+SAID = {
+    "config.py": {"wound"}, "listing.py": {"wounds", "origins"}, "live.py": {"wounds"}, "cards.py": {"figures"},
+    "scores.py": {"figures"}, "session.py": {"figures"}, "clip_loss.py": {"origins"}, "text.py": {"origins"},
+}  # fmt: skip
+"""File -> words that it says: former names that still work, keys of files, and where the points of CLIP lie."""
 WRITTEN = {".py", ".js", ".css", ".html", ".json", ".yaml", ".cpp", ".h"}
 
 
@@ -220,6 +227,7 @@ def test_the_field_s_words_are_said():
         for path in files
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
         for found in said.finditer(line)
+        if found[0] not in SAID.get(path.name, ())
     ]
     assert wrong == []
     assert len(files) > 200
