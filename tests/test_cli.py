@@ -157,7 +157,7 @@ def test_a_folder_as_a_run_name(refused):
 def test_bad_damage_and_sizes(refused, model):
     assert "write DAMAGE@STEP" in refused("run", model, "--erase", "left")
     assert "Did you mean 'left'" in refused("run", model, "--erase", "lefft@3", "--steps", 9)
-    assert "the film has steps 0 to 9" in refused("run", model, "--erase", "left@30", "--steps", 9)
+    assert "the animation has steps 0 to 9" in refused("run", model, "--erase", "left@30", "--steps", 9)
     assert "write 72 or ROWSxCOLUMNS" in refused("run", model, "--size", "huge")
     assert "16384" in refused("run", model, "--size", "99999999")
 

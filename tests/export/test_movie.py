@@ -99,7 +99,7 @@ def test_damage_is_shown_before_and_after():
     [
         ({"erase": {5: "lefft"}}, r"unknown damage 'lefft'.*Did you mean 'left'"),
         ({"erase": {5: "circle(1)"}}, "circle is a disc"),
-        ({"erase": {11: "left"}}, "'left' at step 11: the film has steps 0 to 10"),
+        ({"erase": {11: "left"}}, "'left' at step 11: the animation has steps 0 to 10"),
         ({"erase": {-1: "left"}}, "at step -1"),
         ({"every": 0}, "every >= 1"),
         ({"background": 1.5}, "background of 0"),
@@ -269,7 +269,7 @@ def test_scales_that_cannot_be(tmp_path, monkeypatch, suffix, scale):
 def test_large_films_are_refused_before_memory_is_taken(tmp_path, monkeypatch):
     monkeypatch.setattr(movie, "MOST_BYTES", 5_000)
     with pytest.raises(
-        UserError, match=r"a film of 4 frames at \(20, 20\) needs too much memory; film fewer, or straight into an .mp4"
+        UserError, match=r"an animation of 4 frames at \(20, 20\) needs too much memory; take fewer, or write an .mp4"
     ):
         shot(size=20, steps=12)
     assert len(shot(size=20, steps=4).frames) == 2

@@ -169,7 +169,7 @@ def test_a_photo_lies_under_the_cells(tmp_path):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"steps": 3, "frames": 3}, "frames and steps both say how long a film is: give one of them"),
+        ({"steps": 3, "frames": 3}, "frames and steps both say how long an animation is: give one of them"),
         ({"frames": 0}, "frames >= 1"),
         ({"steps": -1}, "steps >= 0"),
         ({"fps_factor": 0}, "a factor of 1 to 100"),
@@ -177,9 +177,9 @@ def test_a_photo_lies_under_the_cells(tmp_path):
         ({"every": 0}, "every >= 1"),
         ({"fps": 0}, "fps >= 1"),
         ({"background": 2.0}, "background of 0"),
-        ({"frames": 3, "erase": {5: "left"}}, "at step 5: the film has steps 0 to 4"),
+        ({"frames": 3, "erase": {5: "left"}}, "at step 5: the animation has steps 0 to 4"),
         ({"frames": 3, "erase": {1: "lefft"}}, "Did you mean 'left'"),
-        ({"frames": 10**9}, "a film of 1,000,000,000 frames never ends"),
+        ({"frames": 10**9}, "an animation of 1,000,000,000 frames never ends"),
         ({"solver": "rk5"}, "unknown solver 'rk5'"),
     ],
 )

@@ -242,7 +242,7 @@ def test_too_short_a_film(frames):
 
 def test_colours_need_channels(tmp_path):
     write_frames(torch.rand(8, 3, 4, 4), tmp_path / "frames")
-    with pytest.raises(UserError, match=r"rule.channels=1: the film's colours alone take 3"):
+    with pytest.raises(UserError, match=r"rule.channels=1: the video's colours alone take 3"):
         task(str(tmp_path / "frames"))
     grey = task(str(tmp_path / "frames"), colour="grey")
     assert grey.layout.visible == 1

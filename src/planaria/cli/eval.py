@@ -65,17 +65,17 @@ def eval_(
     model
         A run folder or a model file.
     frames
-        A folder of pictures, a film, or sim:NAME; by default what the model was trained on, of several films the
+        A folder of pictures, a video, or sim:NAME; by default what the model was trained on, of several videos the
         first that was held out.
     held_out
         Share of the frames, the last ones, that the predictions are compared with; by default as in training. 1 for a
-        film that the model never saw.
+        video that the model never saw.
     context
         Frames that the model is shown before it runs freely; by default as in training.
     horizons
         Frames ahead, with commas between.
     long
-        Length of the long run, in lengths of the film; 0 leaves it out.
+        Length of the long run, in lengths of the video; 0 leaves it out.
     size
         Cells on the longest side of a frame; by default as in training. 0 leaves the frames as they are. Of a photo
         192 by default, of a texture 256.

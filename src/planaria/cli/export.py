@@ -1,4 +1,4 @@
-"""`planaria export`: a model as a page, a graph, a film or a strip."""
+"""`planaria export`: a model as a page, a graph, an animation or a strip."""
 
 from pathlib import Path
 from typing import Annotated
@@ -23,9 +23,9 @@ def export(
     name: str = "",
     title: str = "",
 ) -> int:
-    """Write a model as something that others can open: a page, a graph, a film, a strip.
+    """Write a model as something that others can open: a page, a graph, an animation, a strip.
 
-    A film of a model that was trained to heal shows it: its left half is cut off at step 160; of one that holds an
+    The animation of a model that was trained to heal shows that: its left half is cut off at step 160; of one with an
     infection, that begins in the middle at step 100.
 
     Parameters
@@ -34,11 +34,11 @@ def export(
         A model file, a run folder or a model of the gallery.
     outputs
         Output files, any number: .html is one page that runs the model, .onnx one step as a graph
-        (extra `onnx`), .gif, .webp, .mp4 (extra `video`) a film, .png a strip.
+        (extra `onnx`), .gif, .webp, .mp4 (extra `video`) an animation, .png a strip.
     output
         The same, as other commands have it: -o page.html.
     intact
-        Film it without damage or infection.
+        Animate it without damage or infection.
     name
         Name of the model in a page and a graph.
     title

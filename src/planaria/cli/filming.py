@@ -1,4 +1,4 @@
-"""Options of a film, declared once for `planaria run` and `planaria export`."""
+"""Options of an animation, declared once for `planaria run` and `planaria export`."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Filming:
-    """Options of a film, as typed."""
+    """Options of an animation, as typed."""
 
     frames: int | None = None
-    """Whole frames of the film, the first shows the start; by default 100 of a video model."""
+    """Whole frames of the animation, the first shows the start; by default 100 of a video model."""
     steps: int | None = None
     """Cell steps, instead of --frames; by default 200 (an export has 300), except for a video model."""
     fps_factor: int = 1

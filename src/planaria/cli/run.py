@@ -1,4 +1,4 @@
-"""`planaria run`: a model's life as a film, or its last moment in the terminal."""
+"""`planaria run`: a model's life as an animation, or its last moment in the terminal."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -38,7 +38,7 @@ def run(
     chance: float | None = None,
     film: Annotated[Filming, Parameter(name="*")] = FILMING,
 ) -> int:
-    """Run a model and film it.
+    """Run a model, and write an animation of it.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def run(
         Output file: .gif, .webp, .mp4 (extra `video`), or .png for a strip. An .mp4 is written as it runs,
         however long it is. Shown in the terminal if absent.
     start
-        Initial state: seed, random, a picture; for a video model also a folder of frames or a film, whose first
+        Initial state: seed, random, a picture; for a video model also a folder of frames or a video, whose first
         frames it is shown; for sim:life also a pattern (.rle, .cells). By default as the model says.
     solver
         Solver of the steps: euler, midpoint, rk4, dopri5 (all but euler: extra `ode`); by default as it was trained.
@@ -152,8 +152,8 @@ def _show(shot: "Take", watch: Callable[[Iterable[Any]], Iterable[Any]], console
 
 
 def unseen(console: Console, done: str, *words: str) -> str:
-    """Print that no picture is shown, why, and the command that films it."""
-    return f"{done}, no picture: {no_pictures(console)}; a film: {command(*words, '-o', 'film.gif')}"
+    """Print that no picture is shown, why, and the command that writes an animation."""
+    return f"{done}, no picture: {no_pictures(console)}; an animation: {command(*words, '-o', 'film.gif')}"
 
 
 def _progress(console: Console) -> Progress:

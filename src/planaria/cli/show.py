@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 PICTURES = 6
 STRIDE = 10
-"""Frames of a film between two pictures."""
+"""Frames of an animation between two pictures."""
 PAINTED = 24
 """Steps between two pictures where a photo is repainted."""
 
@@ -85,7 +85,7 @@ def _origin(living: "Living") -> dict[str, str]:
 
 
 def _moments(living: "Living") -> "tuple[Film, str, int]":
-    """A film to pick from, the unit that its moments are counted in, and cell steps of that."""
+    """An animation to pick from, the unit that its moments are counted in, and cell steps of that."""
     from planaria.export.movie import film
     from planaria.health import Health
     from planaria.usual import actions

@@ -181,8 +181,8 @@ class Take:
         h, w = self.world.size
         if (len(self) + 1) * h * w * 3 > MOST_BYTES:
             raise UserError(
-                f"a film of {len(self)} frames at {self.world.size} needs too much memory; film fewer, or straight "
-                "into an .mp4, which needs none"
+                f"an animation of {len(self)} frames at {self.world.size} needs too much memory; take fewer, or write "
+                "an .mp4, which needs none"
             )
         at, frames = zip(*watch(self), strict=True)
         return Film(np.stack(frames), at, self.events, self.fps)
@@ -226,7 +226,7 @@ def _pixels(scale: int, size: tuple[int, int], count: int, held: int) -> int:
     """Return `scale`. Raises `UserError` if it is below 1 or `held` of `count` frames at a time don't fit in memory."""
     h, w = size
     if scale < 1 or held * h * w * 3 * scale**2 > MOST_BYTES:
-        raise UserError(f"a film of {count} frames, {w}x{h} cells, can't be enlarged {scale} times")
+        raise UserError(f"an animation of {count} frames, {w}x{h} cells, can't be enlarged {scale} times")
     return scale
 
 
@@ -304,7 +304,7 @@ def take(living: Living, options: Options) -> Take:
 
 def _one(steps: int | None, frames: int | None) -> None:
     if steps is not None and frames is not None:
-        raise UserError("frames and steps both say how long a film is: give one of them")
+        raise UserError("frames and steps both say how long an animation is: give one of them")
 
 
 def _events(
@@ -334,20 +334,20 @@ def _do(world: World, action: str) -> None:
 def _stops(steps: int, frames: int | None, every: int, factor: int, events: Mapping[int, str]) -> list[int]:
     """Times of the frames, in `factor`-ths of a step: `frames` of them and what follows each, or up to `steps`."""
     if every < 1 or steps < 0 or (frames is not None and frames < 1) or not 1 <= factor <= MOST_FACTOR:
-        raise UserError(f"a film needs every >= 1, steps >= 0, frames >= 1 and a factor of 1 to {MOST_FACTOR}")
+        raise UserError(f"an animation needs every >= 1, steps >= 0, frames >= 1 and a factor of 1 to {MOST_FACTOR}")
     last = steps if frames is None else (frames - 1) * every
     for step, action in events.items():
         if not 0 <= step <= last:
-            raise UserError(f"{action!r} at step {step}: the film has steps 0 to {last}")
+            raise UserError(f"{action!r} at step {step}: the animation has steps 0 to {last}")
     regular = range(0, steps * factor + 1 if frames is None else frames * every * factor, every)
     if len(regular) > MOST_FRAMES:
-        raise UserError(f"a film of {len(regular):,} frames never ends; film at most {MOST_FRAMES:,}")
+        raise UserError(f"an animation of {len(regular):,} frames never ends; take at most {MOST_FRAMES:,}")
     return sorted({*regular, *(step * factor for step in events), last * factor})
 
 
 def _check(fps: int, background: float) -> None:
     if fps < 1 or not 0 <= background <= 1:
-        raise UserError("a film needs fps >= 1 and a background of 0 (black) to 1 (white)")
+        raise UserError("an animation needs fps >= 1 and a background of 0 (black) to 1 (white)")
 
 
 def shoot(model: str | Path | Saved, options: Options) -> Film:

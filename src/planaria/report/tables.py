@@ -12,7 +12,7 @@ from planaria.evaluate.statistics import Likeness
 LIKENESS = ("mean", "variance", "motion", "spectrum", "outside")
 """Columns for the likeness of a run to the film."""
 RATIOS = (
-    "mean, variance and motion (mean squared change from frame to frame): those of the run over those of the film, "
+    "mean, variance and motion (mean squared change from frame to frame): those of the run over those of the video, "
     "1 where alike; spectrum: root mean squared difference of the log10 power, 0 where alike; outside: share of values "
     "beyond -0.5..1.5"
 )
@@ -170,7 +170,7 @@ def _whole(scores: Scores) -> Table:
     ]
     shown = "frame 0" if scores.whole.first == 1 else f"frames 0 to {scores.whole.first - 1}"
     also = "; beside it from frame 0 with nothing before it" if alone else ""
-    return Table("The whole film", head, tuple(rows), f"PSNR (dB) of one free roll-out from {shown} to the end{also}")
+    return Table("The whole video", head, tuple(rows), f"PSNR (dB) of one free roll-out from {shown} to the end{also}")
 
 
 def _noise(scores: Scores) -> Table:
@@ -212,5 +212,5 @@ def _unseen(scores: Scores) -> Table:
         "Unseen starts and other sizes",
         ("start", *LIKENESS),
         rows,
-        "the later half of each life, against the film as it is; metrics as for the long run",
+        "the later half of each life, against the video as it is; metrics as for the long run",
     )

@@ -69,7 +69,7 @@ class Task(ABC):
     form: ClassVar[Form] = Form()
     """Form for the task in the studio."""
     judged: ClassVar[Literal["measure", "prediction", "painting"]] = "measure"
-    """Measure of `planaria eval`: the result of `measure`, the prediction of a film, or the repainting of photos."""
+    """Measure of `planaria eval`: the result of `measure`, the prediction of a video, or the repainting of photos."""
 
     @classmethod
     def needs(cls, config: Any) -> Iterator[Need]:  # noqa: ARG003

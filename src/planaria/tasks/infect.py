@@ -148,7 +148,7 @@ class Task(grow.Task):
 
     @classmethod
     def words(cls, card: Card) -> Words:
-        """Instructions for infecting a host with it, in its own film and in the host's."""
+        """Instructions for infecting a host with it, in its own animation and in the host's."""
         config, run = card.config, f"runs/{card.name}"
         still = config.spread == "still"
         place, where = (f"{100 * (config.share or 0):g}%",) * 2 if still else ("20,20", "middle")

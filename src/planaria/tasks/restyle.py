@@ -355,7 +355,7 @@ class Photographed(Task):
         return batch
 
     def damage(self, x: State, rng: torch.Generator, progress: float) -> State:  # noqa: ARG002
-        """Replace the photo under some, or shift it a little to the side: the effect of a film on cells."""
+        """Replace the photo under some, or shift it a little to the side: the effect of a video on cells."""
         first = self.layout.channels - self.layout.frozen
         photos = x[:, first : first + self.layout.photo] + self.layout.offset
         for k in range(1, len(x)):

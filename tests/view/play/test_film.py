@@ -95,7 +95,7 @@ def test_a_film_has_no_seeds(tmp_path):
     told = "".join(help_lines(200, 50, p.brushes))
     assert "plant" not in told
     assert "seeds" not in told
-    assert "eraser" in told
+    assert "erase, or paint again" in told
     other, _ = opened(tmp_path, start="seed")
     other.key("p")
     assert other.brush == "plant"

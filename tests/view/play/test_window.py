@@ -313,7 +313,7 @@ def test_the_help_tells_every_key(window, monkeypatch):
     monkeypatch.setattr(Player, "brushes", ("paint", "erase", "infect"))
     set_words.clear()
     w.draw()
-    assert {"eraser, and back to paint", "infection, and back"} <= set(set_words)
+    assert {"erase, or paint again", "infect, or paint again"} <= set(set_words)
     assert "seeds, and back" not in set_words
 
 

@@ -5,9 +5,9 @@ import { at } from "./server.js";
 
 const MADE = [
   ["html", "Living page", "one file, works anywhere, no network"],
-  ["gif", "Film", "GIF"],
-  ["webp", "Film", "WebP, lossless"],
-  ["mp4", "Film", "MP4"],
+  ["gif", "Animation", "GIF"],
+  ["webp", "Animation", "WebP, lossless"],
+  ["mp4", "Animation", "MP4"],
   ["png", "Film strip", "PNG"],
   ["onnx", "Network", "ONNX, for other programs"],
 ];

@@ -286,7 +286,7 @@ function finished(card, name) {
     ? make(
         "section",
         { class: "panel film" },
-        make("h2", { text: "Film" }),
+        make("h2", { text: "Animation" }),
         make("img", { src: card.film, alt: `Film of ${name}`, class: "film-moving" }),
         card.strip ? make("img", { src: card.strip, alt: `Moments of ${name}`, class: "film-strip" }) : null,
         sheet ? make("img", { src: sheet.url, alt: `What ${name} makes of photos`, class: "film-strip film-sheet" }) : null,
