@@ -144,15 +144,26 @@ def test_float32_gradients_are_close(size, seed, **config):
 def test_blurs_around_life_that_moves_over_the_seam():
     """A small living block in a large world: what is blurred reaches beyond the box of the living."""
     for edge in native.EDGES:
-        r = rule(0.1, edge=edge, blurs=("3@15", "1@7"), activation="tanh")
-        x = torch.zeros(1, 6, 40, 43, dtype=torch.double)
-        x[0, :, 1:5, 30:34] = brink(1)[0, :, 1:5, 2:3]
-        for k in range(20):
-            y = run(r, x, 1, t=k, engine="reference")
-            torch.testing.assert_close(rollout(r, x, 1, t=k), y, rtol=1e-10, atol=1e-10)
-            x = y.detach()
+        r = rule(0.12, edge=edge, blurs=("3@15", "1@7"), activation="tanh")
         with torch.no_grad():
-            torch.testing.assert_close(rollout(r, x, 12), run(r, x, 12, engine="reference"), rtol=1e-10, atol=1e-10)
+            r.biases[0].fill_(0.3)
+            r.weights[1][3].fill_(0.2)
+        x = torch.zeros(1, 6, 44, 43, dtype=torch.double)
+        x[0, :, 18, 20] = 1
+        with torch.no_grad():
+            for k in range(20):
+                y = run(r, x, 1, t=k, engine="reference")
+                torch.testing.assert_close(rollout(r, x, 1, t=k), y, rtol=1e-10, atol=1e-10)
+                x = y
+                if k == 9:
+                    alive = r.alive(x)
+                    assert 50 < alive.sum() < 600, "it should live, and not everywhere"
+        assert r.alive(x)[..., 0, :].any(), "it should have come to the edge"
+        x.requires_grad_()
+        grads = [torch.autograd.grad(y.square().sum(), [x, *r.parameters()]) for y in (
+            rollout(r, x, 12), run(r, x, 12, engine="reference"))]  # fmt: skip
+        for a, b in zip(*grads, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("isa", ISAS)
