@@ -22,6 +22,7 @@ class Walk {
           block_(job, stage.dx[rank], watch_),
           first_bias_(job.layer[0].bias + static_cast<std::size_t>(sample) * job.layer[0].out_pad),
           local_((job.life & before) != 0),
+          boxed_(local_ && job.threshold >= 0),
           torus_(job.edge == Edge::circular && !job.open),
           box_{1, job.height, 1, job.width} {}
 
@@ -44,7 +45,7 @@ class Walk {
             while (!any[last]) last--;
             found.hold(r, static_cast<int>(static_cast<const std::uint8_t*>(first) - any) + 1, last + 1);
         }
-        stage_.boxes[0] = local_ ? found : whole();
+        stage_.boxes[0] = boxed_ ? found : whole();
     }
     // the part of the state that can be other than zero; frozen channels are everywhere
     Box held() const { return job_.own == job_.channels ? box_ : whole(); }
@@ -57,6 +58,9 @@ class Walk {
   private:
     enum { before = planaria::before, after = planaria::after };
     std::size_t cell(int row, int column) const { return grid_.cell(row, column); }
+    bool inside(int row, int column) const {
+        return row >= 1 && row <= job_.height && column >= 1 && column <= job_.width;
+    }
     // this rank's share of the rows of a box
     void share(const Box& box, int& first, int& last) const {
         const int n = box.empty() ? 0 : box.bottom - box.top + 1;
@@ -95,6 +99,7 @@ class Walk {
     Block block_;
     const real* first_bias_;
     const bool local_;  // whether only cells near life can act
+    const bool boxed_;  // whether box_ follows life: below zero, an empty cell is alive
     const bool torus_;  // of life: else none comes from beyond; a copy of a cell is beside none that the cell isn't
     Box box_;           // holds every cell that may be other than zero
     // of the step at hand: cells that may act, whether copies lie beyond the grid, and this rank's rows of them
@@ -179,6 +184,9 @@ void Walk::mark_living() {
     for (int r = from; r <= to; r++) {
         for (int q = seen.left; q <= seen.right; q++)
             stage_.living[cell(r, q)] = stage_.tried[cell(r, q)] = stage_.life_value[cell(r, q)] > job_.threshold;
+        for (int q = seen.left; !boxed_ && !torus_ && q <= seen.right; q++)
+            if (!inside(r, q))  // no life, even if zero is above the threshold
+                stage_.living[cell(r, q)] = stage_.tried[cell(r, q)] = 0;
         watch_.did(job_.width);
     }
     crew_.meet();
@@ -327,7 +335,7 @@ void Walk::step(int t) {
     add_flow(log);
     const Box held = job_.life ? clear_dead(log) : nowhere;
     if (log) note(*log);
-    if (local_) join(held);
+    if (boxed_) join(held);
     crew_.meet();
 }
 

@@ -303,7 +303,7 @@ class Rollout {
     static const Job& checked(const Job& job, const Parameters<real>& p) {
         const int edge = static_cast<int>(job.edge);
         if (job.own < 1 || job.own > job.channels || job.steps < 0 || edge < 0 || edge > 2 ||
-            (job.life && (job.life_channel < 0 || job.life_channel >= job.own || job.life_threshold < 0)))
+            (job.life && (job.life_channel < 0 || job.life_channel >= job.own)))
             misuse("the settings do not fit the state");
         if (p.layers < 1 || p.layers > 17) misuse("a network has 1 to 17 layers");
         if (p.weight[p.layers - 1].out != job.own) misuse("the last layer does not write the state");
