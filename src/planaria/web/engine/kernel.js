@@ -220,7 +220,13 @@ class Plan {
    */
   backward() {
     this.kernel.check(this.kernel._backward(this.at) === 0);
-    return this.gradients(-1);
+    const sum = this.gradients(-1);
+    if (this.model.cond.length) {
+      const [whole, ...parts] = [sum, ...this.perSample()].map(({ weights }) => weights[0]);
+      whole.fill(0); // its columns of the condition are sums of products
+      for (const part of parts) part.forEach((v, i) => (whole[i] += v));
+    }
+    return sum;
   }
 
   /**
