@@ -146,7 +146,7 @@ class Plan {
    * @returns {Float32Array}
    */
   get state() {
-    const at = this.kernel._state(this.at) >>> 0;
+    const at = this.kernel._state(this.place) >>> 0;
     this.kernel.check(at);
     return this.kernel.floats(at, this.count);
   }
@@ -159,7 +159,7 @@ class Plan {
   read(area, sample = 0) {
     const n = this.numbers(area);
     const at = this.borrow(n);
-    this.kernel.check(this.kernel._read(this.at, sample, ...area, at) === 0);
+    this.kernel.check(this.kernel._read(this.place, sample, ...area, at) === 0);
     return this.kernel.floats(at, n).slice();
   }
 
@@ -173,7 +173,7 @@ class Plan {
     if (values.length !== n) throw new Error(`that area has ${n} numbers, not ${values.length}`);
     const at = this.borrow(n);
     this.kernel.floats(at, n).set(values);
-    this.kernel.check(this.kernel._write(this.at, sample, ...area, at) === 0);
+    this.kernel.check(this.kernel._write(this.place, sample, ...area, at) === 0);
   }
 
   /**
@@ -188,7 +188,7 @@ class Plan {
     this.model = { ...this.model, weights, biases, cond };
     this.kernel.lend(this.parameters(weights, biases), (rooms) =>
       this.kernel.lend(places(rooms), ([atWeights, atBiases]) =>
-        this.kernel.check(this.kernel._set_weights(this.at, atWeights, atBiases) === 0),
+        this.kernel.check(this.kernel._set_weights(this.place, atWeights, atBiases) === 0),
       ),
     );
   }
@@ -199,7 +199,7 @@ class Plan {
    * where memory runs out.
    */
   run({ seed, t, steps, keep = false, origin = [0, 0] }) {
-    this.kernel.check(this.kernel._run(this.at, seed, t, steps, keep, ...origin) === 0);
+    this.kernel.check(this.kernel._run(this.place, seed, t, steps, keep, ...origin) === 0);
   }
 
   /**
@@ -208,7 +208,7 @@ class Plan {
    * @returns {Float32Array}
    */
   get gradient() {
-    const at = this.kernel._gradient(this.at) >>> 0;
+    const at = this.kernel._gradient(this.place) >>> 0;
     this.kernel.check(at);
     return this.kernel.floats(at, this.count);
   }
@@ -219,7 +219,7 @@ class Plan {
    * @returns {{weights: Float32Array[], biases: Float32Array[]}}
    */
   backward() {
-    this.kernel.check(this.kernel._backward(this.at) === 0);
+    this.kernel.check(this.kernel._backward(this.place) === 0);
     const sum = this.gradients(-1);
     if (this.model.cond.length) {
       const [whole, ...parts] = [sum, ...this.perSample()].map(({ weights }) => weights[0]);
@@ -240,7 +240,7 @@ class Plan {
 
   /** Bytes of the recorded steps. */
   get traced() {
-    return this.kernel._traced(this.at) >>> 0;
+    return this.kernel._traced(this.place) >>> 0;
   }
 
   /** Give the memory back to the kernel; the plan is of no more use. */
@@ -252,13 +252,19 @@ class Plan {
     this.room = null;
   }
 
+  /** Where the kernel keeps the plan. */
+  get place() {
+    if (!this.at) throw new Error("the plan was disposed of");
+    return this.at;
+  }
+
   /** Gradients of one sample, or of all below zero. */
   gradients(sample) {
     const { kernel, model } = this;
     const shaped = this.parameters(model.weights, model.biases).map((like) => new Float32Array(like.length));
     const parts = kernel.lend(shaped, (rooms) =>
       kernel.lend(places(rooms), ([atWeights, atBiases]) => {
-        kernel.check(kernel._gradients(this.at, sample, atWeights, atBiases) === 0);
+        kernel.check(kernel._gradients(this.place, sample, atWeights, atBiases) === 0);
         return rooms.map((at, i) => kernel.floats(at, shaped[i].length).slice());
       }),
     );
@@ -272,6 +278,7 @@ class Plan {
   /** Weights, then a bias for each, as the kernel takes them: the condition is in the first bias. */
   parameters(weights, biases) {
     const { widths, cond } = this.model;
+    same(weights.length, widths.length - 1, "layers of weights");
     weights.forEach((w, i) => same(w.length, widths[i] * widths[i + 1], `weights of layer ${i + 1}`));
     biases.forEach((b, i) => same(b.length, widths[i + 1], `biases of layer ${i + 1}`));
     const inputs = widths[0] - cond.length;
