@@ -235,7 +235,7 @@ def test_mistakes_are_one_line(refused, place):
     assert "--steps -1" in refused(style, photo, "-o", "a.png", "--steps", -1)
     assert "--frame-steps 0" in refused(style, "frames", "-o", "a.gif", "--frame-steps", 0)
     for word in ("--restart", "--no-follow"):
-        assert "are for films" in refused(style, photo, "-o", "a.png", word)
+        assert "are for videos" in refused(style, photo, "-o", "a.png", word)
     assert "device 'warp' can't be used here" in refused(style, photo, "-o", "a.png", "--device", "warp")
     assert "shows how a photo is painted" in refused(style, "frames", "-o", "a.gif", "--film", "b.gif")
     assert "planaria apply MODEL PHOTO" in refused(style, "-o", "a.png")

@@ -206,7 +206,7 @@ def test_a_long_film_is_written_as_it_runs(drifting, tmp_path, monkeypatch):
     monkeypatch.setattr(movie, "write_mp4", write_mp4)
     assert run.save(tmp_path / "a.mp4", scale=2, watch=watch) == tmp_path / "a.mp4"
     assert seen == [(20, 28, 3)] * 400
-    with pytest.raises(UserError, match=r"400 frames at \(10, 14\) needs too much memory; .*straight into an .mp4"):
+    with pytest.raises(UserError, match=r"400 frames at \(10, 14\) needs too much memory; .*write an .mp4"):
         run.film()
     with pytest.raises(UserError, match="can't be enlarged 100 times"):
         run.save(tmp_path / "a.mp4", scale=100)
