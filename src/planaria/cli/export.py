@@ -5,12 +5,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from planaria.cli.filming import Filming
+from planaria.cli.filming import Typed
 from planaria.commands import command
 from planaria.console import busy, printer
 from planaria.errors import UserError
 
-FILMING = Filming()
+FILMING = Typed()
 
 
 def export(
@@ -19,7 +19,7 @@ def export(
     *outputs: Path,
     output: Annotated[tuple[Path, ...], Parameter(alias="-o", negative=())] = (),
     intact: Annotated[bool, Parameter(negative=())] = False,
-    film: Annotated[Filming, Parameter(name="*")] = FILMING,
+    film: Annotated[Typed, Parameter(name="*")] = FILMING,
     name: str = "",
     title: str = "",
 ) -> int:

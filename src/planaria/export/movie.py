@@ -4,7 +4,7 @@ import base64
 import io
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,13 @@ from planaria.core.solve import Solver
 from planaria.data.video import write_mp4
 from planaria.engine import door
 from planaria.errors import UserError, unknown
-from planaria.export import Options
+from planaria.export import Options, spelled_out
+from planaria.export import options as options_of
 from planaria.files import unwritable
 from planaria.health import Health
-from planaria.living import Living, find
+from planaria.living import Living, begin, find
 from planaria.store import Saved, write_bytes
-from planaria.types import State
+from planaria.store.cards import USUAL_GRID
 from planaria.usual import healing, infection
 from planaria.world import World
 
@@ -35,11 +36,11 @@ SIDE = 288
 """Smallest longer side of a film in pixels, where no scale is given."""
 MOST_BYTES = 2_000_000_000
 """Largest memory for the frames of a film."""
-MOST_FRAMES, MOST_FACTOR = 1_000_000, 100
+MOST_FRAMES = 1_000_000
 FPS, VIDEO_FPS = 30, 20
 """Default frames a second; and those of a model that was trained on a video, as players show it."""
-STEPS, FRAMES = 300, 100
-"""Default steps of a film, and frames of a film of a video model."""
+STEPS, SHORT, FRAMES = 300, 200, 100
+"""Default steps of an export and of other films, and frames of a film of a video model."""
 SHORTEST = {".gif": 20, ".webp": 11}
 """Shortest duration of a picture in milliseconds: viewers show a shorter one for 100."""
 INFECT = "infect "
@@ -235,57 +236,44 @@ def _blown(frames: Iterable[np.ndarray], scale: int) -> Iterator[np.ndarray]:
     return (f.repeat(scale, 0).repeat(scale, 1) for f in frames)
 
 
-def film(
-    rule: nn.Module,
-    layout: Layout,
-    *,
-    steps: int | None = None,
-    frames: int | None = None,
-    size: int | tuple[int, int] = 72,
-    seed: int = 0,
-    erase: Mapping[int, str] | None = None,
-    infect: Mapping[int, str] | None = None,
-    every: int = 2,
-    factor: int = 1,
-    fps: int | None = None,
-    background: float = 1.0,
-    start: State | None = None,
-    engine: str = "auto",
-    health: Health | None = None,
-) -> Film:
-    """Film `steps` steps from the seed, or from `start` `(1, c, h, w)`, with a frame every `every` steps.
+@spelled_out(film=True)
+def film(rule: nn.Module, layout: Layout, *, health: Health | None = None, **options: Any) -> Film:
+    """Film a rule from the seed, or from `start`, on 72x72 cells by default, with a frame every second step.
 
-    `frames` says instead how many whole frames there are; without either it is 200 steps.
-    `factor` - 1 more frames lie between two, at equal fractions of the way (`World.peek`), and as many times more are
-    shown a second; `fps` is 30 times `factor` where None. `erase` maps a step to the damage done there
-    (`{150: "left"}`), `infect` to where an infection begins (`{100: "20,20"}`, see `World.infect`); both the moment
-    before and after are shown. `background` lies behind transparent cells, 0 black to 1 white. `health` warns where the
-    life bursts or dies out.
+    The options are those of `planaria.export.Options`. Without `steps` or `frames` it is 200 steps. `erase` maps a step
+    to the damage there (`{150: "left"}`), `infect` to where an infection begins (`{100: "20,20"}`); both the moment
+    before and after are shown. Frames between frames (`fps_factor`) are fractions of the way, see `World.peek`.
+    `health` warns where the life bursts or dies out. Raises `UserError`.
     """
-    if start is not None:
+    given = options_of(options, film=True)
+    module = rule if given.solver in (None, "euler") else Solver(rule, given.solver)
+    size, start = door.grid(given.size or USUAL_GRID), given.start
+    if isinstance(start, str | Path):
+        start = begin(module, layout, size, start, seed=given.seed, engine=given.engine)
+    elif start is not None:
         size = door.state(start, "a start").shape[2], start.shape[3]
-    size = door.grid(size)
-    steps = None if steps is None else door.whole("steps", steps)
-    frames = None if frames is None else door.whole("frames", frames)
-    every, factor = door.whole("every", every), door.whole("factor", factor)
-    fps = None if fps is None else door.whole("fps", fps)
-    events = _events(layout, size, erase or {}, infect or {})
-    fps = FPS * factor if fps is None else fps
-    _one(steps, frames)
-    stops = _stops(200 if steps is None else steps, frames, every, factor, events)
-    _check(fps, background)
-    world = World(rule, layout, size, seed=seed, start=start, engine=engine)
-    return Take(world, stops, factor, events, fps, background, health or Health()).film()
+    living = Living(module, layout, size, start, None, "", engine=given.engine)
+    return take(living, _plain(replace(given, every=given.every or 2)), steps=SHORT, health=health).film()
 
 
-def take(living: Living, options: Options) -> Take:
-    """Take of `living`, which was found with the same options. Raises `UserError`."""
+def film_of(model: Saved, options: Mapping[str, Any]) -> Film:
+    """Film a model with the options of `film`, in frames if it was trained on a video."""
+    given = options_of(options, film=True)
+    return take(_find(model, given), _plain(given), steps=SHORT).film()
+
+
+def _plain(options: Options) -> Options:
+    """Options without the damage and the infection that an export shows by default."""
+    return replace(options, erase=options.erase or {}, infect=options.infect or {})
+
+
+def take(living: Living, options: Options, *, steps: int = STEPS, health: Health | None = None) -> Take:
+    """Take of `living`, which was found with the same options; `steps` long by default. Raises `UserError`."""
     every = options.every
     if every is None:
         every = living.frame if living.learned_film or not isinstance(living.rule, Rule | Solver) else 2
-    _one(options.steps, options.frames)
     frames = FRAMES if living.learned_film and options.steps is None and options.frames is None else options.frames
-    steps = STEPS if options.steps is None else options.steps
+    steps = steps if options.steps is None else options.steps
     last = steps if frames is None else (frames - 1) * every
     erase, infect = options.erase, options.infect
     if erase is None:
@@ -297,14 +285,8 @@ def take(living: Living, options: Options) -> Take:
     events = _events(living.layout, size, erase, infect)
     stops = _stops(steps, frames, every, options.fps_factor, events)
     fps = (VIDEO_FPS if living.learned_film else FPS) * options.fps_factor if options.fps is None else options.fps
-    _check(fps, options.background)
-    world, health = living.world(seed=options.seed), Health.of(living)
+    world, health = living.world(seed=options.seed), health or Health.of(living)
     return Take(world, stops, options.fps_factor, events, fps, options.background, health)
-
-
-def _one(steps: int | None, frames: int | None) -> None:
-    if steps is not None and frames is not None:
-        raise UserError("frames and steps both say how long an animation is: give one of them")
 
 
 def _events(
@@ -333,8 +315,6 @@ def _do(world: World, action: str) -> None:
 
 def _stops(steps: int, frames: int | None, every: int, factor: int, events: Mapping[int, str]) -> list[int]:
     """Times of the frames, in `factor`-ths of a step: `frames` of them and what follows each, or up to `steps`."""
-    if every < 1 or steps < 0 or (frames is not None and frames < 1) or not 1 <= factor <= MOST_FACTOR:
-        raise UserError(f"an animation needs every >= 1, steps >= 0, frames >= 1 and a factor of 1 to {MOST_FACTOR}")
     last = steps if frames is None else (frames - 1) * every
     for step, action in events.items():
         if not 0 <= step <= last:
@@ -343,11 +323,6 @@ def _stops(steps: int, frames: int | None, every: int, factor: int, events: Mapp
     if len(regular) > MOST_FRAMES:
         raise UserError(f"an animation of {len(regular):,} frames never ends; take at most {MOST_FRAMES:,}")
     return sorted({*regular, *(step * factor for step in events), last * factor})
-
-
-def _check(fps: int, background: float) -> None:
-    if fps < 1 or not 0 <= background <= 1:
-        raise UserError("an animation needs fps >= 1 and a background of 0 (black) to 1 (white)")
 
 
 def shoot(model: str | Path | Saved, options: Options) -> Film:
@@ -364,7 +339,10 @@ def write(model: Saved | str, output: Path, options: Options) -> Path:
 
 
 def _found(model: str | Path | Saved, options: Options) -> Take:
-    living = find(
+    return take(_find(model, options), options)
+
+
+def _find(model: str | Path | Saved, options: Options) -> Living:
+    return find(
         model, size=options.size, start=options.start, seed=options.seed, solver=options.solver, engine=options.engine
     )
-    return take(living, options)
