@@ -268,10 +268,10 @@ def _prompted(config: "Settings") -> "tuple[dict[str, Judge], dict[str, Judge]]"
 def _style(model: Path, config: "Settings", style: str | None) -> "Picture | None":
     """Style image as it was trained on: the one that the training left beside the model, else from its source."""
     from planaria import store
-    from planaria.store.run_folder import STYLE
+    from planaria.store.run_folder import RunFolder
     from planaria.tasks.restyle import style_image
 
-    kept = store.model_path(model).parent / STYLE
+    kept = RunFolder(store.model_path(model).parent).style
     if style is None and kept.is_file():
         from planaria.data.photos import open_photos
 

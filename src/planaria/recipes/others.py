@@ -10,6 +10,7 @@ from typing import Any
 from planaria.commands import command
 from planaria.data.emoji import is_emoji
 from planaria.errors import UserError, unknown
+from planaria.store.run_folder import RunFolder
 
 FILTERS = {"sobel": "sobel", "scharr": "scharr", "gaussian": "gaussian", "laplacian": "laplacian5", "mean": "mean"}
 """Name of a filter there -> ours, beside the identity."""
@@ -116,7 +117,7 @@ def filming(settings: Mapping[str, Any], path: Path) -> Filming:
         raise UserError(f"{path}: says no model_path, the model that is filmed")
     model = Path(read.place("model_path"))
     run = Path("runs") / model.stem
-    if not model.exists() and (run / "model.safetensors").exists():
+    if not model.exists() and RunFolder(run).model.exists():
         model = run
     made = Filming(model, notes=[f"model_path: {model}"])
     if "ani_path" in settings:

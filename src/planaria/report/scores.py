@@ -14,12 +14,14 @@ from planaria.evaluate.scores import Scores
 from planaria.report import plots
 from planaria.report.sheets import image, sheet
 from planaria.report.tables import markdown, measured_markdown, repainted_markdown
-from planaria.store import write_bytes
+from planaria.store import run_folder, write_bytes
 
-NAMES = ("scores.json", "scores.md", "scores.png", "rollout.png", "rollout.webp")
+NAMES = (
+    run_folder.SCORES, run_folder.SCORES_TEXT, run_folder.SCORES_PLOT, run_folder.ROLLOUT, run_folder.ROLLOUT_FILM,
+)  # fmt: skip
 """Files of a video model, in the order written."""
-MEASURED_NAMES = ("scores.json", "scores.md")
-PAINTED_NAMES = ("scores.json", "scores.md", "moments.png")
+MEASURED_NAMES = (run_folder.SCORES, run_folder.SCORES_TEXT)
+PAINTED_NAMES = (*MEASURED_NAMES, run_folder.MOMENTS)
 """Files of a texture, style or text model."""
 
 

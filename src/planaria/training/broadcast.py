@@ -22,6 +22,7 @@ from planaria.core.layout import Layout
 from planaria.errors import UserError
 from planaria.store import live
 from planaria.store.cards import Card
+from planaria.store.run_folder import RunFolder
 from planaria.training.dist import Ranks
 from planaria.training.loop import Report, Trainer
 
@@ -143,9 +144,10 @@ class Broadcast:
         layout = trainer.task.layout
         x = trainer.pool.x[:SAMPLES] if trainer.pool is not None else trainer.shown
         try:
-            store.save(self.folder / live.WEIGHTS, trainer.rule, layout, self.card(), trainer.task.start)
+            folder = RunFolder(self.folder)
+            store.save(folder.weights, trainer.rule, layout, self.card(), trainer.task.start)
             if x is not None:
-                store.write_bytes(self.folder / live.POOL, picture_grid(x, layout))
+                store.write_bytes(folder.pool, picture_grid(x, layout))
         except UserError:
             return
 

@@ -22,8 +22,9 @@ from starlette.websockets import WebSocket
 from planaria import __version__
 from planaria.core.damage import Damage
 from planaria.errors import UserError
-from planaria.store import live
+from planaria.store import live, run_folder
 from planaria.store.cards import Settings
+from planaria.store.run_folder import RunFolder
 from planaria.view.studio.feed import Feed
 from planaria.view.studio.forms import filled, forms, inputs, name_for
 from planaria.view.studio.guard import Guard, Refusal, read_json, refused
@@ -217,17 +218,17 @@ class Studio:
     async def get_file(self, request: Request) -> Response:
         """A file of a run, or a model of the gallery."""
         kind, name, file = (request.path_params[k] for k in ("kind", "name", "file"))
-        if kind == "gallery" and file == "model.safetensors":
+        if kind == "gallery" and file == run_folder.MODEL:
             return _file(self.runs.model(kind, name), download=f"{name}.safetensors")
         if kind != "runs":
             raise Refusal(404, f"no file {file[:80]!r} there")
-        kept = file in ("model.safetensors", "organism.html")  # what isn't to be opened inside the studio
+        kept = file in (run_folder.MODEL, run_folder.PAGE)  # what isn't to be opened inside the studio
         return _file(self.runs.file(name, file), download=f"{name}{Path(file).suffix}" if kept else None)
 
     async def get_made(self, request: Request) -> Response:
         """A film, a strip or the initial frame, made now where it isn't there yet."""
         kind, name, file = (request.path_params[k] for k in ("kind", "name", "file"))
-        if file not in ("film.webp", "strip.png", "start.png"):
+        if file not in (run_folder.FILM, run_folder.STRIP, "start.png"):
             raise Refusal(404, f"no file {file[:80]!r} there")
         if file == "start.png":
             return _file(await self._begins(kind, name), keep=True)
@@ -238,7 +239,7 @@ class Studio:
     async def _begins(self, kind: str, name: str) -> Path:
         """Initial frame of a model, which a training doesn't change."""
         model = self.runs.model(kind, name, newest=True)
-        settings = model.with_name("config.yaml")
+        settings = RunFolder(model.parent).config
         key = _key("start", settings if settings.is_file() else model)
         return await self._of(model, self.cache.get("start", key, ".png", model=str(model)))
 
