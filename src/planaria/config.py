@@ -25,7 +25,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from planaria import files, ranges
 from planaria.errors import UserError, unknown
 from planaria.ranges import Range, Share
-from planaria.synonyms import nearest
+from planaria.synonyms import Also, nearest
 
 T = TypeVar("T")
 
@@ -248,7 +248,7 @@ def _hint(error: cyclopts.CycloptsError) -> str:
         choices = typing.get_args(error.argument.hint) if typing.get_origin(error.argument.hint) is Literal else ()
         return f" Have: {', '.join(map(str, choices))}." if choices else ""
     asked, names = _meant(error)
-    if near := nearest(asked, names):
+    if near := nearest(asked, names, _also(error)):
         return f" Did you mean {near if near.startswith('-') else repr(near)}?"
     return ""
 
@@ -262,6 +262,24 @@ def _meant(error: cyclopts.CycloptsError) -> tuple[str, list[str]]:
     if isinstance(error, cyclopts.CoercionError) and error.token and typing.get_origin(error.target_type) is Literal:
         return error.token.value, [str(choice) for choice in typing.get_args(error.target_type)]
     return "", []
+
+
+def _also(error: cyclopts.CycloptsError) -> dict[str, str]:
+    """Other names of the options that the command has, if one was typed that it lacks."""
+    found = {}
+    for argument in error.argument_collection if isinstance(error, cyclopts.UnknownOptionError) else ():
+        found |= {name: other for name in argument.names if (other := _other(argument.field_info.annotation))}
+    return found
+
+
+def other_names(cls: type) -> dict[str, str]:
+    """Other names of the fields of a dataclass, of those that have some: see `synonyms.Also`."""
+    hints = typing.get_type_hints(cls, include_extras=True)
+    return {name: other for name, hint in hints.items() if (other := _other(hint))}
+
+
+def _other(hint: Any) -> str:
+    return " ".join(part.names for part in ranges.parts(hint) if isinstance(part, Also))
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -382,7 +400,8 @@ def _check(cls: type, given: Mapping[Any, Any], source: str, path: tuple[str, ..
     for key, value in given.items():
         where = ".".join((*path, str(key)))
         if key not in hints:
-            raise unknown(f"setting in {source}:", where, [".".join((*path, h)) for h in hints], every, where)
+            here = [".".join((*path, h)) for h in hints]
+            raise unknown(f"setting in {source}:", where, here, every, where, also=other_names(cls))
         hint = hints[key]
         if dataclasses.is_dataclass(hint):
             if not isinstance(value, Mapping):

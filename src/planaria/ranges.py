@@ -110,22 +110,22 @@ def check(config: Any, prefix: str = "") -> None:
                 raise UserError(f"{field} must be {allowed}, got {str(value)[:80]}", field)
 
 
-def _parts(hint: Any) -> Iterator[Any]:
+def parts(hint: Any) -> Iterator[Any]:
     """Types that a type is made of, and the metadata of `Annotated`, at any depth."""
     if typing.get_origin(hint) is Annotated:
         yield from hint.__metadata__
-        yield from _parts(hint.__origin__)
-    elif parts := typing.get_args(hint):
-        yield from itertools.chain.from_iterable(map(_parts, parts))
+        yield from parts(hint.__origin__)
+    elif inner := typing.get_args(hint):
+        yield from itertools.chain.from_iterable(map(parts, inner))
     else:
         yield hint
 
 
 def _range(hint: Any) -> Range:
-    parts = list(_parts(hint))
-    kinds = {part for part in parts if isinstance(part, type)}
+    made_of = list(parts(hint))
+    kinds = {part for part in made_of if isinstance(part, type)}
     bounds: dict[str, Any] = {"whole": kinds - {type(None)} == {int}, "optional": type(None) in kinds}
-    for one in parts:
+    for one in made_of:
         if isinstance(one, Ge | Gt):
             bounds |= {"low": one.gt, "above": True} if isinstance(one, Gt) else {"low": one.ge}
         elif isinstance(one, Le | Lt):

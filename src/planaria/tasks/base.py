@@ -66,6 +66,8 @@ class Task(ABC):
     keeps: ClassVar[Mapping[str, tuple[torch.dtype, int]]] = {}
     """Tensors that a checkpoint keeps for it -> their kind and dimensions."""
 
+    also: ClassVar[str] = ""
+    """Other names of the task, with blanks between and _ for every dash, for whoever mistypes its own."""
     form: ClassVar[Form] = Form()
     """Form for the task in the studio."""
     judged: ClassVar[Literal["measure", "prediction", "painting"]] = "measure"

@@ -20,6 +20,7 @@ from planaria.engine import run
 from planaria.errors import UserError, concerning
 from planaria.losses.pixel import pixel_loss
 from planaria.ranges import Cells, CellsOrNone, Share
+from planaria.synonyms import Also
 from planaria.tasks import base
 from planaria.tasks.about import Form, Need
 from planaria.tasks.base import Batch
@@ -46,13 +47,16 @@ class Config:
     """A file, a URL, an emoji, text:WORD, medmnist:FLAG/INDEX (or FILE.npz/INDEX), or built in."""
     size: Cells = 40
     """Longest side of the picture, in cells."""
-    padding: CellsOrNone = 16
+    padding: Annotated[CellsOrNone, Also("pad target_padding margin margins border_size pad_size")] = 16
     """Empty cells around the picture, on every side."""
     background: str = "none"
     """Background to remove from an opaque picture: none, auto (a plain background), a colour by name or #rrggbb."""
     trim: bool = False
     """Cut off the picture's empty margins before it is measured."""
-    regime: Literal["grow", "persist", "regenerate"] = "regenerate"
+    regime: Annotated[
+        Literal["grow", "persist", "regenerate"],
+        Also("mode experiment experiment_type training_type stage"),
+    ] = "regenerate"
     """grow: roll-outs start from the seed. persist: from a pool of grown ones too. regenerate: damaged as well."""
     loss: Literal["l1", "l2", "manhattan", "hinge"] = "l2"
     """Loss that compares the picture; `planaria list losses` describes the effect of each on training."""
@@ -114,6 +118,10 @@ class Task(base.Goal):
     """One picture, learned by one rule."""
 
     keeps: ClassVar = {"target": (torch.float32, 3)}
+    also: ClassVar = (
+        "growing morphogenesis growth image_growing regenerate persist regeneration gnca growing_nca emoji "
+        "picture image target"
+    )
     form: ClassVar = Form(
         "picture", "picture", "What shall grow?", "Something with a clear shape on a plain background grows best.",
         first={"size": "Size, in cells", "background": "Background to leave out", "trim": "Cut empty margins",

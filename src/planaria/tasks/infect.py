@@ -30,6 +30,7 @@ from planaria.errors import UserError, concerning
 from planaria.losses.pixel import pixel_loss
 from planaria.ranges import CellsOrNone, Share
 from planaria.store.cards import Card
+from planaria.synonyms import Also
 from planaria.tasks import base, grow
 from planaria.tasks.about import Form, Need, Words
 from planaria.tasks.base import Batch
@@ -54,7 +55,7 @@ Age = Annotated[int, Ge(1), Le(10_000)]
 class Config:
     """Train a rule to take over another model's living body and turn it into a picture."""
 
-    host: str = "butterfly"
+    host: Annotated[str, Also("model target_model body base_model")] = "butterfly"
     """Model to infect, one that grows: a file, a run folder or one of the gallery. Its rule is not trained."""
     picture: str = "ladybird"
     """Picture to turn it into: a file, URL, emoji, text:WORD, medmnist:FLAG/INDEX (or FILE.npz/INDEX), or built in."""
@@ -64,7 +65,7 @@ class Config:
     """Background to remove from an opaque picture: none, auto (a plain background), a colour by name or #rrggbb."""
     trim: bool = False
     """Cut off the picture's empty margins before it is measured."""
-    virus: str = "host"
+    virus: Annotated[str, Also("adversary adversarial infection parasite")] = "host"
     """Initial weights of the infecting rule: the host's rule, fresh weights, or those of a model by name."""
     spread: Literal["contact", "still"] = "contact"
     """contact: from an infected cell to the living ones beside it. still: a fixed share of cells is infected."""
@@ -129,6 +130,7 @@ class Task(grow.Task):
     """One picture, learned by a rule that runs in the infected cells of a host."""
 
     keeps: ClassVar = {"target": (torch.float32, 3), "host": (torch.uint8, 1)}
+    also: ClassVar = "infection adversarial reprogramming adversarial_reprogramming virus takeover"
     form: ClassVar = Form(
         "picture", "picture", "What shall it become?", "The body of another model is taken over, and turns into this.",
         first={"host": "The model to infect", "size": "Size, in cells", "background": "Background to leave out",

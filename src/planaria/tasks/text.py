@@ -20,6 +20,7 @@ from planaria.losses.colour import colour_distance, histogram
 from planaria.losses.prompts import Prompt, parse_all
 from planaria.losses.prompts import parse as prompt
 from planaria.ranges import Weight
+from planaria.synonyms import Also
 from planaria.tasks import restyle
 from planaria.tasks.about import Form
 from planaria.tasks.base import Batch
@@ -33,7 +34,7 @@ LOOKED_AT = 16
 class OfPrompts:
     """Settings of the prompts, and of the CLIP model."""
 
-    prompts: tuple[str, ...] = ("a pencil sketch",)
+    prompts: Annotated[tuple[str, ...], Also("prompt words caption description")] = ("a pencil sketch",)
     """Prompts that describe the repainted photos, each with a weight if need be: mosaic:2; or a picture: image:PATH."""
     clip: str = "openai/clip-vit-base-patch16"
     """CLIP model: a folder saved by transformers, or a name on the Hugging Face hub, downloaded once."""
@@ -94,6 +95,7 @@ class Task(restyle.Photographed):
 
     keeps: ClassVar = restyle.PHOTOS | dict.fromkeys(("aims", "origins", "head"), (torch.float32, 2))
     config: Config
+    also: ClassVar = "clip text_guided prompt prompts text_to_image words"
     form: ClassVar = Form(
         "prompts", "words", "What shall photos look like?", "In words, one prompt a line; mosaic:2 weighs twice.",
         "Start painting",

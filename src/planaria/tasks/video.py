@@ -29,6 +29,7 @@ from planaria.losses.pixel import pixel_loss
 from planaria.losses.texture_distance import texture_distance
 from planaria.ranges import CellsOrNone, Share, Weight
 from planaria.store.cards import Card
+from planaria.synonyms import Also
 from planaria.tasks import base
 from planaria.tasks.about import Forecast, Form, Leaves, Need, Words
 from planaria.tasks.base import Batch
@@ -72,9 +73,9 @@ class Config:
     """auto: grey where the video is grey."""
     steps: Count = 4
     """Cell steps from frame to frame: the most cells that a signal travels between two frames."""
-    context: Count = 3
+    context: Annotated[Count, Also("history past lookback n_context context_frames")] = 3
     """Frames that cells are shown before they continue alone, so that they can perceive motion."""
-    horizon: tuple[Frames, Frames] = (1, 8)
+    horizon: Annotated[tuple[Frames, Frames], Also("future horizon_frames forecast predict_frames")] = (1, 8)
     """Frames that cells continue alone, at the start of the training and at its end."""
     curriculum: Share = 0.6
     """Share of the training over which the horizon grows."""
@@ -88,7 +89,7 @@ class Config:
     """Weight of a straight way from frame to frame, for interpolation between frames."""
     overflow: Weight = 0.1
     """Weight of values beyond -1..1 in any channel, or 0..1 in visible ones: it keeps a long life within bounds."""
-    likeness: Weight = 1.0
+    likeness: Annotated[Weight, Also("texture_distance wasserstein sliced_wasserstein texture_loss")] = 1.0
     """Weight of looking like the video, for lives in the pool: too old to be compared with it frame by frame."""
     life: Annotated[int, Ge(1), Le(10**6)] = 500
     """Most frames that a life in the pool continues alone."""
@@ -127,6 +128,9 @@ class Task(base.Task):
 
     keeps: ClassVar = {"frames": (torch.uint8, 4), "lengths": (torch.int64, 1), "fps": (torch.float64, 0)}
     judged: ClassVar = "prediction"
+    also: ClassVar = (
+        "video_prediction prediction predict forecast forecasting dynamics film motion next_frame frames movie"
+    )
     form: ClassVar = Form(
         "frames", "film", "What shall it watch?",
         "A video whose next moment follows from what lies nearby, everywhere by the same law.", "Start learning",
