@@ -284,8 +284,8 @@ def test_its_words_are_of_photos(painting):
     for name, there in (("Plant a seed", False), ("Erase the paint", True), ("Hold to see the photo", True)):
         assert painting.get_by_role("button", name=name).is_visible() == there, name
     painting.keyboard.press("?")
-    assert painting.get_by_text("Hold: the photo beneath").is_visible()
-    assert not painting.get_by_text("Seeds, and back").is_visible()
+    assert painting.get_by_text("Hold to see the photo").is_visible()
+    assert not painting.get_by_text("Plant seeds, or paint again").is_visible()
     painting.keyboard.press("Escape")
     painting.evaluate("player.act('more')")
     assert not painting.get_by_role("button", name="Fill").is_visible()

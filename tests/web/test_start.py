@@ -183,7 +183,7 @@ def test_a_film_is_drawn_into(drifting):
     assert drifting.evaluate("player.brush.tool") == "paint"
     drifting.keyboard.press("?")
     assert drifting.get_by_text("Next colour").is_visible()
-    assert not drifting.get_by_text("Seeds, and back").is_visible()
+    assert not drifting.get_by_text("Plant seeds, or paint again").is_visible()
     drifting.keyboard.press("Escape")
     drifting.mouse.click(*at(drifting, 9, 12))
     assert colour(drifting, 9, 12) == [0xD1, 0x49, 0x5B] == pixel(drifting, 9, 12)
