@@ -290,7 +290,7 @@ def test_its_words_are_of_photos(painting):
     painting.evaluate("player.act('more')")
     assert not painting.get_by_role("button", name="Fill").is_visible()
     painting.evaluate("player.act('clear')")
-    assert "painted anew" in painting.locator(".pl-toast").text_content()
+    assert "painted again" in painting.locator(".pl-toast").text_content()
 
 
 def test_paint_is_rubbed_off_by_the_brush(painting):

@@ -314,7 +314,7 @@ def test_the_help_tells_every_key(window, monkeypatch):
     set_words.clear()
     w.draw()
     assert {"erase, or paint again", "infect, or paint again"} <= set(set_words)
-    assert "seeds, and back" not in set_words
+    assert "plant seeds, or paint again" not in set_words
 
 
 def test_a_training_is_told_in_the_bar(window, monkeypatch, tmp_path):
