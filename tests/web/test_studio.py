@@ -184,7 +184,7 @@ def test_a_newcomer_grows_cuts_and_takes_home(visit, server, complaints, allowed
     page.get_by_role("heading", name="Metrics").wait_for()
 
     taken = {}
-    for suffix, title in (("safetensors", "Model"), ("webp", "Film WebP"), ("html", "Living page")):
+    for suffix, title in (("safetensors", "Model"), ("webp", "Animation WebP"), ("html", "Living page")):
         with page.expect_download() as download:
             page.get_by_role("link", name=title).click()
         taken[suffix] = tmp_path / f"heart.{suffix}"
