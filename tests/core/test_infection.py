@@ -179,14 +179,14 @@ def test_a_mask_that_does_not_spread_stays_whatever_dies_there():
 def test_what_was_put_together_comes_apart(delay, recovery, chance, bias, names):
     host, virus = pair(bias=bias, filters=names)
     spread = Spread(True, delay, recovery, chance)
-    found = parts(combine(host, virus, spread), infectable(LAYOUT, spread))
+    whole, layout = combine(host, virus, spread), infectable(LAYOUT, spread)
+    found = parts(whole, layout)
     assert found.spread == spread
     x = brink()
     for mine, theirs in ((found.host, host), (found.virus, virus)):
         torch.testing.assert_close(mine(x, seed=4), theirs(x, seed=4), atol=1e-12, rtol=0)
-    again = combine(*found)
-    y = laid(x, infectable(LAYOUT, spread), torch.ones(2, 6, 7))
-    torch.testing.assert_close(again(y), combine(host, virus, spread)(y), atol=1e-12, rtol=0)
+    y = laid(x, layout, torch.ones(2, 6, 7))
+    torch.testing.assert_close(combine(*found)(y), whole(y), atol=1e-12, rtol=0)
 
 
 def test_a_host_without_an_infection_is_its_own_strain():
