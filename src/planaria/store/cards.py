@@ -1,7 +1,7 @@
 """Cards: the description in a model file, parsed once into typed fields."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 from planaria.config import parse
@@ -83,30 +83,17 @@ class Settings:
 
     @classmethod
     def parse(cls, settings: Mapping[str, Any]) -> "Settings":
-        """Parse settings of any type."""
+        """Parse settings of any type: those of another type than their default's are left at it."""
+        plain: dict[str, Any] = {
+            f.name: _or(settings, f.name, f.default) for f in fields(cls) if isinstance(f.default, str | int | float)
+        }
         prompts, train, share = (settings.get(name) for name in ("prompts", "train", "share"))
         return cls(
+            **plain,
             json=settings,
-            task=_or(settings, "task", cls.task),
-            picture=_or(settings, "picture", cls.picture),
-            regime=_or(settings, "regime", cls.regime),
             prompts=tuple(map(str, prompts)) if isinstance(prompts, list | tuple) else (),
-            style=_or(settings, "style", cls.style),
-            scale=_or(settings, "scale", cls.scale),
-            backbone=_or(settings, "backbone", cls.backbone),
-            backbone_path=_or(settings, "backbone_path", cls.backbone_path),
-            clip=_or(settings, "clip", cls.clip),
-            host=_or(settings, "host", cls.host),
-            spread=_or(settings, "spread", cls.spread),
             share=share if _is_number(share) else None,
-            frames=_or(settings, "frames", cls.frames),
             size=_whole(settings, "size"),
-            crop=_or(settings, "crop", cls.crop),
-            every=_or(settings, "every", cls.every),
-            context=_or(settings, "context", cls.context),
-            clips=_or(settings, "clips", cls.clips),
-            count=_or(settings, "count", cls.count),
-            held_out=_or(settings, "held_out", cls.held_out),
             train=Training.parse(train) if isinstance(train, Mapping) else Training(),
         )
 
