@@ -28,7 +28,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, kw_only=True)
 class Filming:
-    """Options of an animation that Python and the command line spell alike. Each kind of export reads those it needs."""
+    """Options of an animation, spelled alike in Python and on the command line; an export reads those that it needs."""
 
     frames: Annotated[int, Ge(1)] | None = None
     """Whole frames, the first shows the start; by default 100 of a video model."""
