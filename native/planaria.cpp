@@ -92,10 +92,15 @@ struct planaria_plan {
     }
 
     float* state() {
+        float* const state = look();
+        on_stage_ = false;
+        return state;
+    }
+
+    float* look() {
         state_.resize(size() * job().batch);
         for (int b = 0; on_stage_ && b < job().batch; b++)
             kernel_.leave(job(), b, stages_[b], state_.data() + b * size(), alone(), 0);
-        on_stage_ = false;
         return state_.data();
     }
 
@@ -268,6 +273,12 @@ int planaria_set_weights(planaria_plan* plan, const float* const* weights, const
 float* planaria_state(planaria_plan* plan) {
     float* state = nullptr;
     guarded([&] { state = plan->state(); });
+    return state;
+}
+
+const float* planaria_look(planaria_plan* plan) {
+    const float* state = nullptr;
+    guarded([&] { state = plan->look(); });
     return state;
 }
 

@@ -63,6 +63,7 @@ for (const life of ["both", "after", "none"]) {
     for (const plan of [a, b]) plan.run({ seed: 1, t: 0, steps: 3 });
     a.write(patch, area);
     assert.deepEqual(a.read(area), patch);
+    assert.deepEqual(a.look(), a.read([0, 0, H, W]));
     const state = b.state;
     for (let c = 0; c < C; c++) {
       for (let r = 0; r < 3; r++) {

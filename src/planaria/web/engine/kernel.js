@@ -140,15 +140,21 @@ class Plan {
   }
 
   /**
-   * Numbers (batch, channels, h, w), to read and to write until the next `run`, `read` or `write`: get it anew after each of
-   * them, and after any call that takes memory. A player that shows and paints single cells is served faster by
-   * `read` and `write`, which leave the state in the kernel's own order.
+   * Numbers (batch, channels, h, w), to read and to write until the next `run`, `read`, `write` or `look`: get it anew
+   * after each of them. While steps run, the kernel keeps the state in another order; a player that shows it and paints
+   * some cells is served faster by `look`, `read` and `write`, which leave it there.
    * @returns {Float32Array}
    */
   get state() {
-    const at = this.kernel._state(this.place) >>> 0;
-    this.kernel.check(at);
-    return this.kernel.floats(at, this.count);
+    return this.view("_state");
+  }
+
+  /**
+   * The same numbers, to read only, until the next call.
+   * @returns {Float32Array}
+   */
+  look() {
+    return this.view("_look");
   }
 
   /**
@@ -208,9 +214,7 @@ class Plan {
    * @returns {Float32Array}
    */
   get gradient() {
-    const at = this.kernel._gradient(this.place) >>> 0;
-    this.kernel.check(at);
-    return this.kernel.floats(at, this.count);
+    return this.view("_gradient");
   }
 
   /**
@@ -289,6 +293,12 @@ class Plan {
     const rows = widths.slice(1).map((n, i) => Float32Array.from(biases[i] ?? new Float32Array(n)));
     rows[0] = firstBias({ ...this.model, weights, biases });
     return [first, ...weights.slice(1).map((w) => Float32Array.from(w)), ...rows];
+  }
+
+  view(name) {
+    const at = this.kernel[name](this.place) >>> 0;
+    this.kernel.check(at);
+    return this.kernel.floats(at, this.count);
   }
 
   numbers([, , height, width]) {
