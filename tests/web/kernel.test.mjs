@@ -124,6 +124,7 @@ for (const [what, act, message] of [
   ["a sample too many", (plan) => plan.read([0, 0, 1, 1], 1), /not within the state/],
   ["numbers that don't fill an area", (plan) => plan.write([1, 2], [0, 0, 1, 1]), /has 6 numbers, not 2/],
   ["weights of another shape", (plan) => plan.setWeights([[1], [2]], []), /96 weights of layer 1, not 1/],
+  ["a condition of another length", (plan) => plan.setWeights(plan.model.weights, [], [1]), /0 numbers of the cond/],
   ["a layer too few", (plan) => plan.setWeights([model().weights[0]], []), /2 layers of weights, not 1/],
   ["steps below zero", (plan) => plan.run({ seed: 1, t: 0, steps: -1 }), /0 steps or more/],
   ["gradients of nothing", (plan) => plan.perSample(), /no gradients were computed/],
@@ -136,6 +137,7 @@ for (const [what, act, message] of [
 
 for (const [what, changes, size, message] of [
   ["an unknown activation", { activation: "sine" }, [H, W], /settings/],
+  ["an unknown time of the life test", { life: "later" }, [H, W], /settings/],
   ["an unknown edge", { edge: "mirror" }, [H, W], /settings/],
   ["a life channel that is not there", { life_channel: C }, [H, W], /settings/],
   ["an empty grid", {}, [0, W], /height/],
