@@ -182,3 +182,29 @@ test("a plan that was disposed of says so", async () => {
   assert.throws(() => plan.state, /was disposed of/);
   assert.throws(() => plan.run({ seed: 1, t: 0, steps: 1 }), /was disposed of/);
 });
+
+test("rooms in the memory don't overlap, and neighbours that were given back become one", async () => {
+  const kernel = await Kernel.create(await compile(bytes));
+  const before = kernel.bytes;
+  const taken = [];
+  const rest = numbers(6000, 1).values();
+  const draw = (n) => Math.floor((rest.next().value + 0.5) * n);
+  const view = ([at, n]) => new Uint8Array(kernel.c.memory.buffer, at, n);
+  for (let k = 0; k < 2000; k++) {
+    if (draw(2) || !taken.length) {
+      const n = 1 + draw(20000);
+      taken.push([kernel._allocate(n) >>> 0, n, k % 251]);
+      view(taken.at(-1)).fill(k % 251);
+    } else {
+      const [gone] = taken.splice(draw(taken.length), 1);
+      assert.ok(view(gone).every((v) => v === gone[2]));
+      kernel._release(gone[0]);
+    }
+  }
+  for (const [at] of taken) kernel._release(at);
+  const all = kernel.bytes - before;
+  assert.ok(all > 1e5);
+  const whole = kernel._allocate(all - 1000);
+  assert.ok(whole);
+  assert.equal(kernel.bytes - before, all);
+});
