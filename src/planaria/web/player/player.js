@@ -164,7 +164,7 @@ class Player {
     try {
       if (this.living) {
         this.photoPanel.follow(now);
-        const done = this.clock.run(now, () => this.live());
+        const done = this.clock.run(now, () => this.flow());
         if (done) this.brush.hold();
         this.dirty ||= done > 0;
         this.ask();
@@ -185,6 +185,12 @@ class Player {
     this.world.tick(1);
   }
 
+  /** The same, but false while it isn't done yet. */
+  flow() {
+    if (this.clock.ends(this.world.t)) this.world.begin();
+    return this.world.flow();
+  }
+
   draw() {
     this.dirty = false;
     const { camera, channel } = this;
@@ -195,7 +201,7 @@ class Player {
     this.brush.show(this.cursor, camera, this.ratio);
     if (this.kind === this.world.kind) return;
     this.kind = this.world.kind;
-    if (this.kind === "plain") this.bar.say(`Going on in plain JavaScript: ${this.world.why}.`);
+    if (this.kind === "wasm") this.bar.say(`Going on in WebAssembly: ${this.world.why}.`);
   }
 
   /** The background that was chosen, or that of the page. */
@@ -256,8 +262,8 @@ class Player {
     const taught = [stopped ? `training ${stopped}` : whole].filter(Boolean).map((said) => `, ${said}`).join("");
     const { solver } = payload;
     const other = solver && solver !== "euler" ? ` Taught in steps of ${solver}; here it takes Euler's.` : "";
-    const plain = `plain JavaScript: ${world.why}${world.repaints ? "; fewer cells go faster" : ""}`;
-    const engine = world.kind === "plain" ? plain : "WebGL2, on the graphics card";
+    const processor = `WebAssembly: ${world.why}${world.repaints ? "; fewer cells go faster" : ""}`;
+    const engine = world.kind === "wasm" ? processor : "WebGL2, on the graphics card";
     return `${numbers.toLocaleString("en")} numbers${taught}. Runs in ${engine}.${other}`;
   }
 
