@@ -52,10 +52,13 @@ def page(model: Saved, options: Options | None = None) -> str:
     painted = layout["frozen"] and layout["strain"] is None
     made = "painted" if painted else "made" if layout["alpha"] is None else "grown"
     encoded = json.dumps(data, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
+    numbers = sum(p.numel() for p in (*model.rule.weights, *model.rule.biases))
+    words = f"A neural cellular automaton of {numbers:,} parameters, {made} with planaria. It runs in this page: touch it."
     load, packed = bundle("player/player.js")
     parts = {
         "title": html.escape(options.title or data["name"]),
         "made": made,
+        "words": words,
         "style": f"<style>\n{style()}</style>",
         "model": f'<script type="application/json" id="planaria-model">{encoded}</script>',
         "script": f'<script type="module">\n{load}{START.replace("PACKED", packed)}</script>',
