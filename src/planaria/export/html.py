@@ -53,7 +53,9 @@ def page(model: Saved, options: Options | None = None) -> str:
     made = "painted" if painted else "made" if layout["alpha"] is None else "grown"
     encoded = json.dumps(data, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
     numbers = sum(p.numel() for p in (*model.rule.weights, *model.rule.biases))
-    words = f"A neural cellular automaton of {numbers:,} parameters, {made} with planaria. It runs in this page: touch it."
+    words = (
+        f"A neural cellular automaton of {numbers:,} parameters, {made} with planaria. It runs in this page: touch it."
+    )
     load, packed = bundle("player/player.js")
     parts = {
         "title": html.escape(options.title or data["name"]),
