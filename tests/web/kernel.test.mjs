@@ -140,9 +140,13 @@ for (const [what, changes, size, message] of [
   ["a life channel that is not there", { life_channel: C }, [H, W], /settings/],
   ["an empty grid", {}, [0, W], /height/],
   ["a grid that no memory holds", {}, [60000, 60000], /not enough memory/],
+  ["a grid beyond every count", {}, [2 ** 31 - 1, 2 ** 31 - 1], /not enough memory/],
 ]) {
   test(`a plan with ${what} is refused in words`, () => assert.rejects(make(model(changes), size), message));
 }
+
+test("a batch that no memory holds is refused in words", () =>
+  assert.rejects(make(model(), [H, W], 2 ** 31 - 1), /not enough memory/));
 
 test("memory that runs out is an error, and what was given back serves again", async () => {
   const kernel = await Kernel.create(await compile(bytes));
