@@ -34,9 +34,21 @@ def test_modules_come_after_what_they_import():
 def test_a_bundle_holds_each_module_once_and_names_what_it_imports():
     load, packed = bundle("player/player.js")
     assert load == text("load.js")
-    parts = json.loads(gzip.decompress(base64.b64decode(packed)))
+    parts = json.loads(gzip.decompress(base64.b64decode(packed.split(",")[0])))
     names = [name for name, _ in parts]
     assert names == modules("player/player.js")
     for place, (_, module) in enumerate(parts):
         assert set(IMPORTED.findall(module)) <= set(names[:place])
     assert bundle("player/player.js") == (load, packed)
+    assert not [line for _, module in parts for line in module.splitlines() if re.match(r" *(//|/\*\*|\*/)", line)]
+
+
+def test_workers_and_files_beside_a_module_are_carried():
+    _, packed = bundle("world/world.js")
+    held, kernel = (gzip.decompress(base64.b64decode(part)) for part in packed.split(","))
+    linked = dict(json.loads(held))
+    assert 'new Worker(new URL("engine/band.js", import.meta.url), { type: "module" })' in linked["engine/crew.js"]
+    assert "engine/band.js" in linked
+    assert "fetch(" not in linked["engine/wasm.js"]
+    assert 'atob("file 1")' in linked["engine/wasm.js"]
+    assert kernel == (WEB / "engine/kernel.wasm").read_bytes()

@@ -5,6 +5,7 @@ import base64
 import pytest
 import torch
 from helpers.payloads import payload
+from helpers.players import show
 from helpers.rules import rule as random_rule
 
 from planaria import store
@@ -34,12 +35,12 @@ def blank(page, site):
     return page
 
 
-def test_a_lost_card_goes_on_in_plain_javascript(blank, told):
+def test_a_lost_card_goes_on_in_webassembly(blank, told):
     assert blank.evaluate(OPEN, {"payload": told, "prefer": "webgl2"}) == ["webgl2", ""]
     blank.evaluate("() => world.engine.gl.getExtension('WEBGL_lose_context').loseContext()")
-    blank.wait_for_function("() => world.kind === 'plain'")
+    blank.wait_for_function("() => world.kind === 'wasm'")
     kind, why, t, living = blank.evaluate(LIVING)
-    assert (kind, why, t) == ("plain", "the graphics card was lost", 0)
+    assert (kind, why, t) == ("wasm", "the graphics card was lost", 0)
     assert living > 0
     assert blank.evaluate("() => (world.tick(3), world.t)") == 3
 
@@ -53,17 +54,17 @@ def test_a_lost_card_goes_on_in_plain_javascript(blank, told):
         ("WebGL2RenderingContext.prototype.checkFramebufferStatus = () => 0", "can't draw into float32 layers"),
     ],
 )
-def test_without_what_it_needs_plain_javascript_runs(blank, told, missing, why):
+def test_without_what_it_needs_webassembly_runs(blank, told, missing, why):
     blank.evaluate(f"() => {{ {missing} }}")
     kind, said = blank.evaluate(OPEN, {"payload": told, "prefer": "webgl2"})
-    assert kind == "plain"
+    assert kind == "wasm"
     assert why in said
     assert blank.evaluate(LIVING)[3] > 0
 
 
-def test_where_a_card_is_only_imitated_plain_javascript_is_taken(blank, told):
+def test_where_a_card_is_only_imitated_webassembly_is_taken(blank, told):
     kind, why = blank.evaluate(OPEN, {"payload": told})  # the tests' Chromium draws with SwiftShader
-    assert (kind, why) == ("plain", "this browser has no real graphics card")
+    assert (kind, why) == ("wasm", "this browser has no real graphics card")
     named = "WebGL2RenderingContext.prototype.getParameter"
     blank.evaluate(f"""() => {{
       const asked = {named};
@@ -72,7 +73,7 @@ def test_where_a_card_is_only_imitated_plain_javascript_is_taken(blank, told):
     assert blank.evaluate(OPEN, {"payload": told}) == ["webgl2", ""]
 
 
-@pytest.mark.parametrize("prefer", ["webgl2", "plain"])
+@pytest.mark.parametrize("prefer", ["webgl2", "wasm"])
 def test_new_weights_change_what_it_does_and_nothing_else(blank, told, tmp_path, prefer):
     other = random_rule(channels=8, spread=0.1).float()
     with torch.no_grad():
@@ -102,7 +103,7 @@ def test_new_weights_change_what_it_does_and_nothing_else(blank, told, tmp_path,
         blank.evaluate("() => world.setWeights(new Float32Array(3))")
 
 
-@pytest.mark.parametrize("prefer", ["webgl2", "plain"])
+@pytest.mark.parametrize("prefer", ["webgl2", "wasm"])
 def test_another_size_keeps_what_fits(blank, told, prefer):
     blank.evaluate(OPEN, {"payload": told, "prefer": prefer})
     small, large, back = blank.evaluate("""() => {
@@ -132,3 +133,35 @@ def test_what_is_no_model_is_refused_in_words(blank, told):
     for model, why in [*broken, *((model, "don't say how far they reach") for model in far)]:
         with pytest.raises(Exception, match=why):
             blank.evaluate(OPEN, {"payload": model})
+
+
+OLD = "WebAssembly.validate = () => false;"
+"""A browser before WebAssembly had vectors."""
+
+
+def test_without_vectors_a_card_is_used_though_it_is_imitated(open_page, site, told):
+    page = open_page()
+    page.add_init_script(OLD)
+    page.goto(site.put("blank.html", "<!doctype html><title>blank</title>"))
+    assert page.evaluate(OPEN, {"payload": told}) == ["webgl2", ""]
+    assert page.evaluate(LIVING)[3] > 0
+
+
+def test_without_vectors_and_without_a_card_one_line_says_what_is_needed(open_plain, site, told):
+    page = open_plain()
+    page.context.add_init_script(OLD)
+    show(page, site, told)
+    assert page.locator(".pl-error").inner_text().split("\n")[-1] == (
+        "it needs a browser with WebAssembly SIMD or WebGL2, as any of 2023 or later"
+    )
+    assert page.evaluate("player.world") is None
+
+
+def test_without_vectors_a_lost_card_is_the_end_and_is_said(open_page, site, told):
+    page = open_page()
+    page.add_init_script(OLD)
+    show(page, site, told, prefer="webgl2", autoplay=True)
+    page.evaluate("() => player.world.engine.gl.getExtension('WEBGL_lose_context').loseContext()")
+    toast = page.locator(".pl-toast", has_text="It stopped: the graphics card was lost, and it needs a browser")
+    toast.wait_for(state="attached")
+    assert page.evaluate("player.playing") is False

@@ -54,7 +54,7 @@ def test_an_exported_page_grows_and_heals(tab, tmp_path):
     assert [url for url in tab.requested if not url.startswith(("blob:", "data:", "file:"))] == []
 
 
-@pytest.mark.parametrize("prefer", ["auto", "plain"])
+@pytest.mark.parametrize("prefer", ["auto", "wasm"])
 def test_states_are_those_of_pytorch(tab, site, prefer):
     rule, layout = store.load("heart")
     world = World(rule, layout, (36, 36), seed=7)

@@ -24,7 +24,7 @@ MOST_START = 150_000
 START = """
 const find = (id) => document.getElementById(id);
 if (globalThis.DecompressionStream) {
-  const { mount } = await load("PACKED"); // planaria's player: a third of its size, with its comments
+  const { mount } = await load("PACKED");
   const model = JSON.parse(find("planaria-model").textContent);
   mount(find("planaria"), model, { seed: model.seed });
 } else find("planaria").textContent = "This page needs a browser of 2023 or later.";
@@ -38,7 +38,7 @@ def write(model: Saved, output: Path, options: Options) -> Path:
 
 
 def page(model: Saved, options: Options | None = None) -> str:
-    """The whole page of a model, about 100 KB: HTML that asks for nothing from anywhere.
+    """The whole page of a model, about 145 KB: HTML that asks for nothing from anywhere.
 
     The options used are name, title, size and seed.
     """
@@ -52,10 +52,15 @@ def page(model: Saved, options: Options | None = None) -> str:
     painted = layout["frozen"] and layout["strain"] is None
     made = "painted" if painted else "made" if layout["alpha"] is None else "grown"
     encoded = json.dumps(data, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
+    numbers = sum(p.numel() for p in (*model.rule.weights, *model.rule.biases))
+    words = (
+        f"A neural cellular automaton of {numbers:,} parameters, {made} with planaria. It runs in this page: touch it."
+    )
     load, packed = bundle("player/player.js")
     parts = {
         "title": html.escape(options.title or data["name"]),
         "made": made,
+        "words": words,
         "style": f"<style>\n{style()}</style>",
         "model": f'<script type="application/json" id="planaria-model">{encoded}</script>',
         "script": f'<script type="module">\n{load}{START.replace("PACKED", packed)}</script>',

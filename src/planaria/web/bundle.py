@@ -1,7 +1,10 @@
 """The player's ES modules as one text, for a page without a server and for a notebook.
 
 The modules stay modules: `load.js` makes a blob URL of each and imports the last. An import map would come too late in
-a notebook, which has loaded modules of its own.
+a notebook, which has loaded modules of its own. What a module reads from beside it, or starts as a worker, it names by
+its own address, as browsers know it: `fetch(new URL("kernel.wasm", import.meta.url))` is carried in the text, and
+`new Worker(new URL("./band.js", import.meta.url), { type: "module" })` starts that module of the bundle. Comments stay
+behind, as a page is sent about.
 """
 
 import base64
@@ -12,6 +15,9 @@ import re
 from importlib.resources import files
 
 _IMPORT = re.compile(r'^(import .* from )"(\.[^"]+)"(?: with \{ type: "json" \})?;$', re.MULTILINE)
+_WORKER = re.compile(r'(new Worker\(new URL\()"(\.[^"]+)"(, import\.meta\.url\), \{ type: "module" \})')
+_BESIDE = re.compile(r'fetch\(new URL\("([^"]+)", import\.meta\.url\)\)')
+_COMMENT = re.compile(r"""^ */\*\*[\s\S]*?\*/\n|^ *//.*\n|^ +| // [^"'`\n]*$""", re.MULTILINE)
 
 
 def text(name: str) -> str:
@@ -20,22 +26,41 @@ def text(name: str) -> str:
 
 
 def modules(name: str) -> list[str]:
-    """A module and all that it imports, each after its own imports."""
-    imported = [path for _, spec in _IMPORT.findall(text(name)) for path in modules(_path(name, spec))]
-    return [*dict.fromkeys(imported), name]
+    """A module and all that it imports or starts as workers, each after its own imports."""
+    whole = text(name)
+    needed = [_path(name, spec) for _, spec, *_ in (*_WORKER.findall(whole), *_IMPORT.findall(whole))]
+    found = [path for other in needed if other != name for path in modules(other)]
+    return [*dict.fromkeys(found), name]
 
 
 def bundle(name: str) -> tuple[str, str]:
-    """JavaScript that defines `load`, and the argument with which it returns the namespace of the module `name`."""
-    linked = json.dumps([(module, _linked(module)) for module in modules(name)], ensure_ascii=False)
-    return text("load.js"), base64.b64encode(gzip.compress(linked.encode(), mtime=0)).decode()
+    """JavaScript that defines `load`, and the argument with which it returns the namespace of the module `name`.
+
+    The argument is base64 of gzip of the modules, then, after commas, of each file that they read.
+    """
+    beside: list[str] = []
+    linked = json.dumps([(module, _linked(module, beside)) for module in modules(name)], ensure_ascii=False)
+    held = [linked.encode(), *((files("planaria.web") / file).read_bytes() for file in beside)]
+    return text("load.js"), ",".join(base64.b64encode(gzip.compress(part, mtime=0)).decode() for part in held)
 
 
-def _linked(name: str) -> str:
-    """Link a module's imports by their names in this folder; data become a module too."""
+def _linked(name: str, beside: list[str]) -> str:
+    """Link a module's imports and workers by their names in this folder, without comments; data become a module too.
+
+    The files that it reads are added to `beside`.
+    """
     if name.endswith(".json"):
         return f"export default {text(name)}"
-    return _IMPORT.sub(lambda found: f'{found[1]}"{_path(name, found[2])}";', text(name))
+    linked = _IMPORT.sub(lambda found: f'{found[1]}"{_path(name, found[2])}";', text(name))
+    linked = _WORKER.sub(lambda found: f'{found[1]}"{_path(name, found[2])}"{found[3]}', linked)
+    return _BESIDE.sub(lambda found: _response(_path(name, found[1]), beside), _COMMENT.sub("", linked))
+
+
+def _response(file: str, beside: list[str]) -> str:
+    """A `Response` that holds a file, whose bytes `load` puts in."""
+    beside.append(file)
+    held = f'new Blob([Uint8Array.from(atob("file {len(beside)}"), (c) => c.charCodeAt(0))])'
+    return f'new Response({held}.stream().pipeThrough(new DecompressionStream("gzip")))'
 
 
 def _path(importer: str, spec: str) -> str:
