@@ -8,7 +8,7 @@ INSTALL = $(BIN)/python -m pip install --quiet -c constraints.txt $(TORCH)
 
 QUICK := $(wildcard tests/test_*.py) tests/core tests/data tests/engine tests/losses tests/store
 
-.PHONY: demo test quick system lint format resolve clean
+.PHONY: demo test quick system lint format wasm resolve clean
 
 demo: $(VENV)/.demo
 	$(BIN)/planaria train demo --resume
@@ -32,6 +32,9 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i native/*
+
+wasm: $(VENV)/.dev
+	$(BIN)/python scripts/wasm.py
 
 resolve: | $(BIN)/python
 	$(BIN)/python scripts/resolve.py

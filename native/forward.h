@@ -1,18 +1,10 @@
 // The way forward of one sample, alone or by a crew of threads.
 #pragma once
 #include "block.h"
+#include "hash.h"
 #include "trace.h"
 
 namespace {
-
-inline std::uint32_t mix(std::uint32_t v) {  // lowbias32
-    v = (v ^ (v >> 16)) * 0x7feb352du;
-    v = (v ^ (v >> 15)) * 0x846ca68bu;
-    return v ^ (v >> 16);
-}
-inline std::uint32_t fold(std::uint32_t key, std::uint32_t v) {
-    return mix((key + 0x9e3779b9u) ^ v);
-}
 
 // Where a sample's walk stands. Every member of a crew holds its own copy, in step with the others.
 class Walk {
@@ -58,12 +50,11 @@ class Walk {
     Box held() const { return job_.own == job_.channels ? box_ : whole(); }
     Watch& watch() { return watch_; }
     void step(int t);
-    void begin() {
-        if (job_.life) box_ = stage_.boxes[0];
-    }
+    Box whole() const { return {1, job_.height, 1, job_.width}; }
+    void begin() { box_ = stage_.boxes[0]; }
+    void end() { stage_.boxes[0] = box_; }
 
   private:
-    Box whole() const { return {1, job_.height, 1, job_.width}; }
     enum { before = planaria::before, after = planaria::after };
     std::size_t cell(int row, int column) const { return grid_.cell(row, column); }
     // this rank's share of the rows of a box
@@ -340,9 +331,9 @@ void Walk::step(int t) {
     crew_.meet();
 }
 
-void forward(const Plan& job, int sample, void* room, const real* x, real* y, void* log, const Crew& crew, int rank) {
+// Lays a state `x` (channels, height, width) out on the stage.
+void enter_stage(const Plan& job, int sample, void* room, const real* x, const Crew& crew, int rank) {
     Stage& stage = *static_cast<Stage*>(room);
-    Trace* trace = static_cast<Trace*>(log);
     const std::size_t cells = Grid(job).cells();
     if (rank == 0) {
         if (stage.ranks != crew.size) {
@@ -362,21 +353,76 @@ void forward(const Plan& job, int sample, void* room, const real* x, real* y, vo
         stage.fires.zero(cells);
     }
     crew.meet();
-    Walk walk(job, sample, stage, trace, crew, rank);
-    if (rank == 0 && job.life) walk.survey(x);
+    Walk walk(job, sample, stage, nullptr, crew, rank);
+    if (rank == 0) {
+        stage.boxes[0] = walk.whole();
+        if (job.life) walk.survey(x);
+    }
     crew.meet();
     walk.begin();
     if (rank == 0) enter(job, x, stage.x.data(), walk.held(), walk.watch());
     crew.meet();
+}
+
+// Advances what is on the stage by the job's steps.
+void advance(const Plan& job, int sample, void* room, void* log, const Crew& crew, int rank) {
+    Stage& stage = *static_cast<Stage*>(room);
+    Trace* trace = static_cast<Trace*>(log);
+    Walk walk(job, sample, stage, trace, crew, rank);
+    walk.begin();
     for (int t = 0; t < job.steps; t++) walk.step(t);
+    crew.meet();
     if (rank == 0) {
-        leave(job, stage.x.data(), y, walk.held(), walk.watch());
+        walk.end();
         if (trace) {
-            trace->last.resize(cells * job.stride);
+            trace->last.resize(Grid(job).cells() * job.stride);
             copy(Grid(job), job.stride, stage.x.data(), trace->last.data(), walk.watch());
         }
     }
     crew.meet();
+}
+
+// The state on the stage, as `y` (channels, height, width).
+void leave_stage(const Plan& job, int sample, void* room, real* y, const Crew& crew, int rank) {
+    Walk walk(job, sample, *static_cast<Stage*>(room), nullptr, crew, rank);
+    walk.begin();
+    if (rank == 0) leave(job, static_cast<Stage*>(room)->x.data(), y, walk.held(), walk.watch());
+    crew.meet();
+}
+
+Box rectangle(const Area& a) {
+    return {1 + a.row, a.row + a.height, 1 + a.column, a.column + a.width};
+}
+
+// Numbers of an area on the stage, `out` (channels, height, width).
+void read_stage(const Plan& job, const void* room, const Area& area, real* out) {
+    const Box box = rectangle(area);
+    const Grid grid(job);
+    const real* x = static_cast<const Stage*>(room)->x.data();
+    for (int c = 0; c < job.channels; c++)
+        for (int r = box.top; r <= box.bottom; r++)
+            for (int q = box.left; q <= box.right; q++) *out++ = x[grid.cell(r, q) * job.stride + c];
+}
+
+// Other numbers (channels, height, width) for an area on the stage.
+void write_stage(const Plan& job, void* room, const Area& area, const real* values) {
+    const Box box = rectangle(area);
+    Stage& stage = *static_cast<Stage*>(room);
+    const Grid grid(job);
+    const std::size_t cells = static_cast<std::size_t>(area.height) * area.width;
+    Box& held = stage.boxes[0];
+    for (int r = box.top; r <= box.bottom; r++)
+        for (int q = box.left; q <= box.right; q++, values++) {
+            const std::size_t at = grid.cell(r, q);
+            real* x = stage.x.data() + at * job.stride;
+            for (int c = 0; c < job.channels; c++) x[c] = values[c * cells];
+            if (!job.life) continue;
+            bool any = false;
+            for (int c = 0; c < job.own; c++) any |= x[c] != 0;
+            stage.occupied[at] = any;
+            stage.life_value[at] = x[job.life_channel];
+            if (any) held.hold(r, q, q);
+        }
 }
 
 }  // namespace

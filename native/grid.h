@@ -5,6 +5,7 @@
 
 namespace {
 
+using planaria::Area;
 using planaria::Crew;
 using planaria::Edge;
 typedef planaria::Plan<real> Plan;

@@ -6,7 +6,6 @@
 #include <nanobind/stl/vector.h>
 
 #include <memory>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -29,7 +28,7 @@ void signals() {
 }
 
 void fit(bool fits, const char* otherwise) {
-    if (!fits) throw std::invalid_argument(otherwise);
+    if (!fits) misuse(otherwise);
 }
 
 template <class real>

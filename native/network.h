@@ -4,12 +4,16 @@
 #pragma once
 #include <algorithm>
 #include <atomic>
-#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
+#ifdef __wasm__
+#include "alone.h"
+#else
 #include "call.h"
+#endif
+#include "fail.h"
 #include "rollout.h"
 
 namespace planaria {
@@ -56,21 +60,23 @@ KERNELS(avx512)
 template <class real>
 std::vector<const Kernel<real>*> kernels() {  // those that this processor runs, best first
     std::vector<const Kernel<real>*> found;
-    const auto pick = [](const Kernel<float>& f, const Kernel<double>& d) {
-        if constexpr (sizeof(real) == sizeof(float))
-            return &f;
-        else
-            return &d;
-    };
+#define FOUND(ISA)                               \
+    if constexpr (sizeof(real) == sizeof(float)) \
+        found.push_back(&kernel_##ISA##_float);  \
+    else                                         \
+        found.push_back(&kernel_##ISA##_double);
 #ifdef PLANARIA_X86
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512bw"))
-        found.push_back(pick(kernel_avx512_float, kernel_avx512_double));
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        found.push_back(pick(kernel_avx2_float, kernel_avx2_double));
+        __builtin_cpu_supports("avx512bw")) {
+        FOUND(avx512)
+    }
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+        FOUND(avx2)
+    }
 #endif
-    found.push_back(pick(kernel_plain_float, kernel_plain_double));
+    FOUND(plain)
+#undef FOUND
     return found;
 }
 
@@ -78,7 +84,7 @@ template <class real>
 const Kernel<real>& kernel(const std::string& name) {
     for (const Kernel<real>* k : kernels<real>())
         if (name.empty() || name == k->name) return *k;
-    throw std::invalid_argument("this processor has no instruction set " + name);
+    misuse(("this processor has no instruction set " + name).c_str());
 }
 
 template <class real>
@@ -105,8 +111,7 @@ class Network {
         const auto pad = [&](int n) { return (n + kernel.lanes - 1) / kernel.lanes * kernel.lanes; };
         for (int l = 0; l < p.layers; l++) {
             const auto [data, out, in] = p.weight[l];
-            if (in != (l ? layers_.back().out : job.channels * p.filters))
-                throw std::invalid_argument("weights do not fit each other");
+            if (in != (l ? layers_.back().out : job.channels * p.filters)) misuse("weights do not fit each other");
             Layer<real> layer{in, out, pad(in), pad(out), nullptr, nullptr, nullptr};
             std::vector<real> across(static_cast<std::size_t>(in) * layer.out_pad),
                 back(static_cast<std::size_t>(out) * layer.in_pad);
@@ -130,6 +135,7 @@ class Network {
     // place in torch's channel-major order of the kernels' filter-major number i
     static int place(int i, int channels, int filters) { return i % channels * filters + i / channels; }
     const std::vector<Layer<real>>& layers() const { return layers_; }
+    int filters() const { return static_cast<int>(taps_.size() / 9); }
     const real* taps() const { return taps_.data(); }
     const std::vector<Run>& runs() const { return runs_; }
 
@@ -149,16 +155,11 @@ class Rollout {
         : kernel_(kernel), network_(kernel, checked(job, p), p, call) {
         static_cast<Job&>(job_) = job;
         job_.stride = (job.channels + kernel.lanes - 1) / kernel.lanes * kernel.lanes;
-        job_.filters = p.filters;
-        job_.taps = network_.taps();
-        job_.runs = static_cast<int>(network_.runs().size());
-        job_.run = network_.runs().data();
         job_.border = border(p);
-        job_.layers = p.layers;
-        job_.layer = network_.layers().data();
         job_.slope = static_cast<real>(job.activation_slope);
         job_.threshold = static_cast<real>(job.life_threshold);
         job_.dt = static_cast<real>(job.length);
+        link();
     }
     ~Rollout() {
         for (void* t : traces_) kernel_.forget(t);
@@ -166,78 +167,110 @@ class Rollout {
     Rollout(const Rollout&) = delete;
     Rollout& operator=(const Rollout&) = delete;
 
+    // Other weights of the same shapes; traces of the former ones are no longer of use.
+    void prepare(const Parameters<real>& p, Call& call) {
+        network_ = Network<real>(kernel_, checked(job_, p), p, call);
+        link();
+    }
+
+    // The moment at which the next steps begin, and their number.
+    void schedule(std::uint32_t seed, std::uint32_t t, std::uint32_t first_row, std::uint32_t first_column, int steps) {
+        job_.seed = seed, job_.t = t, job_.first_row = first_row, job_.first_column = first_column, job_.steps = steps;
+    }
+
     void forward(Call& call, const real* x, real* y, bool keep, int threads) {
         const std::size_t size = static_cast<std::size_t>(job_.channels) * job_.height * job_.width;
+        const auto walk = [&](int b, void* stage, const Crew& crew, int rank) {
+            kernel_.enter(job_, b, stage, x + b * size, crew, rank);
+            kernel_.advance(job_, b, stage, keep ? traces_[b] : nullptr, crew, rank);
+            kernel_.leave(job_, b, stage, y + b * size, crew, rank);
+        };
         Barrier barrier;
-        if (keep) {
-            traces_.reserve(job_.batch);
-            for (int b = 0; b < job_.batch; b++) traces_.push_back(kernel_.trace());
-        }
-        const auto trace = [&](int b) { return keep ? traces_[b] : nullptr; };
+        trace(keep);
         if (keep || job_.batch >= threads || !long_enough()) {  // a sample to a thread
             std::atomic<int> next{0};
             call.share(std::min(threads, job_.batch), [&](int rank, int crew) {
                 Member me{call, barrier, rank, crew};
                 const StageOf<real> stage(kernel_);
                 for (int b; (b = next.fetch_add(1)) < job_.batch; call.look(rank == 0))
-                    kernel_.forward(job_, b, stage.room, x + b * size, y + b * size, trace(b), me.alone(), 0);
+                    walk(b, stage.room, me.alone(), 0);
             });
             return;
         }
         const StageOf<real> stage(kernel_);
         call.share(threads, [&](int rank, int crew) {
             Member me{call, barrier, rank, crew};
-            for (int b = 0; b < job_.batch; b++)
-                kernel_.forward(job_, b, stage.room, x + b * size, y + b * size, nullptr, me.together(), rank);
+            for (int b = 0; b < job_.batch; b++) walk(b, stage.room, me.together(), rank);
         });
     }
 
-    // `gy` and `gx` are (batch, channels, height, width), of the last state and of the first.
+    // Advances samples that lie on stages of their own, one after the other.
+    void advance(Call& call, void* const* stages, bool keep) {
+        Barrier barrier;
+        Member me{call, barrier, 0, 1};
+        trace(keep);
+        for (int b = 0; b < job_.batch; b++)
+            kernel_.advance(job_, b, stages[b], keep ? traces_[b] : nullptr, me.alone(), 0);
+    }
+
+    // `gy` and `gx` are (batch, channels, height, width), of the last state and of the first; they may be the same.
     void backward(Call& call, const real* gy, real* gx, const ParameterGradients<real>& g, int threads) const {
-        const std::vector<Layer<real>>& layers = network_.layers();
-        const std::size_t size = static_cast<std::size_t>(job_.channels) * job_.height * job_.width;
-        const std::size_t batch = job_.batch;
-        std::vector<std::size_t> at;  // where each layer's weights and bias begin in one sample's sums
-        std::size_t total = 0;
-        for (std::size_t l = 0; l < layers.size(); l++) {
-            at.push_back(total), total += rows(l) * row(l);
-            at.push_back(total), total += layers[l].out_pad;
+        std::vector<real> sums(numbers() * job_.batch);
+        backward(call, gy, gx, sums.data(), threads);
+        for (int b = 0; b < job_.batch; b++) {  // in the order of samples, whoever computed them
+            add(sums.data(), b, g);
+            call.look(true);
         }
-        std::vector<real> sums(total * batch);
+    }
+
+    // The same, with the parameters' gradients of each sample apart: `numbers()` of each, from zero, for `add`.
+    void backward(Call& call, const real* gy, real* gx, real* sums, int threads) const {
+        const std::size_t size = static_cast<std::size_t>(job_.channels) * job_.height * job_.width;
+        const std::size_t layers = network_.layers().size(), total = numbers();
         std::atomic<int> next{0};
         Barrier barrier;
         call.share(std::min(threads, job_.batch), [&](int rank, int crew) {
             Member me{call, barrier, rank, crew};
             const StageOf<real> stage(kernel_);
-            std::vector<real*> weights(layers.size()), biases(layers.size());
+            std::vector<real*> weights(layers), biases(layers);
             for (int b; (b = next.fetch_add(1)) < job_.batch; call.look(rank == 0)) {
-                for (std::size_t l = 0; l < layers.size(); l++) {
-                    weights[l] = sums.data() + b * total + at[2 * l];
-                    biases[l] = sums.data() + b * total + at[2 * l + 1];
+                real* at = sums + b * total;
+                for (std::size_t l = 0; l < layers; at += network_.layers()[l++].out_pad) {
+                    weights[l] = at;
+                    biases[l] = at += rows(l) * row(l);
                 }
                 kernel_.backward(job_, b, stage.room, traces_[b], gy + b * size, gx + b * size,
                                  {weights.data(), biases.data()}, me.alone());
             }
         });
-        for (std::size_t b = 0; b < batch; b++) {  // in the order of samples, whoever computed them
-            const real* part = sums.data() + b * total;
-            for (std::size_t l = 0; l < layers.size(); l++) {
-                const Layer<real>& layer = layers[l];
-                const bool last = l + 1 == layers.size();
-                real* to = g.weight[l];
-                for (int o = 0; o < layer.out; o++)
-                    for (int i = 0; i < layer.in; i++)
-                        to[static_cast<std::size_t>(o) * layer.in +
-                           (l ? i : Network<real>::place(i, job_.channels, job_.filters))] +=
-                            part[at[2 * l] + (last ? o * row(l) + i : i * row(l) + o)];
-                const real* bias = part + at[2 * l + 1];
-                if (l == 0)
-                    std::copy_n(bias, layer.out, g.first_bias + b * layer.out);
-                else if (static_cast<int>(l) - 1 < g.biases)
-                    for (int o = 0; o < layer.out; o++) g.bias[l - 1][o] += bias[o];
-                call.look(true);
-            }
+    }
+
+    // Adds one sample's part of `sums` to the gradients.
+    void add(const real* sums, int sample, const ParameterGradients<real>& g) const {
+        const real* part = sums + sample * numbers();
+        for (std::size_t l = 0; l < network_.layers().size(); l++) {
+            const Layer<real>& layer = network_.layers()[l];
+            const bool last = l + 1 == network_.layers().size();
+            real* to = g.weight[l];
+            for (int o = 0; o < layer.out; o++)
+                for (int i = 0; i < layer.in; i++)
+                    to[static_cast<std::size_t>(o) * layer.in +
+                       (l ? i : Network<real>::place(i, job_.channels, job_.filters))] +=
+                        part[last ? o * row(l) + i : i * row(l) + o];
+            const real* bias = part + rows(l) * row(l);
+            if (l == 0)
+                std::copy_n(bias, layer.out, g.first_bias + static_cast<std::size_t>(sample) * layer.out);
+            else if (static_cast<int>(l) - 1 < g.biases)
+                for (int o = 0; o < layer.out; o++) g.bias[l - 1][o] += bias[o];
+            part = bias + layer.out_pad;
         }
+    }
+
+    // of one sample's gradients of all parameters, padded
+    std::size_t numbers() const {
+        std::size_t n = 0;
+        for (std::size_t l = 0; l < network_.layers().size(); l++) n += rows(l) * row(l) + network_.layers()[l].out_pad;
+        return n;
     }
 
     std::size_t bytes() const {
@@ -246,11 +279,24 @@ class Rollout {
         return n;
     }
 
-    const Job& job() const { return job_; }
+    const Plan<real>& job() const { return job_; }
     const std::vector<Layer<real>>& layers() const { return network_.layers(); }
     bool traced() const { return traces_.size() == static_cast<std::size_t>(job_.batch); }
 
   private:
+    void trace(bool keep) {  // new ones, or none
+        while (!traces_.empty()) kernel_.forget(traces_.back()), traces_.pop_back();
+        traces_.reserve(job_.batch);
+        for (int b = 0; keep && b < job_.batch; b++) traces_.push_back(kernel_.trace());
+    }
+    void link() {
+        job_.filters = network_.filters();
+        job_.taps = network_.taps();
+        job_.runs = static_cast<int>(network_.runs().size());
+        job_.run = network_.runs().data();
+        job_.layers = static_cast<int>(network_.layers().size());
+        job_.layer = network_.layers().data();
+    }
     static int border(const Parameters<real>& p) {
         return p.filters ? *std::max_element(p.reach, p.reach + p.filters) : 1;
     }
@@ -258,15 +304,13 @@ class Rollout {
         const int edge = static_cast<int>(job.edge);
         if (job.own < 1 || job.own > job.channels || job.steps < 0 || edge < 0 || edge > 2 ||
             (job.life && (job.life_channel < 0 || job.life_channel >= job.own || job.life_threshold < 0)))
-            throw std::invalid_argument("the settings do not fit the state");
-        if (p.layers < 1 || p.layers > 17) throw std::invalid_argument("a network has 1 to 17 layers");
-        if (p.weight[p.layers - 1].out != job.own)
-            throw std::invalid_argument("the last layer does not write the state");
+            misuse("the settings do not fit the state");
+        if (p.layers < 1 || p.layers > 17) misuse("a network has 1 to 17 layers");
+        if (p.weight[p.layers - 1].out != job.own) misuse("the last layer does not write the state");
         if (std::any_of(p.reach, p.reach + p.filters, [](int n) { return n < 1 || n > farthest; }))
-            throw std::invalid_argument("every filter has a reach of 1 cell or more");
+            misuse("every filter has a reach of 1 cell or more");
         const std::uint64_t rim = 2 * static_cast<std::uint64_t>(border(p));
-        if ((job.height + rim) * (job.width + rim) >= (1ull << 31))
-            throw std::invalid_argument("the grid is too large");
+        if ((job.height + rim) * (job.width + rim) >= (1ull << 31)) misuse("the grid is too large");
         return job;
     }
     // whether one sample's walk is worth the start of threads: many steps, or many cells in each

@@ -39,6 +39,7 @@ std::size_t trace_bytes(const void* p) {
 #define TEXT(a) TEXT_(a)
 namespace planaria {
 extern const Kernel<REAL> JOIN(kernel_, ISA, REAL);
-const Kernel<REAL> JOIN(kernel_, ISA, REAL) = {TEXT(ISA),  VL,          new_stage, drop_stage, new_trace,
-                                               drop_trace, trace_bytes, forward,   backward};
+const Kernel<REAL> JOIN(kernel_, ISA, REAL) = {TEXT(ISA),  VL,          new_stage,   drop_stage, new_trace,
+                                               drop_trace, trace_bytes, enter_stage, advance,    leave_stage,
+                                               read_stage, write_stage, backward};
 }  // namespace planaria

@@ -56,6 +56,10 @@ struct Plan : Job {
     real slope, threshold, dt;  // the job's, as the kernel computes with them
 };
 
+struct Area {  // cells of the grid, from 0, 0
+    int row, column, height, width;
+};
+
 // Threads that walk through one sample together, a band of rows each. Both calls throw where the work is called off.
 struct Crew {
     int size;
@@ -83,9 +87,14 @@ struct Kernel {
     void* (*trace)();  // a log of what a roll-out overwrote
     void (*forget)(void* trace);
     std::size_t (*bytes)(const void* trace);
-    // (channels, height, width) in and out; `trace` may be null, and must be where the crew has several members
-    void (*forward)(const Plan<real>&, int sample, void* stage, const real* x, real* y, void* trace, const Crew&,
-                    int rank);
+    // x, y (channels, height, width): a state goes onto the stage, some steps on, and off it. `trace` may be null, and
+    // must be where the crew has several members. A stage keeps its state, and serves crews of one size.
+    void (*enter)(const Plan<real>&, int sample, void* stage, const real* x, const Crew&, int rank);
+    void (*advance)(const Plan<real>&, int sample, void* stage, void* trace, const Crew&, int rank);
+    void (*leave)(const Plan<real>&, int sample, void* stage, real* y, const Crew&, int rank);
+    // numbers (channels, height, width) of an area on the stage
+    void (*read)(const Plan<real>&, const void* stage, const Area&, real* values);
+    void (*write)(const Plan<real>&, void* stage, const Area&, const real* values);
     void (*backward)(const Plan<real>&, int sample, void* stage, const void* trace, const real* gy, real* gx,
                      const Gradients<real>&, const Crew& alone);
 };

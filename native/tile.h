@@ -5,7 +5,8 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <new>
+
+#include "fail.h"
 
 namespace {
 
@@ -51,7 +52,7 @@ class Buffer {
     void reserve(std::size_t n) {
         if (n <= room_) return;
         void* p = std::realloc(data_, n * sizeof(T));
-        if (!p) throw std::bad_alloc();
+        if (!p) planaria::exhausted();
         data_ = static_cast<T*>(p);
         room_ = n;
     }
@@ -60,7 +61,7 @@ class Buffer {
         std::free(data_);
         data_ = static_cast<T*>(std::calloc(n ? n : 1, sizeof(T)));
         size_ = room_ = data_ ? n : 0;
-        if (!data_) throw std::bad_alloc();
+        if (!data_) planaria::exhausted();
     }
     void push(T v) {
         if (size_ == room_) reserve(room_ ? room_ * 2 : 64);
