@@ -5,6 +5,7 @@ import functools
 import html
 import io
 import json
+import re
 
 from planaria.data import builtin
 from planaria.web.bundle import bundle, modules, text
@@ -45,6 +46,11 @@ def page(shell: str, style: str, model: str, title: str) -> str:
     for mark, part in marks.items():
         whole = whole.replace(f"<!--planaria:{mark}-->", part)
     return whole
+
+
+def policy() -> str:
+    """Content security policy of the page, as it says it itself."""
+    return html.unescape(re.findall(r'Content-Security-Policy" content="([^"]+)"', text("playground/page.html"))[0])
 
 
 @functools.cache

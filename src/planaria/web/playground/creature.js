@@ -59,7 +59,7 @@ export class CreatureView {
     const { id, target, config, weights, name } = creature;
     const hooks = {
       opened: (said) => this.opened(said),
-      progress: (said) => this.heard(said),
+      progress: (said) => this.progressed(said),
       weights: ({ flat }) => this.renew(flat),
       pool: ({ samples }) => this.pool.show(samples.map(({ data, width, height }) => new ImageData(data, width, height))),
       kept: (said) => this.kept(said),
@@ -85,7 +85,7 @@ export class CreatureView {
     this.refresh(true);
   }
 
-  heard({ step, loss, event, seconds }) {
+  progressed({ step, loss, event, seconds }) {
     this.losses[step - 1] = loss;
     const now = performance.now();
     if (this.before) {
@@ -187,8 +187,11 @@ export class CreatureView {
       button("Picture", "a PNG of now", async () => offer(await this.export("png"), `${name}.png`)),
       video,
       button("Link", "copied: it opens here", async () => {
-        await navigator.clipboard.writeText(await this.export("link"));
-        page.say("The link is copied: whoever opens it sees this creature.");
+        const link = await this.export("link");
+        await navigator.clipboard.writeText(link).then(
+          () => page.say("The link is copied: whoever opens it sees this creature."),
+          () => prompt("This link opens the creature:", link),
+        );
       })));
   }
 
