@@ -5,6 +5,30 @@
 
 namespace {
 
+// Gives the gradients of flows, (n, out_pad of the last layer), to the cells that were blurred; all n lie in `reach`.
+void spread_blurs(const Plan& job, const Grid& grid, const Box& reach, const Buffer<std::int32_t>& acted,
+                  const real* flows, real* g, Blurring& room, Watch& watch) {
+    const int n = static_cast<int>(acted.size()), out = job.layer[job.layers - 1].out_pad;
+    for (int k = 0; k < (n ? job.blurs : 0); k++) {
+        const Blur<real>& blur = job.blur[k];
+        const int half = blur.side / 2;
+        const Box whole = {reach.top - half, reach.bottom + half, reach.left - half, reach.right + half};
+        real* source = room.begin(whole.bottom - whole.top + 1, whole.right - whole.left + 1, blur.side);
+        std::memset(source, 0, sizeof(real) * room.rows() * room.columns());
+        for (int i = 0; i < n; i++) {
+            const std::size_t at = acted[i];
+            const real d = flows[static_cast<std::size_t>(i) * out + blur.channel];
+            source[static_cast<std::size_t>(grid.row(at) - whole.top + half) * room.columns() + grid.column(at) -
+                   whole.left + half] = d;
+            g[at * job.stride + blur.channel] -= d;
+        }
+        watch.did(static_cast<std::size_t>(room.rows()) * room.columns() + n);
+        const real* result = room.result(blur.weight, watch);
+        for (int r = whole.top; r <= whole.bottom; r++)
+            for (int q = whole.left; q <= whole.right; q++) g[grid.cell(r, q) * job.stride + blur.channel] += *result++;
+    }
+}
+
 void backward(const Plan& job, int sample, void* room, const void* log, const real* gy, real* gx,
               const Gradients<real>& sums, const Crew& alone) {
     Stage& stage = *static_cast<Stage*>(room);
@@ -15,7 +39,8 @@ void backward(const Plan& job, int sample, void* room, const void* log, const re
     const std::size_t size = grid.cells() * job.stride;
     const real* first_bias = job.layer[0].bias + static_cast<std::size_t>(sample) * job.layer[0].out_pad;
     Watch watch(alone);
-    Block block(job, stage.net, watch);
+    Block block(job, stage.net, watch, true);
+    Blurring blurring;
     stage.x.resize(size);
     copy(grid, job.stride, trace.last.data(), stage.x.data(), watch);
     stage.gradient.zero(size);
@@ -66,6 +91,7 @@ void backward(const Plan& job, int sample, void* room, const void* log, const re
                              g + static_cast<std::size_t>(step.acted[i + k]) * job.stride, row);
             watch.did(static_cast<std::size_t>(m) * block.width(0));
         }
+        spread_blurs(job, grid, step.reach, step.acted, passed.data(), g, blurring, watch);
         if (step.wrapped) unwrap(g, job.stride, grid, job.edge);
     }
     leave(job, g, gx, {1, h, 1, w}, watch);

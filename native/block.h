@@ -1,9 +1,11 @@
 // The network at work on a block of cells: perception, hidden layers, and their gradients.
 #pragma once
+#include "activation.h"
 #include "grid.h"
 
 namespace {
 
+using planaria::Activation;
 using planaria::Gradients;
 using planaria::Layer;
 using planaria::Run;
@@ -11,14 +13,17 @@ using planaria::Run;
 // The network at work on one block of at most NB cells.
 class Block {
   public:
-    Block(const Plan& job, Buffer<real>& room, Watch& watch) : job_(job), watch_(watch), depth_(job.layers) {
+    // `learns`: it also does the way back
+    Block(const Plan& job, Buffer<real>& room, Watch& watch, bool learns)
+        : job_(job), watch_(watch), depth_(job.layers), steep_(learns && curved()) {
         std::size_t n = 0;
         for (int l = 0; l < depth_; l++) at_[l] = n, n += static_cast<std::size_t>(NB) * width(l);
         widest_ = 0;
         for (int l = 0; l <= depth_; l++) widest_ = width(l) > widest_ ? width(l) : widest_;
-        room.resize(n + 2 * static_cast<std::size_t>(NB) * widest_ + VL);
-        room_ = room.data();
         spare_ = n;
+        slopes_ = n + 2 * static_cast<std::size_t>(NB) * widest_ + VL;
+        room.resize(slopes_ + (steep_ ? n : 0));
+        room_ = room.data();
     }
     // numbers in a row of what enters layer l; perception has room for a last vector that overruns
     int width(int l) const {
@@ -26,6 +31,7 @@ class Block {
         return l ? job_.layer[l - 1].out_pad : (job_.filters * job_.channels + VL - 1) / VL * VL + VL;
     }
     real* entering(int l) { return room_ + at_[l]; }
+    real* slopes(int l) { return room_ + slopes_ + at_[l]; }  // of the activations that enter layer l
     real* spare(int i) { return room_ + spare_ + static_cast<std::size_t>(i) * NB * widest_; }
 
     void perceive(const real* x, std::ptrdiff_t row, real* out) const {
@@ -82,7 +88,7 @@ class Block {
             product<bias>(n, layer.out_pad, layer.in, entering(l), width(l), 1, layer.across, layer.out_pad, h,
                           layer.out_pad, l ? layer.bias : first_bias);
             const std::size_t size = static_cast<std::size_t>(n) * layer.out_pad;
-            activate(h, h, size);
+            activate(h, steep_ ? slopes(l + 1) : nullptr, size);
             watch_.did(size * layer.in);
         }
     }
@@ -122,8 +128,11 @@ class Block {
             product<zero>(n, layer.in_pad, layer.out, g, layer.out_pad, 1, layer.back, layer.in_pad, down,
                           l ? layer.in_pad : in);
             if (l) {
-                const real* h = entering(l);
-                activate(h, down, static_cast<std::size_t>(n) * layer.in_pad);
+                const std::size_t size = static_cast<std::size_t>(n) * layer.in_pad;
+                if (steep_)
+                    for (std::size_t i = 0; i < size; i += VL) store(down + i, load(down + i) * load(slopes(l) + i));
+                else
+                    straighten(entering(l), down, size);
             }
             watch_.did(2 * static_cast<std::size_t>(n) * layer.out_pad * layer.in_pad);
             g = down;
@@ -132,21 +141,39 @@ class Block {
     }
 
   private:
-    // scales `to` by the slope where `h` is not positive; not a number stays what it is
-    void activate(const real* h, real* to, std::size_t size) const {
+    bool curved() const { return job_.activation != Activation::relu && job_.activation != Activation::leaky_relu; }
+    // of what enters a layer; the slopes of a curved activation go to `slopes`, unless that is null
+    void activate(real* h, real* slopes, std::size_t size) const {
+        switch (job_.activation) {
+            case Activation::relu:
+            case Activation::leaky_relu:
+                return straighten(h, h, size);
+            case Activation::elu:
+                return curve<elu>(h, slopes, size);
+            case Activation::gelu:
+                return curve<gelu>(h, slopes, size);
+            case Activation::silu:
+                return curve<silu>(h, slopes, size);
+            case Activation::tanh:
+                return curve<hyperbolic_tangent>(h, slopes, size);
+        }
+    }
+    // scales `to` by the slope of relu or leaky_relu where `h` is not positive; not a number stays what it is
+    void straighten(const real* h, real* to, std::size_t size) const {
         const vec nil = {};
-        if (job_.slope == 0)
+        if (job_.activation == Activation::relu)
             for (std::size_t i = 0; i < size; i += VL) store(to + i, load(h + i) <= nil ? nil : load(to + i));
         else
             for (std::size_t i = 0; i < size; i += VL)
-                store(to + i, load(h + i) <= nil ? load(to + i) * job_.slope : load(to + i));
+                store(to + i, load(h + i) <= nil ? load(to + i) * real(0.01) : load(to + i));
     }
 
     const Plan& job_;
     Watch& watch_;
     int depth_, widest_;
     real* room_;
-    std::size_t at_[17], spare_;
+    bool steep_;  // slopes are kept
+    std::size_t at_[17], spare_, slopes_;
 };
 
 }  // namespace

@@ -19,9 +19,10 @@ class Walk {
           grid_(job),
           row_(static_cast<std::ptrdiff_t>(grid_.wide) * job.stride),
           watch_(crew),
-          block_(job, stage.dx[rank], watch_),
+          block_(job, stage.dx[rank], watch_, false),
           first_bias_(job.layer[0].bias + static_cast<std::size_t>(sample) * job.layer[0].out_pad),
           local_((job.life & before) != 0),
+          boxed_(local_ && job.threshold >= 0),
           torus_(job.edge == Edge::circular && !job.open),
           box_{1, job.height, 1, job.width} {}
 
@@ -44,7 +45,7 @@ class Walk {
             while (!any[last]) last--;
             found.hold(r, static_cast<int>(static_cast<const std::uint8_t*>(first) - any) + 1, last + 1);
         }
-        stage_.boxes[0] = local_ ? found : whole();
+        stage_.boxes[0] = boxed_ ? found : whole();
     }
     // the part of the state that can be other than zero; frozen channels are everywhere
     Box held() const { return job_.own == job_.channels ? box_ : whole(); }
@@ -57,16 +58,29 @@ class Walk {
   private:
     enum { before = planaria::before, after = planaria::after };
     std::size_t cell(int row, int column) const { return grid_.cell(row, column); }
+    bool inside(int row, int column) const {
+        return row >= 1 && row <= job_.height && column >= 1 && column <= job_.width;
+    }
     // this rank's share of the rows of a box
     void share(const Box& box, int& first, int& last) const {
         const int n = box.empty() ? 0 : box.bottom - box.top + 1;
         first = box.top + static_cast<int>(static_cast<long long>(n) * rank_ / crew_.size);
         last = box.top + static_cast<int>(static_cast<long long>(n) * (rank_ + 1) / crew_.size) - 1;
     }
+    // What cells add in this step, (n, row_of_flow()).
+    void flow(const std::int32_t* at, int n, real* dx) {
+        block_.flow(stage_.x.data(), row_, at, n, first_bias_, dx);
+        for (int k = 0; k < job_.blurs; k++) {
+            const real* lacking = stage_.blurred.data() + k * grid_.cells();
+            real* to = dx + job_.blur[k].channel;
+            for (int i = 0; i < n; i++) to[static_cast<std::size_t>(i) * row_of_flow()] += job_.dt * lacking[at[i]];
+        }
+    }
     int row_of_flow() const { return job_.layer[job_.layers - 1].out_pad; }
     void reach_out();
     void mark_living();
     void choose_acting(int t);
+    void blur();
     void compute_flow();
     void decide_life();
     void add_flow(Step* log);
@@ -95,6 +109,7 @@ class Walk {
     Block block_;
     const real* first_bias_;
     const bool local_;  // whether only cells near life can act
+    const bool boxed_;  // whether box_ follows life: below zero, an empty cell is alive
     const bool torus_;  // of life: else none comes from beyond; a copy of a cell is beside none that the cell isn't
     Box box_;           // holds every cell that may be other than zero
     // of the step at hand: cells that may act, whether copies lie beyond the grid, and this rank's rows of them
@@ -142,7 +157,7 @@ void Walk::save_ring(const Box& reach, int first, int last) {
     int kept = 0;  // cells that would come alive
     for (int i = 0; i < n; i += NB) {
         const int m = n - i < NB ? n - i : NB;
-        block_.flow(stage_.x.data(), row_, ring.data() + i, m, first_bias_, dx);
+        flow(ring.data() + i, m, dx);
         for (int k = 0; k < m; k++) {
             const std::int32_t at = ring[i + k];
             if (stage_.life_value[at] + dx[k * out + job_.life_channel] > job_.threshold) ring[kept++] = at;
@@ -179,6 +194,9 @@ void Walk::mark_living() {
     for (int r = from; r <= to; r++) {
         for (int q = seen.left; q <= seen.right; q++)
             stage_.living[cell(r, q)] = stage_.tried[cell(r, q)] = stage_.life_value[cell(r, q)] > job_.threshold;
+        for (int q = seen.left; !boxed_ && !torus_ && q <= seen.right; q++)
+            if (!inside(r, q))  // no life, even if zero is above the threshold
+                stage_.living[cell(r, q)] = stage_.tried[cell(r, q)] = 0;
         watch_.did(job_.width);
     }
     crew_.meet();
@@ -210,19 +228,39 @@ void Walk::choose_acting(int t) {
     }
 }
 
+// What each blurred channel lacks of its blur, in this rank's rows.
+void Walk::blur() {
+    const int high = last_ - first_ + 1, wide = reach_.right - reach_.left + 1;
+    for (int k = 0; k < job_.blurs && high > 0; k++) {
+        const Blur<real>& blur = job_.blur[k];
+        const real* x = stage_.x.data() + blur.channel;
+        Blurring& room = stage_.blurring[rank_];
+        real* to = room.begin(high, wide, blur.side);
+        for (int r = 0; r < room.rows(); r++) {
+            const real* from = x + cell(first_ + r - blur.side / 2, reach_.left - blur.side / 2) * job_.stride;
+            for (int q = 0; q < room.columns(); q++) *to++ = from[static_cast<std::size_t>(q) * job_.stride];
+            watch_.did(room.columns());
+        }
+        const real* result = room.result(blur.weight, watch_);
+        real* lacking = stage_.blurred.data() + k * grid_.cells();
+        for (int r = first_; r <= last_; r++)
+            for (std::size_t at = cell(r, reach_.left), end = at + wide; at < end; at++)
+                lacking[at] = *result++ - x[at * job_.stride];
+    }
+}
+
 // What the acting cells will add, and which of them would be alive then.
 void Walk::compute_flow() {
     const Buffer<std::int32_t>& acting = stage_.acting[rank_];
     const int n = static_cast<int>(acting.size()), out = row_of_flow(), lc = job_.life_channel;
-    Buffer<real>& flow = stage_.dx[crew_.size + rank_];
-    flow.resize(static_cast<std::size_t>(n) * out);
+    Buffer<real>& flows = stage_.dx[crew_.size + rank_];
+    flows.resize(static_cast<std::size_t>(n) * out);
     for (int i = 0; i < n; i += NB)
-        block_.flow(stage_.x.data(), row_, acting.data() + i, n - i < NB ? n - i : NB, first_bias_,
-                    flow.data() + static_cast<std::size_t>(i) * out);
+        flow(acting.data() + i, n - i < NB ? n - i : NB, flows.data() + static_cast<std::size_t>(i) * out);
     if (job_.life & after)
         for (int i = 0; i < n; i++)
             stage_.tried[acting[i]] =
-                stage_.life_value[acting[i]] + flow[static_cast<std::size_t>(i) * out + lc] > job_.threshold;
+                stage_.life_value[acting[i]] + flows[static_cast<std::size_t>(i) * out + lc] > job_.threshold;
     crew_.meet();
 }
 
@@ -255,7 +293,7 @@ void Walk::decide_life() {
 // The step itself: cells that acted and live become what they were and their flow.
 void Walk::add_flow(Step* log) {
     const Buffer<std::int32_t>& acting = stage_.acting[rank_];
-    const Buffer<real>& flow = stage_.dx[crew_.size + rank_];
+    const Buffer<real>& flows = stage_.dx[crew_.size + rank_];
     const int n = static_cast<int>(acting.size()), out = row_of_flow(), life = job_.life, lc = job_.life_channel;
     real* x = stage_.x.data();
     if (log) log->acted.reserve(n), log->rows.reserve(static_cast<std::size_t>(n) * job_.own);
@@ -265,7 +303,7 @@ void Walk::add_flow(Step* log) {
         watch_.did(job_.stride);
         if (log) keep(*log, at, log->acted);
         real* p = x + static_cast<std::size_t>(at) * job_.stride;
-        const real* d = flow.data() + static_cast<std::size_t>(i) * out;
+        const real* d = flows.data() + static_cast<std::size_t>(i) * out;
         for (int c = 0; c < out; c += VL) store(p + c, load(p + c) + load(d + c));
         if (life) stage_.life_value[at] = p[lc];
     }
@@ -322,12 +360,13 @@ void Walk::step(int t) {
     reach_out();
     if (job_.life) mark_living();
     choose_acting(t);
+    blur();
     compute_flow();
     if (job_.life) decide_life();
     add_flow(log);
     const Box held = job_.life ? clear_dead(log) : nowhere;
     if (log) note(*log);
-    if (local_) join(held);
+    if (boxed_) join(held);
     crew_.meet();
 }
 
@@ -337,11 +376,14 @@ void enter_stage(const Plan& job, int sample, void* room, const real* x, const C
     const std::size_t cells = Grid(job).cells();
     if (rank == 0) {
         if (stage.ranks != crew.size) {
-            delete[] stage.dx, delete[] stage.acting, delete[] stage.ring, delete[] stage.boxes;
-            stage.dx = nullptr, stage.acting = stage.ring = nullptr, stage.boxes = nullptr, stage.ranks = 0;
+            delete[] stage.dx, delete[] stage.acting, delete[] stage.ring, delete[] stage.boxes,
+                delete[] stage.blurring;
+            stage.dx = nullptr, stage.acting = stage.ring = nullptr, stage.boxes = nullptr, stage.blurring = nullptr;
+            stage.ranks = 0;
             stage.dx = new Buffer<real>[2 * crew.size];
             stage.acting = new Buffer<std::int32_t>[crew.size], stage.ring = new Buffer<std::int32_t>[crew.size];
             stage.boxes = new Box[1 + crew.size];
+            stage.blurring = new Blurring[crew.size];
             stage.ranks = crew.size;
         }
         stage.x.zero(cells * job.stride);
@@ -351,6 +393,7 @@ void enter_stage(const Plan& job, int sample, void* room, const real* x, const C
             for (Buffer<std::uint8_t>* m : masks) m->zero(cells);
         }
         stage.fires.zero(cells);
+        stage.blurred.resize(job.blurs * cells);
     }
     crew.meet();
     Walk walk(job, sample, stage, nullptr, crew, rank);

@@ -34,7 +34,8 @@ void fit(bool fits, const char* otherwise) {
 template <class real>
 std::unique_ptr<Rollout<real>> forward(Job job, In<real> x, Out<real> y, In<real> taps, const std::vector<int>& reaches,
                                        In<real> first_bias, const std::vector<In<real>>& weights,
-                                       const std::vector<In<real>>& biases, bool keep, int threads, bool obeys,
+                                       const std::vector<In<real>>& biases, const std::vector<int>& blurred,
+                                       const std::vector<In<real>>& blurs, bool keep, int threads, bool obeys,
                                        const std::string& isa) {
     fit(x.ndim() == 4 && y.size() == x.size() && taps.ndim() == 2 && taps.shape(1) == 9 && first_bias.ndim() == 2,
         "x and y are (b, c, h, w), taps (f, 9), first_bias (b, out)");
@@ -55,9 +56,19 @@ std::unique_ptr<Rollout<real>> forward(Job job, In<real> x, Out<real> y, In<real
         fit(b.size() == weights[rows.size() + 1].shape(0), "a bias does not fit its layer");
         rows.push_back(b.data());
     }
-    const Parameters<real> parameters{static_cast<int>(taps.shape(0)),   taps.data(),     reaches.data(),
-                                      static_cast<int>(matrices.size()), matrices.data(), first_bias.data(),
-                                      static_cast<int>(rows.size()),     rows.data()};
+    fit(blurred.size() == blurs.size(), "every blur has a channel");
+    std::vector<Blur<real>> blur;
+    for (const In<real>& b : blurs) blur.push_back({blurred[blur.size()], static_cast<int>(b.size()), b.data()});
+    const Parameters<real> parameters{static_cast<int>(taps.shape(0)),
+                                      taps.data(),
+                                      reaches.data(),
+                                      static_cast<int>(matrices.size()),
+                                      matrices.data(),
+                                      first_bias.data(),
+                                      static_cast<int>(rows.size()),
+                                      rows.data(),
+                                      static_cast<int>(blur.size()),
+                                      blur.data()};
     const real* from = x.data();
     real* to = y.data();
     const nb::gil_scoped_release free;
@@ -104,8 +115,8 @@ void bind(nb::module_& m, const char* name) {
         .def_prop_ro("bytes", &Rollout<real>::bytes);
     m.def("forward", &forward<real>, nb::arg("job"), nb::arg("x").noconvert(), nb::arg("y").noconvert(),
           nb::arg("taps").noconvert(), nb::arg("reaches"), nb::arg("first_bias").noconvert(), nb::arg("weights"),
-          nb::arg("biases"), nb::kw_only(), nb::arg("keep"), nb::arg("threads"), nb::arg("obeys") = false,
-          nb::arg("isa") = "");
+          nb::arg("biases"), nb::arg("blurred"), nb::arg("blurs"), nb::kw_only(), nb::arg("keep"), nb::arg("threads"),
+          nb::arg("obeys") = false, nb::arg("isa") = "");
 }
 
 }  // namespace
@@ -122,7 +133,9 @@ NB_MODULE(_native, m) {
             "edge", [](const Job& job) { return static_cast<int>(job.edge); },
             [](Job& job, int edge) { job.edge = static_cast<Edge>(edge); })
         .def_rw("open", &Job::open)
-        .def_rw("activation_slope", &Job::activation_slope)
+        .def_prop_rw(
+            "activation", [](const Job& job) { return static_cast<int>(job.activation); },
+            [](Job& job, int activation) { job.activation = static_cast<Activation>(activation); })
         .def_rw("life_threshold", &Job::life_threshold)
         .def_rw("length", &Job::length)
         .def_rw("seed", &Job::seed)

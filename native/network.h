@@ -18,7 +18,7 @@
 
 namespace planaria {
 
-constexpr int farthest = 1 << 10;  // cells that a filter reaches at most
+constexpr int farthest = 1 << 10;  // cells that a filter or a blur reaches at most
 
 template <class real>
 struct Matrix {  // (out, in)
@@ -37,6 +37,8 @@ struct Parameters {
     const real* first_bias;  // (batch, out)
     int biases;
     const real* const* bias;  // of the second layer and those after it that have one
+    int blurs;
+    const Blur<real>* blur;
 };
 
 // Where gradients go, in the shapes of the parameters. Those of weights and biases are added to what is there.
@@ -108,6 +110,11 @@ class Network {
                 runs_.back().end++;
             else
                 runs_.push_back({p.reach[f], f + 1});
+        for (int k = 0; k < p.blurs; k++) {
+            const auto [channel, side, weight] = p.blur[k];
+            kept_.emplace_back(weight, weight + side);
+            blurs_.push_back({channel, side, kept_.back().data()});
+        }
         const auto pad = [&](int n) { return (n + kernel.lanes - 1) / kernel.lanes * kernel.lanes; };
         for (int l = 0; l < p.layers; l++) {
             const auto [data, out, in] = p.weight[l];
@@ -138,12 +145,14 @@ class Network {
     int filters() const { return static_cast<int>(taps_.size() / 9); }
     const real* taps() const { return taps_.data(); }
     const std::vector<Run>& runs() const { return runs_; }
+    const std::vector<Blur<real>>& blurs() const { return blurs_; }
 
   private:
     std::vector<Layer<real>> layers_;
     std::vector<std::vector<real>> kept_;
     std::vector<real> taps_;
     std::vector<Run> runs_;
+    std::vector<Blur<real>> blurs_;
 };
 
 // One roll-out and what it overwrote.
@@ -156,7 +165,6 @@ class Rollout {
         static_cast<Job&>(job_) = job;
         job_.stride = (job.channels + kernel.lanes - 1) / kernel.lanes * kernel.lanes;
         job_.border = border(p);
-        job_.slope = static_cast<real>(job.activation_slope);
         job_.threshold = static_cast<real>(job.life_threshold);
         job_.dt = static_cast<real>(job.length);
         link();
@@ -294,21 +302,33 @@ class Rollout {
         job_.taps = network_.taps();
         job_.runs = static_cast<int>(network_.runs().size());
         job_.run = network_.runs().data();
+        job_.blurs = static_cast<int>(network_.blurs().size());
+        job_.blur = network_.blurs().data();
         job_.layers = static_cast<int>(network_.layers().size());
         job_.layer = network_.layers().data();
     }
     static int border(const Parameters<real>& p) {
-        return p.filters ? *std::max_element(p.reach, p.reach + p.filters) : 1;
+        int far = 1;
+        for (int f = 0; f < p.filters; f++) far = std::max(far, p.reach[f]);
+        for (int k = 0; k < p.blurs; k++) far = std::max(far, p.blur[k].side / 2);
+        return far;
     }
     static const Job& checked(const Job& job, const Parameters<real>& p) {
-        const int edge = static_cast<int>(job.edge);
-        if (job.own < 1 || job.own > job.channels || job.steps < 0 || edge < 0 || edge > 2 ||
-            (job.life && (job.life_channel < 0 || job.life_channel >= job.own || job.life_threshold < 0)))
+        const int edge = static_cast<int>(job.edge), activation = static_cast<int>(job.activation);
+        if (job.own < 1 || job.own > job.channels || job.steps < 0 || edge < 0 || edge > 2 || activation < 0 ||
+            activation > static_cast<int>(Activation::tanh) ||
+            (job.life && (job.life_channel < 0 || job.life_channel >= job.own)))
             misuse("the settings do not fit the state");
         if (p.layers < 1 || p.layers > 17) misuse("a network has 1 to 17 layers");
         if (p.weight[p.layers - 1].out != job.own) misuse("the last layer does not write the state");
         if (std::any_of(p.reach, p.reach + p.filters, [](int n) { return n < 1 || n > farthest; }))
             misuse("every filter has a reach of 1 cell or more");
+        for (int k = 0; k < p.blurs; k++) {
+            const auto [channel, side, weight] = p.blur[k];
+            bool fits = channel >= 0 && channel < job.own && side > 0 && side % 2 && side <= 2 * farthest;
+            for (int i = 0; fits && i < side / 2; i++) fits = weight[i] == weight[side - 1 - i];
+            if (!fits) misuse("a blur is odd and symmetric, of a channel that is written");
+        }
         const std::uint64_t rim = 2 * static_cast<std::uint64_t>(border(p));
         if ((job.height + rim) * (job.width + rim) >= (1ull << 31)) misuse("the grid is too large");
         return job;

@@ -2,6 +2,7 @@
 #include "planaria.h"
 
 #include <algorithm>
+#include <numeric>
 #include <vector>
 
 #include "hash.h"
@@ -23,23 +24,36 @@ Job job_of(const planaria_rule& rule, int batch, int height, int width) {
     job.batch = batch, job.channels = rule.channels, job.height = height, job.width = width;
     job.own = rule.own, job.life = rule.life, job.life_channel = rule.life_channel;
     job.edge = static_cast<Edge>(rule.edge), job.open = rule.open != 0;
-    job.activation_slope = rule.activation_slope, job.life_threshold = rule.life_threshold, job.length = rule.dt;
+    job.activation = static_cast<Activation>(rule.activation), job.life_threshold = rule.life_threshold,
+    job.length = rule.dt;
     job.fire = static_cast<std::uint64_t>(rule.fire);
     return job;
+}
+
+std::vector<Blur<float>> blurs_of(const planaria_rule& rule, const float* line) {
+    std::vector<Blur<float>> blurs;
+    for (int k = 0; k < rule.blurs; line += rule.sides[k++]) blurs.push_back({rule.blurred[k], rule.sides[k], line});
+    return blurs;
 }
 
 const planaria_rule& checked(const planaria_rule& rule, int batch, int height, int width) {
     constexpr int widest = 1 << 20;
     if (batch < 1 || height < 1 || width < 1) misuse("a grid has a batch, a height and a width of 1 or more");
     if (rule.channels < 1 || rule.channels > widest || rule.filters < 1 || rule.filters > widest || rule.layers < 1 ||
-        rule.layers > 17 || rule.edge < 0 || rule.edge > 2 || rule.life < 0 || rule.life > 3)
+        rule.layers > 17 || rule.blurs < 0 || rule.blurs > widest || rule.edge < 0 || rule.edge > 2 || rule.life < 0 ||
+        rule.life > 3)
         misuse("the settings are out of their ranges");
     if (!(rule.fire >= 0 && rule.fire <= 4294967296.0)) misuse("fire is 0 to 2^32");
     std::uint64_t rim = 1, in = static_cast<std::uint64_t>(rule.channels) * rule.filters;
     for (int f = 0; f < rule.filters; f++) rim = std::max<std::uint64_t>(rim, std::clamp(rule.reaches[f], 1, farthest));
+    for (int k = 0; k < rule.blurs; k++) {
+        if (rule.sides[k] < 1 || rule.sides[k] > farthest) misuse("a blur is odd and symmetric");
+        rim = std::max<std::uint64_t>(rim, rule.sides[k]);
+    }
     const std::uint64_t cells = (height + 2 * rim) * (width + 2 * rim), row = 4 * (rule.channels + 3ull);
     affordable(cells < most ? cells * row : cells);
     affordable(cells < most ? cells * row / 8 * batch : cells);
+    affordable(cells < most ? cells * (8 + 4ull * rule.blurs) : cells);
     for (int l = 0; l < rule.layers; l++) {
         const std::uint64_t out = rule.widths[l];
         if (rule.widths[l] < 1 || rule.widths[l] > widest) misuse("a layer has 1 to 2^20 outputs");
@@ -59,6 +73,8 @@ struct planaria_plan {
           taps_(rule.taps, rule.taps + 9 * static_cast<std::size_t>(rule.filters)),
           reaches_(rule.reaches, rule.reaches + rule.filters),
           widths_(rule.widths, rule.widths + rule.layers),
+          lines_(rule.blur_lines, rule.blur_lines + std::accumulate(rule.sides, rule.sides + rule.blurs, 0)),
+          blurs_(blurs_of(rule, lines_.data())),
           call_(nullptr),
           rollout_(kernel_, job_of(rule, batch, height, width), with(weights, biases, batch), call_) {
         stages_.reserve(batch);
@@ -185,12 +201,16 @@ struct planaria_plan {
                 matrices_.data(),
                 first_.data(),
                 static_cast<int>(rows_.size()),
-                rows_.data()};
+                rows_.data(),
+                rule_.blurs,
+                blurs_.data()};
     }
 
-    const planaria_rule rule_;
+    const planaria_rule rule_;  // what it points to is the caller's
     const std::vector<float> taps_;
     const std::vector<int> reaches_, widths_;
+    const std::vector<float> lines_;
+    const std::vector<Blur<float>> blurs_;
     std::vector<Matrix<float>> matrices_;
     std::vector<float> first_;
     std::vector<const float*> rows_;

@@ -16,25 +16,30 @@ extern "C" {
 
 enum { PLANARIA_OK = 0, PLANARIA_MISUSE = 1, PLANARIA_NO_MEMORY = 2 };
 enum { PLANARIA_ZERO = 0, PLANARIA_CIRCULAR = 1, PLANARIA_REPLICATE = 2 }; /* edges */
-enum { PLANARIA_BEFORE = 1, PLANARIA_AFTER = 2 };                          /* bits: when life is judged; 0 for never */
+enum { PLANARIA_RELU, PLANARIA_LEAKY_RELU, PLANARIA_ELU, PLANARIA_GELU, PLANARIA_SILU, PLANARIA_TANH };
+enum { PLANARIA_BEFORE = 1, PLANARIA_AFTER = 2 }; /* bits: when life is judged; 0 for never */
 
 /* A rule but for its weights; conditions are part of the first bias. */
 typedef struct planaria_rule {
-    double fire;             /* a cell fires where its hash is below this: the fire rate times 2^32 */
-    double life_threshold;   /* a cell is alive if one of its 3x3 block has more than this in the life channel */
-    double dt;               /* length of a step */
-    double activation_slope; /* below zero, after each hidden layer: 0 for relu */
+    double fire;           /* a cell fires where its hash is below this: the fire rate times 2^32 */
+    double life_threshold; /* a cell is alive if one of its 3x3 block has more than this in the life channel */
+    double dt;             /* length of a step */
     int32_t channels;
     int32_t own; /* channels that are written; the frozen ones follow */
     int32_t life;
     int32_t life_channel;
     int32_t edge;
     int32_t open; /* 1: no life comes from beyond the grid, whatever its edge */
+    int32_t activation;
     int32_t filters;
     int32_t layers;
-    const float* taps;      /* (filters, 9), row by row */
-    const int32_t* reaches; /* (filters): how many cells away the outer taps lie */
-    const int32_t* widths;  /* (layers): what each layer puts out; the last one `own` */
+    int32_t blurs;
+    const float* taps;       /* (filters, 9), row by row */
+    const int32_t* reaches;  /* (filters): how many cells away the outer taps lie */
+    const int32_t* widths;   /* (layers): what each layer puts out; the last one `own` */
+    const int32_t* blurred;  /* (blurs): channels to whose change is added what they lack of their blur */
+    const int32_t* sides;    /* (blurs): of each blur, in cells, odd */
+    const float* blur_lines; /* of each blur its weights along rows as along columns, symmetric, one after the other */
 } planaria_rule;
 
 typedef struct planaria_plan planaria_plan;

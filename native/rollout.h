@@ -14,6 +14,8 @@ enum class Edge : std::int32_t {
     replicate
 };  // beyond the grid: nothing, its other side, its nearest cell
 
+enum class Activation : std::int32_t { relu, leaky_relu, elu, gelu, silu, tanh };  // as torch defines them
+
 // One linear layer, twice: `across` (in, out_pad) for the way forward, `back` (out, in_pad) for the way back.
 // Both are padded with zeros to whole vectors.
 template <class real>
@@ -26,14 +28,21 @@ struct Run {  // the filters before `end` and behind the run before, whose outer
     int reach, end;
 };
 
+template <class real>
+struct Blur {            // to a channel's flow is added what the channel lacks of its blur, by the same weights in both
+                         // directions
+    int channel, side;   // cells, odd
+    const real* weight;  // (side), symmetric
+};
+
 // What a door asks for: plain numbers, alike for every door, number type and instruction set.
 struct Job {
     std::int32_t batch, channels, height, width;  // of the state
     std::int32_t own;                             // channels that are written; the frozen ones follow
     std::int32_t life, life_channel;              // when life is judged, by which channel
     Edge edge;
-    bool open;                // no life comes from beyond the grid, whatever its edge
-    double activation_slope;  // below zero: 0 for relu
+    bool open;  // no life comes from beyond the grid, whatever its edge
+    Activation activation;
     double life_threshold;
     double length;                          // of a step
     std::uint32_t seed, t;                  // of the first step
@@ -50,10 +59,12 @@ struct Plan : Job {
     const real* taps;  // (filters, 9), row by row
     int runs;
     const Run* run;
-    int border;  // the longest reach: cells kept around the grid
+    int blurs;
+    const Blur<real>* blur;
+    int border;  // as far as a filter or a blur reaches: cells kept around the grid
     int layers;
     const Layer<real>* layer;
-    real slope, threshold, dt;  // the job's, as the kernel computes with them
+    real threshold, dt;  // the job's, as the kernel computes with them
 };
 
 struct Area {  // cells of the grid, from 0, 0

@@ -1,6 +1,6 @@
 // What one sample's roll-out works in, and what it leaves for the way back.
 #pragma once
-#include "grid.h"
+#include "blur.h"
 
 namespace {
 
@@ -25,13 +25,14 @@ struct Trace {
 };
 
 struct Stage {  // room for one sample at work
-    Buffer<real> x, life_value, gradient, net, blank;
+    Buffer<real> x, life_value, gradient, net, blank, blurred;
     Buffer<std::uint8_t> living, tried, near, life, occupied, fires;
     Buffer<real>* dx = nullptr;
     Buffer<std::int32_t>*acting = nullptr, *ring = nullptr;
     Box* boxes = nullptr;
+    Blurring* blurring = nullptr;
     int ranks = 0;
-    ~Stage() { delete[] dx, delete[] acting, delete[] ring, delete[] boxes; }
+    ~Stage() { delete[] dx, delete[] acting, delete[] ring, delete[] boxes, delete[] blurring; }
 };
 
 }  // namespace

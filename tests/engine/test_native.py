@@ -154,7 +154,9 @@ def test_a_roll_out_keeps_only_what_it_changed():
         weights = [w.detach().numpy() for w in r.weights]
         job = native._Walk(r, 50, Moment(), "").job()
         y, taps, bias = torch.empty_like(x), r.kernels.reshape(-1, 9).numpy(), np.zeros((len(x), 128), np.float32)
-        log = native.kernel.forward(job, x.numpy(), y.numpy(), taps, r.reaches, bias, weights, [], keep=True, threads=1)
+        log = native.kernel.forward(
+            job, x.numpy(), y.numpy(), taps, r.reaches, bias, weights, [], [], [], keep=True, threads=1
+        )
         return log.bytes
 
     empty = torch.zeros(1, 16, 64, 64)
@@ -168,7 +170,6 @@ def test_a_roll_out_keeps_only_what_it_changed():
 def test_what_it_cannot_run_goes_to_the_next_engine():
     x = torch.zeros(1, 16, 8, 8)
     cases = [
-        (Rule(RuleConfig(activation="gelu")), x, "no gelu"),
         (Rule(RuleConfig(hidden=(8192,))), x, "wider than 4096"),
         (Rule(RuleConfig(life_threshold=-1.0)), x, "below zero"),
         (Rule(), x.double(), "the same for state and weights"),

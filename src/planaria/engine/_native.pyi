@@ -7,7 +7,7 @@ class Job:
     life_channel: int
     edge: int
     open: bool
-    activation_slope: float
+    activation: int
     life_threshold: float
     length: float
     seed: int
@@ -42,6 +42,8 @@ def forward(
     first_bias: Any,
     weights: Sequence[Any],
     biases: Sequence[Any],
+    blurred: Sequence[int],
+    blurs: Sequence[Any],
     *,
     keep: bool,
     threads: int,

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from planaria.core.moment import Moment
-from planaria.core.rule import Rule
+from planaria.core.rule import Rule, spread
 from planaria.engine.node import Gradients, Walk, condition_gradients, roll
 from planaria.types import Cond, State
 
@@ -28,8 +28,8 @@ try:
 except ImportError:
     kernel = None
 
-SLOPES: dict[str, float] = {"relu": 0.0, "leaky_relu": 0.01}
-"""Activation -> its slope below zero."""
+ACTIVATIONS: dict[str, int] = {"relu": 0, "leaky_relu": 1, "elu": 2, "gelu": 3, "silu": 4, "tanh": 5}
+"""Activation -> the kernel's number for it."""
 LIVES: dict[str, int] = {"none": 0, "before": 1, "after": 2, "both": 3}
 """Time of the life test -> the kernel's bits for it."""
 EDGES: dict[str, int] = {"zero": 0, "circular": 1, "replicate": 2}
@@ -68,15 +68,11 @@ def declines(rule: nn.Module, x: State) -> str:
     config = rule.config
     if x.shape[1] != config.channels:
         return f"the state has {x.shape[1]} channels, the rule {config.channels}"
-    if config.activation not in SLOPES:
-        return f"it has no {config.activation}, only {', '.join(SLOPES)}"
     if max(*config.hidden, config.channels * len(rule.kernels), 1) > WIDEST:
         return f"a layer is wider than {WIDEST}"
-    if config.blurs:
-        return "it blurs no channels"
     if config.life != "none" and config.life_threshold < 0:
         return "life below zero reaches every cell"
-    border = 2 * max(rule.reaches)
+    border = 2 * rule.farthest
     if (x.shape[2] + border) * (x.shape[3] + border) >= 2**31:
         return "the grid has more cells than 31 bits can count"
     return ""
@@ -113,7 +109,7 @@ class _Walk(Walk):
         job.own = config.channels - config.frozen
         job.life, job.life_channel, job.life_threshold = LIVES[config.life], config.life_channel, config.life_threshold
         job.edge, job.open = EDGES[config.edge], config.life_edge == "zero"
-        job.activation_slope, job.length = SLOPES[config.activation], self.dt
+        job.activation, job.length = ACTIVATIONS[config.activation], self.dt
         job.seed, job.t = moment.seed % 2**32, moment.t % 2**32
         job.first_row, job.first_column = moment.origin[0] % 2**32, moment.origin[1] % 2**32
         job.fire, job.steps = round(config.fire_rate * 2**32), self.steps
@@ -124,6 +120,13 @@ class _Walk(Walk):
         """Length of a cell's perception: so many of the first layer's inputs come before the condition."""
         return self.config.channels * len(self.rule.kernels)
 
+    @property
+    def blurs(self) -> tuple[list[int], list[Tensor]]:
+        """Blurred channels, and the weights of each blur along rows as along columns, `(n,)`."""
+        found = spread(self.config.blurs)
+        lines = [kernel[len(kernel) // 2] for _, kernel in found]
+        return [channel for channel, _ in found], [line / line.sum() for line in lines]
+
     def forward(
         self, x: State, cond: Cond | None, parameters: Sequence[Tensor], keep: bool
     ) -> tuple[State, tuple[Tensor, ...], Any]:
@@ -133,6 +136,7 @@ class _Walk(Walk):
         first_bias = biases[0].expand(len(x), -1) if biases else x.new_zeros(len(x), len(first))
         if cond is not None:
             first_bias = first_bias + F.linear(cond, first[:, self.perceived :]).to(x.dtype)  # autocast rounds it
+        blurred, blurs = self.blurs
         y = torch.empty(x.shape, dtype=x.dtype)
         log = kernel.forward(
             self.job(),
@@ -143,6 +147,8 @@ class _Walk(Walk):
             _array(first_bias),
             [_array(w) for w in (first[:, : self.perceived], *rest)],
             [_array(b) for b in biases[1:]],
+            blurred,
+            [_array(line.to(x.dtype)) for line in blurs],
             keep=keep,
             threads=torch.get_num_threads(),
             obeys=_obeys(),

@@ -14,7 +14,7 @@ import { firstBias, threshold } from "./model.js";
 
 const EDGES = ["zero", "circular", "replicate"];
 const LIVES = { none: 0, before: 1, after: 2, both: 3 };
-const SLOPES = { relu: 0, leaky_relu: 0.01 }; // below zero
+const ACTIVATIONS = ["relu", "leaky_relu", "elu", "gelu", "silu", "tanh"];
 
 // A module of one empty function with a vector in it: what a browser without SIMD doesn't take.
 const VECTORS = [
@@ -121,13 +121,19 @@ class Plan {
     this.shape = [batch, model.rule.channels, height, width];
     this.count = this.shape.reduce((a, b) => a * b);
     this.room = null; // for the areas that are read and written: [place, numbers]
-    const { rule, kernels, reaches, own, widths } = model;
-    const taps = Float32Array.from(kernels.flatMap((k) => [...k]));
+    const { kernels, reaches, widths, blurs } = model;
+    const fixed = [
+      Float32Array.from(kernels.flatMap((k) => [...k])),
+      Int32Array.from(reaches),
+      Int32Array.from(widths.slice(1)),
+      Int32Array.from(blurs.map(([channel]) => channel)),
+      Int32Array.from(blurs.map(([, side]) => side)),
+      Float32Array.from(blurs.flatMap(line)),
+    ];
     const layers = this.parameters(model.weights, model.biases);
-    const [reach, wide] = [Int32Array.from(reaches), Int32Array.from(widths.slice(1))];
-    this.at = kernel.lend([taps, reach, wide, ...layers], ([atTaps, atReach, atWide, ...atLayers]) =>
-      kernel.lend([ruleOf(model, [atTaps, atReach, atWide]), ...places(atLayers)], ([atRule, atWeights, atBiases]) =>
-        kernel._prepare(atRule, atWeights, atBiases, batch, height, width),
+    this.at = kernel.lend([...fixed, ...layers], (rooms) =>
+      kernel.lend([ruleOf(model, rooms.slice(0, fixed.length)), ...places(rooms.slice(fixed.length))], (whole) =>
+        kernel._prepare(...whole, batch, height, width),
       ),
     );
     kernel.check(this.at);
@@ -296,15 +302,19 @@ function places(rooms) {
 }
 
 /** A `planaria_rule` of native/planaria.h. */
-function ruleOf({ rule, kernels, own, widths }, pointers) {
-  if (!(rule.activation in SLOPES)) throw new Error(`the kernel knows no activation ${rule.activation}`);
-  const bytes = new DataView(new ArrayBuffer(80));
-  const numbers = [threshold(rule.fire_rate), rule.life_threshold, rule.dt, SLOPES[rule.activation]];
-  numbers.forEach((v, i) => bytes.setFloat64(8 * i, v, true));
+function ruleOf({ rule, kernels, own, widths, blurs }, pointers) {
+  const bytes = new DataView(new ArrayBuffer(88));
+  [threshold(rule.fire_rate), rule.life_threshold, rule.dt].forEach((v, i) => bytes.setFloat64(8 * i, v, true));
   const words = [rule.channels, own, LIVES[rule.life], rule.life_channel, EDGES.indexOf(rule.edge)];
-  words.push(rule.life_edge === "zero" ? 1 : 0, kernels.length, widths.length - 1, ...pointers);
-  words.forEach((v, i) => bytes.setInt32(32 + 4 * i, v, true));
+  words.push(rule.life_edge === "zero" ? 1 : 0, ACTIVATIONS.indexOf(rule.activation));
+  words.push(kernels.length, widths.length - 1, blurs.length, ...pointers);
+  words.forEach((v, i) => bytes.setInt32(24 + 4 * i, v, true));
   return bytes;
+}
+
+/** The weights of a blur along its rows, as along its columns, from those of its square. */
+function line([, side, kernel]) {
+  return Array.from({ length: side }, (_, i) => kernel.slice(i * side, (i + 1) * side).reduce((a, b) => a + b));
 }
 
 /** Gradient of the first weights with the columns of a condition that all cells read. */

@@ -3,7 +3,8 @@
 import { ruleOf } from "./config.js";
 import { base64, joined, payloadOf } from "./payload.js";
 import { parts, shapes } from "./rule.js";
-import { read, write } from "./safetensors.js";
+import { python, read, write } from "./safetensors.js";
+import { zip } from "./zip.js";
 
 const LARGEST_GRID = 16384;
 const LONGEST_LOOP = 1e6;
@@ -30,6 +31,22 @@ export function checkpointFile(training) {
 }
 
 export const readCheckpoint = read;
+
+/**
+ * Bytes of a ZIP archive of a training's run folder: `planaria train runs/NAME --resume` goes on from it where it was
+ * unpacked. `reports` are what its iterations gave, each with its `seconds` from the start where these are known.
+ */
+export function runFolder(training, reports = []) {
+  const name = training.name.replace(/[^\w.-]+/g, "-").replace(/^\.+/, "") || "run";
+  const text = (content) => new TextEncoder().encode(content);
+  const line = ({ step, event, ...more }) => `{"step": ${step}, ${python({ ...more, ...(event && { event }) }).slice(1)}\n`;
+  return zip([
+    [`${name}/config.yaml`, text(`${python({ task: "grow", ...training.config })}\n`)],
+    [`${name}/metrics.jsonl`, text(reports.map(line).join(""))],
+    [`${name}/checkpoint.safetensors`, checkpointFile(training)],
+    [`${name}/model.safetensors`, modelFile(training, name)],
+  ]);
+}
 
 /**
  * A model file of planaria's as the player takes it, and its card. Throws an Error in words for anything but a whole
