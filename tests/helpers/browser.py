@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 WEB = Path(planaria.__file__).parent / "web"
-KINDS = {"js": "text/javascript", "css": "text/css", "html": "text/html", "json": "application/json"}
+KINDS = {"js": "text/javascript", "css": "text/css", "html": "text/html", "json": "application/json", "wasm": "application/wasm"}
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu-sandbox",
@@ -143,7 +143,7 @@ def open_page(chromium: "Browser", complaints: list[str], allowed: list[str]) ->
 
 @pytest.fixture
 def open_plain(open_page: "Callable[..., Page]") -> "Callable[..., Page]":
-    """Opens a page without WebGL2: its imitation takes a processor from what else runs, plain JavaScript takes less."""
+    """Opens a page without WebGL2: its imitation takes a processor from what else runs, WebAssembly takes less."""
 
     def opened(**options: Any) -> "Page":
         page = open_page(**options)

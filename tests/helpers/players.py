@@ -15,7 +15,7 @@ MOUNT = """async ([model, options, host, name]) => {
   await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
 }"""
 MODEL = payload("ladybird")
-STILL = {"prefer": "plain", "autoplay": False}
+STILL = {"prefer": "wasm", "autoplay": False}
 AT = """([row, column]) => {
   const { camera, ratio, element } = player, box = element.getBoundingClientRect();
   const at = (from, n) => (from + (n + 0.5) * camera.scale) / ratio;

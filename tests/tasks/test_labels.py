@@ -207,7 +207,7 @@ PAINTED = """async ({payload, prefer, shades}) => {
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("prefer", ["plain", "webgl2"])
+@pytest.mark.parametrize("prefer", ["wasm", "webgl2"])
 def test_the_player_shows_the_colours_of_labels(place, blank, prefer):
     run = place / "runs" / "labels"
     found = blank.evaluate(PAINTED, {"payload": payload(run), "prefer": prefer, "shades": PALETTE})

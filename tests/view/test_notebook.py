@@ -27,7 +27,7 @@ from planaria.view.notebook import live, player, weights_of
 pytest_plugins = ("helpers.browser",)
 pytest.importorskip("anywidget")
 
-SMALL = {"size": (24, 32), "prefer": "plain"}
+SMALL = {"size": (24, 32), "prefer": "wasm"}
 STAGE = """<!doctype html><meta charset="utf-8"><body style="margin:20px"><div id="cell"></div>"""
 VIEW = """
 async ([esm, css, traits]) => {

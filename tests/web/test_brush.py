@@ -41,7 +41,7 @@ BRUSH = """async ({payload, size, prefer, photo}) => {
 }"""
 
 
-@pytest.mark.parametrize("engine", ["webgl2", "plain"])
+@pytest.mark.parametrize("engine", ["webgl2", "wasm"])
 @pytest.mark.parametrize(
     ("visible", "frozen", "straight"),
     [(1, 0, False), (3, 0, False), (4, 0, False), (4, 0, True), (1, 3, False), (3, 3, False), (4, 3, False)],

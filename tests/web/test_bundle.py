@@ -40,3 +40,15 @@ def test_a_bundle_holds_each_module_once_and_names_what_it_imports():
     for place, (_, module) in enumerate(parts):
         assert set(IMPORTED.findall(module)) <= set(names[:place])
     assert bundle("player/player.js") == (load, packed)
+    assert not [line for _, module in parts for line in module.splitlines() if re.match(r" *(//|/\*\*|\*/)", line)]
+
+
+def test_workers_and_files_beside_a_module_are_carried():
+    _, packed = bundle("world/world.js")
+    linked = dict(json.loads(gzip.decompress(base64.b64decode(packed))))
+    assert 'new Worker(new URL("engine/band.js", import.meta.url), { type: "module" })' in linked["engine/crew.js"]
+    assert "engine/band.js" in linked
+    assert "fetch(" not in linked["engine/wasm.js"]
+    carried = re.search(r'atob\("([^"]+)"\)', linked["engine/wasm.js"])
+    assert carried is not None
+    assert gzip.decompress(base64.b64decode(carried[1])) == (WEB / "engine/kernel.wasm").read_bytes()

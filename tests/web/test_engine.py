@@ -34,12 +34,12 @@ def blank(page, site):
     return page
 
 
-def test_a_lost_card_goes_on_in_plain_javascript(blank, told):
+def test_a_lost_card_goes_on_in_webassembly(blank, told):
     assert blank.evaluate(OPEN, {"payload": told, "prefer": "webgl2"}) == ["webgl2", ""]
     blank.evaluate("() => world.engine.gl.getExtension('WEBGL_lose_context').loseContext()")
-    blank.wait_for_function("() => world.kind === 'plain'")
+    blank.wait_for_function("() => world.kind === 'wasm'")
     kind, why, t, living = blank.evaluate(LIVING)
-    assert (kind, why, t) == ("plain", "the graphics card was lost", 0)
+    assert (kind, why, t) == ("wasm", "the graphics card was lost", 0)
     assert living > 0
     assert blank.evaluate("() => (world.tick(3), world.t)") == 3
 
@@ -53,17 +53,17 @@ def test_a_lost_card_goes_on_in_plain_javascript(blank, told):
         ("WebGL2RenderingContext.prototype.checkFramebufferStatus = () => 0", "can't draw into float32 layers"),
     ],
 )
-def test_without_what_it_needs_plain_javascript_runs(blank, told, missing, why):
+def test_without_what_it_needs_webassembly_runs(blank, told, missing, why):
     blank.evaluate(f"() => {{ {missing} }}")
     kind, said = blank.evaluate(OPEN, {"payload": told, "prefer": "webgl2"})
-    assert kind == "plain"
+    assert kind == "wasm"
     assert why in said
     assert blank.evaluate(LIVING)[3] > 0
 
 
-def test_where_a_card_is_only_imitated_plain_javascript_is_taken(blank, told):
+def test_where_a_card_is_only_imitated_webassembly_is_taken(blank, told):
     kind, why = blank.evaluate(OPEN, {"payload": told})  # the tests' Chromium draws with SwiftShader
-    assert (kind, why) == ("plain", "this browser has no real graphics card")
+    assert (kind, why) == ("wasm", "this browser has no real graphics card")
     named = "WebGL2RenderingContext.prototype.getParameter"
     blank.evaluate(f"""() => {{
       const asked = {named};
@@ -72,7 +72,7 @@ def test_where_a_card_is_only_imitated_plain_javascript_is_taken(blank, told):
     assert blank.evaluate(OPEN, {"payload": told}) == ["webgl2", ""]
 
 
-@pytest.mark.parametrize("prefer", ["webgl2", "plain"])
+@pytest.mark.parametrize("prefer", ["webgl2", "wasm"])
 def test_new_weights_change_what_it_does_and_nothing_else(blank, told, tmp_path, prefer):
     other = random_rule(channels=8, spread=0.1).float()
     with torch.no_grad():
@@ -102,7 +102,7 @@ def test_new_weights_change_what_it_does_and_nothing_else(blank, told, tmp_path,
         blank.evaluate("() => world.setWeights(new Float32Array(3))")
 
 
-@pytest.mark.parametrize("prefer", ["webgl2", "plain"])
+@pytest.mark.parametrize("prefer", ["webgl2", "wasm"])
 def test_another_size_keeps_what_fits(blank, told, prefer):
     blank.evaluate(OPEN, {"payload": told, "prefer": prefer})
     small, large, back = blank.evaluate("""() => {

@@ -49,7 +49,7 @@ def test_a_model_tells_its_bounds_and_where_its_training_stopped(models):
     assert payload("lizard")["stopped"] == ""
 
 
-@pytest.mark.parametrize("prefer", ["plain", "webgl2"])
+@pytest.mark.parametrize("prefer", ["wasm", "webgl2"])
 def test_a_burst_is_said_once_until_somebody_begins_anew(page, site, models, prefer):
     show(page, site, payload(models / "burst.safetensors"), prefer=prefer)
     assert page.evaluate("player.world.kind") == prefer
@@ -62,7 +62,7 @@ def test_a_burst_is_said_once_until_somebody_begins_anew(page, site, models, pre
     assert len(look(page, 500)) == 2  # by now these are no numbers any more
 
 
-@pytest.mark.parametrize("prefer", ["plain", "webgl2"])
+@pytest.mark.parametrize("prefer", ["wasm", "webgl2"])
 def test_what_works_is_left_in_peace(page, site, models, prefer):
     show(page, site, payload(models / "drift.safetensors"), prefer=prefer)
     assert look(page, 60) == []
@@ -73,7 +73,7 @@ def test_what_works_is_left_in_peace(page, site, models, prefer):
     assert look(page, 90) == []
 
 
-@pytest.mark.parametrize("prefer", ["plain", "webgl2"])
+@pytest.mark.parametrize("prefer", ["wasm", "webgl2"])
 def test_a_death_is_said_and_an_erasure_isn_t(page, site, models, prefer):
     show(page, site, payload(models / "fading.safetensors"), prefer=prefer)
     assert look(page, 1) == []
@@ -84,7 +84,7 @@ def test_a_death_is_said_and_an_erasure_isn_t(page, site, models, prefer):
     assert len(look(page, 9)) == 1
 
 
-@pytest.mark.parametrize("prefer", ["plain", "webgl2"])
+@pytest.mark.parametrize("prefer", ["wasm", "webgl2"])
 def test_the_gauge_is_the_largest_number(page, site, prefer):
     show(page, site, prefer=prefer)
     told = """async () => {

@@ -30,7 +30,7 @@ DEEDS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("engine", ["webgl2", "plain"])
+@pytest.mark.parametrize("engine", ["webgl2", "wasm"])
 @pytest.mark.parametrize("spread", [Spread(), Spread(delay=2, recovery=9, chance=0.5), Spread(contact=False)], ids=str)
 def test_it_spreads_as_in_python(blank, tmp_path, engine, spread):
     ill = infected.save(tmp_path, spread)[2]

@@ -19,7 +19,7 @@ pytest_plugins = ("helpers.browser",)
 
 STEPS = 100
 SIZE = (20, 23)
-ENGINES = ("webgl2", "plain")
+ENGINES = ("webgl2", "wasm")
 MANY = {"channels": 35, "hidden": (12,), "spread": 0.03}
 SHAPES = {
     "classic": {"channels": 16, "hidden": (32,)},

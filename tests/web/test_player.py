@@ -170,7 +170,7 @@ def test_wounds_and_more_open_from_the_bar(shown):
     shown.get_by_role("button", name="More", exact=True).click()
     about = shown.locator(".pl-about").inner_text()
     assert "8,320 numbers" in about
-    assert "plain JavaScript" in about
+    assert "WebAssembly" in about
     h, w = shown.evaluate("player.world.size")
     shown.get_by_role("button", name="More cells").click()
     assert shown.evaluate("player.world.size") == [h + 8, w + 8]

@@ -187,7 +187,7 @@ def test_it_says_which_engine_it_fell_to_and_no_more(page, site):
     show(page, site, prefer="webgl2", size=[24, 24], autoplay=True)
     assert page.evaluate("[player.world.kind, player.world.why]") == ["webgl2", ""]
     page.evaluate("player.world.engine.gl.getExtension('WEBGL_lose_context').loseContext()")
-    page.locator(".pl-toast", has_text="plain JavaScript: the graphics card was lost").wait_for(state="attached")
+    page.locator(".pl-toast", has_text="WebAssembly: the graphics card was lost").wait_for(state="attached")
     page.evaluate("player.bar.say(''); player.pause(); player.photoPanel.resize(32, 32); player.draw()")
     assert page.evaluate("[player.kind, player.bar.toast.textContent]") == ["webgl2", ""]
 

@@ -18,7 +18,7 @@ from planaria.living import find, shape_of
 
 pytest_plugins = ("helpers.browser",)
 
-ENGINES = ("webgl2", "plain")
+ENGINES = ("webgl2", "wasm")
 TIMES = "\N{MULTIPLICATION SIGN}"
 OPEN = """async ({payload, ...options}) => {
   const { World } = await import("/world/world.js");
@@ -162,7 +162,7 @@ def test_a_photo_of_another_shape_brings_its_grid(blank, tmp_path, engine):
 
 def test_what_is_rubbed_off_is_the_bare_photo(blank, tmp_path):
     photo = easel.save(tmp_path / "m.safetensors")
-    blank.evaluate(OPEN, {"payload": payload(tmp_path / "m.safetensors"), "seed": 3, "prefer": "plain"})
+    blank.evaluate(OPEN, {"payload": payload(tmp_path / "m.safetensors"), "seed": 3, "prefer": "wasm"})
     blank.evaluate("() => { world.tick(60); world.wash(5, 6, 2); }")
     layout = find(tmp_path / "m.safetensors").layout
     x = read(blank, (1, 10, 12, 16))

@@ -18,7 +18,7 @@ from planaria.living import find
 
 pytest_plugins = ("helpers.browser",)
 
-ENGINES = ("webgl2", "plain")
+ENGINES = ("webgl2", "wasm")
 OPEN = """async ({payload, ...options}) => {
   const { World } = await import("/world/world.js");
   window.world?.dispose();
@@ -102,7 +102,7 @@ def test_newer_weights_charge_anew(blank, tmp_path):
     with torch.no_grad():
         other.weights[1].mul_(-1)
     films.save(tmp_path / "o.safetensors", other)
-    blank.evaluate(OPEN, {"payload": payload(tmp_path / "m.safetensors"), "prefer": "plain"})
+    blank.evaluate(OPEN, {"payload": payload(tmp_path / "m.safetensors"), "prefer": "wasm"})
     flat = torch.cat([p.flatten() for p in [*other.weights, *other.biases]]).tolist()
     blank.evaluate("(flat) => { world.setWeights(Float32Array.from(flat)); world.begin(); }", flat)
     start = find(tmp_path / "o.safetensors").start

@@ -25,7 +25,7 @@ MOST_START = 150_000
 START = """
 const find = (id) => document.getElementById(id);
 if (globalThis.DecompressionStream) {
-  const { mount } = await load("PACKED"); // planaria's player: a third of its size, with its comments
+  const { mount } = await load("PACKED");
   const model = JSON.parse(find("planaria-model").textContent);
   mount(find("planaria"), model, { seed: model.seed });
 } else find("planaria").textContent = "This page needs a browser of 2023 or later.";
@@ -39,7 +39,7 @@ def write(model: Saved, output: Path, options: Options) -> Path:
 
 
 def page(model: Saved, options: Options | None = None) -> str:
-    """The whole page of a model, about 100 KB: HTML that asks for nothing from anywhere.
+    """The whole page of a model, about 145 KB: HTML that asks for nothing from anywhere.
 
     The options used are name, title, size and seed.
     """
@@ -48,7 +48,13 @@ def page(model: Saved, options: Options | None = None) -> str:
     layout = data["layout"]
     painted = layout["frozen"] and layout["strain"] is None
     made = "painted" if painted else "made" if layout["alpha"] is None else "grown"
-    parts = {"title": html.escape(options.title or data["name"]), "made": made, "model": _json(data)}
+    numbers = sum(p.numel() for p in (*model.rule.weights, *model.rule.biases))
+    parts = {
+        "title": html.escape(options.title or data["name"]),
+        "numbers": f"{numbers:,}",
+        "made": made,
+        "model": _json(data),
+    }
     whole = shell(bundle("player/player.js")[1])
     for mark, part in parts.items():
         whole = whole.replace(f"<!--planaria:{mark}-->", part)
@@ -88,9 +94,14 @@ def shown(model: Saved, options: Options) -> dict[str, Any]:
 
 
 def shell(packed: str) -> str:
-    """A page around the player `packed`, with marks for its title, its kind of life (`made`) and its model."""
+    """A page around the player `packed`, with marks for its title, what it is (`made`, `numbers`) and its model."""
     load = text("load.js")
+    words = (
+        "A neural cellular automaton of <!--planaria:numbers--> parameters, <!--planaria:made--> with planaria. "
+        "It runs in this page: touch it."
+    )
     parts = {
+        "words": words,
         "style": f"<style>\n{style()}</style>",
         "model": '<script type="application/json" id="planaria-model"><!--planaria:model--></script>',
         "script": f'<script type="module">\n{load}{START.replace("PACKED", packed)}</script>',

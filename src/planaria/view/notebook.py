@@ -52,7 +52,7 @@ def player(
     """A widget that runs `model`, to be painted and wounded. Needs the extra `notebook`.
 
     `size` is its grid, where not as it was trained; `height` is in pixels; `options` are the player's own: `autoplay`,
-    `speed` in steps a second, `prefer` (`webgl2` or `plain`). Set its `weights` to `weights_of(rule)` to show what was
+    `speed` in steps a second, `prefer` (`webgl2` or `wasm`). Set its `weights` to `weights_of(rule)` to show what was
     learned since.
     """
     options = {"seed": seed, "height": height, **options}

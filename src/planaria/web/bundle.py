@@ -3,7 +3,8 @@
 The modules stay modules: `load.js` makes a blob URL of each and imports the last. An import map would come too late in
 a notebook, which has loaded modules of its own. What a module reads from beside it, or starts as a worker, it names by
 its own address, as browsers know it: `fetch(new URL("kernel.wasm", import.meta.url))` is carried in the text, and
-`new Worker(new URL("./crew.js", import.meta.url), { type: "module" })` starts that module of the bundle.
+`new Worker(new URL("./band.js", import.meta.url), { type: "module" })` starts that module of the bundle. Comments stay
+behind, as a page is sent about.
 """
 
 import base64
@@ -16,6 +17,7 @@ from importlib.resources import files
 _IMPORT = re.compile(r'^(import .* from )"(\.[^"]+)"(?: with \{ type: "json" \})?;$', re.MULTILINE)
 _WORKER = re.compile(r'(new Worker\(new URL\()"(\.[^"]+)"(, import\.meta\.url\), \{ type: "module" \})')
 _BESIDE = re.compile(r'fetch\(new URL\("([^"]+)", import\.meta\.url\)\)')
+_COMMENT = re.compile(r"""^ */\*\*[\s\S]*?\*/\n|^ *//.*\n|^ +| // [^"'`\n]*$""", re.MULTILINE)
 
 
 def text(name: str) -> str:
@@ -38,12 +40,12 @@ def bundle(name: str) -> tuple[str, str]:
 
 
 def _linked(name: str) -> str:
-    """Link a module's imports and workers by their names in this folder; data become a module too."""
+    """Link a module's imports and workers by their names in this folder, without comments; data become a module too."""
     if name.endswith(".json"):
         return f"export default {text(name)}"
     linked = _IMPORT.sub(lambda found: f'{found[1]}"{_path(name, found[2])}";', text(name))
     linked = _WORKER.sub(lambda found: f'{found[1]}"{_path(name, found[2])}"{found[3]}', linked)
-    return _BESIDE.sub(lambda found: _carried(_path(name, found[1])), linked)
+    return _BESIDE.sub(lambda found: _carried(_path(name, found[1])), _COMMENT.sub("", linked))
 
 
 def _carried(name: str) -> str:

@@ -122,9 +122,12 @@ def _admit(scope: Scope, headers: dict[str, str], host: str) -> None:
 
 
 def _armoured(send: Send, host: str) -> Send:
-    """Wrap `send` to add headers that forbid the page anything but its own files, where it has none of its own."""
+    """Wrap `send` to add headers that forbid the page anything but its own files, of which one is WebAssembly.
+
+    A page with a policy of its own keeps that.
+    """
     policy = (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
+        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
         f"connect-src 'self' ws://{host if _LOOPBACK.fullmatch(host) else '127.0.0.1'}; base-uri 'none'; "
         "form-action 'none'; frame-ancestors 'none'"
     )

@@ -1,4 +1,5 @@
-// The engine in plain JavaScript: every rule, any browser. Only cells that act and that life can reach are computed.
+// The engine in plain JavaScript, for the rules that the kernel doesn't know: other activations than relu and
+// leaky_relu, and blurs. Only cells that act and that life can reach are computed.
 
 import { bodyOf, derive, firstBias, fold, labelsOf, threshold } from "./model.js";
 
@@ -31,7 +32,7 @@ function erf(x) {
 /** States lie cell by cell, all channels of one together, with a border of cells around the grid for what is beyond. */
 export class PlainEngine {
   constructor(model, size) {
-    this.kind = "plain";
+    this.kind = "wasm"; // as far as anybody can tell, but slower
     this.size = size;
     const [h, w] = size;
     this.border = Math.max(1, ...model.reaches, ...model.blurs.map(([, n]) => n >> 1)); // as wide as a filter reaches
@@ -65,8 +66,23 @@ export class PlainEngine {
     this.activation = ACTIVATIONS[rule.activation];
   }
 
-  /** One step; cells act by the hash of (`seed`, `t`). */
-  step(seed, t) {
+  /** `n` steps; cells act by the hash of (`seed`, `t`). */
+  step(seed, t, n = 1) {
+    for (let k = 0; k < n; k++) this.live(seed, t + k);
+  }
+
+  /** One step. */
+  flow(seed, t) {
+    this.live(seed, t);
+    return true;
+  }
+
+  /** Do `edit`, which reads and writes cells. */
+  apply(edit) {
+    edit();
+  }
+
+  live(seed, t) {
     const { rule, own } = this.model;
     const c = rule.channels;
     const [h, w] = this.size;
@@ -235,10 +251,10 @@ export class PlainEngine {
     return out;
   }
 
-  write(values, [row, column, h, w]) {
+  write(values, [row, column, h, w], first = 0) {
     const c = this.model.rule.channels;
     this.visit([row, column, h, w], (at, i) => {
-      for (let k = 0; k < c; k++) this.x[at + k] = values[k * h * w + i];
+      for (let k = first; k < c; k++) this.x[at + k] = values[(k - first) * h * w + i];
     });
   }
 

@@ -5,7 +5,7 @@ import { COVER, deathShader, gaugeShader, pack, pictureShader, plan, stepShader 
 
 const BLOCK = 16; // cells on a side of what one pixel of the gauge looks over
 
-/** Whether this browser only imitates a graphics card, so that plain JavaScript is several times faster. */
+/** Whether this browser only imitates a graphics card, so that WebAssembly is many times faster. */
 export function imitated() {
   const gl = document.createElement("canvas").getContext("webgl2");
   const info = gl?.getExtension("WEBGL_debug_renderer_info");
@@ -84,14 +84,24 @@ export class GraphicsEngine {
     gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, 1024, rows, gl.RGBA, gl.FLOAT, padded);
   }
 
-  /** One step; cells act by the hash of (`seed`, `t`). */
-  step(seed, t) {
-    const gl = this.gl;
+  /** `n` steps; cells act by the hash of (`seed`, `t`). */
+  step(seed, t, n = 1) {
     const [h, w] = this.size;
-    gl.viewport(0, 0, w, h);
+    this.gl.viewport(0, 0, w, h);
+    for (let k = 0; k < n; k++) this.draw(derive(seed, t + k) >>> 0);
+  }
+
+  /** One step: the card makes it while the page goes on, so it counts as done. */
+  flow(seed, t) {
+    this.step(seed, t);
+    return true;
+  }
+
+  /** One step by the passes that make it; cells act by the hash of `key`. */
+  draw(key) {
+    const gl = this.gl;
     const [x, y, z] = this.states;
     this.bind(0, x);
-    const key = derive(seed, t) >>> 0;
     this.steps.forEach(({ program, places }, i) => {
       gl.useProgram(program);
       gl.uniform1ui(places.key, key);
@@ -132,7 +142,19 @@ export class GraphicsEngine {
     return out;
   }
 
-  write(values, [row, column, h, w]) {
+  /** Do `edit`, which reads and writes cells. */
+  apply(edit) {
+    edit();
+  }
+
+  /** Give a rectangle of cells other numbers, channel by channel from `first` on. */
+  write(values, rect, first = 0) {
+    const [row, column, h, w] = rect;
+    if (first > 0) {
+      const all = this.read(rect); // a texture holds four channels together
+      all.set(values, first * h * w);
+      return this.write(all, rect);
+    }
     const gl = this.gl;
     const { channels } = this.model.rule;
     const four = new Float32Array(4 * h * w);

@@ -76,7 +76,10 @@ export class Clock {
     this.speed = Math.abs(speed - this.usual) < this.usual / 10 ? this.usual : Math.round(speed);
   }
 
-  /** Do what is due at the time `now`, in ms: calls `tick` once a step, and gives how often. */
+  /**
+   * Do what is due at the time `now`, in ms: calls `tick` once a step, until it says by false that the step isn't done
+   * yet; gives how many are.
+   */
   run(now, tick) {
     const passed = this.before === null ? 1000 / this.speed : Math.min(now - this.before, 250);
     this.before = now;
@@ -86,7 +89,7 @@ export class Clock {
     const start = performance.now();
     let done = 0;
     while (done < due && performance.now() - start < BUDGET) {
-      tick();
+      if (tick() === false) break;
       done++;
     }
     this.owed = Math.min(this.owed - done, 2);

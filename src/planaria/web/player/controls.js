@@ -5,6 +5,7 @@ import { LARGEST } from "./brush.js";
 import { DAMAGE, TOOLS, capsOf, helpLines } from "./keys.js";
 import { bodyOf, labelsOf } from "../engine/model.js";
 import { photoPlanes } from "../world/photo.js";
+import { recordable } from "./recorder.js";
 import { Webcam } from "./webcam.js";
 
 export const SWATCHES = ["#d1495b", "#f2a541", "#2f8f6b", "#2e6fb7", "#5b2a86", "#1d1b26"];
@@ -34,7 +35,8 @@ export class Bar {
     this.help = helpSheet();
     const run = [button("step", "One step"), button("reset", "Begin again"), button("undo", "Undo")];
     const zoom = [button("minus", "Zoom out"), button("fit", "Show all of it"), button("plus", "Zoom in")];
-    const corner = part("corner", ...zoom, button("help", "Help"));
+    const whole = button("fullscreen", "Fullscreen", document.fullscreenEnabled ? {} : { hidden: true });
+    const corner = part("corner", ...zoom, whole, button("help", "Help"));
     this.bar = tag("div", { class: "pl-bar", role: "toolbar", "aria-label": "Controls" },
       group("run", this.play, ...run),
       group("tools", ...this.tools, this.compare),
@@ -97,6 +99,8 @@ export class Bar {
     this.backgrounds = BACKGROUNDS.map((look) => word(look, look, () => player.setBackground(look)));
     this.loop = word("loop", "Loop");
     this.fill = word("fill", "Fill");
+    this.record = word("record", "Record video");
+    this.record.hidden = !recordable();
     this.webcam = word("webcam", "Webcam");
     this.cells = tag("span");
     this.about = tag("p", { class: "pl-about" });
@@ -107,7 +111,7 @@ export class Bar {
       row("Cells", button("minus", "Fewer cells", { onclick: act("fewer") }), this.cells,
         button("plus", "More cells", { onclick: act("wider") }), this.fill),
       row("Seed", this.seed),
-      part("pair", word("picture", "Save picture"), word("photo", "Open photo"),
+      part("pair", word("picture", "Save picture"), word("photo", "Open photo"), this.record,
         word("randomise", "Randomise"), word("clear", "Clear"), this.loop, this.webcam),
       this.about);
   }
@@ -178,6 +182,9 @@ export class Bar {
     this.rate.textContent = `${clock.wanted}/s`;
     this.rate.title = `${clock.unit}s a second`;
     press([this.loop], () => clock.loop);
+    press([this.record], () => Boolean(player.recorder));
+    this.record.textContent = player.recorder ? "Stop recording" : "Record video";
+    player.element.classList.toggle("pl-recording", Boolean(player.recorder));
     press([this.webcam], () => Boolean(player.photoPanel?.webcam));
     this.channel.value = String(player.channel ?? "");
     this.seed.value = String(world.seed);
@@ -230,8 +237,10 @@ function press(buttons, on) {
 function helpSheet() {
   const close = iconButton("close", "Close", "Esc", () => sheet.close());
   const line = ([keys, words, act = ""]) => tag("div", { "data-act": act }, tag("dt", {}, tag("kbd", {}, keys)), tag("dd", {}, words));
-  const sheet = tag("dialog", { class: "pl-help", "aria-label": "Keys" },
-    tag("header", {}, tag("strong", {}, "Keys"), close), tag("dl", {}, ...helpLines().map(line)));
+  const touch = matchMedia("(pointer: coarse)").matches;
+  const title = touch ? "Touch and keys" : "Keys";
+  const sheet = tag("dialog", { class: "pl-help", "aria-label": title },
+    tag("header", {}, tag("strong", {}, title), close), tag("dl", {}, ...helpLines(touch).map(line)));
   sheet.addEventListener("click", ({ target }) => target === sheet && sheet.close());
   return sheet;
 }

@@ -36,12 +36,15 @@ export function pixelsOf(picture, [rows, columns]) {
 
 /** Offer a PNG of `canvas` to be saved as `name`. */
 export function savePicture(canvas, name) {
-  canvas.toBlob((blob) => {
-    const url = URL.createObjectURL(blob);
-    const link = Object.assign(document.createElement("a"), { href: url, download: name });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(url), 10_000);
-  }, "image/png");
+  canvas.toBlob((blob) => saveFile(blob, name), "image/png");
+}
+
+/** Offer a file to be saved as `name`. */
+export function saveFile(blob, name) {
+  const url = URL.createObjectURL(blob);
+  const link = Object.assign(document.createElement("a"), { href: url, download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
 /** Draw the world as a person sees it: over one colour, or two in squares by way of a `spare` canvas. */

@@ -88,9 +88,16 @@ const POINTER = [
   ["Middle drag", "Move the picture; as Space, or two fingers, and drag"],
 ];
 
-/** What the help sheet lists: [keys, words, action]. */
-export function helpLines() {
-  return [...KEYS.map(({ action, words }) => [capsOf(action), sentence(words), action]), ...POINTER];
+const TOUCH = [
+  ["Tap, drag", "Use the tool"],
+  ["Two fingers", "Move the picture, and zoom"],
+  ["Dropper, tap", "Paint in a colour of the picture"],
+];
+
+/** What the help sheet lists: [keys, words, action]; where fingers `touch` it, what they do comes first. */
+export function helpLines(touch = false) {
+  const keys = KEYS.map(({ action, words }) => [capsOf(action), sentence(words), action]);
+  return touch ? [...TOUCH, ...keys] : [...keys, ...POINTER];
 }
 
 /** Keys become actions of `player`; `listen(target, kind, act)` listens for as long as it lives. */

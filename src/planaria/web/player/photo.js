@@ -8,7 +8,7 @@ import { Webcam } from "./webcam.js";
 const GRID_LIMIT = 512;
 const SIDES = [48, 64, 96, 128, 192, 256, 384, GRID_LIMIT]; // cells of the longer side that a photo may have
 const ROOM = 192 ** 2; // cells of a photo, at least, on a graphics card
-const WORK = 150e6; // products that a step may take in plain JavaScript
+const WORK = 800e6; // products that a step may take in WebAssembly
 
 /** Photos and sizes of a player's world. */
 export class PhotoPanel {
@@ -36,7 +36,7 @@ export class PhotoPanel {
     const { world } = this.player;
     const today = world.size[0] * world.size[1];
     if (this.chosen) return today;
-    if (world.kind !== "plain") return Math.max(today, ROOM);
+    if (world.kind === "webgl2") return Math.max(today, ROOM);
     const products = world.model.weights.reduce((sum, { length }) => sum + length, 0);
     return Math.min(today, WORK / products);
   }
@@ -60,7 +60,7 @@ export class PhotoPanel {
       if (world.repaints) {
         this.lay(photo);
         const [rows, columns] = world.size;
-        const slow = world.kind === "plain" ? " Fewer go faster: see More." : "";
+        const slow = world.kind === "wasm" ? " Fewer go faster: see More." : "";
         bar.say(`${file.name}, ${columns} × ${rows} cells.${slow}`);
       } else {
         world.place(pixelsOf(photo, world.size));

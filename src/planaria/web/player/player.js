@@ -10,14 +10,18 @@ import { Brush, LARGEST } from "./brush.js";
 import { Camera } from "./camera.js";
 import { PhotoPanel } from "./photo.js";
 import { Pointer } from "./pointer.js";
+import { Recorder } from "./recorder.js";
 import { Health } from "../world/health.js";
 import { Clock } from "./clock.js";
 
+const FIRST = 200; // steps that are shown at once where nothing may move
+const PATIENCE = 500; // ms that they may take
 const ANEW = ["reset", "randomise", "clear", "undo"]; // what makes a life that is no longer the one before
 
 /**
- * Show a model in `host`: options {size, seed, prefer, autoplay, speed, compact, onwound(wound), onstatus(text)}. A
- * model that can't run says so in words; `world` is null then.
+ * Show a model in `host`: options {size, seed, prefer, autoplay, speed, compact, onwound(wound), onstatus(text)}. It
+ * plays by itself unless the device asks for little motion: then it stands still, grown. A model that can't run says so
+ * in words; `world` is null then.
  */
 export function mount(host, payload, options = {}) {
   const element = tag("div", { class: options.compact ? "pl-player pl-compact" : "pl-player" });
@@ -36,7 +40,7 @@ export function mount(host, payload, options = {}) {
 /** What `mount` gives: the world, its clock, and the actions that buttons and keys do. */
 class Player {
   constructor(element, payload, options) {
-    const { size, seed = 0, prefer, autoplay = true, speed, compact = false } = options;
+    const { size, seed = 0, prefer, autoplay, speed, compact = false } = options;
     this.element = element;
     this.options = options;
     this.compact = compact;
@@ -49,12 +53,14 @@ class Player {
     this.brush = new Brush(this);
     this.clock = new Clock(payload, speed);
     this.health = new Health(payload);
-    this.playing = autoplay;
+    this.still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    this.playing = autoplay ?? !this.still;
     this.channel = null;
     this.damaged = -1; // the kind of damage done last
     this.background = ""; // the background that was chosen, if any
     this.ratio = 1;
     this.cursor = null; // the cell under the pointer or the arrow keys
+    this.recorder = null; // while a video is recorded
     this.seen = true; // on screen
     this.request = 0;
     this.updated = 0;
@@ -67,6 +73,7 @@ class Player {
     this.photoPanel = new PhotoPanel(this, size !== undefined);
     this.listen();
     this.measure();
+    if (autoplay === undefined && this.still) this.stand();
     this.tell();
     if (this.health.stopped.startsWith("stopped")) this.bar.say(`Its training ${this.health.stopped}.`);
   }
@@ -100,6 +107,13 @@ class Player {
   /** What kind of life it is, and the words for it. */
   get sort() {
     return kindOf(this.world.model);
+  }
+
+  /** Show at once what it becomes. */
+  stand() {
+    const end = performance.now() + PATIENCE;
+    while (!this.world.model.start && this.world.t < FIRST && performance.now() < end) this.world.tick(4);
+    this.bar.say("It stands still, as this device asks for little motion. Play moves it.");
   }
 
   play() {
@@ -137,6 +151,7 @@ class Player {
   destroy() {
     this.stop.abort();
     this.photoPanel.watch(null);
+    this.recorder?.discard();
     this.playing = false;
     cancelAnimationFrame(this.request);
     clearTimeout(this.bar.timer);
@@ -164,7 +179,7 @@ class Player {
     try {
       if (this.living) {
         this.photoPanel.follow(now);
-        const done = this.clock.run(now, () => this.live());
+        const done = this.clock.run(now, () => this.flow());
         if (done) this.brush.hold();
         this.dirty ||= done > 0;
         this.ask();
@@ -185,6 +200,12 @@ class Player {
     this.world.tick(1);
   }
 
+  /** The same, but false while it isn't done yet. */
+  flow() {
+    if (this.clock.ends(this.world.t)) this.world.begin();
+    return this.world.flow();
+  }
+
   draw() {
     this.dirty = false;
     const { camera, channel } = this;
@@ -192,10 +213,11 @@ class Player {
     const light = getComputedStyle(this.element).getPropertyValue("--pl-line");
     if (this.photoPanel.bare) this.photoPanel.draw(this.canvas.getContext("2d"), camera);
     else drawWorld(this.world, this.canvas, { scale, x, y, channel, light }, this.backgrounds, this.spare);
+    this.recorder?.draw(this.world, channel, this.backgrounds);
     this.brush.show(this.cursor, camera, this.ratio);
     if (this.kind === this.world.kind) return;
     this.kind = this.world.kind;
-    if (this.kind === "plain") this.bar.say(`Going on in plain JavaScript: ${this.world.why}.`);
+    if (this.kind === "wasm") this.bar.say(`Going on in WebAssembly: ${this.world.why}.`);
   }
 
   /** The background that was chosen, or that of the page. */
@@ -256,8 +278,8 @@ class Player {
     const taught = [stopped ? `training ${stopped}` : whole].filter(Boolean).map((said) => `, ${said}`).join("");
     const { solver } = payload;
     const other = solver && solver !== "euler" ? ` Taught in steps of ${solver}; here it takes Euler's.` : "";
-    const plain = `plain JavaScript: ${world.why}${world.repaints ? "; fewer cells go faster" : ""}`;
-    const engine = world.kind === "plain" ? plain : "WebGL2, on the graphics card";
+    const processor = `WebAssembly: ${world.why}${world.repaints ? "; fewer cells go faster" : ""}`;
+    const engine = world.kind === "wasm" ? processor : "WebGL2, on the graphics card";
     return `${numbers.toLocaleString("en")} numbers${taught}. Runs in ${engine}.${other}`;
   }
 
@@ -296,6 +318,8 @@ class Player {
       colour: () => this.show(null),
       background: () => this.setBackground({ light: "dark", dark: "chequer", chequer: "light" }[this.look]),
       picture: () => photoPanel.save(),
+      record: () => this.record(),
+      fullscreen: () => this.enlarge(),
       damage: () => this.act(DAMAGE[(this.damaged + 1) % DAMAGE.length][0]),
       photo: () => bar.file.click(),
       webcam: () => photoPanel.look(),
@@ -325,6 +349,29 @@ class Player {
     bar.refresh();
     this.tell();
     this.stir();
+  }
+
+  /** Record a video from now on, or end and save the one that is recorded. */
+  record() {
+    if (this.recorder) return this.recorder.stop();
+    if (this.bar.record.hidden) return;
+    const { name, t } = this.world;
+    this.recorder = new Recorder({ size: this.world.size, name: `${name}-${t}` }, (file) => {
+      this.recorder = null;
+      this.bar.refresh();
+      this.bar.say(`Saved ${file}.`);
+    });
+    this.bar.say("Recording a video, for a minute at most: R or Stop recording ends it.");
+  }
+
+  /** Take the whole screen, or give it back. */
+  async enlarge() {
+    try {
+      if (document.fullscreenElement) await document.exitFullscreen();
+      else await this.element.requestFullscreen();
+    } catch {
+      this.bar.say("This browser gives no page the whole screen here.");
+    }
   }
 
   /** Damage it; `again` where the pointer still rests on the same spot. */

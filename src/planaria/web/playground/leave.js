@@ -1,6 +1,6 @@
 // How a creature leaves the page: as a page of its own, a picture, a video; and a page that is read again.
 
-import { base64 } from "../learn/payload.js";
+import { base64, weightsOf } from "../learn/payload.js";
 
 const MOST_PAGE = 30e6; // bytes
 const BITRATE = 6e6; // of a video
@@ -23,6 +23,7 @@ export async function pageOf({ shell, packed, player }, payload) {
   const parts = {
     PACKED: await picked(packed, player),
     "<!--planaria:title-->": escaped,
+    "<!--planaria:numbers-->": weightsOf(payload).length.toLocaleString("en-US"),
     "<!--planaria:made-->": "grown",
     "<!--planaria:model-->": JSON.stringify({ ...payload, seed: 0 }).replaceAll("<", "\\u003c"),
   };

@@ -4,7 +4,7 @@ import { Store } from "./store.js";
 import { assist } from "../learn/crew.js";
 import { modelFile } from "../learn/files.js";
 import { Training } from "../learn/training.js";
-import { compile } from "../engine/kernel.js";
+import { module, why } from "../engine/wasm.js";
 
 const WEIGHTS_EVERY = 350; // ms
 const POOL_EVERY = 2500; // ms
@@ -20,18 +20,13 @@ let job = null;
  */
 self.onmessage = async ({ data }) => {
   try {
-    if (data.kind === "assist") assist(data.port);
+    if (data.kind === "assist") assist(data.port, module);
     else if (data.kind === "open") await (job = new Job(data)).opened;
     else await job.do(data);
   } catch (error) {
     post("failed", { error: error.message || String(error) });
   }
 };
-
-async function kernelModule() {
-  const response = await fetch(new URL("../engine/kernel.wasm", import.meta.url));
-  return compile(new Uint8Array(await response.arrayBuffer()));
-}
 
 function post(kind, more = {}) {
   self.postMessage({ kind, ...more });
@@ -50,12 +45,13 @@ class Job {
     this.id = id;
     this.share = share;
     this.store = id ? await Store.open() : null;
-    const module = await kernelModule();
+    if (!module) throw new Error(why);
+    const mine = ports.length ? null : module; // assistants have their own
     const kept = await this.store?.state(id);
     if (kept) {
-      this.training = Training.restore(module, kept.state, ports);
+      this.training = Training.restore(mine, kept.state, ports);
       Object.assign(this, { losses: [...kept.losses], seconds: kept.seconds });
-    } else this.training = new Training(module, { target: target.planes, grid: target.size, config, weights, name, ports });
+    } else this.training = new Training(mine, { target: target.planes, grid: target.size, config, weights, name, ports });
     this.due.keep = performance.now() + KEEP_EVERY;
     const { steps } = this.training.config.train;
     const losses = Float32Array.from(this.losses);

@@ -68,7 +68,7 @@ export function specimen(host, cards) {
   const start = async () => {
     const payload = await ask(at("api", "gallery", name, "player"));
     if (closed) return;
-    world = new World(payload, { seed: Math.floor(Math.random() * 1000), canvas, prefer: "plain" });
+    world = new World(payload, { seed: Math.floor(Math.random() * 1000), canvas, prefer: "wasm" });
     if (still.matches) {
       world.tick(200);
       draw();

@@ -1,10 +1,11 @@
 // A live run with a brush, as planaria.world is in Python: no clock, no buttons. Everything that draws or pokes goes
-// through here, on the graphics card where it can, in plain JavaScript where not.
+// through here, on the graphics card where it can, in WebAssembly where not.
 
 import { STREAM, bodyOf, decode, derive, labelsOf, withWeights } from "../engine/model.js";
-import { PlainEngine } from "../engine/plain.js";
 import { exposed, held, labelled, photoPlanes, planesOf, planted, pose, sown } from "./photo.js";
 import { centred, backgroundOf, opening, tiled } from "./start.js";
+import { PlainEngine } from "../engine/plain.js";
+import { WasmEngine } from "../engine/wasm.js";
 import { GraphicsEngine, imitated } from "../engine/webgl.js";
 import { uniform, woundOf } from "./damage.js";
 
@@ -62,27 +63,51 @@ export class World {
     return this.mine.photo;
   }
 
-  /** Take the best engine that this browser has for this model: `prefer` is auto, webgl2 or plain. */
+  /**
+   * Take the best engine that this browser has for this model: `prefer` is auto, webgl2 or wasm (or plain, as it was
+   * called before).
+   */
   open() {
-    this.why = "";
     this.charged = null;
-    if (this.prefer === "plain") this.why = "asked for";
-    else if (this.prefer === "auto" && imitated()) this.why = "this browser has no real graphics card";
-    else {
-      try {
-        this.engine = new GraphicsEngine(this.model, this.size);
-        this.engine.onlost = () => this.fall("the graphics card was lost");
-        return;
-      } catch (error) {
-        this.why = error.message;
-      }
+    const chosen = ["wasm", "plain"].includes(this.prefer);
+    const slow = this.prefer === "auto" && imitated();
+    this.why = chosen ? "asked for" : slow ? "this browser has no real graphics card" : this.refused();
+    if (!this.why) return;
+    try {
+      this.engine = this.onProcessor();
+    } catch (error) {
+      if (!slow || this.refused()) throw error;
+      this.why = "";
     }
-    this.engine = new PlainEngine(this.model, this.size);
   }
 
-  /** Go on in plain JavaScript, from where it began: what a lost card held is gone. */
+  /** An engine on the processor. */
+  onProcessor() {
+    const known = ["relu", "leaky_relu"].includes(this.rule.activation) && !this.model.blurs.length;
+    return known ? new WasmEngine(this.model, this.size) : new PlainEngine(this.model, this.size);
+  }
+
+  /** Take the graphics card; gives why it can't be had. */
+  refused() {
+    try {
+      this.engine = new GraphicsEngine(this.model, this.size);
+      this.engine.onlost = () => this.fall("the graphics card was lost");
+      return "";
+    } catch (error) {
+      return error.message;
+    }
+  }
+
+  /** Go on in WebAssembly, from where it began: what a lost card held is gone. */
   fall(why) {
-    this.engine = new PlainEngine(this.model, this.size);
+    try {
+      this.engine = this.onProcessor();
+    } catch (error) {
+      this.engine.flow = () => {
+        throw new Error(`${why}, and ${error.message}`);
+      };
+      return;
+    }
     this.why = why;
     this.charged = null;
     this.begin();
@@ -112,14 +137,22 @@ export class World {
       const left = frames.length - 1 - k;
       if (!left) return state;
       this.engine.write(state, this.whole);
-      for (let t = -left * steps; t < (1 - left) * steps; t++) this.engine.step(0, t);
+      this.engine.step(0, -left * steps, steps);
       return this.read();
     }, x.slice());
   }
 
   /** Live `n` steps on. */
   tick(n = 1) {
-    for (let k = 0; k < n; k++) this.engine.step(this.seed, this.t++);
+    this.engine.step(this.seed, this.t, n);
+    this.t += n;
+  }
+
+  /** Live one step on, but where that takes long let workers do it meanwhile: true once it is done. */
+  flow() {
+    const done = this.engine.flow(this.seed, this.t);
+    if (done) this.t += 1;
+    return done;
   }
 
   /** Back to the seed, or the picture it was given; at step 0. */
@@ -169,10 +202,7 @@ export class World {
     if (!alike) this.renew(size);
     this.photo = planesOf(image, planes);
     if (!alike) this.begin();
-    else {
-      const own = this.read().subarray(0, this.own * image.width * image.height);
-      this.engine.write(concat(own, exposed(this.photo, size, this.layout)), this.whole);
-    }
+    else this.engine.write(exposed(this.photo, size, this.layout), this.whole, this.own);
   }
 
   /** Cut out a shape: `left`, `circle(x,y,r)`, `centre(16)`, `speckle(0.3)`, `noise(0.3)`, ... */
@@ -267,9 +297,11 @@ export class World {
     const count = rect[2] * rect[3];
     if (count < 1) return;
     this.remember();
-    const x = this.engine.read(rect);
-    for (let k = 0; k < channels; k++) for (let i = 0; i < count; i++) x[k * count + i] = change(x[k * count + i], k, i);
-    this.engine.write(x, rect);
+    this.engine.apply(() => {
+      const x = this.engine.read(rect);
+      for (let k = 0; k < channels; k++) for (let i = 0; i < count; i++) x[k * count + i] = change(x[k * count + i], k, i);
+      this.engine.write(x, rect);
+    });
   }
 
   /** Put the brush down: all edits until `lift` are one to `undo`. */
@@ -402,11 +434,4 @@ export class World {
 /** A payload decoded, with the frames that it begins with. */
 function opened(payload) {
   return { ...decode(payload), start: opening(payload), frame: payload.frame ?? 1 };
-}
-
-function concat(first, second) {
-  const out = new Float32Array(first.length + second.length);
-  out.set(first);
-  out.set(second, first.length);
-  return out;
 }
