@@ -169,16 +169,20 @@ class Rollout {
         job_.dt = static_cast<real>(job.length);
         link();
     }
-    ~Rollout() {
-        for (void* t : traces_) kernel_.forget(t);
-    }
+    ~Rollout() { forget(); }
     Rollout(const Rollout&) = delete;
     Rollout& operator=(const Rollout&) = delete;
 
-    // Other weights of the same shapes; traces of the former ones are no longer of use.
+    // Other weights of the same shapes; what was recorded with the former ones is dropped.
     void prepare(const Parameters<real>& p, Call& call) {
+        forget();
         network_ = Network<real>(kernel_, checked(job_, p), p, call);
         link();
+    }
+
+    // Drops what was recorded.
+    void forget() {
+        while (!traces_.empty()) kernel_.forget(traces_.back()), traces_.pop_back();
     }
 
     // The moment at which the next steps begin, and their number.
@@ -293,7 +297,7 @@ class Rollout {
 
   private:
     void trace(bool keep) {  // new ones, or none
-        while (!traces_.empty()) kernel_.forget(traces_.back()), traces_.pop_back();
+        forget();
         traces_.reserve(job_.batch);
         for (int b = 0; keep && b < job_.batch; b++) traces_.push_back(kernel_.trace());
     }

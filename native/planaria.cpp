@@ -92,10 +92,15 @@ struct planaria_plan {
     }
 
     float* state() {
+        float* const state = look();
+        on_stage_ = false;
+        return state;
+    }
+
+    float* look() {
         state_.resize(size() * job().batch);
         for (int b = 0; on_stage_ && b < job().batch; b++)
             kernel_.leave(job(), b, stages_[b], state_.data() + b * size(), alone(), 0);
-        on_stage_ = false;
         return state_.data();
     }
 
@@ -112,9 +117,12 @@ struct planaria_plan {
 
     void run(std::uint32_t seed, std::uint32_t t, int steps, bool keep, std::uint32_t row, std::uint32_t column) {
         if (steps < 0) misuse("a run has 0 steps or more");
+        back_ = traced_ = false;
+        rollout_.forget();
         enter();
-        if (keep) gradient();                 // so that later looks at state and gradient move nothing
-        back_ = traced_ = on_stage_ = false;  // while it is unknown how far they come
+        if (keep) gradient();  // so that later looks at state and gradient move nothing
+        on_stage_ = false;     // while it is unknown how far they come
+        const Undo undo{*this};
         rollout_.schedule(seed, t, row, column, steps);
         rollout_.advance(call_, stages_.data(), keep);
         on_stage_ = true, traced_ = keep;
@@ -164,6 +172,12 @@ struct planaria_plan {
     std::size_t traced() const { return rollout_.bytes(); }
 
   private:
+    struct Undo {  // drops what a run recorded that came to no end
+        planaria_plan& plan;
+        ~Undo() {
+            if (!plan.on_stage_) plan.rollout_.forget();
+        }
+    };
     const Plan<float>& job() const { return rollout_.job(); }
     std::size_t size() const { return static_cast<std::size_t>(job().channels) * job().height * job().width; }
     static Crew alone() {
@@ -259,6 +273,12 @@ int planaria_set_weights(planaria_plan* plan, const float* const* weights, const
 float* planaria_state(planaria_plan* plan) {
     float* state = nullptr;
     guarded([&] { state = plan->state(); });
+    return state;
+}
+
+const float* planaria_look(planaria_plan* plan) {
+    const float* state = nullptr;
+    guarded([&] { state = plan->look(); });
     return state;
 }
 

@@ -54,9 +54,11 @@ PLANARIA_API const char* planaria_message(void);
 /* Other weights; the trace is dropped. */
 PLANARIA_API int planaria_set_weights(planaria_plan* plan, const float* const* weights, const float* const* biases);
 
-/* The whole state, to read and to write until the next call; null without memory. The state is kept in another order
- * while steps run, so that `planaria_read` and `planaria_write` are cheaper where little is touched. */
+/* The whole state, to read and to write until the next call; null without memory. While steps run it is kept in another
+ * order: looking is cheaper, as are `planaria_read` and `planaria_write` where little is touched. */
 PLANARIA_API float* planaria_state(planaria_plan* plan);
+/* The whole state to read until the next call; what is written there is lost. */
+PLANARIA_API const float* planaria_look(planaria_plan* plan);
 /* `values` (channels, height, width) of cells that begin at (row, column) of a sample. */
 PLANARIA_API int planaria_read(planaria_plan* plan, int32_t sample, int32_t row, int32_t column, int32_t height,
                                int32_t width, float* values);

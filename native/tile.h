@@ -18,12 +18,12 @@ typedef real vec __attribute__((vector_size(VBYTES), aligned(sizeof(real)), may_
 constexpr int MR = 12;  // 12 x 2 accumulators of 32 registers
 #elif VBYTES == 32
 constexpr int MR = 6;  // 6 x 2 of 16
-#else
-#ifdef __aarch64__
+#elif defined(__aarch64__)
 constexpr int MR = 12;  // 32 registers too
+#elif defined(__wasm__)
+constexpr int MR = 4;  // an engine that knows 16 keeps some for itself: a third faster than 6
 #else
 constexpr int MR = 6;
-#endif
 #endif
 constexpr int NB = 48;  // cells in a block: a multiple of every MR
 

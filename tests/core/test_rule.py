@@ -11,6 +11,7 @@ from planaria.core.filters import FILTERS
 from planaria.core.layout import Layout
 from planaria.core.noise import fire
 from planaria.core.rule import ACTIVATIONS, Rule, RuleConfig, shapes
+from planaria.engine import native, run
 from planaria.errors import UserError
 
 EDGES = ("zero", "circular", "replicate")
@@ -18,6 +19,7 @@ LIVES = ("none", "before", "after", "both")
 
 
 def against_oracle(r: Rule, x: torch.Tensor, t: int, seed: int, cond: torch.Tensor | None = None) -> None:
+    """Compares a step of the reference, and of the native engine, with the oracle's."""
     c = r.config
     b, _, h, w = x.shape
     fires = fire(c.fire_rate, seed, t, (b, h, w))
@@ -29,8 +31,11 @@ def against_oracle(r: Rule, x: torch.Tensor, t: int, seed: int, cond: torch.Tens
             blurs={int(channel): int(size) for channel, size in (blur.split("@") for blur in c.blurs)},
             cond=[] if cond is None else cond[k].tolist(),
         )  # fmt: skip
-        got = r(x, t, seed=seed, cond=cond)[k]
-        torch.testing.assert_close(got, torch.tensor(want, dtype=torch.double), rtol=1e-12, atol=1e-12)
+        expected = torch.tensor(want, dtype=torch.double)
+        torch.testing.assert_close(r(x, t, seed=seed, cond=cond)[k], expected, rtol=1e-12, atol=1e-12)
+        if not native.declines(r, x):
+            got = run(r, x, 1, t=t, seed=seed, cond=cond, engine="native")[k]
+            torch.testing.assert_close(got, expected, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize(("edge", "life", "name"), list(itertools.product(EDGES, LIVES, FILTERS)))

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import torch
 from helpers.rules import brink, rule
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from planaria.core.moment import Moment
-from planaria.core.rule import Rule, RuleConfig
+from planaria.core.rule import ACTIVATIONS, Rule, RuleConfig
 from planaria.engine import choose, native, run
 from planaria.errors import UserError
 
@@ -66,6 +68,9 @@ def test_the_kernel_was_built():
         {"channels": 16, "edge": "replicate"},
         {"channels": 16, "edge": "circular", "life": "after", "life_edge": "zero"},
         {"channels": 7, "filters": ("identity", "sobel@2", "sobel"), "edge": "replicate", "frozen": 1},
+        *({"activation": name, "hidden": (33, 17), "bias": "all"} for name in ACTIVATIONS),
+        *({"activation": "silu", "blurs": ("3@5", "0@15"), "edge": edge, "frozen": 1} for edge in native.EDGES),
+        {"channels": 40, "blurs": ("3@3", "39@7", "20@3"), "life": "none", "edge": "circular", "dt": 0.3},
     ],
 )
 def test_every_instruction_set_agrees_with_the_reference(isa, settings):
@@ -80,6 +85,87 @@ def test_every_instruction_set_agrees_with_the_reference(isa, settings):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
 
 
+def test_every_activation_has_its_number_in_the_kernel():
+    assert sorted(native.ACTIVATIONS) == sorted(ACTIVATIONS)
+    assert sorted(native.ACTIVATIONS.values()) == list(range(len(ACTIVATIONS)))
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_activations_and_their_slopes_are_torchs(isa, dtype, activation):
+    """A frozen channel's activation is added to a channel of zeros; torch computes the same in float64.
+
+    Every cell is a sample: beside one that isn't finite, the zeros of a filter would give no number.
+    """
+    near, wide = torch.linspace(-6, 6, 1501), torch.linspace(-120, 120, 997)
+    special = torch.tensor([0.0, -0.0, 1e-30, -1e-30, 1e30, -1e30, torch.inf, -torch.inf, torch.nan])
+    v = torch.cat([near, 1e-4 * near, wide, special]).to(dtype)
+    r = Rule(RuleConfig(
+        channels=2, frozen=1, filters=("identity",), hidden=(1,), activation=activation, bias="none", life="none",
+        fire_rate=1.0,
+    )).to(dtype)  # fmt: skip
+    with torch.no_grad():
+        r.weights[0].copy_(torch.tensor([[0.0, 1.0]]))
+        r.weights[1].fill_(1.0)
+    x = torch.stack([torch.zeros_like(v), v], 1)[..., None, None].requires_grad_()
+    got = rollout(r, x, 1, isa=isa)[:, 0, 0, 0]
+    want = v.double().requires_grad_()
+    bent = ACTIVATIONS[activation](want)
+    single = dtype == torch.float32
+    bounds = {"rtol": 1e-6 if single else 1e-14, "atol": 1e-7 if single else 1e-15, "equal_nan": True}
+    torch.testing.assert_close(got.double(), bent.detach(), **bounds)
+    finite = v.isfinite()
+    (gx,), (slope,) = torch.autograd.grad(got[finite].sum(), x), torch.autograd.grad(bent[finite].sum(), want)
+    bounds["atol"] *= 10
+    torch.testing.assert_close(gx[:, 1, 0, 0].double()[finite], slope[finite], **bounds)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    edge=st.sampled_from(sorted(native.EDGES)),
+    life=st.sampled_from(["none", "both"]),
+    blurs=st.sampled_from([(), ("3@5",), ("0@15", "3@3")]),
+    hidden=st.sampled_from([(9,), (20, 5)]),
+    activation=st.sampled_from(sorted(ACTIVATIONS)),
+    frozen=st.integers(0, 2),
+    size=st.tuples(st.integers(1, 12), st.integers(1, 20)),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_float32_gradients_are_close(size, seed, **config):
+    r, x = rule(**config).float(), brink(2, 6, *size, seed=seed).float().requires_grad_()
+    leaves = [x, *r.parameters()]
+    want, got = run(r, x, 1, seed=seed, engine="reference"), rollout(r, x, 1, seed=seed)
+    torch.testing.assert_close(got, want, rtol=1e-5, atol=1e-5)
+    for a, b in zip(*(torch.autograd.grad(y.square().sum(), leaves) for y in (got, want)), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
+
+
+def test_blurs_around_life_that_moves_over_the_seam():
+    """A small living block in a large world: what is blurred reaches beyond the box of the living."""
+    for edge in native.EDGES:
+        r = rule(0.12, edge=edge, blurs=("3@15", "1@7"), activation="tanh")
+        with torch.no_grad():
+            r.biases[0].fill_(0.3)
+            r.weights[1][3].fill_(0.2)
+        x = torch.zeros(1, 6, 44, 43, dtype=torch.double)
+        x[0, :, 18, 20] = 1
+        with torch.no_grad():
+            for k in range(20):
+                y = run(r, x, 1, t=k, engine="reference")
+                torch.testing.assert_close(rollout(r, x, 1, t=k), y, rtol=1e-10, atol=1e-10)
+                x = y
+                if k == 9:
+                    alive = r.alive(x)
+                    assert 50 < alive.sum() < 600, "it should live, and not everywhere"
+        assert r.alive(x)[..., 0, :].any(), "it should have come to the edge"
+        x.requires_grad_()
+        grads = [torch.autograd.grad(y.square().sum(), [x, *r.parameters()]) for y in (
+            rollout(r, x, 12), run(r, x, 12, engine="reference"))]  # fmt: skip
+        for a, b in zip(*grads, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)
+
+
 @pytest.mark.parametrize("isa", ISAS)
 def test_one_float32_step_is_close_and_the_same_cells_fire(isa):
     r, x = small(), brink(2, 16, 30, 30).float()
@@ -91,8 +177,9 @@ def test_one_float32_step_is_close_and_the_same_cells_fire(isa):
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("edge", native.EDGES)
 @pytest.mark.parametrize("life", ["both", "after", "none"])
-def test_the_bytes_do_not_depend_on_the_number_of_threads(threads, batch, edge, life):
-    r, x = small(edge=edge, life=life), brink(batch, 16, 40, 40).float().requires_grad_()
+@pytest.mark.parametrize("more", [{}, {"activation": "gelu", "blurs": ("3@15", "5@3")}], ids=["relu", "gelu, blurred"])
+def test_the_bytes_do_not_depend_on_the_number_of_threads(threads, batch, edge, life, more):
+    r, x = small(edge=edge, life=life, **more), brink(batch, 16, 40, 40).float().requires_grad_()
     found = []
     for n in (1, 2, 5):
         threads(n)
@@ -197,19 +284,32 @@ def test_the_module_checks_what_it_is_given():
     weights, taps = [w.detach().numpy() for w in r.weights], r.kernels.reshape(-1, 9).numpy()
     bias = np.zeros((1, 128), np.float32)
 
-    def call(x=x, taps=taps, reaches=r.reaches, bias=bias, weights=weights, threads=1, isa="", **settings):
+    def call(
+        x=x, taps=taps, reaches=r.reaches, bias=bias, weights=weights, blurred=(), blurs=(), threads=1, isa="",
+        **settings,
+    ):  # fmt: skip
         job = native._Walk(r, 1, Moment(), "").job()
         for name, value in settings.items():
             setattr(job, name, value)
         y = np.empty_like(x)
-        return native.kernel.forward(job, x, y, taps, reaches, bias, weights, [], keep=False, threads=threads, isa=isa)
+        return native.kernel.forward(
+            job, x, y, taps, reaches, bias, weights, [], blurred, blurs, keep=False, threads=threads, isa=isa
+        )
+
+    def blur(*line):
+        return [np.array(line, np.float32)]
 
     assert call() is None
+    assert call(blurred=[15], blurs=blur(0.25, 0.5, 0.25)) is None
     for wrong in (
         {"x": x[0]}, {"taps": taps[:1]}, {"bias": bias[:, :3]}, {"bias": np.zeros((2, 128), np.float32)},
         {"weights": weights[:1]}, {"weights": []}, {"own": 17}, {"steps": -1}, {"threads": 0}, {"life_channel": 16},
         {"isa": "avx1024"}, {"edge": 3}, {"edge": -1}, {"reaches": [1, 1]}, {"reaches": [1, 0, 1]},
-        {"reaches": [1, 2**20, 1]},
+        {"reaches": [1, 2**20, 1]}, {"activation": 6}, {"activation": -1}, {"blurred": [1]},
+        {"blurs": blur(0.25, 0.5, 0.25)}, {"blurred": [16], "blurs": blur(0.25, 0.5, 0.25)},
+        {"blurred": [-1], "blurs": blur(1.0)}, {"blurred": [1], "blurs": blur(0.5, 0.5)},
+        {"blurred": [1], "blurs": blur()}, {"blurred": [1], "blurs": blur(0.25, 0.5, 0.2)},
+        {"blurred": [1], "blurs": blur(*[0.0] * 4097)},
     ):  # fmt: skip
         with pytest.raises(ValueError):
             call(**wrong)

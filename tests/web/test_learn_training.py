@@ -24,7 +24,32 @@ from planaria.training.loop import Report, Trainer
 from planaria.training.pool import unpack
 from planaria.training.session import Session
 
+pytest_plugins = ("helpers.browser",)
+pytestmark = pytest.mark.long
+
 HERE = Path(__file__).parent
+ASSISTANT = """import { assist } from "/learn/crew.js";
+onmessage = ({ data }) => assist(data);"""
+IN_BROWSER = """async ({ config, target, grid, iterations, workers }) => {
+  const { compile } = await import("/engine/kernel.js");
+  const { checkpointFile } = await import("/learn/files.js");
+  const { Training } = await import("/learn/training.js");
+  const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  const hands = Array.from({ length: workers }, () => new Worker("/assistant.js", { type: "module" }));
+  const ports = hands.map((worker) => {
+    const { port1, port2 } = new MessageChannel();
+    worker.postMessage(port2, [port2]);
+    return port1;
+  });
+  const module = await compile(new Uint8Array(await (await fetch("/engine/kernel.wasm")).arrayBuffer()));
+  const given = { target: new Float32Array(bytes(target).buffer), grid, config, name: "test run", ports };
+  const training = new Training(module, given);
+  for (let k = 0; k < iterations; k++) await training.step();
+  const file = checkpointFile(training);
+  training.close();
+  for (const worker of hands) worker.terminate();
+  return btoa(file.reduce((text, byte) => text + String.fromCharCode(byte), ""));
+}"""
 SMALL = {
     "picture": "heart", "size": 14, "padding": 5, "wound": "any", "damage": 2,
     "train": {"batch": 5, "pool": 12, "rollout": [14, 22], "steps": 60, "seed": 3},
@@ -58,14 +83,17 @@ def in_python(config: grow.Config, iterations: int) -> list[Report]:
         return [twin.step() for _ in range(iterations)]
 
 
+def asked(config: grow.Config) -> dict[str, Any]:
+    task = grow.Task(config, torch.device("cpu"))
+    return {"config": to_dict(config), "target": sent(task.target), "grid": task.size}
+
+
 def in_javascript(config: grow.Config, *plan: int | str, **more: Any) -> Twin:
     node = shutil.which("node")
     if node is None:
         pytest.skip("node is not installed")
-    task = grow.Task(config, torch.device("cpu"))
-    asked = {"config": to_dict(config), "target": sent(task.target), "grid": task.size, "plan": plan, **more}
-    command = [node, str(HERE / "learn_run.mjs")]
-    done = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True, timeout=240)
+    command, text = [node, str(HERE / "learn_run.mjs")], json.dumps({**asked(config), "plan": plan, **more})
+    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr[-3000:]
     answer = json.loads(done.stdout)
     files = {name: base64.b64decode(answer.pop(name)) for name in ("checkpoint", "model", "folder", "pictures")}
@@ -104,6 +132,16 @@ def test_any_number_of_workers_gives_the_same_bytes():
         shared = in_javascript(config, *plan, workers=workers)
         assert shared.reports == alone.reports
         assert shared.checkpoint == alone.checkpoint
+
+
+def test_a_browser_gives_the_bytes_that_node_gives(page, site):
+    config = settings(damage_from=0.03)
+    site.put("assistant.js", ASSISTANT)
+    page.goto(site.put("blank.html", "<!doctype html><title>blank</title>"))
+    there = in_javascript(config, 7).checkpoint
+    for workers in (0, 2):
+        here = page.evaluate(IN_BROWSER, {**asked(config), "iterations": 7, "workers": workers})
+        assert base64.b64decode(here) == there
 
 
 def test_a_saved_training_goes_on_to_the_bit():

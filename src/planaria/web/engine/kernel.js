@@ -140,15 +140,21 @@ class Plan {
   }
 
   /**
-   * Numbers (batch, channels, h, w), to read and to write until the next `run`, `read` or `write`: get it anew after each of
-   * them, and after any call that takes memory. A player that shows and paints single cells is served faster by
-   * `read` and `write`, which leave the state in the kernel's own order.
+   * Numbers (batch, channels, h, w), to read and to write until the next `run`, `read`, `write` or `look`: get it anew
+   * after each of them. While steps run, the kernel keeps the state in another order; a player that shows it and paints
+   * some cells is served faster by `look`, `read` and `write`, which leave it there.
    * @returns {Float32Array}
    */
   get state() {
-    const at = this.kernel._state(this.at) >>> 0;
-    this.kernel.check(at);
-    return this.kernel.floats(at, this.count);
+    return this.view("_state");
+  }
+
+  /**
+   * The same numbers, to read only, until the next call.
+   * @returns {Float32Array}
+   */
+  look() {
+    return this.view("_look");
   }
 
   /**
@@ -159,7 +165,7 @@ class Plan {
   read(area, sample = 0) {
     const n = this.numbers(area);
     const at = this.borrow(n);
-    this.kernel.check(this.kernel._read(this.at, sample, ...area, at) === 0);
+    this.kernel.check(this.kernel._read(this.place, sample, ...area, at) === 0);
     return this.kernel.floats(at, n).slice();
   }
 
@@ -173,7 +179,7 @@ class Plan {
     if (values.length !== n) throw new Error(`that area has ${n} numbers, not ${values.length}`);
     const at = this.borrow(n);
     this.kernel.floats(at, n).set(values);
-    this.kernel.check(this.kernel._write(this.at, sample, ...area, at) === 0);
+    this.kernel.check(this.kernel._write(this.place, sample, ...area, at) === 0);
   }
 
   /**
@@ -188,7 +194,7 @@ class Plan {
     this.model = { ...this.model, weights, biases, cond };
     this.kernel.lend(this.parameters(weights, biases), (rooms) =>
       this.kernel.lend(places(rooms), ([atWeights, atBiases]) =>
-        this.kernel.check(this.kernel._set_weights(this.at, atWeights, atBiases) === 0),
+        this.kernel.check(this.kernel._set_weights(this.place, atWeights, atBiases) === 0),
       ),
     );
   }
@@ -199,7 +205,7 @@ class Plan {
    * where memory runs out.
    */
   run({ seed, t, steps, keep = false, origin = [0, 0] }) {
-    this.kernel.check(this.kernel._run(this.at, seed, t, steps, keep, ...origin) === 0);
+    this.kernel.check(this.kernel._run(this.place, seed, t, steps, keep, ...origin) === 0);
   }
 
   /**
@@ -208,9 +214,7 @@ class Plan {
    * @returns {Float32Array}
    */
   get gradient() {
-    const at = this.kernel._gradient(this.at) >>> 0;
-    this.kernel.check(at);
-    return this.kernel.floats(at, this.count);
+    return this.view("_gradient");
   }
 
   /**
@@ -219,8 +223,14 @@ class Plan {
    * @returns {{weights: Float32Array[], biases: Float32Array[]}}
    */
   backward() {
-    this.kernel.check(this.kernel._backward(this.at) === 0);
-    return this.gradients(-1);
+    this.kernel.check(this.kernel._backward(this.place) === 0);
+    const sum = this.gradients(-1);
+    if (this.model.cond.length) {
+      const [whole, ...parts] = [sum, ...this.perSample()].map(({ weights }) => weights[0]);
+      whole.fill(0); // its columns of the condition are sums of products
+      for (const part of parts) part.forEach((v, i) => (whole[i] += v));
+    }
+    return sum;
   }
 
   /**
@@ -234,7 +244,7 @@ class Plan {
 
   /** Bytes of the recorded steps. */
   get traced() {
-    return this.kernel._traced(this.at) >>> 0;
+    return this.kernel._traced(this.place) >>> 0;
   }
 
   /** Give the memory back to the kernel; the plan is of no more use. */
@@ -246,13 +256,19 @@ class Plan {
     this.room = null;
   }
 
+  /** Where the kernel keeps the plan. */
+  get place() {
+    if (!this.at) throw new Error("the plan was disposed of");
+    return this.at;
+  }
+
   /** Gradients of one sample, or of all below zero. */
   gradients(sample) {
     const { kernel, model } = this;
     const shaped = this.parameters(model.weights, model.biases).map((like) => new Float32Array(like.length));
     const parts = kernel.lend(shaped, (rooms) =>
       kernel.lend(places(rooms), ([atWeights, atBiases]) => {
-        kernel.check(kernel._gradients(this.at, sample, atWeights, atBiases) === 0);
+        kernel.check(kernel._gradients(this.place, sample, atWeights, atBiases) === 0);
         return rooms.map((at, i) => kernel.floats(at, shaped[i].length).slice());
       }),
     );
@@ -266,6 +282,7 @@ class Plan {
   /** Weights, then a bias for each, as the kernel takes them: the condition is in the first bias. */
   parameters(weights, biases) {
     const { widths, cond } = this.model;
+    same(weights.length, widths.length - 1, "layers of weights");
     weights.forEach((w, i) => same(w.length, widths[i] * widths[i + 1], `weights of layer ${i + 1}`));
     biases.forEach((b, i) => same(b.length, widths[i + 1], `biases of layer ${i + 1}`));
     const inputs = widths[0] - cond.length;
@@ -276,6 +293,12 @@ class Plan {
     const rows = widths.slice(1).map((n, i) => Float32Array.from(biases[i] ?? new Float32Array(n)));
     rows[0] = firstBias({ ...this.model, weights, biases });
     return [first, ...weights.slice(1).map((w) => Float32Array.from(w)), ...rows];
+  }
+
+  view(name) {
+    const at = this.kernel[name](this.place) >>> 0;
+    this.kernel.check(at);
+    return this.kernel.floats(at, this.count);
   }
 
   numbers([, , height, width]) {
