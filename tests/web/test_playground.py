@@ -207,10 +207,11 @@ def test_creatures_are_listed_and_deleted(shown):
         shown.evaluate("(model) => planaria.load(model)", trained(shown, picture=name)["model"])
     shown.get_by_role("link", name="All creatures").click()
     cards = shown.locator(".pg-shelf li")
+    cards.nth(1).wait_for()
     assert cards.locator("strong").all_inner_texts() == ["heart", "fish"]
     shown.on("dialog", lambda dialog: dialog.accept())
     shown.get_by_role("button", name="Delete heart").click()
-    shown.wait_for_timeout(200)
+    cards.nth(1).wait_for(state="detached")
     shown.reload()
     shown.locator(".pg-shelf").wait_for()
     assert cards.locator("strong").all_inner_texts() == ["fish"]

@@ -2,8 +2,10 @@
 
 import { mount } from "../player/player.js";
 import { tag, within } from "../player/elements.js";
+import { saveFile } from "../player/files.js";
+import { recordable } from "../player/recorder.js";
 import { Learner } from "./learner.js";
-import { Recording, offer, pageOf, pictureOf } from "./leave.js";
+import { pageOf, pictureOf } from "./leave.js";
 import { linkOf, modelFileOf } from "./models.js";
 import { slug } from "./picture.js";
 import { Curve, PoolView } from "./plot.js";
@@ -11,7 +13,6 @@ import { Curve, PoolView } from "./plot.js";
 const REGROW_AFTER = 300; // steps of a life that nobody touches, while it learns
 const HANDS_OFF = 8000; // ms without a touch
 const REDRAW = 500; // ms between drawings of the curve
-const LONGEST_VIDEO = 60_000; // ms
 
 /** The view of a creature of the playground `page`. */
 export class CreatureView {
@@ -31,18 +32,18 @@ export class CreatureView {
   }
 
   async open() {
-    const { creature } = this;
+    const { creature, page } = this;
     this.host = tag("section", { class: "pg-card pg-player", "aria-label": creature.name });
     const back = tag("a", { class: "pg-back", href: "#" }, "‹ All creatures");
-    this.title = tag("h1", {}, creature.name);
+    const title = tag("h1", {}, creature.name);
     const side = tag("div", { class: "pg-side" }, this.learns ? this.progress() : this.lives(), this.leaving());
-    this.element.append(tag("header", { class: "pg-title" }, back, this.title), tag("div", { class: "pg-bench" }, this.host, side));
+    this.element.append(tag("header", { class: "pg-title" }, back, page.face(creature), title), tag("div", { class: "pg-bench" }, this.host, side));
     if (creature.payload) this.mount(creature.payload);
     if (this.learns) this.connect();
   }
 
   close() {
-    this.recording?.stop();
+    clearInterval(this.recording);
     this.learner?.end();
     this.player?.destroy();
   }
@@ -179,12 +180,12 @@ export class CreatureView {
       });
       return node;
     };
-    const video = button("Video", "records until pressed again", (node) => this.film(node, name));
-    video.hidden = !Recording.there;
+    const video = button("Video", "records until pressed again", (node) => this.film(node));
+    video.hidden = !recordable();
     return tag("section", { class: "pg-card" }, tag("h2", {}, "Take it along"), tag("div", { class: "pg-leaves" },
-      button("Model", ".safetensors, for Python", async () => offer(await this.export("safetensors"), `${name}.safetensors`)),
-      button("Page", "one file that runs it", async () => offer(await this.export("html"), `${name}.html`)),
-      button("Picture", "a PNG of now", async () => offer(await this.export("png"), `${name}.png`)),
+      button("Model", ".safetensors, for Python", async () => saveFile(await this.export("safetensors"), `${name}.safetensors`)),
+      button("Page", "one file that runs it", async () => saveFile(await this.export("html"), `${name}.html`)),
+      button("Picture", "a PNG of now", async () => saveFile(await this.export("png"), `${name}.png`)),
       video,
       button("Link", "copied: it opens here", async () => {
         const link = await this.export("link");
@@ -195,22 +196,18 @@ export class CreatureView {
       })));
   }
 
-  async film(node, name) {
-    const words = node.querySelector("small");
-    if (!this.recording) {
-      this.recording = new Recording(this.player.canvas);
-      node.setAttribute("aria-pressed", "true");
-      words.textContent = "recording; press to save";
-      this.player.play();
-      this.timer = setTimeout(() => node.click(), LONGEST_VIDEO);
-      return;
-    }
-    clearTimeout(this.timer);
-    const { recording } = this;
-    this.recording = null;
-    node.setAttribute("aria-pressed", "false");
-    words.textContent = "records until pressed again";
-    offer(await recording.stop(), `${name}${recording.suffix}`);
+  /** Begin a video or end it; `node` is pressed while it is recorded, for a minute at most. */
+  film(node) {
+    const { player } = this;
+    const press = () => node.setAttribute("aria-pressed", String(Boolean(player.recorder)));
+    player.act("record");
+    player.play();
+    press();
+    clearInterval(this.recording);
+    this.recording = setInterval(() => {
+      press();
+      if (!player.recorder) clearInterval(this.recording);
+    }, 300);
   }
 
   /** Newest payload: the best weights of the training, or what came. */

@@ -34,7 +34,9 @@ export function interfaceOf(page) {
 
     /** Damage the body: `left`, `circle(x,y,r)`, `noise(0.3)`, as `planaria run --erase` takes it. */
     erase(damage) {
-      player().wound(damage);
+      const { world } = player();
+      world.erase(damage);
+      page.view.damaged(damage);
       player().stir();
     },
 

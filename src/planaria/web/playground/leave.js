@@ -1,21 +1,9 @@
-// How a creature leaves the page: as a page of its own, a picture, a video; and a page that is read again.
+// How a creature leaves the page, as a page of its own or a picture; and a page that is read again.
 
 import { base64, weightsOf } from "../learn/payload.js";
 
 const MOST_PAGE = 30e6; // bytes
-const BITRATE = 6e6; // of a video
-const VIDEO = ["video/webm;codecs=vp9", "video/webm;codecs=vp8", "video/webm", "video/mp4"];
 const PICTURE = 1024; // pixels, about
-
-/** Offer a blob to be saved as `name`. */
-export function offer(blob, name) {
-  const url = URL.createObjectURL(blob);
-  const link = Object.assign(document.createElement("a"), { href: url, download: name });
-  document.body.append(link); // Firefox clicks only what is in the page
-  link.click();
-  link.remove();
-  setTimeout(() => URL.revokeObjectURL(url), 30_000);
-}
 
 /** The page of a model, the same as `planaria export` writes. */
 export async function pageOf({ shell, packed, player }, payload) {
@@ -65,32 +53,4 @@ export function pictureOf(world) {
   context.imageSmoothingEnabled = false;
   context.drawImage(small, 0, 0, canvas.width, canvas.height);
   return new Promise((done) => canvas.toBlob(done, "image/png"));
-}
-
-/** Records a canvas until `stop`, which gives the video. */
-export class Recording {
-  /** Whether this browser records at all. */
-  static get there() {
-    return Boolean(globalThis.MediaRecorder && HTMLCanvasElement.prototype.captureStream);
-  }
-
-  constructor(canvas) {
-    const mimeType = VIDEO.find((kind) => MediaRecorder.isTypeSupported(kind));
-    this.recorder = new MediaRecorder(canvas.captureStream(30), { mimeType, videoBitsPerSecond: BITRATE });
-    this.pieces = [];
-    this.recorder.ondataavailable = ({ data }) => data.size && this.pieces.push(data);
-    this.recorder.start(1000);
-  }
-
-  /** The end of the name of its file. */
-  get suffix() {
-    return this.recorder.mimeType.startsWith("video/mp4") ? ".mp4" : ".webm";
-  }
-
-  stop() {
-    return new Promise((done) => {
-      this.recorder.onstop = () => done(new Blob(this.pieces, { type: this.recorder.mimeType }));
-      this.recorder.stop();
-    });
-  }
 }
