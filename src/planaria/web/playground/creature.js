@@ -44,7 +44,7 @@ export class CreatureView {
 
   close() {
     clearInterval(this.recording);
-    this.learner?.end();
+    if (this.learner) this.page.part(this.creature.id, this.learner);
     this.player?.destroy();
   }
 
@@ -64,6 +64,7 @@ export class CreatureView {
       weights: ({ flat }) => this.renew(flat),
       pool: ({ samples }) => this.pool.show(samples.map(({ data, width, height }) => new ImageData(data, width, height))),
       kept: (said) => this.kept(said),
+      unkept: ({ error }) => page.say(`This browser keeps no more of it (${error}): save the model before you leave.`, true),
       paused: () => this.refresh(),
       done: () => this.finished(),
       failed: ({ error }) => {

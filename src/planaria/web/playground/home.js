@@ -246,7 +246,7 @@ export class Home {
       const card = tag("li", {}, open, away);
       away.addEventListener("click", async () => {
         if (!confirm(`Delete ${creature.name} and all that it has learned?`)) return;
-        await this.page.store.remove(creature.id);
+        await this.page.remove(creature.id);
         card.remove();
       });
       return card;

@@ -9,11 +9,11 @@ export function usualWorkers() {
 
 /**
  * Trains in workers. `job` is {id, target: {planes, size}, config, weights, name}; nothing is kept where its id is empty.
- * `hooks` are functions by what is said: opened, progress, weights, pool, kept, paused, done, failed.
+ * `hooks` are functions by what is said: opened, progress, weights, pool, kept, unkept, paused, done, failed.
  */
 export class Learner {
   constructor(job, hooks, { share = 1, workers = usualWorkers() } = {}) {
-    Object.assign(this, { hooks, running: false, pausing: false, asked: new Map(), token: 0 });
+    Object.assign(this, { hooks, running: false, pausing: false, asked: new Map(), token: 0, left: null });
     const links = Array.from({ length: workers > 1 ? workers : 0 }, () => new MessageChannel());
     this.worker = this.hire();
     const ports = links.map(({ port1 }) => port1);
@@ -39,8 +39,14 @@ export class Learner {
       this.asked.delete(said.token);
       return;
     }
-    if (["paused", "done", "failed"].includes(kind)) this.running = this.pausing = false;
-    this.hooks[kind]?.(said);
+    const ended = ["paused", "done", "failed"].includes(kind);
+    if (ended) this.running = this.pausing = false;
+    if (!this.left) this.hooks[kind]?.(said);
+    else if (kind === "kept") this.hooks.kept?.(said);
+    else if (ended) {
+      this.end();
+      this.left();
+    }
   }
 
   ask(kind, more = {}) {
@@ -64,6 +70,12 @@ export class Learner {
   pause() {
     this.pausing = true;
     this.ask("pause");
+  }
+
+  /** Finish the iteration, keep it and end: nobody listens any more; `left()` then. */
+  leave(left) {
+    this.left = left;
+    this.pause();
   }
 
   /** End it where it stands: what it kept stays kept. */

@@ -29,7 +29,8 @@ export async function open(host, parts, model) {
 class Playground {
   constructor(host, parts, store) {
     Object.assign(this, { host, parts, store, view: null, own: "" });
-    this.unkept = new Map(); // creatures that are not worth keeping yet, by their ids
+    this.unkept = new Map(); // creatures that this browser can't keep, by their ids
+    this.parting = new Map(); // trainings that finish their last iteration and keep it, by the ids of their creatures
     this.file = tag("input", { type: "file", accept: ".safetensors,.html", class: "pg-unseen", id: "pg-model", tabindex: "-1", "aria-hidden": "true" });
     this.file.addEventListener("change", () => this.file.files[0] && this.take(this.file.files[0]));
     const open = tag("button", { class: "pg-button pg-quiet", type: "button", onclick: () => this.file.click() }, "Open a model");
@@ -103,6 +104,24 @@ class Playground {
 
   visit(creature) {
     return this.show(new CreatureView(this, creature), `creature=${creature.id}`, `${creature.name} · planaria playground`);
+  }
+
+  /** A view is left: its training ends as soon as all that it learned is kept. */
+  part(id, learner) {
+    if (!learner.running) {
+      learner.end();
+      return;
+    }
+    this.parting.set(id, learner);
+    learner.leave(() => this.parting.delete(id));
+  }
+
+  /** Forget a creature, and what still trains it. */
+  async remove(id) {
+    this.parting.get(id)?.end();
+    this.parting.delete(id);
+    this.unkept.delete(id);
+    await this.store.remove(id);
   }
 
   /** A new creature that learns `target` by a recipe, beginning with the weights of `parent` where there is one. */

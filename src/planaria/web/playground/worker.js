@@ -11,6 +11,7 @@ const POOL_EVERY = 2500; // ms
 const SAMPLES = 16; // of the pool, shown
 const KEEP_EVERY = 15_000; // ms, and at least
 const KEEP_SHARE = 30; // times as long as keeping took
+const LOCKED = 20_000; // ms to wait for a tab that has the same creature open, and may be leaving it
 
 let job = null;
 
@@ -32,6 +33,18 @@ function post(kind, more = {}) {
   self.postMessage({ kind, ...more });
 }
 
+/** Hold a creature for as long as this worker lives: two that train it would undo each other's work. */
+function lock(id) {
+  if (!navigator.locks) return null;
+  return new Promise((held, refused) => {
+    const forever = () => new Promise(() => held());
+    navigator.locks.request(`planaria-${id}`, { signal: AbortSignal.timeout(LOCKED) }, forever).catch((error) => {
+      if (error.name === "TimeoutError") refused(new Error("it is open in another tab; close that first"));
+      else held(); // this browser locks nothing in such a page
+    });
+  });
+}
+
 /** One training: does what a message says, and iterates in between. */
 class Job {
   constructor(given) {
@@ -44,6 +57,7 @@ class Job {
   async open({ id, target, config, weights, name, share, ports }) {
     this.id = id;
     this.share = share;
+    if (id) await lock(id);
     this.store = id ? await Store.open() : null;
     if (!module) throw new Error(why);
     const mine = ports.length ? null : module; // assistants have their own
@@ -135,9 +149,11 @@ class Job {
     const start = performance.now();
     const kept = { state: this.training.state(), losses: Float32Array.from(this.losses), seconds: this.seconds };
     const payload = this.given("payload");
-    await this.store.keepState(this.id, kept);
+    let error = "";
+    await this.store.keepState(this.id, kept).catch((problem) => (error = problem.message || "there is no room"));
     const now = performance.now();
     this.due.keep = now + Math.max(KEEP_EVERY, KEEP_SHARE * (now - start));
-    post("kept", { step: kept.losses.length, payload });
+    if (error) post("unkept", { error });
+    else post("kept", { step: kept.losses.length, payload });
   }
 }
