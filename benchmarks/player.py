@@ -65,7 +65,7 @@ EASE = """async ({payload, size, alone}) => {
   const { mount } = await import("/player/player.js");
   const host = document.body.appendChild(document.createElement("div"));
   host.style.height = "600px";
-  const player = mount(host, payload, { size, prefer: "wasm", speed: 3840 });
+  const player = mount(host, payload, { size, speed: 3840 });
   player.world.randomise();
   player.world.engine.alone = alone;
   let longest = 0;

@@ -174,7 +174,7 @@ class Playground {
   /** What a creature without a target has become, `{planes, size}`: grown once, in slices that leave the page at ease. */
   async lookOf(creature) {
     if (creature.look) return creature.look;
-    const world = new World(creature.payload, { canvas: document.createElement("canvas"), prefer: "plain" });
+    const world = new World(creature.payload, { canvas: document.createElement("canvas"), prefer: "wasm" });
     while (world.t < GROWN) {
       const end = performance.now() + SLICE;
       while (world.t < GROWN && performance.now() < end) world.tick(1);

@@ -4,7 +4,6 @@
 import { STREAM, bodyOf, decode, derive, labelsOf, withWeights } from "../engine/model.js";
 import { exposed, held, labelled, photoPlanes, planesOf, planted, pose, sown } from "./photo.js";
 import { centred, backgroundOf, opening, tiled } from "./start.js";
-import { PlainEngine } from "../engine/plain.js";
 import { WasmEngine } from "../engine/wasm.js";
 import { GraphicsEngine, imitated } from "../engine/webgl.js";
 import { uniform, woundOf } from "./damage.js";
@@ -71,20 +70,15 @@ export class World {
     this.charged = null;
     const chosen = ["wasm", "plain"].includes(this.prefer);
     const slow = this.prefer === "auto" && imitated();
+    this.soft = slow; // canvases had better be drawn by the processor, too
     this.why = chosen ? "asked for" : slow ? "this browser has no real graphics card" : this.refused();
     if (!this.why) return;
     try {
-      this.engine = this.onProcessor();
+      this.engine = new WasmEngine(this.model, this.size);
     } catch (error) {
       if (!slow || this.refused()) throw error;
       this.why = "";
     }
-  }
-
-  /** An engine on the processor. */
-  onProcessor() {
-    const known = ["relu", "leaky_relu"].includes(this.rule.activation) && !this.model.blurs.length;
-    return known ? new WasmEngine(this.model, this.size) : new PlainEngine(this.model, this.size);
   }
 
   /** Take the graphics card; gives why it can't be had. */
@@ -101,7 +95,7 @@ export class World {
   /** Go on in WebAssembly, from where it began: what a lost card held is gone. */
   fall(why) {
     try {
-      this.engine = this.onProcessor();
+      this.engine = new WasmEngine(this.model, this.size);
     } catch (error) {
       this.engine.flow = () => {
         throw new Error(`${why}, and ${error.message}`);
@@ -354,7 +348,7 @@ export class World {
 
   /** Draw onto the canvas: `scale` pixels to a cell, the grid's upper left corner at (x, y). */
   draw({ scale, x, y, channel = null, background = [1, 1, 1], light = null }) {
-    const context = this.canvas.getContext("2d");
+    const context = this.canvas.getContext("2d", { willReadFrequently: this.soft });
     const [h, w] = this.size;
     context.clearRect(0, 0, this.canvas.width, this.canvas.height);
     context.imageSmoothingEnabled = scale < 1;
