@@ -15,6 +15,8 @@ from PIL import Image, ImageDraw
 import planaria
 from planaria import store
 from planaria.cli import main
+from planaria.core.layout import Layout
+from planaria.core.rule import Rule, RuleConfig
 from planaria.data.images import picture
 from planaria.errors import UserError
 from planaria.export import Options, write
@@ -79,6 +81,9 @@ def test_the_command_says_what_it_can_not_write(capsys, tmp_path):
     assert "page.html" in capsys.readouterr().err
     with pytest.raises(UserError, match="only a page"):
         write("heart", tmp_path / "heart.gif", Options(learn=True))
+    store.save(tmp_path / "m.safetensors", Rule(RuleConfig(channels=6, cond=2)), Layout(4, 3, 2), {"name": "m"})
+    with pytest.raises(UserError, match="m takes a condition"):
+        write(tmp_path / "m.safetensors", tmp_path / "m.html", Options(learn=True))
 
 
 def test_a_person_draws_trains_damages_comes_back_and_leaves(shown, tmp_path):

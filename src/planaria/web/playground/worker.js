@@ -11,6 +11,7 @@ const POOL_EVERY = 2500; // ms
 const SAMPLES = 16; // of the pool, shown
 const KEEP_EVERY = 15_000; // ms, and at least
 const KEEP_SHARE = 30; // times as long as keeping took
+const MOST_DAMAGE = 8; // of a person, between two iterations: a stroke has many
 const LOCKED = 20_000; // ms to wait for a tab that has the same creature open, and may be leaving it
 
 let job = null;
@@ -82,7 +83,7 @@ class Job {
       go: () => this.run(),
       pause: () => (this.going = false),
       share: () => (this.share = share),
-      damage: () => this.requests.push(damage),
+      damage: () => this.requests.length < MOST_DAMAGE && this.requests.push(damage),
       give: () => post("given", { token, value: this.given(what) }),
       keep: () => (this.running ? (this.due.keep = 0) : this.keep()),
     };
