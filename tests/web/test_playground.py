@@ -207,6 +207,29 @@ def test_the_gallery_opens_and_learns_on(shown, open_page, tmp_path):
     page.locator("main[data-step='1']").wait_for(timeout=120_000)
 
 
+def test_what_is_dropped_or_pasted_is_taken(shown, tmp_path):
+    hand = """([kind, name, type, data]) => {
+      const given = new DataTransfer();
+      given.items.add(new File([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], name, { type }));
+      const made = { dataTransfer: given, clipboardData: given, bubbles: true, cancelable: true };
+      document.body.dispatchEvent(kind === "drop" ? new DragEvent(kind, made) : new ClipboardEvent(kind, made));
+    }"""
+    drawn().save(tmp_path / "d.png")
+    coded = base64.b64encode((tmp_path / "d.png").read_bytes()).decode()
+    for kind, name in (("drop", "blob.png"), ("paste", "other.png")):
+        shown.evaluate(hand, [kind, name, "image/png", coded])
+        shown.locator(f".pg-preview[aria-label*='{name.partition('.')[0]}']").wait_for()
+    assert shown.get_by_role("tab", name="Photo").get_attribute("aria-selected") == "true"
+    shown.evaluate(hand, ["drop", "notes.txt", "text/plain", coded])
+    shown.get_by_role("alert").wait_for()
+    assert shown.get_by_role("alert").inner_text() == "notes.txt is no picture."
+    gallery = Path(planaria.__file__).parent / "gallery" / "snail.safetensors"
+    model = base64.b64encode(gallery.read_bytes()).decode()
+    shown.evaluate(hand, ["drop", "snail.safetensors", "", model])
+    shown.locator(".pg-title h1", has_text="snail").wait_for()
+    assert exported(shown, "safetensors") == gallery.read_bytes()
+
+
 def test_creatures_are_listed_and_deleted(shown):
     for name in ("fish", "heart"):
         shown.evaluate("(model) => planaria.load(model)", trained(shown, picture=name)["model"])
@@ -227,11 +250,13 @@ def test_the_editor_draws_fills_mirrors_and_undoes(shown):
     grid = shown.locator(".pg-grid")
     box = grid.bounding_box()
     assert box
-    filled = lambda: int(re.findall(r"(\d+) filled", grid.get_attribute("aria-label") or "")[0])  # noqa: E731
-    place = lambda row, column: (
-        box["x"] + (column + 0.5) * box["width"] / 24,
-        box["y"] + (row + 0.5) * box["height"] / 24,
-    )  # noqa: E731
+
+    def filled() -> int:
+        return int(re.findall(r"(\d+) filled", grid.get_attribute("aria-label") or "")[0])
+
+    def place(row: int, column: int) -> tuple[float, float]:
+        return box["x"] + (column + 0.5) * box["width"] / 24, box["y"] + (row + 0.5) * box["height"] / 24
+
     shown.get_by_role("button", name="Mirror").click()
     shown.mouse.move(*place(4, 4))
     shown.mouse.down()

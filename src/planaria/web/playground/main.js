@@ -48,7 +48,7 @@ class Playground {
         if (!event.dataTransfer.types.includes("Files")) return;
         event.preventDefault();
         const file = event.dataTransfer.files[0];
-        if (kind === "drop" && file && !(event.target.closest(".pl-player") && !MODELS.test(file.name))) this.take(file);
+        if (kind === "drop" && file && (MODELS.test(file.name) || !event.target.closest?.(".pl-player"))) this.take(file);
       });
     }
     window.addEventListener("paste", (event) => event.clipboardData.files[0] && this.take(event.clipboardData.files[0]));
