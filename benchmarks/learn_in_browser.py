@@ -40,7 +40,7 @@ from helpers.browser import FLAGS, Site
 ROUNDS = 5
 GOAL = -2.5
 HEART = {
-    "picture": "heart", "size": 24, "padding": 8, "wound": "any", "damage": 2, "damage_from": 0.35,
+    "picture": "heart", "size": 24, "padding": 8, "damage_shape": "any", "damage": 2, "damage_from": 0.35,
     "train": {"steps": 600, "pool": 128, "rollout": [44, 68], "lr_drops": [0.55, 0.75, 0.9], "lr_factor": 0.4},
 }  # fmt: skip
 WORKER = """

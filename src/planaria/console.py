@@ -29,6 +29,11 @@ def busy(console: Console, doing: str) -> AbstractContextManager[object]:
     return console.status(escape(doing)) if console.is_interactive else contextlib.nullcontext()
 
 
+def file_size(n: int) -> str:
+    """File size in readable units."""
+    return f"{n:,} bytes" if n < 1000 else f"{n / 1000:,.0f} KB" if n < 1_000_000 else f"{n / 1e6:,.1f} MB"
+
+
 def pictures(console: Console) -> bool:
     """True if pictures of half blocks can be seen: they are nothing but colours."""
     bare = console.no_color or not console.is_terminal or console.encoding.partition("-")[0] != "utf"

@@ -12,7 +12,7 @@ import planaria
 from planaria.web.bundle import bundle, modules, text
 
 WEB = Path(planaria.__file__).parent / "web"
-FLOORS = ["engine", "world", "player", "studio"]
+FLOORS = ["engine", "world", "player", "learn", "playground", "studio"]
 FILES = sorted(str(path.relative_to(WEB)) for path in WEB.rglob("*.js") if path.parent != WEB)
 IMPORTED = re.compile(r'^import [^;]*? from "([^"]+)"', re.MULTILINE)
 

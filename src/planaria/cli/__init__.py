@@ -26,6 +26,7 @@ from planaria.cli.frames import frames
 from planaria.cli.importing import import_
 from planaria.cli.listing import list_
 from planaria.cli.play import play
+from planaria.cli.playground import playground
 from planaria.cli.ranged import Ranged
 from planaria.cli.run import run
 from planaria.cli.show import show
@@ -120,6 +121,7 @@ def _app() -> cyclopts.App:
     app.command(show)
     app.command(list_, name="list")
     app.command(play)
+    app.command(playground)
     app.command(bench)
     app.command(eval_, name="eval")
     app.command(export, help_formatter=Ranged(Typed))

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from planaria.cli.filming import Typed
 from planaria.commands import command
-from planaria.console import busy, printer
+from planaria.console import busy, file_size, printer
 from planaria.errors import UserError
 
 FILMING = Typed()
@@ -22,6 +22,7 @@ def export(
     film: Annotated[Typed, Parameter(name="*")] = FILMING,
     name: str = "",
     title: str = "",
+    learn: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
     """Write a model as something that others can open: a page, a graph, an animation, a strip.
 
@@ -43,6 +44,8 @@ def export(
         Name of the model in a page and a graph.
     title
         Title of a page.
+    learn
+        Write the page as the playground: the model can be trained on in it.
     """
     from planaria.export import suffixes, write, writer
 
@@ -52,17 +55,12 @@ def export(
         raise UserError(f"say where it goes: {said}, where FILE ends in {', '.join(suffixes())}")
     if intact and (film.erase or film.at):
         raise UserError(f"--intact and {'--erase' if film.erase else '--at'} contradict each other")
-    options = film.options(usual=not intact, name=name, title=title)
+    options = film.options(usual=not intact, name=name, title=title, learn=learn)
     for wanted in outputs:
         writer(wanted)
     console = printer()
     for wanted in outputs:
         with busy(console, f"writing {wanted.name}"):
             path = write(model, wanted, options)
-        console.print(f"{path}: {_bytes(path.stat().st_size)}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"{path}: {file_size(path.stat().st_size)}", markup=False, highlight=False, soft_wrap=True)
     return 0
-
-
-def _bytes(n: int) -> str:
-    """File size in readable units."""
-    return f"{n:,} bytes" if n < 1000 else f"{n / 1000:,.0f} KB" if n < 1_000_000 else f"{n / 1e6:,.1f} MB"

@@ -78,6 +78,8 @@ class Options(Filming):
     """Name of the model in a page and a graph; by default the name that it was trained under."""
     title: str = ""
     """Title of a page; by default the name."""
+    learn: bool = False
+    """Write a page as the playground, which goes on training the model in the browser."""
 
     def __post_init__(self) -> None:
         from planaria.engine import door
@@ -152,6 +154,8 @@ def write(model: "str | Path | Saved", output: str | Path, options: Options | No
     from planaria.living import SIMULATED
 
     module, options, output = writer(output), options or Options(), Path(output)
+    if options.learn and ".html" not in module.SUFFIXES:
+        raise UserError(f"{output} can't learn: only a page (.html) trains its model")
     if isinstance(model, store.Saved):
         return module.write(model, output, options)
     if not str(model).startswith(SIMULATED):

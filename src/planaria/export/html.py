@@ -12,7 +12,8 @@ from torch import Tensor
 from planaria.config import to_dict
 from planaria.core.bounds import limits
 from planaria.core.rule import spread
-from planaria.export import Options
+from planaria.errors import UserError
+from planaria.export import Options, playground
 from planaria.living import stopped
 from planaria.store import Saved, write_bytes
 from planaria.web.bundle import bundle, text
@@ -32,8 +33,8 @@ if (globalThis.DecompressionStream) {
 
 
 def write(model: Saved, output: Path, options: Options) -> Path:
-    """Write `model` as a page."""
-    write_bytes(output, page(model, options).encode())
+    """Write `model` as a page, or as the playground that goes on training it."""
+    write_bytes(output, (learning if options.learn else page)(model, options).encode())
     return output
 
 
@@ -43,32 +44,77 @@ def page(model: Saved, options: Options | None = None) -> str:
     The options used are name, title, size and seed.
     """
     options = options or Options()
+    data = shown(model, options)
+    layout = data["layout"]
+    painted = layout["frozen"] and layout["strain"] is None
+    made = "painted" if painted else "made" if layout["alpha"] is None else "grown"
+    numbers = sum(p.numel() for p in (*model.rule.weights, *model.rule.biases))
+    parts = {
+        "title": html.escape(options.title or data["name"]),
+        "numbers": f"{numbers:,}",
+        "made": made,
+        "model": _json(data),
+    }
+    whole = shell(bundle("player/player.js")[1])
+    for mark, part in parts.items():
+        whole = whole.replace(f"<!--planaria:{mark}-->", part)
+    return whole
+
+
+def learning(model: Saved | None, options: Options | None = None) -> str:
+    """The playground's page, about 300 KB, which trains in the browser: it begins with `model`, or with a choice.
+
+    The options used are those of `page`. Raises `UserError` for a model that the page can't train.
+    """
+    options = options or Options()
+    if model is None:
+        return playground.page(shell("PACKED"), style(), "", options.title or "planaria playground")
+    if why := _untrainable(model):
+        raise UserError(f"the playground trains pictures that grow from one cell; {model.name} {why}")
+    data = shown(model, options)
+    return playground.page(shell("PACKED"), style(), _json(data), options.title or data["name"])
+
+
+def _untrainable(model: Saved) -> str:
+    """Why the playground can't train a model; empty where it can."""
+    layout, config = model.layout, model.rule.config
+    if layout.frozen or layout.visible != 4 or layout.alpha is None:
+        return "has other channels than a picture's"
+    return "takes a condition" if config.cond else ""
+
+
+def shown(model: Saved, options: Options) -> dict[str, Any]:
+    """Payload of a model as a page shows it: with its `seed`, and the name and grid of the options."""
     data = payload(model)
     data["name"] = options.name or data["name"]
     data["seed"] = options.seed
     if options.size is not None:
         data["grid"] = list(options.size) if isinstance(options.size, tuple) else [options.size] * 2
-    layout = data["layout"]
-    painted = layout["frozen"] and layout["strain"] is None
-    made = "painted" if painted else "made" if layout["alpha"] is None else "grown"
-    encoded = json.dumps(data, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
-    numbers = sum(p.numel() for p in (*model.rule.weights, *model.rule.biases))
+    return data
+
+
+def shell(packed: str) -> str:
+    """A page around the player `packed`, with marks for its title, what it is (`made`, `numbers`) and its model."""
+    load = text("load.js")
     words = (
-        f"A neural cellular automaton of {numbers:,} parameters, {made} with planaria. It runs in this page: touch it."
+        "A neural cellular automaton of <!--planaria:numbers--> parameters, <!--planaria:made--> with planaria. "
+        "It runs in this page: touch it."
     )
-    load, packed = bundle("player/player.js")
     parts = {
-        "title": html.escape(options.title or data["name"]),
-        "made": made,
         "words": words,
         "style": f"<style>\n{style()}</style>",
-        "model": f'<script type="application/json" id="planaria-model">{encoded}</script>',
+        "model": '<script type="application/json" id="planaria-model"><!--planaria:model--></script>',
         "script": f'<script type="module">\n{load}{START.replace("PACKED", packed)}</script>',
     }
     whole = text("player/page.html")
     for mark, part in parts.items():
         whole = whole.replace(f"<!--planaria:{mark}-->", part)
     return whole
+
+
+def _json(data: dict[str, Any]) -> str:
+    """JSON that can stand in a script element."""
+    return json.dumps(data, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def payload(model: Saved) -> dict[str, Any]:

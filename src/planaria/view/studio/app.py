@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import hashlib
 import mimetypes
 import re
@@ -64,6 +65,7 @@ class Studio:
         one = "/api/runs/{name}"
         routes: list[tuple[str, str, Callable[[Request], Awaitable[Response]]]] = [
             ("GET", "/", self.page),
+            ("GET", "/playground", self.playground),
             ("GET", "/web/{file:path}", self.web),
             ("GET", "/api/home", self.get_home),
             ("GET", "/api/forms", self.get_forms),
@@ -108,6 +110,11 @@ class Studio:
     async def page(self, _: Request) -> Response:
         """The page itself."""
         return _web("studio/page.html")
+
+    async def playground(self, _: Request) -> Response:
+        """The page that trains in the browser; its own policy lets it do that, and speak with nobody."""
+        body, policy = await asyncio.to_thread(_playground)
+        return Response(body, media_type="text/html", headers={"content-security-policy": policy})
 
     async def web(self, request: Request) -> Response:
         """A file of the page."""
@@ -303,6 +310,15 @@ def _web(name: str) -> Response:
     kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
     kind = "text/javascript" if name.endswith(".js") else kind
     return Response(place.read_bytes(), media_type=kind, headers={"cache-control": "no-cache"})
+
+
+@functools.cache
+def _playground() -> tuple[str, str]:
+    """The playground's page, and its policy."""
+    from planaria.export.html import learning
+    from planaria.export.playground import policy
+
+    return learning(None), f"{policy()}; frame-ancestors 'none'"
 
 
 def _file(path: Path, *, download: str | None = None, keep: bool = False) -> Response:

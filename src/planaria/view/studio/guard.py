@@ -122,7 +122,10 @@ def _admit(scope: Scope, headers: dict[str, str], host: str) -> None:
 
 
 def _armoured(send: Send, host: str) -> Send:
-    """Wrap `send` to add headers that forbid the page anything but its own files, of which one is WebAssembly."""
+    """Wrap `send` to add headers that forbid the page anything but its own files, of which one is WebAssembly.
+
+    A page with a policy of its own keeps that.
+    """
     policy = (
         "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' blob: data:; "
         "media-src 'self' blob:; "
@@ -142,7 +145,8 @@ def _armoured(send: Send, host: str) -> Send:
         if message["type"] == "http.response.start":
             there = {name for name, _ in message["headers"]}
             usual = [] if b"cache-control" in there else [(b"cache-control", b"no-store")]
-            message = {**message, "headers": [*message["headers"], *usual, *always.items()]}
+            own = {name: value for name, value in always.items() if name not in there}
+            message = {**message, "headers": [*message["headers"], *usual, *own.items()]}
         await send(message)
 
     return armoured

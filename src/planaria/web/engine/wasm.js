@@ -9,7 +9,8 @@ const LONG = 8; // ms of a step that a page shouldn't wait for
 const SHORT = 4; // ms of all workers that it may well wait for
 const PATIENCE = 3; // long steps in a row before workers take over: one alone may be the machine's doing
 
-const { module, kernel, why } = await open();
+/** The kernel's WebAssembly.Module, and an instance of it; or why there is none. */
+export const { module, kernel, why } = await open();
 
 async function open() {
   if (!supported()) return { why: "it needs a browser with WebAssembly SIMD or WebGL2, as any of 2023 or later" };

@@ -5,7 +5,7 @@ import { derive } from "../engine/model.js";
 import { Adam, clip, normalise } from "./adam.js";
 import { configOf } from "./config.js";
 import { Crew } from "./crew.js";
-import { drawn, hurt, parse } from "./damage.js";
+import { applyDamage, drawn, parse } from "./damage.js";
 import { MEMORY, lives, trouble } from "./guardian.js";
 import { lossOf } from "./loss.js";
 import { Generator } from "./mt19937.js";
@@ -47,7 +47,7 @@ export class Training {
     const { alpha } = layoutOf(rule);
     this.alpha = [alpha * this.cells, (alpha + 1) * this.cells];
     const [pooled, most] = REGIMES[regime];
-    this.hurt = damage ?? Math.min(most, train.batch - 1);
+    this.damaged = damage ?? Math.min(most, train.batch - 1);
     demandRoom(4 * rule.channels * this.cells * train.batch);
     this.flat = weights ? Float32Array.from(weights) : initial(rule, derive(train.seed, STREAM.weights));
     if (this.flat.length !== count(rule)) throw new Error(`the rule has ${count(rule)} weights, not ${this.flat.length}`);
@@ -109,16 +109,16 @@ export class Training {
     });
     old.sort((a, b) => (a.value === b.value ? 0 : b.value - a.value)); // worst first
     const states = [this.seedling(), ...old.slice(1).map(({ x }) => x)];
-    if (this.hurt && this.progress >= this.config.damage_from) this.damageBest(states, rng);
+    if (this.damaged && this.progress >= this.config.damage_from) this.damageBest(states, rng);
     return { states, places: old.map(({ place }) => place) };
   }
 
   /** Damage the last, best samples, but by none of which they would die: that teaches nothing. */
   damageBest(states, rng) {
-    const { wound, rule } = this.config;
+    const { damage_shape: shape, rule } = this.config;
     const { cells, own } = this;
-    const last = states.slice(1).slice(-this.hurt);
-    drawn(wound, last.length, this.size, rng).forEach((gone, s) => {
+    const last = states.slice(1).slice(-this.damaged);
+    drawn(shape, last.length, this.size, rng).forEach((gone, s) => {
       const x = last[s];
       if (!x.subarray(...this.alpha).some((v, i) => (gone[i] ? 0 : v) > rule.life_threshold)) return;
       for (let i = 0; i < own * cells; i++) if (gone[i % cells]) x[i] = 0;
@@ -192,7 +192,7 @@ export class Training {
     let damaged = 0;
     places.forEach((place, sample) => {
       const x = this.pooled.take(place);
-      hurt(x, damage, { seed, sample, size: this.size, own: this.own, alpha });
+      applyDamage(x, damage, { seed, sample, size: this.size, own: this.own, alpha });
       if (!lives(x, this.alpha, rule.life_threshold)) return;
       this.pooled.put(place, x);
       damaged++;
