@@ -38,14 +38,17 @@ class Remote {
   }
 }
 
-/** Answer a crew's messages from the other end of `port`: to be called in a Worker. */
-export function assist(port) {
+/**
+ * Answer a crew's messages from the other end of `port`: to be called in a Worker. `own` is the kernel's module where the
+ * crew sends none: in a page from a file, no worker may take one from another.
+ */
+export function assist(port, own = null) {
   let learner;
   port.onmessage = async ({ data: { module, work, flat, job } }) => {
     if (flat) return learner?.setWeights(flat);
     try {
       if (work) {
-        learner = await Learner.create(module, work);
+        learner = await Learner.create(module ?? own, work);
         return port.postMessage({});
       }
       const done = learner.learn(job);
@@ -73,7 +76,7 @@ export class Crew {
    * `flat`. The states are used up.
    */
   async learn(flat, { states, seed, steps }) {
-    const { learners } = this;
+    const learners = this.learners.slice(0, states.length);
     const share = async (learner, j) => {
       const samples = [...states.keys()].filter((sample) => sample % learners.length === j);
       learner.setWeights(flat);
