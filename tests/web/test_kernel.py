@@ -1,12 +1,13 @@
-"""The kernel as WebAssembly, in node: it is what its sources give, and runs and differentiates rules as PyTorch does."""
+"""The kernel as WebAssembly, in node: what its sources give; it runs and differentiates rules as PyTorch does."""
 
 import base64
 import hashlib
-import importlib.util
 import json
+import re
 import runpy
 import shutil
 import subprocess
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -140,8 +141,13 @@ def test_the_hash_is_that_of_the_core(told):
 
 @pytest.mark.long
 def test_the_committed_module_is_what_its_sources_give(tmp_path):
-    if importlib.util.find_spec("ziglang") is None:
+    pinned = re.findall(r"^ziglang==(.*)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)[0]
+    try:
+        installed = version("ziglang")
+    except PackageNotFoundError:
         pytest.skip("ziglang is not installed")
+    if installed != pinned:
+        pytest.skip(f"ziglang {installed} gives other bytes than {pinned}")
     script = runpy.run_path(str(ROOT / "scripts/wasm.py"))
     script["build"](tmp_path / "kernel.wasm")
     built = (tmp_path / "kernel.wasm").read_bytes()
