@@ -5,7 +5,7 @@ import { derive } from "../engine/model.js";
 import { Adam, clip, normalise } from "./adam.js";
 import { configOf } from "./config.js";
 import { Crew } from "./crew.js";
-import { applyDamage, drawn, parse } from "./damage.js";
+import { applied, drawn, parse } from "./damage.js";
 import { MEMORY, lives, trouble } from "./guardian.js";
 import { lossOf } from "./loss.js";
 import { Generator } from "./mt19937.js";
@@ -28,9 +28,10 @@ export class Training {
   /**
    * A training that has done nothing yet. `module` is the kernel's WebAssembly.Module. `target` is the picture,
    * Float32Array (4, h, w) of premultiplied RGBA on the whole grid; `grid` its rows and columns, a square where not
-   * given. `config` holds the settings that differ from the defaults (see config.js). `weights` are those to begin with, all
-   * matrices and then all biases; random ones where null. `ports` lead to workers in which `assist` of crew.js answers;
-   * without any the work is done here. Throws an Error in words.
+   * given. `config` holds the settings that differ from the defaults (see config.js). `weights` are those to begin
+   * with, all matrices and then all biases; random ones where null. `ports` lead to workers in which `assist` of
+   * crew.js answers; without any the work is done here. `module` may be null where these have their own. Throws an
+   * Error in words.
    */
   constructor(module, { target, grid = null, config = {}, weights = null, name = "", ports = [] }) {
     this.config = configOf(config);
@@ -191,8 +192,7 @@ export class Training {
     const alpha = this.alpha[0] / this.cells;
     let damaged = 0;
     places.forEach((place, sample) => {
-      const x = this.pooled.take(place);
-      applyDamage(x, damage, { seed, sample, size: this.size, own: this.own, alpha });
+      const x = applied(this.pooled.take(place), damage, { seed, sample, size: this.size, own: this.own, alpha });
       if (!lives(x, this.alpha, rule.life_threshold)) return;
       this.pooled.put(place, x);
       damaged++;
