@@ -106,7 +106,11 @@ def in_javascript(config: grow.Config, *plan: int | str, **more: Any) -> Twin:
         {},
         {"regime": "persist", "loss": "l1", "damage": 0, "train": {"normalise": False, "clip": 0.5, "warmup": 6}},
         {"regime": "grow", "loss": "manhattan", "damage": 0, "rule": {"life": "none", "bias": "all"}},
-        {"damage_shape": "cut", "padding": 4, "rule": {"filters": ["identity", "scharr", "laplacian@2"], "hidden": [24, 20]}},
+        {
+            "damage_shape": "cut",
+            "padding": 4,
+            "rule": {"filters": ["identity", "scharr", "laplacian@2"], "hidden": [24, 20]},
+        },
     ],
 )
 def test_the_first_iterations_have_python_s_losses(changes):
