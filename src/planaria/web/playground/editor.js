@@ -8,7 +8,11 @@ const PALETTE = [
 const NAMES = [
   "ink", "grey", "white", "brown", "red", "orange", "yellow", "green", "lime", "blue", "sky", "plum", "pink",
 ]; // prettier-ignore
-const TOOLS = [["pencil", "b", "Pencil"], ["fill", "f", "Fill"], ["eraser", "e", "Eraser"]];
+const TOOLS = [
+  ["pencil", "b", "Pencil"],
+  ["fill", "f", "Fill"],
+  ["eraser", "e", "Eraser"],
+];
 const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 const DEPTH = 100; // strokes that can be undone
 
@@ -43,11 +47,23 @@ export class Editor {
     const clear = button("Clear", "Delete", "clear");
     this.swatches = PALETTE.map((value, i) => {
       const pick = () => this.paintWith(value);
-      const node = tag("button", { class: "pg-swatch", type: "button", value, title: NAMES[i], "aria-label": NAMES[i], onclick: pick });
+      const node = tag("button", {
+        class: "pg-swatch",
+        type: "button",
+        value,
+        title: NAMES[i],
+        "aria-label": NAMES[i],
+        onclick: pick,
+      });
       node.style.background = value;
       return node;
     });
-    this.any = tag("input", { type: "color", class: "pg-swatch", "aria-label": "Any colour", oninput: ({ target }) => this.paintWith(target.value) });
+    this.any = tag("input", {
+      type: "color",
+      class: "pg-swatch",
+      "aria-label": "Any colour",
+      oninput: ({ target }) => this.paintWith(target.value),
+    });
     const row = (name, ...parts) => tag("div", { class: `pg-tools ${name}`, role: "group" }, ...parts);
     const bar = row("", ...this.tools, this.mirror, this.back, this.forth, clear);
     const palette = row("pg-palette", ...this.swatches, this.any);
@@ -206,7 +222,10 @@ export class Editor {
     const old = this.cells;
     const from = this.side;
     const near = (n) => Math.floor(((n + 0.5) * from) / side);
-    this.cells = Uint32Array.from({ length: side * side }, (_, i) => old[near(Math.floor(i / side)) * from + near(i % side)]);
+    this.cells = Uint32Array.from(
+      { length: side * side },
+      (_, i) => old[near(Math.floor(i / side)) * from + near(i % side)],
+    );
     Object.assign(this, { side, past: [], future: [] });
     this.show();
     this.draw();
@@ -249,13 +268,19 @@ export class Editor {
     }
     if (this.cursor) {
       const [row, column] = this.cursor;
-      for (const [colour, line] of [["#fff", 5], ["#5b2a86", 2]]) {
+      for (const [colour, line] of [
+        ["#fff", 5],
+        ["#5b2a86", 2],
+      ]) {
         Object.assign(context, { strokeStyle: colour, lineWidth: line });
         context.strokeRect(column * cell, row * cell, cell, cell);
       }
     }
     const filled = cells.reduce((n, v) => n + (v ? 1 : 0), 0);
     const where = this.cursor ? `; row ${this.cursor[0] + 1}, column ${this.cursor[1] + 1}` : "";
-    canvas.setAttribute("aria-label", `Drawing, ${side} by ${side} cells, ${filled} filled${where}; arrow keys move, Enter uses the tool`);
+    canvas.setAttribute(
+      "aria-label",
+      `Drawing, ${side} by ${side} cells, ${filled} filled${where}; arrow keys move, Enter uses the tool`,
+    );
   }
 }

@@ -8,11 +8,12 @@ const PICTURE = 1024; // pixels, about
 /** The page of a model, the same as `planaria export` writes. */
 export async function pageOf({ shell, packed, player }, payload) {
   const escaped = payload.name.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
+  const { frozen, strain = null, alpha } = payload.layout;
   const parts = {
     PACKED: await picked(packed, player),
     "<!--planaria:title-->": escaped,
     "<!--planaria:numbers-->": weightsOf(payload).length.toLocaleString("en-US"),
-    "<!--planaria:made-->": "grown",
+    "<!--planaria:made-->": frozen && strain === null ? "painted" : alpha === null ? "made" : "grown",
     "<!--planaria:model-->": JSON.stringify({ ...payload, seed: 0 }).replaceAll("<", "\\u003c"),
   };
   const whole = Object.entries(parts).reduce((text, [mark, part]) => text.split(mark).join(part), shell);
@@ -30,7 +31,8 @@ async function picked(packed, names) {
 
 /** The payload within a page that planaria wrote; throws an Error in words. */
 export async function readPage(file) {
-  if (file.size > MOST_PAGE) throw new Error(`${file.name} is too large for a page of planaria.`);
+  const shown = file.name || "the file";
+  if (file.size > MOST_PAGE) throw new Error(`${shown} is too large for a page of planaria.`);
   const text = await file.text();
   const opening = '<script type="application/json" id="planaria-model">';
   const from = text.indexOf(opening);
@@ -38,7 +40,7 @@ export async function readPage(file) {
   try {
     return JSON.parse(text.slice(from < 0 ? text.length : from + opening.length, end));
   } catch {
-    throw new Error(`${file.name} is no page with a model of planaria in it.`);
+    throw new Error(`${shown} is no page with a model of planaria in it.`);
   }
 }
 
@@ -46,7 +48,10 @@ export async function readPage(file) {
 export function pictureOf(world) {
   const image = world.image();
   const scale = Math.max(1, Math.round(PICTURE / Math.max(image.width, image.height)));
-  const canvas = Object.assign(document.createElement("canvas"), { width: image.width * scale, height: image.height * scale });
+  const canvas = Object.assign(document.createElement("canvas"), {
+    width: image.width * scale,
+    height: image.height * scale,
+  });
   const small = Object.assign(document.createElement("canvas"), { width: image.width, height: image.height });
   small.getContext("2d").putImageData(image, 0, 0);
   const context = canvas.getContext("2d");
