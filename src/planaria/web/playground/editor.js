@@ -14,6 +14,7 @@ const TOOLS = [
   ["eraser", "e", "Eraser"],
 ];
 const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+const UNSEEN = 360; // pixels on a side, before it is on screen
 const DEPTH = 100; // strokes that can be undone
 
 /** The editor, to be put into a page as `element`; `onchange()` after every change. */
@@ -88,6 +89,8 @@ export class Editor {
       this.draw();
     });
     on("keydown", (event) => this.key(event));
+    this.watcher = new ResizeObserver(() => this.draw());
+    this.watcher.observe(canvas);
   }
 
   key(event) {
@@ -251,29 +254,33 @@ export class Editor {
 
   draw() {
     const { canvas, side, cells } = this;
-    const cell = Math.max(8, Math.floor(720 / side));
-    if (canvas.width !== side * cell) Object.assign(canvas, { width: side * cell, height: side * cell });
+    const whole = Math.round((canvas.clientWidth || UNSEEN) * (devicePixelRatio || 1)); // so that lines fall on pixels
+    if (canvas.width !== whole) Object.assign(canvas, { width: whole, height: whole });
+    const edge = (n) => Math.round((n * whole) / side);
     const context = canvas.getContext("2d");
-    context.clearRect(0, 0, canvas.width, canvas.height);
+    context.clearRect(0, 0, whole, whole);
     cells.forEach((v, i) => {
       if (!v) return;
       context.fillStyle = `#${(v & 0xffffff).toString(16).padStart(6, "0")}`;
-      context.fillRect((i % side) * cell, Math.floor(i / side) * cell, cell, cell);
+      const [row, column] = [Math.floor(i / side), i % side];
+      const [left, top] = [edge(column), edge(row)];
+      context.fillRect(left, top, edge(column + 1) - left, edge(row + 1) - top);
     });
     context.fillStyle = "#8886";
     for (let k = 1; k < side; k++) {
       const wide = k === side / 2 ? 2 : 1;
-      context.fillRect(k * cell, 0, wide, canvas.height);
-      context.fillRect(0, k * cell, canvas.width, wide);
+      context.fillRect(edge(k), 0, wide, whole);
+      context.fillRect(0, edge(k), whole, wide);
     }
     if (this.cursor) {
       const [row, column] = this.cursor;
+      const [left, top] = [edge(column), edge(row)];
       for (const [colour, line] of [
         ["#fff", 5],
         ["#5b2a86", 2],
       ]) {
         Object.assign(context, { strokeStyle: colour, lineWidth: line });
-        context.strokeRect(column * cell, row * cell, cell, cell);
+        context.strokeRect(left, top, edge(column + 1) - left, edge(row + 1) - top);
       }
     }
     const filled = cells.reduce((n, v) => n + (v ? 1 : 0), 0);
