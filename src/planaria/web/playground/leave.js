@@ -20,13 +20,14 @@ export async function pageOf({ shell, packed, player }, payload) {
   return new Blob([whole], { type: "text/html" });
 }
 
-/** The modules of these names out of `packed`, packed alike: base64 of gzip of [[name, text], ...]. */
+/** The modules of these names out of `packed`, packed alike, as load.js takes them; with all files that modules read. */
 async function picked(packed, names) {
-  const bytes = Uint8Array.from(atob(packed), (c) => c.charCodeAt(0));
+  const [modules, ...files] = packed.split(",");
+  const bytes = Uint8Array.from(atob(modules), (c) => c.charCodeAt(0));
   const all = await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
   const some = names.map((name) => all.find(([one]) => one === name));
   const stream = new Blob([JSON.stringify(some)]).stream().pipeThrough(new CompressionStream("gzip"));
-  return base64(new Uint8Array(await new Response(stream).arrayBuffer()));
+  return [base64(new Uint8Array(await new Response(stream).arrayBuffer())), ...files].join(",");
 }
 
 /** The payload within a page that planaria wrote; throws an Error in words. */
