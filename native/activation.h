@@ -89,8 +89,8 @@ inline vec elu(vec v, vec& slope) {
     return v > nil ? v : exponential_less_one(v, p);
 }
 
-// v times the normal distribution's integral. Of that, the tail beyond |v| is e^(-v*v/2) times a function that hardly
-// bends: `tail` is its polynomial in 2 t - 1 over t = 1 / (1 + |v|/4), by its values at Chebyshev's points.
+// v times the normal distribution's integral. Of that, the tail beyond |v| is t e^(-v*v/2), where
+// t = 1 / (1 + |v|/4), times a smooth function: `tail` interpolates it in 2 t - 1, between Chebyshev's points.
 inline vec gelu(vec v, vec& slope) {
     const vec nil = {}, bell = exponential(v * v * real(-0.5)), t = 1 / ((v < nil ? -v : v) * real(0.25) + 1);
     const vec beyond = bell * t * polynomial(Number::tail, t + t - 1), share = v < nil ? beyond : 1 - beyond;

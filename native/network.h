@@ -229,10 +229,7 @@ class Rollout {
     void backward(Call& call, const real* gy, real* gx, const ParameterGradients<real>& g, int threads) const {
         std::vector<real> sums(numbers() * job_.batch);
         backward(call, gy, gx, sums.data(), threads);
-        for (int b = 0; b < job_.batch; b++) {  // in the order of samples, whoever computed them
-            add(sums.data(), b, g);
-            call.look(true);
-        }
+        for (int b = 0; b < job_.batch; b++) add(call, sums.data(), b, g);  // in this order, whoever computed them
     }
 
     // The same, with the parameters' gradients of each sample apart: `numbers()` of each, from zero, for `add`.
@@ -258,7 +255,7 @@ class Rollout {
     }
 
     // Adds one sample's part of `sums` to the gradients.
-    void add(const real* sums, int sample, const ParameterGradients<real>& g) const {
+    void add(Call& call, const real* sums, int sample, const ParameterGradients<real>& g) const {
         const real* part = sums + sample * numbers();
         for (std::size_t l = 0; l < network_.layers().size(); l++) {
             const Layer<real>& layer = network_.layers()[l];
@@ -275,6 +272,7 @@ class Rollout {
             else if (static_cast<int>(l) - 1 < g.biases)
                 for (int o = 0; o < layer.out; o++) g.bias[l - 1][o] += bias[o];
             part = bias + layer.out_pad;
+            call.look(true);
         }
     }
 

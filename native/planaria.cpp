@@ -24,8 +24,8 @@ Job job_of(const planaria_rule& rule, int batch, int height, int width) {
     job.batch = batch, job.channels = rule.channels, job.height = height, job.width = width;
     job.own = rule.own, job.life = rule.life, job.life_channel = rule.life_channel;
     job.edge = static_cast<Edge>(rule.edge), job.open = rule.open != 0;
-    job.activation = static_cast<Activation>(rule.activation), job.life_threshold = rule.life_threshold,
-    job.length = rule.dt;
+    job.activation = static_cast<Activation>(rule.activation);
+    job.life_threshold = rule.life_threshold, job.length = rule.dt;
     job.fire = static_cast<std::uint64_t>(rule.fire);
     return job;
 }
@@ -51,13 +51,17 @@ const planaria_rule& checked(const planaria_rule& rule, int batch, int height, i
         rim = std::max<std::uint64_t>(rim, rule.sides[k]);
     }
     const std::uint64_t cells = (height + 2 * rim) * (width + 2 * rim), row = 4 * (rule.channels + 3ull);
-    affordable(cells < most ? cells * row : cells);
-    affordable(cells < most ? cells * row / 8 * batch : cells);
-    affordable(cells < most ? cells * (8 + 4ull * rule.blurs) : cells);
+    affordable(cells);
+    affordable(cells * row);
+    affordable(cells * row * batch);
+    affordable(cells * (8 + 4ull * rule.blurs));
+    affordable(4ull * (std::max(rule.widths[0], 1) + 8ull) * batch);
+    std::uint64_t numbers = 0;
     for (int l = 0; l < rule.layers; l++) {
         const std::uint64_t out = rule.widths[l];
         if (rule.widths[l] < 1 || rule.widths[l] > widest) misuse("a layer has 1 to 2^20 outputs");
-        affordable(4 * (in + 8) * (out + 8));
+        numbers += (in + 8) * (out + 8);
+        affordable(4 * numbers);
         affordable(4 * 48 * (in + 8));
         in = out;
     }
@@ -67,6 +71,13 @@ const planaria_rule& checked(const planaria_rule& rule, int batch, int height, i
 }  // namespace
 
 struct planaria_plan {
+    struct Stages {  // one of each sample
+        const Kernel<float>& kernel;
+        std::vector<void*> at;
+        ~Stages() {
+            for (void* stage : at) kernel.strike(stage);
+        }
+    };
     planaria_plan(const planaria_rule& rule, const float* const* weights, const float* const* biases, int batch,
                   int height, int width)
         : rule_(checked(rule, batch, height, width)),
@@ -77,11 +88,8 @@ struct planaria_plan {
           blurs_(blurs_of(rule, lines_.data())),
           call_(nullptr),
           rollout_(kernel_, job_of(rule, batch, height, width), with(weights, biases, batch), call_) {
-        stages_.reserve(batch);
-        for (int b = 0; b < batch; b++) stages_.push_back(kernel_.stage());
-    }
-    ~planaria_plan() {
-        for (void* stage : stages_) kernel_.strike(stage);
+        stages_.at.reserve(batch);
+        for (int b = 0; b < batch; b++) stages_.at.push_back(kernel_.stage());
     }
     planaria_plan(const planaria_plan&) = delete;
     planaria_plan& operator=(const planaria_plan&) = delete;
@@ -100,19 +108,19 @@ struct planaria_plan {
     float* look() {
         state_.resize(size() * job().batch);
         for (int b = 0; on_stage_ && b < job().batch; b++)
-            kernel_.leave(job(), b, stages_[b], state_.data() + b * size(), alone(), 0);
+            kernel_.leave(job(), b, stages_.at[b], state_.data() + b * size(), alone(), 0);
         return state_.data();
     }
 
     void read(int sample, const Area& area, float* values) {
         inside(sample, area);
         enter();
-        kernel_.read(job(), stages_[sample], area, values);
+        kernel_.read(job(), stages_.at[sample], area, values);
     }
     void write(int sample, const Area& area, const float* values) {
         inside(sample, area);
         enter();
-        kernel_.write(job(), stages_[sample], area, values);
+        kernel_.write(job(), stages_.at[sample], area, values);
     }
 
     void run(std::uint32_t seed, std::uint32_t t, int steps, bool keep, std::uint32_t row, std::uint32_t column) {
@@ -124,7 +132,7 @@ struct planaria_plan {
         on_stage_ = false;     // while it is unknown how far they come
         const Undo undo{*this};
         rollout_.schedule(seed, t, row, column, steps);
-        rollout_.advance(call_, stages_.data(), keep);
+        rollout_.advance(call_, stages_.at.data(), keep);
         on_stage_ = true, traced_ = keep;
     }
 
@@ -164,7 +172,7 @@ struct planaria_plan {
         const ParameterGradients<float> g{first.data(), to.data(), static_cast<int>(layers) - 1,
                                           to.data() + layers + 1};
         for (int b = sample < 0 ? 0 : sample; b < (sample < 0 ? job().batch : sample + 1); b++) {
-            rollout_.add(sums_.data(), b, g);
+            rollout_.add(call_, sums_.data(), b, g);
             for (std::size_t o = 0; o < width; o++) to[layers][o] += first[b * width + o];
         }
     }
@@ -194,7 +202,7 @@ struct planaria_plan {
         if (on_stage_) return;
         state_.resize(size() * job().batch);
         for (int b = 0; b < job().batch; b++)
-            kernel_.enter(job(), b, stages_[b], state_.data() + b * size(), alone(), 0);
+            kernel_.enter(job(), b, stages_.at[b], state_.data() + b * size(), alone(), 0);
         on_stage_ = true;
     }
 
@@ -231,7 +239,7 @@ struct planaria_plan {
     const Kernel<float>& kernel_ = *kernels<float>().front();
     Call call_;
     Rollout<float> rollout_;
-    std::vector<void*> stages_;
+    Stages stages_{kernel_, {}};
     std::vector<float> state_, gradient_, sums_;
     bool on_stage_ = false;  // whether the stages hold the state, else `state_`
     bool traced_ = false, back_ = false;

@@ -28,9 +28,9 @@ struct Run {  // the filters before `end` and behind the run before, whose outer
     int reach, end;
 };
 
+// A channel that is blurred: its flow gains the blur, by the same weights along rows and columns, less the channel.
 template <class real>
-struct Blur {            // to a channel's flow is added what the channel lacks of its blur, by the same weights in both
-                         // directions
+struct Blur {
     int channel, side;   // cells, odd
     const real* weight;  // (side), symmetric
 };

@@ -12,13 +12,19 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 NATIVE = ROOT / "native"
 BUILT = ROOT / "src/planaria/web/engine/kernel.wasm"
-SOURCES = ("rollout.cpp", "planaria.cpp", "wasm.cpp", "heap.cpp")
+SOURCES = {
+    "rollout.cpp": ("-O3",),
+    "planaria.cpp": ("-Os",),
+    "wasm.cpp": ("-Os",),
+    "heap.cpp": ("-Os", "-fno-builtin"),  # its calloc must not become a call of calloc
+}
+"""Source -> flags of its own: only in the first one are steps computed."""
 LARGEST = 1 << 31
 """Bytes to which the module's memory may grow."""
 COMPILER = (sys.executable, "-m", "ziglang")
 TARGET = ("-target", "wasm32-wasi")
 FLAGS = (
-    *("-std=c++17", "-O3", "-fno-math-errno", "-fno-sanitize=all", "-fvisibility=hidden", "-Wall", "-Wextra"),
+    *("-std=c++17", "-fno-math-errno", "-fno-sanitize=all", "-fvisibility=hidden", "-Wall", "-Wextra"),
     *("-msimd128", "-mbulk-memory", "-DISA=plain", "-DREAL=float", "-DVBYTES=16"),
     # exceptions, but none of the C++ library's: wasm.cpp has what there is to them
     *("-fwasm-exceptions", "-mexception-handling", "-mllvm", "-wasm-enable-eh"),
@@ -35,11 +41,11 @@ def exports() -> list[str]:
 def build(target: Path) -> None:
     """Write the module to `target`. Raises `CalledProcessError` where the compiler finds a mistake."""
     with tempfile.TemporaryDirectory() as folder:
-        objects = [str(Path(folder) / source.replace(".cpp", ".o")) for source in SOURCES]
-        for source, made in zip(SOURCES, objects, strict=True):
-            # a heap's calloc must not become a call of calloc
-            own = ["-fno-builtin"] if source == "heap.cpp" else []
-            subprocess.run([*COMPILER, "c++", *TARGET, *FLAGS, *own, "-c", source, "-o", made], cwd=NATIVE, check=True)
+        objects = []
+        for source, own in SOURCES.items():
+            objects.append(str(Path(folder) / source.replace(".cpp", ".o")))
+            words = [*COMPILER, "c++", *TARGET, *FLAGS, *own, "-c", source, "-o", objects[-1]]
+            subprocess.run(words, cwd=NATIVE, check=True)
         linked = Path(folder) / "kernel.wasm"
         words = ["-mexec-model=reactor", "-s", f"-Wl,--max-memory={LARGEST}"]
         words += [f"-Wl,--export={name}" for name in exports()]

@@ -91,7 +91,7 @@ def test_its_bytes_are_those_of_pythons_door(library, settings):
 
     weights, layers = [floats(w.detach()) for w in rule.weights], len(rule.weights)
     biases = [floats(b.detach()) for b in rule.biases] + [None] * (layers - len(rule.biases))
-    plan = library.planaria_prepare(c.byref(in_c(rule)), pointers(weights), pointers(biases), *map(c.c_int32, (2, 9, 8)))
+    plan = library.planaria_prepare(c.byref(in_c(rule)), pointers(weights), pointers(biases), 2, 9, 8)
     assert plan, library.planaria_message()
     plan = c.c_void_p(plan)
     view(library.planaria_state(plan), x.shape)[:] = x.detach().numpy()

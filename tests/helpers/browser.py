@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 WEB = Path(planaria.__file__).parent / "web"
-KINDS = {"js": "text/javascript", "css": "text/css", "html": "text/html", "json": "application/json", "wasm": "application/wasm"}
+KINDS = {
+    "js": "text/javascript",
+    "css": "text/css",
+    "html": "text/html",
+    "json": "application/json",
+    "wasm": "application/wasm",
+}
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu-sandbox",

@@ -124,6 +124,7 @@ for (const [what, act, message] of [
   ["a sample too many", (plan) => plan.read([0, 0, 1, 1], 1), /not within the state/],
   ["numbers that don't fill an area", (plan) => plan.write([1, 2], [0, 0, 1, 1]), /has 6 numbers, not 2/],
   ["weights of another shape", (plan) => plan.setWeights([[1], [2]], []), /96 weights of layer 1, not 1/],
+  ["a condition of another length", (plan) => plan.setWeights(plan.model.weights, [], [1]), /0 numbers of the cond/],
   ["a layer too few", (plan) => plan.setWeights([model().weights[0]], []), /2 layers of weights, not 1/],
   ["steps below zero", (plan) => plan.run({ seed: 1, t: 0, steps: -1 }), /0 steps or more/],
   ["gradients of nothing", (plan) => plan.perSample(), /no gradients were computed/],
@@ -136,13 +137,18 @@ for (const [what, act, message] of [
 
 for (const [what, changes, size, message] of [
   ["an unknown activation", { activation: "sine" }, [H, W], /settings/],
+  ["an unknown time of the life test", { life: "later" }, [H, W], /settings/],
   ["an unknown edge", { edge: "mirror" }, [H, W], /settings/],
   ["a life channel that is not there", { life_channel: C }, [H, W], /settings/],
   ["an empty grid", {}, [0, W], /height/],
   ["a grid that no memory holds", {}, [60000, 60000], /not enough memory/],
+  ["a grid beyond every count", {}, [2 ** 31 - 1, 2 ** 31 - 1], /not enough memory/],
 ]) {
   test(`a plan with ${what} is refused in words`, () => assert.rejects(make(model(changes), size), message));
 }
+
+test("a batch that no memory holds is refused in words", () =>
+  assert.rejects(make(model(), [H, W], 2 ** 31 - 1), /not enough memory/));
 
 test("memory that runs out is an error, and what was given back serves again", async () => {
   const kernel = await Kernel.create(await compile(bytes));
@@ -175,4 +181,30 @@ test("a plan that was disposed of says so", async () => {
   plan.dispose();
   assert.throws(() => plan.state, /was disposed of/);
   assert.throws(() => plan.run({ seed: 1, t: 0, steps: 1 }), /was disposed of/);
+});
+
+test("rooms in the memory don't overlap, and neighbours that were given back become one", async () => {
+  const kernel = await Kernel.create(await compile(bytes));
+  const before = kernel.bytes;
+  const taken = [];
+  const rest = numbers(6000, 1).values();
+  const draw = (n) => Math.floor((rest.next().value + 0.5) * n);
+  const view = ([at, n]) => new Uint8Array(kernel.c.memory.buffer, at, n);
+  for (let k = 0; k < 2000; k++) {
+    if (draw(2) || !taken.length) {
+      const n = 1 + draw(20000);
+      taken.push([kernel._allocate(n) >>> 0, n, k % 251]);
+      view(taken.at(-1)).fill(k % 251);
+    } else {
+      const [gone] = taken.splice(draw(taken.length), 1);
+      assert.ok(view(gone).every((v) => v === gone[2]));
+      kernel._release(gone[0]);
+    }
+  }
+  for (const [at] of taken) kernel._release(at);
+  const all = kernel.bytes - before;
+  assert.ok(all > 1e5);
+  const whole = kernel._allocate(all - 1000);
+  assert.ok(whole);
+  assert.equal(kernel.bytes - before, all);
 });

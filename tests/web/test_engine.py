@@ -5,6 +5,7 @@ import base64
 import pytest
 import torch
 from helpers.payloads import payload
+from helpers.players import show
 from helpers.rules import rule as random_rule
 
 from planaria import store
@@ -132,3 +133,35 @@ def test_what_is_no_model_is_refused_in_words(blank, told):
     for model, why in [*broken, *((model, "don't say how far they reach") for model in far)]:
         with pytest.raises(Exception, match=why):
             blank.evaluate(OPEN, {"payload": model})
+
+
+OLD = "WebAssembly.validate = () => false;"
+"""A browser before WebAssembly had vectors."""
+
+
+def test_without_vectors_a_card_is_used_though_it_is_imitated(open_page, site, told):
+    page = open_page()
+    page.add_init_script(OLD)
+    page.goto(site.put("blank.html", "<!doctype html><title>blank</title>"))
+    assert page.evaluate(OPEN, {"payload": told}) == ["webgl2", ""]
+    assert page.evaluate(LIVING)[3] > 0
+
+
+def test_without_vectors_and_without_a_card_one_line_says_what_is_needed(open_plain, site, told):
+    page = open_plain()
+    page.context.add_init_script(OLD)
+    show(page, site, told)
+    assert page.locator(".pl-error").inner_text().split("\n")[-1] == (
+        "it needs a browser with WebAssembly SIMD or WebGL2, as any of 2023 or later"
+    )
+    assert page.evaluate("player.world") is None
+
+
+def test_without_vectors_a_lost_card_is_the_end_and_is_said(open_page, site, told):
+    page = open_page()
+    page.add_init_script(OLD)
+    show(page, site, told, prefer="webgl2", autoplay=True)
+    page.evaluate("() => player.world.engine.gl.getExtension('WEBGL_lose_context').loseContext()")
+    toast = page.locator(".pl-toast", has_text="It stopped: the graphics card was lost, and it needs a browser")
+    toast.wait_for(state="attached")
+    assert page.evaluate("player.playing") is False

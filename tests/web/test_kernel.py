@@ -1,4 +1,4 @@
-"""The kernel as WebAssembly, in node: it is what its sources give, and runs and differentiates rules as PyTorch does."""
+"""The kernel as WebAssembly, in node: what its sources give; it runs and differentiates rules as PyTorch does."""
 
 import base64
 import hashlib

@@ -336,14 +336,14 @@ def test_a_slow_browser_begins_with_fewer_cells(page, site, tmp_path):
         channels=18, frozen=3, hidden=(90, 90), bias="all", life="none", fire_rate=1.0, edge="circular",
         filters=("identity", "sobel", "laplacian"), spread=0.01,
     ).float()  # fmt: skip
-    easel.save(tmp_path / "m.safetensors", rule, layout, size=(160, 160))
+    easel.save(tmp_path / "m.safetensors", rule, layout, size=(320, 320))
     show(page, site, payload(tmp_path / "m.safetensors"))
     rows, columns = page.evaluate("player.world.size")
     assert rows == columns
-    assert 80 <= rows <= 110
+    assert 200 <= rows <= 240
     assert "fewer cells go faster" in page.locator(".pl-about").text_content()
-    show(page, site, payload(tmp_path / "m.safetensors"), size=[160, 160])
-    assert page.evaluate("player.world.size") == [160, 160], "as asked for"
+    show(page, site, payload(tmp_path / "m.safetensors"), size=[320, 320])
+    assert page.evaluate("player.world.size") == [320, 320], "as asked for"
 
 
 def test_a_camera_is_repainted_live(open_page, tmp_path):

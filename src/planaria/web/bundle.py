@@ -34,24 +34,32 @@ def modules(name: str) -> list[str]:
 
 
 def bundle(name: str) -> tuple[str, str]:
-    """JavaScript that defines `load`, and the argument with which it returns the namespace of the module `name`."""
-    linked = json.dumps([(module, _linked(module)) for module in modules(name)], ensure_ascii=False)
-    return text("load.js"), base64.b64encode(gzip.compress(linked.encode(), mtime=0)).decode()
+    """JavaScript that defines `load`, and the argument with which it returns the namespace of the module `name`.
+
+    The argument is base64 of gzip of the modules, then, after commas, of each file that they read.
+    """
+    beside: list[str] = []
+    linked = json.dumps([(module, _linked(module, beside)) for module in modules(name)], ensure_ascii=False)
+    held = [linked.encode(), *((files("planaria.web") / file).read_bytes() for file in beside)]
+    return text("load.js"), ",".join(base64.b64encode(gzip.compress(part, mtime=0)).decode() for part in held)
 
 
-def _linked(name: str) -> str:
-    """Link a module's imports and workers by their names in this folder, without comments; data become a module too."""
+def _linked(name: str, beside: list[str]) -> str:
+    """Link a module's imports and workers by their names in this folder, without comments; data become a module too.
+
+    The files that it reads are added to `beside`.
+    """
     if name.endswith(".json"):
         return f"export default {text(name)}"
     linked = _IMPORT.sub(lambda found: f'{found[1]}"{_path(name, found[2])}";', text(name))
     linked = _WORKER.sub(lambda found: f'{found[1]}"{_path(name, found[2])}"{found[3]}', linked)
-    return _BESIDE.sub(lambda found: _carried(_path(name, found[1])), _COMMENT.sub("", linked))
+    return _BESIDE.sub(lambda found: _response(_path(name, found[1]), beside), _COMMENT.sub("", linked))
 
 
-def _carried(name: str) -> str:
-    """A `Response` that holds a file of the folder."""
-    packed = base64.b64encode(gzip.compress((files("planaria.web") / name).read_bytes(), mtime=0)).decode()
-    held = f'new Blob([Uint8Array.from(atob("{packed}"), (c) => c.charCodeAt(0))])'
+def _response(file: str, beside: list[str]) -> str:
+    """A `Response` that holds a file, whose bytes `load` puts in."""
+    beside.append(file)
+    held = f'new Blob([Uint8Array.from(atob("file {len(beside)}"), (c) => c.charCodeAt(0))])'
     return f'new Response({held}.stream().pipeThrough(new DecompressionStream("gzip")))'
 
 

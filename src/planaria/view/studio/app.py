@@ -36,7 +36,7 @@ from planaria.view.studio.runs import Runs
 FILM_SECONDS, PICTURE_SECONDS = 300.0, 60.0
 """Seconds that one film or export, one picture may take to make."""
 REAP_SECONDS = 0.5
-WEB = re.compile(r"(?:[a-z]+/)?[a-z][a-z0-9_-]*\.(?:js|json|css|html|svg|png|ico)")
+WEB = re.compile(r"(?:[a-z]+/)?[a-z][a-z0-9_-]*\.(?:js|json|css|html|svg|png|ico|wasm)")
 EXPORTS = (".html", ".gif", ".webp", ".mp4", ".png", ".onnx")
 
 

@@ -127,7 +127,8 @@ def _armoured(send: Send, host: str) -> Send:
     A page with a policy of its own keeps that.
     """
     policy = (
-        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
+        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' blob: data:; "
+        "media-src 'self' blob:; "
         f"connect-src 'self' ws://{host if _LOOPBACK.fullmatch(host) else '127.0.0.1'}; base-uri 'none'; "
         "form-action 'none'; frame-ancestors 'none'"
     )

@@ -16,15 +16,15 @@ const EDGES = ["zero", "circular", "replicate"];
 const LIVES = { none: 0, before: 1, after: 2, both: 3 };
 const ACTIVATIONS = ["relu", "leaky_relu", "elu", "gelu", "silu", "tanh"];
 
-// A module of one empty function with a vector in it: what a browser without SIMD doesn't take.
-const VECTORS = [
+// A module of one function that holds an empty `try` and gives a vector: what a browser that lacks either refuses.
+const NEEDS = [
   [0, 97, 115, 109, 1, 0, 0, 0], [1, 5, 1, 96, 0, 1, 123], [3, 2, 1, 0],
-  [10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11],
+  [10, 13, 1, 11, 0, 6, 64, 11, 65, 0, 253, 15, 253, 98, 11],
 ].flat();
 
-/** Whether this browser can run the kernel: WebAssembly with vectors of 128 bits. */
+/** Whether this browser can run the kernel: WebAssembly with vectors of 128 bits, and with exceptions. */
 export function supported() {
-  return typeof WebAssembly === "object" && WebAssembly.validate(Uint8Array.from(VECTORS));
+  return typeof WebAssembly === "object" && WebAssembly.validate(Uint8Array.from(NEEDS));
 }
 
 const compiled = new WeakMap();
@@ -130,7 +130,7 @@ class Plan {
       Int32Array.from(blurs.map(([, side]) => side)),
       Float32Array.from(blurs.flatMap(line)),
     ];
-    const layers = this.parameters(model.weights, model.biases);
+    const layers = parameters(model);
     this.at = kernel.lend([...fixed, ...layers], (rooms) =>
       kernel.lend([ruleOf(model, rooms.slice(0, fixed.length)), ...places(rooms.slice(fixed.length))], (whole) =>
         kernel._prepare(...whole, batch, height, width),
@@ -191,12 +191,13 @@ class Plan {
    * @param {ArrayLike<number>} cond what every cell reads; that of the model if left out
    */
   setWeights(weights, biases, cond = this.model.cond) {
-    this.model = { ...this.model, weights, biases, cond };
-    this.kernel.lend(this.parameters(weights, biases), (rooms) =>
+    const model = { ...this.model, weights, biases, cond };
+    this.kernel.lend(parameters(model), (rooms) =>
       this.kernel.lend(places(rooms), ([atWeights, atBiases]) =>
         this.kernel.check(this.kernel._set_weights(this.place, atWeights, atBiases) === 0),
       ),
     );
+    this.model = model;
   }
 
   /**
@@ -265,7 +266,7 @@ class Plan {
   /** Gradients of one sample, or of all below zero. */
   gradients(sample) {
     const { kernel, model } = this;
-    const shaped = this.parameters(model.weights, model.biases).map((like) => new Float32Array(like.length));
+    const shaped = parameters(model).map((like) => new Float32Array(like.length));
     const parts = kernel.lend(shaped, (rooms) =>
       kernel.lend(places(rooms), ([atWeights, atBiases]) => {
         kernel.check(kernel._gradients(this.place, sample, atWeights, atBiases) === 0);
@@ -277,22 +278,6 @@ class Plan {
     const count = model.cond.length;
     if (count) weights[0] = conditioned(weights[0], biases[0], model.cond);
     return { weights, biases: biases.slice(0, model.biases.length) };
-  }
-
-  /** Weights, then a bias for each, as the kernel takes them: the condition is in the first bias. */
-  parameters(weights, biases) {
-    const { widths, cond } = this.model;
-    same(weights.length, widths.length - 1, "layers of weights");
-    weights.forEach((w, i) => same(w.length, widths[i] * widths[i + 1], `weights of layer ${i + 1}`));
-    biases.forEach((b, i) => same(b.length, widths[i + 1], `biases of layer ${i + 1}`));
-    const inputs = widths[0] - cond.length;
-    const first = new Float32Array(widths[1] * inputs);
-    for (let o = 0; o < widths[1]; o++) {
-      for (let i = 0; i < inputs; i++) first[o * inputs + i] = weights[0][o * widths[0] + i];
-    }
-    const rows = widths.slice(1).map((n, i) => Float32Array.from(biases[i] ?? new Float32Array(n)));
-    rows[0] = firstBias({ ...this.model, weights, biases });
-    return [first, ...weights.slice(1).map((w) => Float32Array.from(w)), ...rows];
   }
 
   view(name) {
@@ -318,6 +303,23 @@ class Plan {
   }
 }
 
+/** Weights, then a bias for each, as the kernel takes them: the condition is in the first bias. */
+function parameters(model) {
+  const { rule, widths, weights, biases, cond } = model;
+  same(weights.length, widths.length - 1, "layers of weights");
+  same(cond.length, rule.cond, "numbers of the condition");
+  weights.forEach((w, i) => same(w.length, widths[i] * widths[i + 1], `weights of layer ${i + 1}`));
+  biases.forEach((b, i) => same(b.length, widths[i + 1], `biases of layer ${i + 1}`));
+  const inputs = widths[0] - cond.length;
+  const first = new Float32Array(widths[1] * inputs);
+  for (let o = 0; o < widths[1]; o++) {
+    for (let i = 0; i < inputs; i++) first[o * inputs + i] = weights[0][o * widths[0] + i];
+  }
+  const rows = widths.slice(1).map((n, i) => Float32Array.from(biases[i] ?? new Float32Array(n)));
+  rows[0] = firstBias(model);
+  return [first, ...weights.slice(1).map((w) => Float32Array.from(w)), ...rows];
+}
+
 /** Places of weights, and of as many biases, as two arrays of C pointers. */
 function places(rooms) {
   const half = rooms.length / 2;
@@ -328,7 +330,7 @@ function places(rooms) {
 function ruleOf({ rule, kernels, own, widths, blurs }, pointers) {
   const bytes = new DataView(new ArrayBuffer(88));
   [threshold(rule.fire_rate), rule.life_threshold, rule.dt].forEach((v, i) => bytes.setFloat64(8 * i, v, true));
-  const words = [rule.channels, own, LIVES[rule.life], rule.life_channel, EDGES.indexOf(rule.edge)];
+  const words = [rule.channels, own, LIVES[rule.life] ?? -1, rule.life_channel, EDGES.indexOf(rule.edge)];
   words.push(rule.life_edge === "zero" ? 1 : 0, ACTIVATIONS.indexOf(rule.activation));
   words.push(kernels.length, widths.length - 1, blurs.length, ...pointers);
   words.forEach((v, i) => bytes.setInt32(24 + 4 * i, v, true));

@@ -91,7 +91,7 @@ const POINTER = [
 const TOUCH = [
   ["Tap, drag", "Use the tool"],
   ["Two fingers", "Move the picture, and zoom"],
-  ["Dropper, tap", "Paint in a colour of the picture"],
+  ["Dropper", "Paint in a colour of the picture"],
 ];
 
 /** What the help sheet lists: [keys, words, action]; where fingers `touch` it, what they do comes first. */
