@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 
 import { Adam, clip, normalise } from "../../src/planaria/web/learn/adam.js";
 import { RECIPES, configOf } from "../../src/planaria/web/learn/config.js";
-import { drawn, hurt, parse } from "../../src/planaria/web/learn/damage.js";
+import { applied, drawn, parse } from "../../src/planaria/web/learn/damage.js";
 import { readModel } from "../../src/planaria/web/learn/files.js";
 import { trouble } from "../../src/planaria/web/learn/guardian.js";
 import { fromLink, linkOf } from "../../src/planaria/web/learn/link.js";
@@ -46,11 +46,7 @@ const ANSWERS = {
     }
     return out(changed);
   },
-  hurt({ x, damage, ...where }) {
-    const state = floats(x);
-    hurt(state, parse(damage), where);
-    return out(state);
-  },
+  applied: ({ x, damage, ...where }) => out(applied(floats(x), parse(damage), where)),
   trouble: ({ x, loss, recent, alpha }) => trouble(x.map(floats), loss ?? NaN, recent, alpha),
   copied({ file }) {
     const { header, tensors } = read(bytes(file));

@@ -185,7 +185,7 @@ def test_a_person_s_damage():
     ]
     where = {"seed": 99, "size": [12, 10], "own": 14, "alpha": 3}
     cases = [{"x": sent(x[k]), "damage": text, "sample": k, **where} for text in texts for k in (0, 1)]
-    answers = iter(ask("hurt", *cases))
+    answers = iter(ask("applied", *cases))
     for text in texts:
         want = Wound.parse(text).apply(x, seed=99, frozen=2, alive=x[:, 3, None] > 0)
         for k in (0, 1):

@@ -76,7 +76,7 @@ export class Crew {
    * `flat`. The states are used up.
    */
   async learn(flat, { states, seed, steps }) {
-    const { learners } = this;
+    const learners = this.learners.slice(0, states.length);
     const share = async (learner, j) => {
       const samples = [...states.keys()].filter((sample) => sample % learners.length === j);
       learner.setWeights(flat);

@@ -78,10 +78,10 @@ export function parse(text) {
 }
 
 /**
- * Damage to one state `(c, h, w)` in place, the `sample`-th that it falls on; channels from `own` on stay. Noise falls on
- * cells whose channel `alpha` is above 0.
+ * A state `(c, h, w)`, damaged in place: the `sample`-th that the damage falls on. Channels from `own` on stay. Noise falls
+ * on cells whose channel `alpha` is above 0.
  */
-export function hurt(x, { kind, numbers }, { seed, sample, size: [h, w], own, alpha }) {
+export function applied(x, { kind, numbers }, { seed, sample, size: [h, w], own, alpha }) {
   const cells = h * w;
   if (kind === "noise") {
     const key = derive(derive(seed, STREAM.noise), sample);
@@ -93,10 +93,11 @@ export function hurt(x, { kind, numbers }, { seed, sample, size: [h, w], own, al
       const [first, second] = [uniform(key, 2 * k, at, w), uniform(key, 2 * k + 1, at, w)];
       x[i] += fround(fround(Math.sqrt(-2 * Math.log(1 - first)) * Math.cos(2 * Math.PI * second)) * strength);
     }
-    return;
+    return x;
   }
   const mask = woundOf(kind, numbers, seed);
   for (let i = 0; i < cells; i++) {
     if (mask(Math.floor(i / w), i % w, h, w)) for (let k = 0; k < own; k++) x[k * cells + i] = 0;
   }
+  return x;
 }

@@ -2,7 +2,7 @@
 
 import { ruleOf } from "./config.js";
 import { base64, joined, payloadOf } from "./payload.js";
-import { parts, shapes } from "./rule.js";
+import { layoutOf, parts, shapes } from "./rule.js";
 import { python, read, write } from "./safetensors.js";
 import { zip } from "./zip.js";
 
@@ -17,11 +17,10 @@ const LAYOUT = {
 export function modelFile(training, name = training.name) {
   const { config, size, iteration } = training;
   const { rule } = config;
-  const { layout } = training.model();
   const views = parts(rule, training.bestWeights());
   const tensors = shapes(rule).map(([key, ...shape], i) => [key, { dtype: "F32", shape, data: views[i] }]);
   const card = { name, task: "grow", trained: iteration, grid: [...size], config, figures: {} };
-  return write(Object.fromEntries(tensors), { format: 1, rule, layout, card });
+  return write(Object.fromEntries(tensors), { format: 1, rule, layout: layoutOf(rule), card });
 }
 
 /** Bytes of a training's checkpoint; `readCheckpoint` gives what `Training.restore` takes. */
@@ -39,7 +38,10 @@ export const readCheckpoint = read;
 export function runFolder(training, reports = []) {
   const name = training.name.replace(/[^\w.-]+/g, "-").replace(/^\.+/, "") || "run";
   const text = (content) => new TextEncoder().encode(content);
-  const line = ({ step, event, ...more }) => `{"step": ${step}, ${python({ ...more, ...(event && { event }) }).slice(1)}\n`;
+  const line = ({ step, loss, event, ...more }) => {
+    const rest = { loss: Number.isFinite(loss) ? loss : null, ...more, ...(event && { event }) };
+    return `{"step": ${step}, ${python(rest).slice(1)}\n`; // the step first, by which planaria finds its line
+  };
   return zip([
     [`${name}/config.yaml`, text(`${python({ task: "grow", ...training.config })}\n`)],
     [`${name}/metrics.jsonl`, text(reports.map(line).join(""))],

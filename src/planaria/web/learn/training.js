@@ -5,7 +5,7 @@ import { derive } from "../engine/model.js";
 import { Adam, clip, normalise } from "./adam.js";
 import { configOf } from "./config.js";
 import { Crew } from "./crew.js";
-import { drawn, hurt, parse } from "./damage.js";
+import { applied, drawn, parse } from "./damage.js";
 import { MEMORY, lives, trouble } from "./guardian.js";
 import { lossOf } from "./loss.js";
 import { Generator } from "./mt19937.js";
@@ -28,9 +28,10 @@ export class Training {
   /**
    * A training that has done nothing yet. `module` is the kernel's WebAssembly.Module. `target` is the picture,
    * Float32Array (4, h, w) of premultiplied RGBA on the whole grid; `grid` its rows and columns, a square where not
-   * given. `config` holds the settings that differ from the defaults (see config.js). `weights` are those to begin with, all
-   * matrices and then all biases; random ones where null. `ports` lead to workers in which `assist` of crew.js answers;
-   * without any the work is done here. Throws an Error in words.
+   * given. `config` holds the settings that differ from the defaults (see config.js). `weights` are those to begin
+   * with, all matrices and then all biases; random ones where null. `ports` lead to workers in which `assist` of
+   * crew.js answers; without any the work is done here. `module` may be null where these have their own. Throws an
+   * Error in words.
    */
   constructor(module, { target, grid = null, config = {}, weights = null, name = "", ports = [] }) {
     this.config = configOf(config);
@@ -47,7 +48,7 @@ export class Training {
     const { alpha } = layoutOf(rule);
     this.alpha = [alpha * this.cells, (alpha + 1) * this.cells];
     const [pooled, most] = REGIMES[regime];
-    this.hurt = damage ?? Math.min(most, train.batch - 1);
+    this.spoiled = damage ?? Math.min(most, train.batch - 1);
     demandRoom(4 * rule.channels * this.cells * train.batch);
     this.flat = weights ? Float32Array.from(weights) : initial(rule, derive(train.seed, STREAM.weights));
     if (this.flat.length !== count(rule)) throw new Error(`the rule has ${count(rule)} weights, not ${this.flat.length}`);
@@ -109,7 +110,7 @@ export class Training {
     });
     old.sort((a, b) => (a.value === b.value ? 0 : b.value - a.value)); // worst first
     const states = [this.seedling(), ...old.slice(1).map(({ x }) => x)];
-    if (this.hurt && this.progress >= this.config.damage_from) this.damageBest(states, rng);
+    if (this.spoiled && this.progress >= this.config.damage_from) this.damageBest(states, rng);
     return { states, places: old.map(({ place }) => place) };
   }
 
@@ -117,7 +118,7 @@ export class Training {
   damageBest(states, rng) {
     const { wound, rule } = this.config;
     const { cells, own } = this;
-    const last = states.slice(1).slice(-this.hurt);
+    const last = states.slice(1).slice(-this.spoiled);
     drawn(wound, last.length, this.size, rng).forEach((gone, s) => {
       const x = last[s];
       if (!x.subarray(...this.alpha).some((v, i) => (gone[i] ? 0 : v) > rule.life_threshold)) return;
@@ -191,8 +192,7 @@ export class Training {
     const alpha = this.alpha[0] / this.cells;
     let damaged = 0;
     places.forEach((place, sample) => {
-      const x = this.pooled.take(place);
-      hurt(x, damage, { seed, sample, size: this.size, own: this.own, alpha });
+      const x = applied(this.pooled.take(place), damage, { seed, sample, size: this.size, own: this.own, alpha });
       if (!lives(x, this.alpha, rule.life_threshold)) return;
       this.pooled.put(place, x);
       damaged++;
