@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers.studios import studio
+from helpers.studios import studio, until
 from PIL import Image, ImageDraw
 
 import planaria
@@ -56,6 +56,11 @@ def trained(page, **settings) -> dict:
     return page.evaluate("(settings) => planaria.train(settings)", {**TINY, "steps": 3, **settings})
 
 
+def reached(page, least: int) -> None:
+    """Wait until so many iterations are done."""
+    until(lambda: int(page.locator("main").get_attribute("data-step") or 0) >= least, 120)
+
+
 def paused(page) -> int:
     """Wait for a pause, and give the iteration at which it is."""
     page.locator(".pg-status", has_text="Paused").wait_for()
@@ -93,7 +98,7 @@ def test_a_person_draws_trains_damages_comes_back_and_leaves(shown, tmp_path):
         shown.keyboard.press(key)
     assert "drawing" in shown.locator(".pg-preview").get_attribute("aria-label")
     shown.get_by_role("button", name="Grow it").click()
-    shown.locator("main[data-step='2']").wait_for(timeout=120_000)
+    reached(shown, 2)
     shown.get_by_label("My damage reaches these samples too").check()
     shown.evaluate("planaria.erase('left')")
     controls = shown.locator(".pg-side")
@@ -105,7 +110,7 @@ def test_a_person_draws_trains_damages_comes_back_and_leaves(shown, tmp_path):
     assert paused(shown) == step
     assert shown.evaluate("planaria.export('safetensors').then(b => b.size)") == weights
     controls.get_by_role("button", name="Go on").click()
-    shown.locator(f"main[data-step='{step + 1}']").wait_for(timeout=120_000)
+    reached(shown, step + 1)
     controls.get_by_role("button", name="Pause").click()
     paused(shown)
     with shown.expect_download() as download:
@@ -204,7 +209,7 @@ def test_the_gallery_opens_and_learns_on(shown, open_page, tmp_path):
     page.get_by_role("button", name="Learn on").click()
     page.locator(".pg-preview[aria-label*='lizard']").wait_for()
     page.get_by_role("button", name="Grow it").click()
-    page.locator("main[data-step='1']").wait_for(timeout=120_000)
+    reached(page, 1)
 
 
 def test_what_is_dropped_or_pasted_is_taken(shown, tmp_path):

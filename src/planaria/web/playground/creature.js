@@ -11,13 +11,14 @@ import { slug } from "./picture.js";
 import { Curve, PoolView } from "./plot.js";
 
 const REGROW_AFTER = 300; // steps of a life that nobody touches, while it learns
+const YOUNG = 20; // steps of a life that is left alone whatever it does
 const HANDS_OFF = 8000; // ms without a touch
 const REDRAW = 500; // ms between drawings of the curve
 
 /** The view of a creature of the playground `page`. */
 export class CreatureView {
   constructor(page, creature) {
-    Object.assign(this, { page, creature, touched: -Infinity, drawn: 0, losses: [], seconds: creature.seconds ?? 0 });
+    Object.assign(this, { page, creature, touched: -Infinity, drawn: 0, losses: [], seconds: 0 });
     this.element = tag("main", { class: "pg-creature-view", id: "view", tabindex: "-1" });
     this.steps = creature.steps;
     this.share = 1;
@@ -37,7 +38,10 @@ export class CreatureView {
     const back = tag("a", { class: "pg-back", href: "#" }, "‹ All creatures");
     const title = tag("h1", {}, creature.name);
     const side = tag("div", { class: "pg-side" }, this.learns ? this.progress() : this.lives(), this.leaving());
-    this.element.append(tag("header", { class: "pg-title" }, back, page.face(creature), title), tag("div", { class: "pg-bench" }, this.host, side));
+    this.element.append(
+      tag("header", { class: "pg-title" }, back, page.face(creature), title),
+      tag("div", { class: "pg-bench" }, this.host, side),
+    );
     if (creature.payload) this.mount(creature.payload);
     if (this.learns) this.connect();
   }
@@ -62,9 +66,11 @@ export class CreatureView {
       opened: (said) => this.opened(said),
       progress: (said) => this.progressed(said),
       weights: ({ flat }) => this.renew(flat),
-      pool: ({ samples }) => this.pool.show(samples.map(({ data, width, height }) => new ImageData(data, width, height))),
+      pool: ({ samples }) =>
+        this.pool.show(samples.map(({ data, width, height }) => new ImageData(data, width, height))),
       kept: (said) => this.kept(said),
-      unkept: ({ error }) => page.say(`This browser keeps no more of it (${error}): save the model before you leave.`, true),
+      unkept: ({ error }) =>
+        page.say(`This browser keeps no more of it (${error}): save the model before you leave.`, true),
       paused: () => this.refresh(),
       done: () => this.finished(),
       failed: ({ error }) => {
@@ -102,14 +108,25 @@ export class CreatureView {
 
   /** Newer weights for the body; it grows anew where it died, burst, or was left alone for long. */
   renew(flat) {
-    const { player } = this;
+    const { player, learner } = this;
     if (!player?.world) return;
     player.setWeights(flat);
-    this.flat = flat;
-    const { world } = player;
-    const idle = performance.now() - this.touched > HANDS_OFF;
-    if (player.playing && idle && this.learner.running && world.t > REGROW_AFTER) world.reset();
+    const { world, health } = player;
+    if (player.playing && learner.running) {
+      const idle = performance.now() - this.touched > HANDS_OFF;
+      if ((idle && world.t > REGROW_AFTER) || (world.t > YOUNG && this.lost(world))) world.begin();
+      health.said = true; // while it learns, a death is no news
+    }
     player.stir();
+  }
+
+  /** Whether no cell is left alive, or their numbers are beyond those of any working model. */
+  lost(world) {
+    const { bounds, rule } = world.model;
+    const found = world.gauge();
+    return (
+      found !== null && !(found.living > rule.life_threshold && found.shown <= bounds[0] && found.held <= bounds[1])
+    );
   }
 
   async kept({ step, payload }) {
@@ -136,34 +153,70 @@ export class CreatureView {
     this.status = tag("p", { class: "pg-status", role: "status" });
     this.count = tag("p", { class: "pg-muted pg-count" });
     this.bar = tag("progress", { class: "pg-bar", max: 1, value: 0, "aria-label": "Learned" });
-    this.toggle = tag("button", { class: "pg-button pg-primary", type: "button", disabled: true, onclick: () => this.turn() }, "Go on");
+    this.toggle = tag(
+      "button",
+      { class: "pg-button pg-primary", type: "button", disabled: true, onclick: () => this.turn() },
+      "Go on",
+    );
     const anew = tag("button", { class: "pg-button", type: "button", onclick: () => this.anew() }, "Start anew");
-    const speed = tag("input", { type: "range", class: "pg-slider", id: "pg-speed", min: 0.1, max: 1, step: 0.1, value: 1 });
+    const speed = tag("input", {
+      type: "range",
+      class: "pg-slider",
+      id: "pg-speed",
+      min: 0.1,
+      max: 1,
+      step: 0.1,
+      value: 1,
+    });
     const shown = tag("output", { for: "pg-speed" }, "100 %");
     speed.addEventListener("input", () => {
       this.share = within(Number(speed.value), 0.1, 1);
       shown.textContent = `${Math.round(100 * this.share)} %`;
       this.learner?.ask("share", { share: this.share });
     });
-    this.on = tag("button", { class: "pg-button pg-primary", type: "button", hidden: true, onclick: () => this.page.home(this.creature) }, "Learn on");
+    this.on = tag(
+      "button",
+      { class: "pg-button pg-primary", type: "button", hidden: true, onclick: () => this.page.home(this.creature) },
+      "Learn on",
+    );
     this.curve = new Curve();
     this.pool = new PoolView();
     this.deep = tag("input", { type: "checkbox", id: "pg-deep" });
     const deep = tag("label", { class: "pg-check" }, this.deep, "My damage reaches these samples too");
-    return tag("div", { class: "pg-side" },
-      tag("section", { class: "pg-card" }, tag("div", { class: "pg-heading" }, this.status, this.count), this.bar, tag("div", { class: "pg-row" }, this.toggle, this.on, anew),
-        tag("div", { class: "pg-row pg-speed" }, tag("label", { for: "pg-speed" }, "Effort"), speed, shown)),
-      tag("section", { class: "pg-card" }, tag("h2", {}, "How far it is from the picture"), this.curve.element,
-        tag("p", { class: "pg-muted" }, "log10 of the loss: a step down is ten times closer.")),
-      tag("section", { class: "pg-card" }, tag("h2", {}, "Samples it practises on"), this.pool.element, deep));
+    return tag(
+      "div",
+      { class: "pg-side" },
+      tag(
+        "section",
+        { class: "pg-card" },
+        tag("div", { class: "pg-heading" }, this.status, this.count),
+        this.bar,
+        tag("div", { class: "pg-row" }, this.toggle, this.on, anew),
+        tag("div", { class: "pg-row pg-speed" }, tag("label", { for: "pg-speed" }, "Effort"), speed, shown),
+      ),
+      tag(
+        "section",
+        { class: "pg-card" },
+        tag("h2", {}, "How far it is from the picture"),
+        this.curve.element,
+        tag("p", { class: "pg-muted" }, "log10 of the loss: a step down is ten times closer."),
+      ),
+      tag("section", { class: "pg-card" }, tag("h2", {}, "Samples it practises on"), this.pool.element, deep),
+    );
   }
 
   /** For a creature that came trained: it lives here, and can learn on. */
   lives() {
-    const on = tag("button", { class: "pg-button pg-primary", type: "button", onclick: () => this.page.home(this.creature) }, "Learn on");
+    const on = tag(
+      "button",
+      { class: "pg-button pg-primary", type: "button", onclick: () => this.page.home(this.creature) },
+      "Learn on",
+    );
     const words = "It lives here as it was trained. It can learn on: to become itself more exactly, or something else.";
     const why = this.page.untrainable(this.creature.payload);
-    const parts = why ? [tag("p", {}, `It lives here, but can't learn on: ${why}.`)] : [tag("p", {}, words), tag("div", { class: "pg-row" }, on)];
+    const parts = why
+      ? [tag("p", {}, `It lives here, but can't learn on: ${why}.`)]
+      : [tag("p", {}, words), tag("div", { class: "pg-row" }, on)];
     return tag("section", { class: "pg-card" }, ...parts);
   }
 
@@ -171,7 +224,12 @@ export class CreatureView {
     const { page, creature } = this;
     const name = slug(creature.name);
     const button = (words, about, act) => {
-      const node = tag("button", { class: "pg-leave", type: "button" }, tag("strong", {}, words), tag("small", {}, about));
+      const node = tag(
+        "button",
+        { class: "pg-leave", type: "button" },
+        tag("strong", {}, words),
+        tag("small", {}, about),
+      );
       node.addEventListener("click", async () => {
         try {
           await act(node);
@@ -183,18 +241,28 @@ export class CreatureView {
     };
     const video = button("Video", "records until pressed again", (node) => this.film(node));
     video.hidden = !recordable();
-    return tag("section", { class: "pg-card" }, tag("h2", {}, "Take it along"), tag("div", { class: "pg-leaves" },
-      button("Model", ".safetensors, for Python", async () => saveFile(await this.export("safetensors"), `${name}.safetensors`)),
-      button("Page", "one file that runs it", async () => saveFile(await this.export("html"), `${name}.html`)),
-      button("Picture", "a PNG of now", async () => saveFile(await this.export("png"), `${name}.png`)),
-      video,
-      button("Link", "copied: it opens here", async () => {
-        const link = await this.export("link");
-        await navigator.clipboard.writeText(link).then(
-          () => page.say("The link is copied: whoever opens it sees this creature."),
-          () => prompt("This link opens the creature:", link),
-        );
-      })));
+    return tag(
+      "section",
+      { class: "pg-card" },
+      tag("h2", {}, "Take it along"),
+      tag(
+        "div",
+        { class: "pg-leaves" },
+        button("Model", ".safetensors, for Python", async () =>
+          saveFile(await this.export("safetensors"), `${name}.safetensors`),
+        ),
+        button("Page", "one file that runs it", async () => saveFile(await this.export("html"), `${name}.html`)),
+        button("Picture", "a PNG of now", async () => saveFile(await this.export("png"), `${name}.png`)),
+        video,
+        button("Link", "copied: it opens here", async () => {
+          const link = await this.export("link");
+          await navigator.clipboard.writeText(link).then(
+            () => page.say("The link is copied: whoever opens it sees this creature."),
+            () => prompt("This link opens the creature:", link),
+          );
+        }),
+      ),
+    );
   }
 
   /** Begin a video or end it; `node` is pressed while it is recorded, for a minute at most. */
@@ -227,7 +295,8 @@ export class CreatureView {
       png: () => pictureOf(this.player.world),
       link: async () => linkOf(await this.payload(), location.href),
     };
-    if (!Object.hasOwn(kinds, kind)) throw new Error(`there is no export ${kind}; there are ${Object.keys(kinds).join(", ")}`);
+    if (!Object.hasOwn(kinds, kind))
+      throw new Error(`there is no export ${kind}; there are ${Object.keys(kinds).join(", ")}`);
     return kinds[kind]();
   }
 
@@ -266,9 +335,17 @@ export class CreatureView {
     const running = learner.running;
     const left = running && this.rate && step > 8 ? ` · ${duration((this.rate * (steps - step)) / 1000)} left` : "";
     const paused = !this.ready ? "Getting ready …" : step ? "Paused" : "Ready";
-    this.status.textContent = done ? "It has learned it" : learner.pausing ? "Pausing …" : running ? "Learning" : paused;
+    this.status.textContent = done
+      ? "It has learned it"
+      : learner.pausing
+        ? "Pausing …"
+        : running
+          ? "Learning"
+          : paused;
     const [at, all] = [step, steps].map((n) => n.toLocaleString("en"));
-    this.count.textContent = done ? `${all} iterations in ${duration(this.seconds)}` : `${at} of ${all} iterations${left}`;
+    this.count.textContent = done
+      ? `${all} iterations in ${duration(this.seconds)}`
+      : `${at} of ${all} iterations${left}`;
     this.bar.value = steps ? step / steps : 0;
     toggle.textContent = running ? "Pause" : step ? "Go on" : "Start";
     toggle.disabled = !this.ready || learner.pausing;

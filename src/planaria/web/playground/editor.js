@@ -8,8 +8,13 @@ const PALETTE = [
 const NAMES = [
   "ink", "grey", "white", "brown", "red", "orange", "yellow", "green", "lime", "blue", "sky", "plum", "pink",
 ]; // prettier-ignore
-const TOOLS = [["pencil", "b", "Pencil"], ["fill", "f", "Fill"], ["eraser", "e", "Eraser"]];
+const TOOLS = [
+  ["pencil", "b", "Pencil"],
+  ["fill", "f", "Fill"],
+  ["eraser", "e", "Eraser"],
+];
 const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+const UNSEEN = 360; // pixels on a side, before it is on screen
 const DEPTH = 100; // strokes that can be undone
 
 /** The editor, to be put into a page as `element`; `onchange()` after every change. */
@@ -43,11 +48,23 @@ export class Editor {
     const clear = button("Clear", "Delete", "clear");
     this.swatches = PALETTE.map((value, i) => {
       const pick = () => this.paintWith(value);
-      const node = tag("button", { class: "pg-swatch", type: "button", value, title: NAMES[i], "aria-label": NAMES[i], onclick: pick });
+      const node = tag("button", {
+        class: "pg-swatch",
+        type: "button",
+        value,
+        title: NAMES[i],
+        "aria-label": NAMES[i],
+        onclick: pick,
+      });
       node.style.background = value;
       return node;
     });
-    this.any = tag("input", { type: "color", class: "pg-swatch", "aria-label": "Any colour", oninput: ({ target }) => this.paintWith(target.value) });
+    this.any = tag("input", {
+      type: "color",
+      class: "pg-swatch",
+      "aria-label": "Any colour",
+      oninput: ({ target }) => this.paintWith(target.value),
+    });
     const row = (name, ...parts) => tag("div", { class: `pg-tools ${name}`, role: "group" }, ...parts);
     const bar = row("", ...this.tools, this.mirror, this.back, this.forth, clear);
     const palette = row("pg-palette", ...this.swatches, this.any);
@@ -72,6 +89,8 @@ export class Editor {
       this.draw();
     });
     on("keydown", (event) => this.key(event));
+    this.watcher = new ResizeObserver(() => this.draw());
+    this.watcher.observe(canvas);
   }
 
   key(event) {
@@ -206,7 +225,10 @@ export class Editor {
     const old = this.cells;
     const from = this.side;
     const near = (n) => Math.floor(((n + 0.5) * from) / side);
-    this.cells = Uint32Array.from({ length: side * side }, (_, i) => old[near(Math.floor(i / side)) * from + near(i % side)]);
+    this.cells = Uint32Array.from(
+      { length: side * side },
+      (_, i) => old[near(Math.floor(i / side)) * from + near(i % side)],
+    );
     Object.assign(this, { side, past: [], future: [] });
     this.show();
     this.draw();
@@ -232,30 +254,40 @@ export class Editor {
 
   draw() {
     const { canvas, side, cells } = this;
-    const cell = Math.max(8, Math.floor(720 / side));
-    if (canvas.width !== side * cell) Object.assign(canvas, { width: side * cell, height: side * cell });
+    const whole = Math.round((canvas.clientWidth || UNSEEN) * (devicePixelRatio || 1)); // so that lines fall on pixels
+    if (canvas.width !== whole) Object.assign(canvas, { width: whole, height: whole });
+    const edge = (n) => Math.round((n * whole) / side);
     const context = canvas.getContext("2d");
-    context.clearRect(0, 0, canvas.width, canvas.height);
+    context.clearRect(0, 0, whole, whole);
     cells.forEach((v, i) => {
       if (!v) return;
       context.fillStyle = `#${(v & 0xffffff).toString(16).padStart(6, "0")}`;
-      context.fillRect((i % side) * cell, Math.floor(i / side) * cell, cell, cell);
+      const [row, column] = [Math.floor(i / side), i % side];
+      const [left, top] = [edge(column), edge(row)];
+      context.fillRect(left, top, edge(column + 1) - left, edge(row + 1) - top);
     });
     context.fillStyle = "#8886";
     for (let k = 1; k < side; k++) {
       const wide = k === side / 2 ? 2 : 1;
-      context.fillRect(k * cell, 0, wide, canvas.height);
-      context.fillRect(0, k * cell, canvas.width, wide);
+      context.fillRect(edge(k), 0, wide, whole);
+      context.fillRect(0, edge(k), whole, wide);
     }
     if (this.cursor) {
       const [row, column] = this.cursor;
-      for (const [colour, line] of [["#fff", 5], ["#5b2a86", 2]]) {
+      const [left, top] = [edge(column), edge(row)];
+      for (const [colour, line] of [
+        ["#fff", 5],
+        ["#5b2a86", 2],
+      ]) {
         Object.assign(context, { strokeStyle: colour, lineWidth: line });
-        context.strokeRect(column * cell, row * cell, cell, cell);
+        context.strokeRect(left, top, edge(column + 1) - left, edge(row + 1) - top);
       }
     }
     const filled = cells.reduce((n, v) => n + (v ? 1 : 0), 0);
     const where = this.cursor ? `; row ${this.cursor[0] + 1}, column ${this.cursor[1] + 1}` : "";
-    canvas.setAttribute("aria-label", `Drawing, ${side} by ${side} cells, ${filled} filled${where}; arrow keys move, Enter uses the tool`);
+    canvas.setAttribute(
+      "aria-label",
+      `Drawing, ${side} by ${side} cells, ${filled} filled${where}; arrow keys move, Enter uses the tool`,
+    );
   }
 }

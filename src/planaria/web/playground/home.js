@@ -3,12 +3,12 @@
 import { tag } from "../player/elements.js";
 import { Webcam } from "../player/webcam.js";
 import { Editor } from "./editor.js";
-import { BUILT_IN, builtIn, canvasOf, fromCanvas, fromEmoji, fromFile, fromWord, imageOf, prepared } from "./picture.js";
+import { BUILT_IN, builtIn, fromEmoji, fromFile, fromWord } from "./picture.js";
+import { canvasOf, fromCanvas, imageOf, prepared } from "./picture.js";
 import { RECIPES } from "./recipes.js";
 
 const EMOJI = ["🦎", "🐙", "🍄", "🌻", "🐞", "🦋", "🐢", "🌵", "🍓", "🚀", "👾", "🐳", "🦊", "🐧", "🍉", "💎"];
 const FIRST = "lizard";
-const SUFFIXES = ".safetensors,.html";
 
 /** The view. `page` is the playground; `parent` a creature whose weights the new one begins with. */
 export class Home {
@@ -43,15 +43,35 @@ export class Home {
 
   /** What is chosen, as cells, with the button that starts. */
   stage() {
-    this.preview = tag("canvas", { class: "pg-preview", role: "img", width: 1, height: 1, "aria-label": "Nothing chosen yet" });
+    this.preview = tag("canvas", {
+      class: "pg-preview",
+      role: "img",
+      width: 1,
+      height: 1,
+      "aria-label": "Nothing chosen yet",
+    });
     this.caption = tag("p", { class: "pg-muted", role: "status" });
-    this.start = tag("button", { class: "pg-button pg-primary pg-big", type: "button", onclick: () => this.grow() }, "Grow it");
+    this.start = tag(
+      "button",
+      { class: "pg-button pg-primary pg-big", type: "button", onclick: () => this.grow() },
+      "Grow it",
+    );
     const recipes = Object.entries(RECIPES).map(([name, { words, about }]) => {
       const radio = tag("input", { type: "radio", name: "recipe", value: name, onchange: () => this.setRecipe(name) });
       radio.checked = name === this.recipe;
-      return tag("label", { class: "pg-recipe" }, radio, tag("span", {}, tag("strong", {}, words), tag("small", {}, about)));
+      return tag(
+        "label",
+        { class: "pg-recipe" },
+        radio,
+        tag("span", {}, tag("strong", {}, words), tag("small", {}, about)),
+      );
     });
-    const choice = tag("fieldset", { class: "pg-recipes" }, tag("legend", { class: "pg-unseen" }, "How well"), ...recipes);
+    const choice = tag(
+      "fieldset",
+      { class: "pg-recipes" },
+      tag("legend", { class: "pg-unseen" }, "How well"),
+      ...recipes,
+    );
     const bar = tag("div", { class: "pg-start" }, choice, this.start);
     return tag("section", { class: "pg-card pg-stage", "aria-label": "Chosen" }, this.preview, this.caption, bar);
   }
@@ -71,7 +91,11 @@ export class Home {
       const given = { class: "pg-tab", type: "button", role: "tab", id: `tab-${name}`, "aria-controls": panel.id };
       return { name, panel, button: tag("button", { ...given, onclick: () => this.show(name) }, words) };
     });
-    const list = tag("div", { class: "pg-tabs", role: "tablist", "aria-label": "What shall grow" }, ...this.tabs.map(({ button }) => button));
+    const list = tag(
+      "div",
+      { class: "pg-tabs", role: "tablist", "aria-label": "What shall grow" },
+      ...this.tabs.map(({ button }) => button),
+    );
     list.addEventListener("keydown", (event) => {
       const way = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
       if (!way) return;
@@ -82,7 +106,13 @@ export class Home {
       event.preventDefault();
     });
     this.error = tag("p", { class: "pg-error", role: "alert", hidden: true });
-    const element = tag("section", { class: "pg-card", "aria-label": "Choice" }, list, this.error, ...this.tabs.map(({ panel }) => panel));
+    const element = tag(
+      "section",
+      { class: "pg-card", "aria-label": "Choice" },
+      list,
+      this.error,
+      ...this.tabs.map(({ panel }) => panel),
+    );
     this.show("pictures");
     return element;
   }
@@ -104,12 +134,22 @@ export class Home {
     const row = tag("div", { class: "pg-thumbs" });
     if (this.parent) {
       const face = this.page.face(this.parent);
-      this.first = tag("button", { class: "pg-thumb", type: "button", onclick: () => this.pick(() => this.asItIs(), this.first) }, face, "as it is");
+      this.first = tag(
+        "button",
+        { class: "pg-thumb", type: "button", onclick: () => this.pick(() => this.asItIs(), this.first) },
+        face,
+        "as it is",
+      );
       row.append(this.first);
     }
     for (const name of Object.keys(BUILT_IN)) {
       const face = tag("img", { src: `data:image/webp;base64,${BUILT_IN[name]}`, alt: "" });
-      const thumb = tag("button", { class: "pg-thumb", type: "button", onclick: () => this.pick(() => builtIn(name), thumb) }, face, name);
+      const thumb = tag(
+        "button",
+        { class: "pg-thumb", type: "button", onclick: () => this.pick(() => builtIn(name), thumb) },
+        face,
+        name,
+      );
       this.thumbs.set(name, thumb);
       row.append(thumb);
     }
@@ -117,18 +157,45 @@ export class Home {
   }
 
   emoji() {
-    const field = tag("input", { class: "pg-field", id: "pg-emoji", maxlength: 16, autocomplete: "off", placeholder: "🦎" });
+    const field = tag("input", {
+      class: "pg-field",
+      id: "pg-emoji",
+      maxlength: 16,
+      autocomplete: "off",
+      placeholder: "🦎",
+    });
     const use = () => field.value.trim() && this.pick(() => fromEmoji(field.value.trim()));
     field.addEventListener("input", use);
     const buttons = EMOJI.map((one) => {
-      const node = tag("button", { class: "pg-emoji", type: "button", "aria-label": `Emoji ${one}`, onclick: () => this.pick(() => fromEmoji(one), node) }, one);
+      const node = tag(
+        "button",
+        {
+          class: "pg-emoji",
+          type: "button",
+          "aria-label": `Emoji ${one}`,
+          onclick: () => this.pick(() => fromEmoji(one), node),
+        },
+        one,
+      );
       return node;
     });
-    return tag("div", {}, tag("div", { class: "pg-emojis" }, ...buttons), tag("label", { class: "pg-label", for: "pg-emoji" }, "Or any other"), field);
+    return tag(
+      "div",
+      {},
+      tag("div", { class: "pg-emojis" }, ...buttons),
+      tag("label", { class: "pg-label", for: "pg-emoji" }, "Or any other"),
+      field,
+    );
   }
 
   word() {
-    const field = tag("input", { class: "pg-field", id: "pg-word", maxlength: 24, autocomplete: "off", placeholder: "HELLO" });
+    const field = tag("input", {
+      class: "pg-field",
+      id: "pg-word",
+      maxlength: 24,
+      autocomplete: "off",
+      placeholder: "HELLO",
+    });
     field.addEventListener("input", () => field.value.trim() && this.pick(() => fromWord(field.value)));
     const note = tag("p", { class: "pg-muted" }, "One to five letters are learned best.");
     return tag("div", {}, tag("label", { class: "pg-label", for: "pg-word" }, "A word"), field, note);
@@ -148,7 +215,12 @@ export class Home {
     const take = () => this.file.files[0] && this.pick(() => fromFile(this.file.files[0]));
     this.file = tag("input", { type: "file", accept: "image/*", id: "pg-file", class: "pg-unseen", onchange: take });
     const words = tag("span", {}, tag("strong", {}, "Choose a picture"), " or drop or paste one here");
-    const drop = tag("label", { class: "pg-drop", for: "pg-file" }, words, tag("small", {}, "A clear shape on a plain background grows best."));
+    const drop = tag(
+      "label",
+      { class: "pg-drop", for: "pg-file" },
+      words,
+      tag("small", {}, "A clear shape on a plain background grows best."),
+    );
     this.eye = tag("div", { class: "pg-camera", hidden: true });
     const camera = tag("button", { class: "pg-button", type: "button", onclick: () => this.camera() }, "Camera");
     camera.hidden = !Webcam.there;
@@ -199,7 +271,8 @@ export class Home {
       this.pixels = pixels;
       this.prepare();
       this.error.hidden = true;
-      for (const one of this.element.querySelectorAll(".pg-thumb, .pg-emoji")) one.setAttribute("aria-pressed", String(one === node));
+      for (const one of this.element.querySelectorAll(".pg-thumb, .pg-emoji"))
+        one.setAttribute("aria-pressed", String(one === node));
     } catch (error) {
       if (turn === this.turn) this.complain(error);
     }
@@ -230,7 +303,8 @@ export class Home {
   }
 
   grow() {
-    if (this.target) this.page.begin({ target: this.target, name: this.pixels.name, recipe: this.recipe, parent: this.parent });
+    if (this.target)
+      this.page.begin({ target: this.target, name: this.pixels.name, recipe: this.recipe, parent: this.parent });
   }
 
   /** A file that was dropped or pasted here: a picture. */
@@ -241,8 +315,18 @@ export class Home {
 
   shelf(kept) {
     const cards = kept.map((creature) => {
-      const open = tag("a", { class: "pg-creature", href: `#creature=${creature.id}` }, this.page.face(creature), tag("strong", {}, creature.name), tag("small", {}, about(creature)));
-      const away = tag("button", { class: "pg-away", type: "button", "aria-label": `Delete ${creature.name}`, title: "Delete" }, "×");
+      const open = tag(
+        "a",
+        { class: "pg-creature", href: `#creature=${creature.id}` },
+        this.page.face(creature),
+        tag("strong", {}, creature.name),
+        tag("small", {}, about(creature)),
+      );
+      const away = tag(
+        "button",
+        { class: "pg-away", type: "button", "aria-label": `Delete ${creature.name}`, title: "Delete" },
+        "×",
+      );
       const card = tag("li", {}, open, away);
       away.addEventListener("click", async () => {
         if (!confirm(`Delete ${creature.name} and all that it has learned?`)) return;
@@ -255,7 +339,6 @@ export class Home {
   }
 }
 
-export { SUFFIXES };
 
 function about({ step, steps }) {
   if (!steps) return step ? `${step.toLocaleString("en")} iterations` : "opened here";

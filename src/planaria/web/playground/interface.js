@@ -9,7 +9,8 @@ import { RECIPES, settingsOf } from "./recipes.js";
 /** The interface of a playground. */
 export function interfaceOf(page) {
   const player = () => {
-    if (!(page.view instanceof CreatureView) || !page.view.player?.world) throw new Error("no creature is open; load one first");
+    if (!(page.view instanceof CreatureView) || !page.view.player?.world)
+      throw new Error("no creature is open; load one first");
     return page.view.player;
   };
   return Object.freeze({
@@ -17,7 +18,17 @@ export function interfaceOf(page) {
      * Train without a view. `picture` is a built-in name, an emoji, `text:WORD`, a file, an ImageData or a canvas; every
      * other word is a setting of the task `grow`, or of its training: `steps` and `seed`. Gives {losses, seconds, model}.
      */
-    train({ picture = "heart", size, padding, steps, seed = 0, workers = 1, recipe = "quick", onprogress = null, ...more }) {
+    train({
+      picture = "heart",
+      size,
+      padding,
+      steps,
+      seed = 0,
+      workers = 1,
+      recipe = "quick",
+      onprogress = null,
+      ...more
+    }) {
       return train({ picture, size, padding, steps, seed, workers, recipe, onprogress, more });
     },
 
@@ -55,9 +66,12 @@ export function interfaceOf(page) {
 }
 
 async function train({ picture, size, padding, steps, seed, workers, recipe, onprogress, more }) {
-  if (!Object.hasOwn(RECIPES, recipe)) throw new Error(`there is no recipe ${recipe}; there are ${Object.keys(RECIPES).join(", ")}`);
+  if (!Object.hasOwn(RECIPES, recipe))
+    throw new Error(`there is no recipe ${recipe}; there are ${Object.keys(RECIPES).join(", ")}`);
   const pixels = await find(picture);
-  const given = Object.fromEntries(Object.entries({ size, padding, ...more }).filter(([, value]) => value !== undefined));
+  const given = Object.fromEntries(
+    Object.entries({ size, padding, ...more }).filter(([, value]) => value !== undefined),
+  );
   const { train: changed, ...own } = given;
   const config = settingsOf(recipe, pixels.name, { ...own, train: { ...(steps && { steps }), seed, ...changed } });
   const target = prepared(pixels, config.size, config.padding);

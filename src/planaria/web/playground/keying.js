@@ -14,7 +14,11 @@ export function keyed(picture) {
   const count = w * h;
   const away = new Uint8Array(count);
   for (let i = 0; i < count; i++) away[i] = distance(data, i, background);
-  const gone = outside(away.map((far, i) => Number(far <= NEAR || data[4 * i + 3] < 128)), w, h);
+  const gone = outside(
+    away.map((far, i) => Number(far <= NEAR || data[4 * i + 3] < 128)),
+    w,
+    h,
+  );
   const enclosed = away.map((far, i) => Number(far <= NEAR && !gone[i]));
   if (holes(data, enclosed, gone, w, h)) for (let i = 0; i < count; i++) gone[i] |= enclosed[i];
   if (gone.every(Boolean)) return picture;

@@ -31,10 +31,26 @@ class Playground {
     Object.assign(this, { host, parts, store, view: null, own: "" });
     this.unkept = new Map(); // creatures that this browser can't keep, by their ids
     this.parting = new Map(); // trainings that finish their last iteration and keep it, by the ids of their creatures
-    this.file = tag("input", { type: "file", accept: ".safetensors,.html", class: "pg-unseen", id: "pg-model", tabindex: "-1", "aria-hidden": "true" });
+    this.file = tag("input", {
+      type: "file",
+      accept: ".safetensors,.html",
+      class: "pg-unseen",
+      id: "pg-model",
+      tabindex: "-1",
+      "aria-hidden": "true",
+    });
     this.file.addEventListener("change", () => this.file.files[0] && this.take(this.file.files[0]));
-    const open = tag("button", { class: "pg-button pg-quiet", type: "button", onclick: () => this.file.click() }, "Open a model");
-    const brand = tag("a", { class: "pg-brand", href: "#" }, mark(), tag("span", {}, "planaria ", tag("em", {}, "playground")));
+    const open = tag(
+      "button",
+      { class: "pg-button pg-quiet", type: "button", onclick: () => this.file.click() },
+      "Open a model",
+    );
+    const brand = tag(
+      "a",
+      { class: "pg-brand", href: "#" },
+      mark(),
+      tag("span", {}, "planaria ", tag("em", {}, "playground")),
+    );
     this.place = tag("div", { class: "pg-place" });
     this.banner = tag("p", { class: "pg-banner", role: "status", hidden: true });
     host.replaceChildren(tag("header", { class: "pg-top" }, brand, open, this.file), this.place, this.banner);
@@ -48,10 +64,14 @@ class Playground {
         if (!event.dataTransfer.types.includes("Files")) return;
         event.preventDefault();
         const file = event.dataTransfer.files[0];
-        if (kind === "drop" && file && (MODELS.test(file.name) || !event.target.closest?.(".pl-player"))) this.take(file);
+        if (kind === "drop" && file && (MODELS.test(file.name) || !event.target.closest?.(".pl-player")))
+          this.take(file);
       });
     }
-    window.addEventListener("paste", (event) => event.clipboardData.files[0] && this.take(event.clipboardData.files[0]));
+    window.addEventListener(
+      "paste",
+      (event) => event.clipboardData.files[0] && this.take(event.clipboardData.files[0]),
+    );
     document.addEventListener("visibilitychange", () => document.hidden && this.view?.learner?.ask("keep"));
   }
 
@@ -90,7 +110,8 @@ class Playground {
     this.view?.close();
     this.view = view;
     this.own = hash;
-    if (location.hash.slice(1) !== hash) history.pushState(null, "", `${location.pathname}${location.search}${hash && `#${hash}`}`);
+    if (location.hash.slice(1) !== hash)
+      history.pushState(null, "", `${location.pathname}${location.search}${hash && `#${hash}`}`);
     document.title = title;
     this.place.replaceChildren(view.element);
     await view.open();
@@ -103,7 +124,11 @@ class Playground {
   }
 
   visit(creature) {
-    return this.show(new CreatureView(this, creature), `creature=${creature.id}`, `${creature.name} · planaria playground`);
+    return this.show(
+      new CreatureView(this, creature),
+      `creature=${creature.id}`,
+      `${creature.name} · planaria playground`,
+    );
   }
 
   /** A view is left: its training ends as soon as all that it learned is kept. */
@@ -128,7 +153,14 @@ class Playground {
   async begin({ target, name, recipe, parent }) {
     const config = settingsOf(recipe, name);
     const now = Date.now();
-    const creature = { id: crypto.randomUUID(), name: name.replace(/^text:/, ""), created: now, changed: now, target, config };
+    const creature = {
+      id: crypto.randomUUID(),
+      name: name.replace(/^text:/, ""),
+      created: now,
+      changed: now,
+      target,
+      config,
+    };
     Object.assign(creature, { payload: null, weights: null, step: 0, steps: config.train.steps, fresh: true });
     if (parent) {
       const { rule } = parent.payload;
@@ -145,7 +177,14 @@ class Playground {
   /** A creature that came trained: it only lives, until it learns on. */
   async live(payload, file = null) {
     const now = Date.now();
-    const creature = { id: crypto.randomUUID(), name: payload.name, created: now, changed: now, target: null, config: null };
+    const creature = {
+      id: crypto.randomUUID(),
+      name: payload.name,
+      created: now,
+      changed: now,
+      target: null,
+      config: null,
+    };
     Object.assign(creature, { payload, file, weights: null, step: payload.trained ?? 0, steps: 0 });
     await this.guarded(() => this.store.keep(creature));
     if (!this.store.lasts) this.unkept.set(creature.id, creature);
@@ -213,7 +252,10 @@ function mark() {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("viewBox", "0 0 32 32");
   svg.setAttribute("aria-hidden", "true");
-  for (const [name, attributes] of [["circle", { cx: 16, cy: 16, r: 15 }], ["path", { d: "M7 21c4 0 4-10 9-10s4 7 9 5" }]]) {
+  for (const [name, attributes] of [
+    ["circle", { cx: 16, cy: 16, r: 15 }],
+    ["path", { d: "M7 21c4 0 4-10 9-10s4 7 9 5" }],
+  ]) {
     const node = document.createElementNS(svg.namespaceURI, name);
     for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
     svg.append(node);

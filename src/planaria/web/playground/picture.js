@@ -66,7 +66,8 @@ export function fromCanvas(source, name) {
 export async function find(source) {
   if (typeof source !== "string") {
     if (source instanceof Blob) return fromFile(source);
-    if (source instanceof ImageData) return { data: source.data, width: source.width, height: source.height, name: "drawing" };
+    if (source instanceof ImageData)
+      return { data: source.data, width: source.width, height: source.height, name: "drawing" };
     return fromCanvas(source, "drawing");
   }
   if (source.startsWith("text:")) return fromWord(source.slice(5));
@@ -117,11 +118,20 @@ export function canvasOf(image) {
 
 /** A name that a file can have. */
 export function slug(text) {
-  return text.toLowerCase().replace(/^text:/, "").replace(/[^\p{L}\p{N}\p{Extended_Pictographic}]+/gu, "-").replace(/^-|-$/g, "").slice(0, 60) || "creature";
+  return (
+    text
+      .toLowerCase()
+      .replace(/^text:/, "")
+      .replace(/[^\p{L}\p{N}\p{Extended_Pictographic}]+/gu, "-")
+      .replace(/^-|-$/g, "")
+      .slice(0, 60) || "creature"
+  );
 }
 
 function sheet(width, height) {
-  return Object.assign(document.createElement("canvas"), { width, height }).getContext("2d", { willReadFrequently: true });
+  return Object.assign(document.createElement("canvas"), { width, height }).getContext("2d", {
+    willReadFrequently: true,
+  });
 }
 
 async function decoded(blob) {
@@ -136,7 +146,12 @@ function written(text, font, weight) {
   const size = 200;
   const wide = Math.min(4096, Math.ceil(size * 1.4 * [...text].length));
   const context = sheet(wide, 2 * size);
-  Object.assign(context, { font: `${weight} ${size}px ${font}`, fillStyle: INK, textBaseline: "middle", textAlign: "center" });
+  Object.assign(context, {
+    font: `${weight} ${size}px ${font}`,
+    fillStyle: INK,
+    textBaseline: "middle",
+    textAlign: "center",
+  });
   context.fillText(text, wide / 2, size, wide - 8);
   const { data } = context.getImageData(0, 0, wide, 2 * size);
   const cut = trimmed({ data, width: wide, height: 2 * size });

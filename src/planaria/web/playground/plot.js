@@ -57,7 +57,9 @@ export class Curve {
       context.lineTo(x(i + (some.length + 1) / 2), y(some[some.length >> 1]));
     }
     context.stroke();
-    const last = logs.length ? `log10 of the loss is ${logs.at(-1).toFixed(2)} after ${logs.length} of ${steps} iterations` : "empty yet";
+    const last = logs.length
+      ? `log10 of the loss is ${logs.at(-1).toFixed(2)} after ${logs.length} of ${steps} iterations`
+      : "empty yet";
     this.canvas.setAttribute("aria-label", `Loss curve: ${last}`);
   }
 }
@@ -65,7 +67,13 @@ export class Curve {
 /** Some samples of the pool, side by side. */
 export class PoolView {
   constructor() {
-    this.element = tag("canvas", { class: "pg-pool", role: "img", width: 1, height: 1, "aria-label": "Samples of its pool: none yet" });
+    this.element = tag("canvas", {
+      class: "pg-pool",
+      role: "img",
+      width: 1,
+      height: 1,
+      "aria-label": "Samples of its pool: none yet",
+    });
   }
 
   /** Show `images`, ImageData of one size. */

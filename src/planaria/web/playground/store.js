@@ -33,7 +33,9 @@ export class Store {
 
   /** All creatures, the newest first. */
   async creatures() {
-    const all = this.base ? await this.do(CREATURES, "readonly", (table) => table.getAll()) : [...this.memory[CREATURES].values()];
+    const all = this.base
+      ? await this.do(CREATURES, "readonly", (table) => table.getAll())
+      : [...this.memory[CREATURES].values()];
     return all.sort((a, b) => b.changed - a.changed);
   }
 

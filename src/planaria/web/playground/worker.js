@@ -66,7 +66,8 @@ class Job {
     if (kept) {
       this.training = Training.restore(mine, kept.state, ports);
       Object.assign(this, { losses: [...kept.losses], seconds: kept.seconds });
-    } else this.training = new Training(mine, { target: target.planes, grid: target.size, config, weights, name, ports });
+    } else
+      this.training = new Training(mine, { target: target.planes, grid: target.size, config, weights, name, ports });
     this.due.keep = performance.now() + KEEP_EVERY;
     const { steps } = this.training.config.train;
     const losses = Float32Array.from(this.losses);
