@@ -212,7 +212,8 @@ NOT_SAID = {
 """Words of a private dialect -> those of the field; CONTRIBUTING has the table."""
 SAID = {
     "config.py": {"wound"}, "listing.py": {"wounds", "origins"}, "live.py": {"wounds"}, "cards.py": {"figures"},
-    "config.js": {"wound"}, "files.js": {"figures"}, "models.js": {"figures"}, "safetensors.js": {"figures"}, "scores.py": {"figures"}, "session.py": {"figures"}, "clip_loss.py": {"origins"}, "text.py": {"origins"},
+    "config.js": {"wound"}, "files.js": {"figures"}, "models.js": {"figures"}, "safetensors.js": {"figures"},
+    "scores.py": {"figures"}, "session.py": {"figures"}, "clip_loss.py": {"origins"}, "text.py": {"origins"},
 }  # fmt: skip
 """File -> words that it says: former names that still work, keys of files, and where the points of CLIP lie."""
 WRITTEN = {".py", ".js", ".css", ".html", ".json", ".yaml", ".cpp", ".h"}

@@ -114,7 +114,7 @@ export class Training {
     return { states, places: old.map(({ place }) => place) };
   }
 
-  /** Damage the last, best samples, but by none of which they would die: that teaches nothing. */
+  /** Damage the last, best samples, but never so that they would die: nothing is learned from that. */
   damageBest(states, rng) {
     const { damage_shape: shape, rule } = this.config;
     const { cells, own } = this;
