@@ -3,7 +3,7 @@
     python benchmarks/chest.py ../shared/data/targets/chest.png --steps 200
 
 Trains 24 rules at 28 cells (about 8 minutes on two cores) and prints log10 of the mean squared error at step 100 from
-the seed, whatever loss they were taught with. Everything goes to `--runs`, with a picture of all 24.
+the seed, whatever loss they were trained with. Everything goes to `--runs`, with a picture of all 24.
 """
 
 import argparse

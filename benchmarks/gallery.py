@@ -20,7 +20,7 @@ from planaria.export.movie import Film
 
 SMALL = ["size=32", "padding=12", "damage=2", "damage_from=0.3", "train.pool=512", "train.rollout=56,88"]
 SMALL += ["train.lr_drops=0.5,0.7,0.82,0.92"]
-SHORT, LONG = [*SMALL, "wound=mixed", "train.steps=2600"], [*SMALL, "train.steps=4500"]
+SHORT, LONG = [*SMALL, "damage_shape=mixed", "train.steps=2600"], [*SMALL, "train.steps=4500"]
 MODELS: dict[str, list[str]] = (
     {"lizard": ["picture=lizard.png"]}
     | {n: [f"picture={n}", *SHORT] for n in ("butterfly", "fish", "heart", "ladybird", "mushroom", "planarian")}
@@ -48,10 +48,10 @@ def ship(runs: Path, names: list[str]) -> None:
             store.write_bytes(SHIPPED / f"{name}.safetensors", model.read_bytes())
 
 
-def strip(name: str, wound: str) -> Image.Image:
+def strip(name: str, damage: str) -> Image.Image:
     """One model's life: grown, cut at step 200, healed."""
     rule, layout = pl.load(SHIPPED / f"{name}.safetensors")
-    shot: Film = pl.film(rule, layout, steps=400, size=(52, 52), every=10, erase={200: wound}, seed=3)
+    shot: Film = pl.film(rule, layout, steps=400, size=(52, 52), every=10, erase={200: damage}, seed=3)
     tiles = Image.new("RGB", (TILE * len(MOMENTS), TILE), "white")
     seen: set[int] = set()
     for column, step in enumerate(MOMENTS):

@@ -1,4 +1,4 @@
-"""The healing table: error before and after every standard wound, for one or more models.
+"""The healing table: error before and after every standard kind of damage, for one or more models.
 
     python benchmarks/healing.py runs/with-damage runs/without --at 200 --rest 300 --runs 8
 
@@ -14,14 +14,14 @@ import torch
 
 import planaria as pl
 from planaria import store, tasks
-from planaria.core.damage import Wound
+from planaria.core.damage import Damage
 from planaria.recipes import find
 
-WOUNDS = ("left", "right", "top", "bottom", "centre(16)")
+DAMAGE = ("left", "right", "top", "bottom", "centre(16)")
 
 
 def errors(folder: Path, at: int, rest: int, runs: int) -> dict[str, list[float]]:
-    """Squared error of every run: grown, kept (no wound), and healed from each wound."""
+    """Squared error of every run: grown, kept (undamaged), and healed from each kind of damage."""
     rule, layout = pl.load(folder)
     recipe = find(str(folder))
     task_config = recipe.config({})
@@ -36,10 +36,10 @@ def errors(folder: Path, at: int, rest: int, runs: int) -> dict[str, list[float]
         grown = pl.run(rule, layout.seed(runs, task.size), at, seed=11)
         found = {f"grown, step {at}": error(grown)}
         found[f"kept, step {at + rest}"] = error(pl.run(rule, grown, rest, t=at, seed=11))
-        for wound in WOUNDS:
-            hurt = Wound.parse(wound).apply(grown, frozen=layout.frozen)
-            found[f"cut {wound}"] = error(hurt)
-            found[f"healed {wound}"] = error(pl.run(rule, hurt, rest, t=at, seed=11))
+        for damage in DAMAGE:
+            damaged = Damage.parse(damage).apply(grown, frozen=layout.frozen)
+            found[f"cut {damage}"] = error(damaged)
+            found[f"healed {damage}"] = error(pl.run(rule, damaged, rest, t=at, seed=11))
     return found
 
 

@@ -39,8 +39,8 @@ LOWER = 24
 """Row of the butterfly's 40 where its lower wings begin."""
 
 
-def taught(model: str) -> Task:
-    """The task that a model was taught, to judge it by."""
+def task_of(model: str) -> Task:
+    """Task that a model was trained for, to evaluate it by."""
     return Task(parse(Config, (store.card(model).config.json, model)), torch.device("cpu"))
 
 
@@ -64,7 +64,7 @@ def followed(rule: Rule, task: Task, x: torch.Tensor, t: int) -> tuple[torch.Ten
 def table(model: str, bodies: int) -> None:
     """Take-over time and error of many bodies, by age and by how the infection begins."""
     rule, layout = store.load(model)
-    task, strain = taught(model), layout.strain or 0
+    task, strain = task_of(model), layout.strain or 0
     heads = ["host's age", "infected", "steps to take over, median (most)"]
     heads += [f"MSE {n:,} steps later, median (worst)" for n in LATER]
     print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
@@ -84,7 +84,7 @@ def table(model: str, bodies: int) -> None:
 
 def spread(model: str) -> None:
     """Steps from one infected place in the middle of a grown host to a take-over, by delay and chance."""
-    task = taught(model)
+    task = task_of(model)
     print("| delay | chance | steps to take over, median of 4 |\n|---|---|---|")
     for delay, chance in ((1, 1.0), (2, 1.0), (4, 1.0), (8, 1.0), (1, 0.5), (1, 0.25), (1, 0.1)):
         living = infected(find(model), model, delay=delay, chance=chance)
@@ -104,7 +104,7 @@ def spread(model: str) -> None:
 def share(model: str, bodies: int) -> None:
     """Error of many bodies of a model whose infection doesn't spread, by age: never infected, and infected."""
     rule, layout = store.load(model)
-    task, strain = taught(model), layout.strain or 0
+    task, strain = task_of(model), layout.strain or 0
     heads = ["host's age", "never infected", *(f"infected for {n:,} steps, median (worst)" for n in LATER)]
     print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
     for age in AGES[1:]:
@@ -127,7 +127,7 @@ def share(model: str, bodies: int) -> None:
 def cost(model: str) -> None:
     """Time of a step of host and virus together, in times of the host's alone; taken in turns, of eight bodies."""
     rule, _ = store.load(model)
-    task = taught(model)
+    task = task_of(model)
     alone = run(task.host, task.bare.seed(8, task.size), 200, seed=1)
     pair, ratios = task.widened(alone), []
     for _ in range(9):

@@ -19,7 +19,7 @@ import torch
 
 import planaria as pl
 from planaria import store
-from planaria.core.damage import Wound
+from planaria.core.damage import Damage
 from planaria.data.images import picture
 from planaria.export.html import payload
 from planaria.tasks.grow import centred
@@ -72,7 +72,7 @@ def errors(model: store.Saved, target: torch.Tensor) -> list[float]:
     """log10 of the mean squared error over 8 runs: grown, and healed of a cut."""
     layout = model.layout
     grown = pl.run(model.rule, layout.seed(8, model.size), 200, seed=11)
-    healed = pl.run(model.rule, Wound.parse("left").apply(grown, frozen=layout.frozen), 200, t=200, seed=11)
+    healed = pl.run(model.rule, Damage.parse("left").apply(grown, frozen=layout.frozen), 200, t=200, seed=11)
     return [(layout.picture(x) - target).square().mean().log10().item() for x in (grown, healed)]
 
 

@@ -1,4 +1,4 @@
-"""The picture in the README: several models growing, wounded, healing.
+"""The picture in the README: several models growing, damaged, healing.
 
 python benchmarks/readme_picture.py docs/images/healing.png lizard planarian ladybird heart
 """

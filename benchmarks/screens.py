@@ -41,7 +41,7 @@ def main(out: Path) -> None:
 
 
 def pages(browser: Browser, out: Path) -> None:
-    """An exported page on a laptop, light, with a wound just made; and on a phone, dark."""
+    """An exported page on a laptop, light, just damaged; and on a phone, dark."""
     shots: tuple[tuple[str, str, tuple[int, int], Literal["light", "dark"]], ...] = (
         ("lizard", "page.png", (1200, 750), "light"),
         ("butterfly", "phone.png", (375, 740), "dark"),
@@ -121,7 +121,7 @@ def studio_pages(browser: Browser, address: str, out: Path) -> None:
 
 
 def window(path: Path) -> None:
-    """A lizard in a window, a moment after a wound."""
+    """A lizard in a window, a moment after it was damaged."""
     with Screen(1024, 900) as screen:
         player = subprocess.Popen([*PLANARIA, "play", "lizard"], env=screen.env)
         try:

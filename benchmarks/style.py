@@ -187,7 +187,7 @@ def main() -> None:
         kind.add_argument("model")
         kind.add_argument("--steps", type=int, default=60)
     kinds.choices["flicker"].add_argument("films", nargs="+", help="films, or photos for a camera to go over")
-    kinds.choices["flicker"].add_argument("--style", default="", help="by default the picture that it was taught")
+    kinds.choices["flicker"].add_argument("--style", default="", help="by default the picture that it was trained on")
     kinds.choices["flicker"].add_argument("--size", type=int, default=256)
     kinds.choices["flicker"].add_argument("--count", type=int, default=40)
     kinds.choices["flicker"].add_argument("--frame-steps", type=int, default=8)

@@ -1,4 +1,4 @@
-"""Train a tiny automaton on a built-in picture, wound it, and film it healing: about half a minute on two cores."""
+"""Train a tiny automaton on a built-in picture, cut it, and film it healing: about half a minute on two cores."""
 
 from pathlib import Path
 

@@ -2,7 +2,7 @@
 # # An automaton in a notebook
 #
 # Open this file as a notebook (JupyterLab with jupytext, or VS Code), or turn it into one:
-# `jupytext --to ipynb notebook.py`. A model shows itself: alive where `planaria[notebook]` is installed, to be wounded
+# `jupytext --to ipynb notebook.py`. A model shows itself: alive where `planaria[notebook]` is installed, to be erased
 # and painted with the mouse; as a film of its healing where it is not.
 
 # %%

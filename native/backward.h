@@ -31,7 +31,7 @@ void spread_blurs(const Plan& job, const Grid& grid, const Box& reach, const Buf
 
 void backward(const Plan& job, int sample, void* room, const void* log, const real* gy, real* gx,
               const Gradients<real>& sums, const Crew& alone) {
-    Stage& stage = *static_cast<Stage*>(room);
+    Scratch& scratch = *static_cast<Scratch*>(room);
     const Trace& trace = *static_cast<const Trace*>(log);
     const Grid grid(job);
     const int h = job.height, w = job.width, out = job.layer[job.layers - 1].out_pad;
@@ -39,15 +39,15 @@ void backward(const Plan& job, int sample, void* room, const void* log, const re
     const std::size_t size = grid.cells() * job.stride;
     const real* first_bias = job.layer[0].bias + static_cast<std::size_t>(sample) * job.layer[0].out_pad;
     Watch watch(alone);
-    Block block(job, stage.net, watch, true);
+    Block block(job, scratch.net, watch, true);
     Blurring blurring;
-    stage.x.resize(size);
-    copy(grid, job.stride, trace.last.data(), stage.x.data(), watch);
-    stage.gradient.zero(size);
-    real *x = stage.x.data(), *g = stage.gradient.data();
+    scratch.x.resize(size);
+    copy(grid, job.stride, trace.last.data(), scratch.x.data(), watch);
+    scratch.gradient.zero(size);
+    real *x = scratch.x.data(), *g = scratch.gradient.data();
     Box region = {1, h, 1, w};  // outside, the gradient of what is written is zero
     enter(job, gy, g, region, watch);
-    Buffer<real>& passed = stage.blank;
+    Buffer<real>& passed = scratch.blank;
     for (std::size_t t = trace.steps.size(); t-- > 0;) {
         const Step& step = *trace.steps[t];
         const int n = static_cast<int>(step.acted.size()), dead = static_cast<int>(step.died.size());

@@ -9,9 +9,9 @@ namespace {
 // Where a sample's walk stands. Every member of a crew holds its own copy, in step with the others.
 class Walk {
   public:
-    Walk(const Plan& job, int sample, Stage& stage, Trace* trace, const Crew& crew, int rank)
+    Walk(const Plan& job, int sample, Scratch& scratch, Trace* trace, const Crew& crew, int rank)
         : job_(job),
-          stage_(stage),
+          scratch_(scratch),
           trace_(trace),
           crew_(crew),
           rank_(rank),
@@ -19,7 +19,7 @@ class Walk {
           grid_(job),
           row_(static_cast<std::ptrdiff_t>(grid_.wide) * job.stride),
           watch_(crew),
-          block_(job, stage.dx[rank], watch_, false),
+          block_(job, scratch.dx[rank], watch_, false),
           first_bias_(job.layer[0].bias + static_cast<std::size_t>(sample) * job.layer[0].out_pad),
           local_((job.life & before) != 0),
           boxed_(local_ && job.threshold >= 0),
@@ -32,11 +32,12 @@ class Walk {
         const std::size_t cells = static_cast<std::size_t>(job_.height) * w;
         Box found = nowhere;
         for (int r = 1; r <= job_.height; r++) {
-            std::uint8_t* any = stage_.occupied.data() + cell(r, 1);
+            std::uint8_t* any = scratch_.occupied.data() + cell(r, 1);
             for (int c = 0; c < job_.own; c++) {
                 const real* from = x + c * cells + static_cast<std::size_t>(r - 1) * w;
                 for (int q = 0; q < w; q++) any[q] |= from[q] != 0;
-                if (c == job_.life_channel) std::memcpy(stage_.life_value.data() + cell(r, 1), from, sizeof(real) * w);
+                if (c == job_.life_channel)
+                    std::memcpy(scratch_.life_value.data() + cell(r, 1), from, sizeof(real) * w);
                 watch_.did(w);
             }
             const void* first = std::memchr(any, 1, w);
@@ -45,15 +46,15 @@ class Walk {
             while (!any[last]) last--;
             found.hold(r, static_cast<int>(static_cast<const std::uint8_t*>(first) - any) + 1, last + 1);
         }
-        stage_.boxes[0] = boxed_ ? found : whole();
+        scratch_.boxes[0] = boxed_ ? found : whole();
     }
     // the part of the state that can be other than zero; frozen channels are everywhere
     Box held() const { return job_.own == job_.channels ? box_ : whole(); }
     Watch& watch() { return watch_; }
     void step(int t);
     Box whole() const { return {1, job_.height, 1, job_.width}; }
-    void begin() { box_ = stage_.boxes[0]; }
-    void end() { stage_.boxes[0] = box_; }
+    void begin() { box_ = scratch_.boxes[0]; }
+    void end() { scratch_.boxes[0] = box_; }
 
   private:
     enum { before = planaria::before, after = planaria::after };
@@ -69,9 +70,9 @@ class Walk {
     }
     // What cells add in this step, (n, row_of_flow()).
     void flow(const std::int32_t* at, int n, real* dx) {
-        block_.flow(stage_.x.data(), row_, at, n, first_bias_, dx);
+        block_.flow(scratch_.x.data(), row_, at, n, first_bias_, dx);
         for (int k = 0; k < job_.blurs; k++) {
-            const real* lacking = stage_.blurred.data() + k * grid_.cells();
+            const real* lacking = scratch_.blurred.data() + k * grid_.cells();
             real* to = dx + job_.blur[k].channel;
             for (int i = 0; i < n; i++) to[static_cast<std::size_t>(i) * row_of_flow()] += job_.dt * lacking[at[i]];
         }
@@ -95,11 +96,11 @@ class Walk {
         if (n + job_.own > log.rows.bytes() / sizeof(real))
             log.rows.reserve(n + 64 * static_cast<std::size_t>(job_.own));
         log.rows.resize(n + job_.own);
-        std::memcpy(log.rows.data() + n, stage_.x.data() + i * job_.stride, sizeof(real) * job_.own);
+        std::memcpy(log.rows.data() + n, scratch_.x.data() + i * job_.stride, sizeof(real) * job_.own);
     }
 
     const Plan& job_;
-    Stage& stage_;
+    Scratch& scratch_;
     Trace* trace_;
     const Crew& crew_;
     const int rank_, sample_;
@@ -119,7 +120,7 @@ class Walk {
 };
 
 void Walk::fires(int row, const Box& box, std::uint32_t key) {
-    std::uint8_t* f = stage_.fires.data() + cell(row, 0);
+    std::uint8_t* f = scratch_.fires.data() + cell(row, 0);
     const std::size_t n = box.right - box.left + 1;
     if (job_.fire == 0 || job_.fire >= (1ull << 32)) {
         std::memset(f + box.left, job_.fire != 0, n);
@@ -133,7 +134,7 @@ void Walk::fires(int row, const Box& box, std::uint32_t key) {
 
 // A firing cell beyond the living can carry a neighbour over the test after the step.
 void Walk::save_ring(const Box& reach, int first, int last) {
-    Buffer<std::int32_t>& ring = stage_.ring[rank_];
+    Buffer<std::int32_t>& ring = scratch_.ring[rank_];
     ring.clear();
     const int h = job_.height, w = job_.width;
     // the k-th of the 3x3 block around a cell, on the torus; false beyond another edge, where no cell is that the block
@@ -143,12 +144,12 @@ void Walk::save_ring(const Box& reach, int first, int last) {
         if (torus_) r = r < 1 ? h : r > h ? 1 : r, q = q < 1 ? w : q > w ? 1 : q;
         return r >= 1 && r <= h && q >= 1 && q <= w;
     };
-    const auto doomed = [&](int r, int q) { return stage_.near[cell(r, q)] && !stage_.life[cell(r, q)]; };
+    const auto doomed = [&](int r, int q) { return scratch_.near[cell(r, q)] && !scratch_.life[cell(r, q)]; };
     for (int r = first; r <= last; r++) {
         for (int q = reach.left; q <= reach.right; q++)
             if (doomed(r, q))
                 for (int k = 0, i, j; k < 9; k++)
-                    if (beside(cell(r, q), k, i, j) && stage_.fires[cell(i, j)] && !stage_.near[cell(i, j)])
+                    if (beside(cell(r, q), k, i, j) && scratch_.fires[cell(i, j)] && !scratch_.near[cell(i, j)])
                         ring.push(static_cast<std::int32_t>(cell(i, j)));
         watch_.did(job_.width);
     }
@@ -160,12 +161,12 @@ void Walk::save_ring(const Box& reach, int first, int last) {
         flow(ring.data() + i, m, dx);
         for (int k = 0; k < m; k++) {
             const std::int32_t at = ring[i + k];
-            if (stage_.life_value[at] + dx[k * out + job_.life_channel] > job_.threshold) ring[kept++] = at;
+            if (scratch_.life_value[at] + dx[k * out + job_.life_channel] > job_.threshold) ring[kept++] = at;
         }
     }
     for (int i = 0; i < kept; i++)
         for (int k = 0, r, q; k < 9; k++)
-            if (beside(ring[i], k, r, q) && r >= first && r <= last && doomed(r, q)) stage_.life[cell(r, q)] = 1;
+            if (beside(ring[i], k, r, q) && r >= first && r <= last && doomed(r, q)) scratch_.life[cell(r, q)] = 1;
 }
 
 // Where the cells lie that can act in this step; copies of them beyond the grid are brought up to date.
@@ -179,8 +180,8 @@ void Walk::reach_out() {
         reach_ = wrapped_ && job_.edge == Edge::circular ? whole() : box_.grown(2, 1, h, w);
     }
     if (wrapped_ && rank_ == 0) {
-        wrap(stage_.x.data(), job_.stride, grid_, job_.border, job_.edge);
-        if (job_.life && torus_) wrap(stage_.life_value.data(), 1, grid_, 1, job_.edge);
+        wrap(scratch_.x.data(), job_.stride, grid_, job_.border, job_.edge);
+        if (job_.life && torus_) wrap(scratch_.life_value.data(), 1, grid_, 1, job_.edge);
     }
     if (wrapped_) crew_.meet();
     share(reach_, first_, last_);
@@ -193,10 +194,10 @@ void Walk::mark_living() {
     share(seen, from, to);
     for (int r = from; r <= to; r++) {
         for (int q = seen.left; q <= seen.right; q++)
-            stage_.living[cell(r, q)] = stage_.tried[cell(r, q)] = stage_.life_value[cell(r, q)] > job_.threshold;
+            scratch_.living[cell(r, q)] = scratch_.tried[cell(r, q)] = scratch_.life_value[cell(r, q)] > job_.threshold;
         for (int q = seen.left; !boxed_ && !torus_ && q <= seen.right; q++)
             if (!inside(r, q))  // no life, even if zero is above the threshold
-                stage_.living[cell(r, q)] = stage_.tried[cell(r, q)] = 0;
+                scratch_.living[cell(r, q)] = scratch_.tried[cell(r, q)] = 0;
         watch_.did(job_.width);
     }
     crew_.meet();
@@ -208,15 +209,15 @@ void Walk::choose_acting(int t) {
     const bool local = local_;
     const std::uint32_t key =
         fold(fold(fold(0, job_.seed), job_.t + static_cast<std::uint32_t>(t)), static_cast<std::uint32_t>(sample_));
-    Buffer<std::int32_t>& acting = stage_.acting[rank_];
+    Buffer<std::int32_t>& acting = scratch_.acting[rank_];
     acting.clear();
     acting.reserve(static_cast<std::size_t>(last_ >= first_ ? last_ - first_ + 1 : 0) *
                    (reach.empty() ? 0 : reach.right - reach.left + 1));
     for (int r = first_, last = last_; r <= last; r++) {
         fires(r, reach, key);
-        const std::uint8_t* f = stage_.fires.data() + cell(r, 0);
-        if (local) dilate(stage_.living.data(), stage_.near.data(), grid_, r, reach.left, reach.right);
-        const std::uint8_t* near = local ? stage_.near.data() + cell(r, 0) : f;
+        const std::uint8_t* f = scratch_.fires.data() + cell(r, 0);
+        if (local) dilate(scratch_.living.data(), scratch_.near.data(), grid_, r, reach.left, reach.right);
+        const std::uint8_t* near = local ? scratch_.near.data() + cell(r, 0) : f;
         std::int32_t* to = acting.data();
         std::size_t n = acting.size();
         for (int q = reach.left; q <= reach.right; q++) {
@@ -233,8 +234,8 @@ void Walk::blur() {
     const int high = last_ - first_ + 1, wide = reach_.right - reach_.left + 1;
     for (int k = 0; k < job_.blurs && high > 0; k++) {
         const Blur<real>& blur = job_.blur[k];
-        const real* x = stage_.x.data() + blur.channel;
-        Blurring& room = stage_.blurring[rank_];
+        const real* x = scratch_.x.data() + blur.channel;
+        Blurring& room = scratch_.blurring[rank_];
         real* to = room.begin(high, wide, blur.side);
         for (int r = 0; r < room.rows(); r++) {
             const real* from = x + cell(first_ + r - blur.side / 2, reach_.left - blur.side / 2) * job_.stride;
@@ -242,7 +243,7 @@ void Walk::blur() {
             watch_.did(room.columns());
         }
         const real* result = room.result(blur.weight, watch_);
-        real* lacking = stage_.blurred.data() + k * grid_.cells();
+        real* lacking = scratch_.blurred.data() + k * grid_.cells();
         for (int r = first_; r <= last_; r++)
             for (std::size_t at = cell(r, reach_.left), end = at + wide; at < end; at++)
                 lacking[at] = *result++ - x[at * job_.stride];
@@ -251,16 +252,16 @@ void Walk::blur() {
 
 // What the acting cells will add, and which of them would be alive then.
 void Walk::compute_flow() {
-    const Buffer<std::int32_t>& acting = stage_.acting[rank_];
+    const Buffer<std::int32_t>& acting = scratch_.acting[rank_];
     const int n = static_cast<int>(acting.size()), out = row_of_flow(), lc = job_.life_channel;
-    Buffer<real>& flows = stage_.dx[crew_.size + rank_];
+    Buffer<real>& flows = scratch_.dx[crew_.size + rank_];
     flows.resize(static_cast<std::size_t>(n) * out);
     for (int i = 0; i < n; i += NB)
         flow(acting.data() + i, n - i < NB ? n - i : NB, flows.data() + static_cast<std::size_t>(i) * out);
     if (job_.life & after)
         for (int i = 0; i < n; i++)
-            stage_.tried[acting[i]] =
-                stage_.life_value[acting[i]] + flows[static_cast<std::size_t>(i) * out + lc] > job_.threshold;
+            scratch_.tried[acting[i]] =
+                scratch_.life_value[acting[i]] + flows[static_cast<std::size_t>(i) * out + lc] > job_.threshold;
     crew_.meet();
 }
 
@@ -268,19 +269,19 @@ void Walk::compute_flow() {
 void Walk::decide_life() {
     const Box reach = reach_;
     if (wrapped_ && torus_ && (job_.life & after)) {
-        if (rank_ == 0) wrap(stage_.tried.data(), 1, grid_, 1, job_.edge);
+        if (rank_ == 0) wrap(scratch_.tried.data(), 1, grid_, 1, job_.edge);
         crew_.meet();
     }
     bool doomed = false;
     for (int r = first_, last = last_; r <= last; r++) {
-        std::uint8_t* alive = stage_.life.data() + cell(r, 0);
-        const std::uint8_t* near = stage_.near.data() + cell(r, 0);
+        std::uint8_t* alive = scratch_.life.data() + cell(r, 0);
+        const std::uint8_t* near = scratch_.near.data() + cell(r, 0);
         watch_.did(job_.width);
         if (!(job_.life & after)) {
             std::memcpy(alive + reach.left, near + reach.left, reach.right - reach.left + 1);
             continue;
         }
-        dilate(stage_.tried.data(), stage_.life.data(), grid_, r, reach.left, reach.right);
+        dilate(scratch_.tried.data(), scratch_.life.data(), grid_, r, reach.left, reach.right);
         if (!local_) continue;
         std::uint8_t lost = 0;
         for (int q = reach.left; q <= reach.right; q++) lost |= near[q] & (alive[q] ^ 1), alive[q] &= near[q];
@@ -292,20 +293,20 @@ void Walk::decide_life() {
 
 // The step itself: cells that acted and live become what they were and their flow.
 void Walk::add_flow(Step* log) {
-    const Buffer<std::int32_t>& acting = stage_.acting[rank_];
-    const Buffer<real>& flows = stage_.dx[crew_.size + rank_];
+    const Buffer<std::int32_t>& acting = scratch_.acting[rank_];
+    const Buffer<real>& flows = scratch_.dx[crew_.size + rank_];
     const int n = static_cast<int>(acting.size()), out = row_of_flow(), life = job_.life, lc = job_.life_channel;
-    real* x = stage_.x.data();
+    real* x = scratch_.x.data();
     if (log) log->acted.reserve(n), log->rows.reserve(static_cast<std::size_t>(n) * job_.own);
     for (int i = 0; i < n; i++) {
         const std::int32_t at = acting[i];
-        if (life && !stage_.life[at]) continue;
+        if (life && !scratch_.life[at]) continue;
         watch_.did(job_.stride);
         if (log) keep(*log, at, log->acted);
         real* p = x + static_cast<std::size_t>(at) * job_.stride;
         const real* d = flows.data() + static_cast<std::size_t>(i) * out;
         for (int c = 0; c < out; c += VL) store(p + c, load(p + c) + load(d + c));
-        if (life) stage_.life_value[at] = p[lc];
+        if (life) scratch_.life_value[at] = p[lc];
     }
 }
 
@@ -313,16 +314,16 @@ void Walk::add_flow(Step* log) {
 Box Walk::clear_dead(Step* log) {
     const Box reach = reach_;
     Box held = nowhere;
-    real* x = stage_.x.data();
+    real* x = scratch_.x.data();
     for (int r = first_, last = last_; r <= last; r++) {
-        std::uint8_t *alive = stage_.life.data() + cell(r, 0), *was = stage_.occupied.data() + cell(r, 0);
+        std::uint8_t *alive = scratch_.life.data() + cell(r, 0), *was = scratch_.occupied.data() + cell(r, 0);
         int left = 1 << 30, right = -1;
         watch_.did(job_.width);
         for (int q = reach.left; q <= reach.right; q++) {
             if (was[q] && !alive[q]) {
                 if (log) keep(*log, cell(r, q), log->died);
                 std::memset(x + cell(r, q) * job_.stride, 0, sizeof(real) * job_.own);
-                stage_.life_value[cell(r, q)] = 0;
+                scratch_.life_value[cell(r, q)] = 0;
             }
             was[q] = alive[q];
             if (alive[q]) left = q < left ? q : left, right = q;
@@ -340,16 +341,16 @@ void Walk::note(Step& log) const {
     const std::size_t wide = reach.right - reach.left + 1;
     log.life.resize(wide * (reach.bottom - reach.top + 1));
     for (int r = reach.top; r <= reach.bottom; r++)
-        std::memcpy(log.life.data() + (r - reach.top) * wide, stage_.life.data() + cell(r, reach.left), wide);
+        std::memcpy(log.life.data() + (r - reach.top) * wide, scratch_.life.data() + cell(r, reach.left), wide);
 }
 
 // One box around what all ranks hold.
 void Walk::join(const Box& held) {
-    stage_.boxes[1 + rank_] = held;
+    scratch_.boxes[1 + rank_] = held;
     crew_.meet();
     box_ = nowhere;
     for (int k = 0; k < crew_.size; k++) {
-        const Box& b = stage_.boxes[1 + k];
+        const Box& b = scratch_.boxes[1 + k];
         if (!b.empty()) box_.hold(b.top, b.left, b.right), box_.hold(b.bottom, b.left, b.right);
     }
 }
@@ -370,48 +371,50 @@ void Walk::step(int t) {
     crew_.meet();
 }
 
-// Lays a state `x` (channels, height, width) out on the stage.
-void enter_stage(const Plan& job, int sample, void* room, const real* x, const Crew& crew, int rank) {
-    Stage& stage = *static_cast<Stage*>(room);
+// Lays a state `x` (channels, height, width) out in the scratch room.
+void enter_scratch(const Plan& job, int sample, void* room, const real* x, const Crew& crew, int rank) {
+    Scratch& scratch = *static_cast<Scratch*>(room);
     const std::size_t cells = Grid(job).cells();
     if (rank == 0) {
-        if (stage.ranks != crew.size) {
-            delete[] stage.dx, delete[] stage.acting, delete[] stage.ring, delete[] stage.boxes,
-                delete[] stage.blurring;
-            stage.dx = nullptr, stage.acting = stage.ring = nullptr, stage.boxes = nullptr, stage.blurring = nullptr;
-            stage.ranks = 0;
-            stage.dx = new Buffer<real>[2 * crew.size];
-            stage.acting = new Buffer<std::int32_t>[crew.size], stage.ring = new Buffer<std::int32_t>[crew.size];
-            stage.boxes = new Box[1 + crew.size];
-            stage.blurring = new Blurring[crew.size];
-            stage.ranks = crew.size;
+        if (scratch.ranks != crew.size) {
+            delete[] scratch.dx, delete[] scratch.acting, delete[] scratch.ring, delete[] scratch.boxes,
+                delete[] scratch.blurring;
+            scratch.dx = nullptr, scratch.acting = scratch.ring = nullptr, scratch.boxes = nullptr,
+            scratch.blurring = nullptr;
+            scratch.ranks = 0;
+            scratch.dx = new Buffer<real>[2 * crew.size];
+            scratch.acting = new Buffer<std::int32_t>[crew.size], scratch.ring = new Buffer<std::int32_t>[crew.size];
+            scratch.boxes = new Box[1 + crew.size];
+            scratch.blurring = new Blurring[crew.size];
+            scratch.ranks = crew.size;
         }
-        stage.x.zero(cells * job.stride);
+        scratch.x.zero(cells * job.stride);
         if (job.life) {
-            stage.life_value.zero(cells);
-            Buffer<std::uint8_t>* masks[] = {&stage.living, &stage.tried, &stage.near, &stage.life, &stage.occupied};
+            scratch.life_value.zero(cells);
+            Buffer<std::uint8_t>* masks[] = {&scratch.living, &scratch.tried, &scratch.near, &scratch.life,
+                                             &scratch.occupied};
             for (Buffer<std::uint8_t>* m : masks) m->zero(cells);
         }
-        stage.fires.zero(cells);
-        stage.blurred.resize(job.blurs * cells);
+        scratch.fires.zero(cells);
+        scratch.blurred.resize(job.blurs * cells);
     }
     crew.meet();
-    Walk walk(job, sample, stage, nullptr, crew, rank);
+    Walk walk(job, sample, scratch, nullptr, crew, rank);
     if (rank == 0) {
-        stage.boxes[0] = walk.whole();
+        scratch.boxes[0] = walk.whole();
         if (job.life) walk.survey(x);
     }
     crew.meet();
     walk.begin();
-    if (rank == 0) enter(job, x, stage.x.data(), walk.held(), walk.watch());
+    if (rank == 0) enter(job, x, scratch.x.data(), walk.held(), walk.watch());
     crew.meet();
 }
 
-// Advances what is on the stage by the job's steps.
+// Advances what is in the scratch room by the job's steps.
 void advance(const Plan& job, int sample, void* room, void* log, const Crew& crew, int rank) {
-    Stage& stage = *static_cast<Stage*>(room);
+    Scratch& scratch = *static_cast<Scratch*>(room);
     Trace* trace = static_cast<Trace*>(log);
-    Walk walk(job, sample, stage, trace, crew, rank);
+    Walk walk(job, sample, scratch, trace, crew, rank);
     walk.begin();
     for (int t = 0; t < job.steps; t++) walk.step(t);
     crew.meet();
@@ -419,17 +422,17 @@ void advance(const Plan& job, int sample, void* room, void* log, const Crew& cre
         walk.end();
         if (trace) {
             trace->last.resize(Grid(job).cells() * job.stride);
-            copy(Grid(job), job.stride, stage.x.data(), trace->last.data(), walk.watch());
+            copy(Grid(job), job.stride, scratch.x.data(), trace->last.data(), walk.watch());
         }
     }
     crew.meet();
 }
 
-// The state on the stage, as `y` (channels, height, width).
-void leave_stage(const Plan& job, int sample, void* room, real* y, const Crew& crew, int rank) {
-    Walk walk(job, sample, *static_cast<Stage*>(room), nullptr, crew, rank);
+// The state in the scratch room, as `y` (channels, height, width).
+void leave_scratch(const Plan& job, int sample, void* room, real* y, const Crew& crew, int rank) {
+    Walk walk(job, sample, *static_cast<Scratch*>(room), nullptr, crew, rank);
     walk.begin();
-    if (rank == 0) leave(job, static_cast<Stage*>(room)->x.data(), y, walk.held(), walk.watch());
+    if (rank == 0) leave(job, static_cast<Scratch*>(room)->x.data(), y, walk.held(), walk.watch());
     crew.meet();
 }
 
@@ -437,11 +440,11 @@ Box rectangle(const Area& a) {
     return {1 + a.row, a.row + a.height, 1 + a.column, a.column + a.width};
 }
 
-// Numbers of an area on the stage, `out` (channels, height, width).
-void read_stage(const Plan& job, const void* room, const Area& area, real* out) {
+// Numbers of an area in the scratch room, `out` (channels, height, width).
+void read_scratch(const Plan& job, const void* room, const Area& area, real* out) {
     const Box box = rectangle(area);
     const Grid grid(job);
-    const real* x = static_cast<const Stage*>(room)->x.data();
+    const real* x = static_cast<const Scratch*>(room)->x.data();
     const std::size_t cells = static_cast<std::size_t>(area.height) * area.width;
     for (int r = 0; r < area.height; r++, out += area.width)  // a row at a time, to stay in cache
         for (int c = 0; c < job.channels; c++) {
@@ -450,23 +453,23 @@ void read_stage(const Plan& job, const void* room, const Area& area, real* out) 
         }
 }
 
-// Other numbers (channels, height, width) for an area on the stage.
-void write_stage(const Plan& job, void* room, const Area& area, const real* values) {
+// Other numbers (channels, height, width) for an area in the scratch room.
+void write_scratch(const Plan& job, void* room, const Area& area, const real* values) {
     const Box box = rectangle(area);
-    Stage& stage = *static_cast<Stage*>(room);
+    Scratch& scratch = *static_cast<Scratch*>(room);
     const Grid grid(job);
     const std::size_t cells = static_cast<std::size_t>(area.height) * area.width;
-    Box& held = stage.boxes[0];
+    Box& held = scratch.boxes[0];
     for (int r = box.top; r <= box.bottom; r++)
         for (int q = box.left; q <= box.right; q++, values++) {
             const std::size_t at = grid.cell(r, q);
-            real* x = stage.x.data() + at * job.stride;
+            real* x = scratch.x.data() + at * job.stride;
             for (int c = 0; c < job.channels; c++) x[c] = values[c * cells];
             if (!job.life) continue;
             bool any = false;
             for (int c = 0; c < job.own; c++) any |= x[c] != 0;
-            stage.occupied[at] = any;
-            stage.life_value[at] = x[job.life_channel];
+            scratch.occupied[at] = any;
+            scratch.life_value[at] = x[job.life_channel];
             if (any) held.hold(r, q, q);
         }
 }

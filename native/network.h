@@ -90,13 +90,13 @@ const Kernel<real>& kernel(const std::string& name) {
 }
 
 template <class real>
-struct StageOf {
+struct ScratchOf {
     const Kernel<real>& kernel;
     void* room;
-    explicit StageOf(const Kernel<real>& k) : kernel(k), room(k.stage()) {}
-    ~StageOf() { kernel.strike(room); }
-    StageOf(const StageOf&) = delete;
-    StageOf& operator=(const StageOf&) = delete;
+    explicit ScratchOf(const Kernel<real>& k) : kernel(k), room(k.scratch()) {}
+    ~ScratchOf() { kernel.discard(room); }
+    ScratchOf(const ScratchOf&) = delete;
+    ScratchOf& operator=(const ScratchOf&) = delete;
 };
 
 // Weights as torch holds them, padded and turned for the kernels.
@@ -192,10 +192,10 @@ class Rollout {
 
     void forward(Call& call, const real* x, real* y, bool keep, int threads) {
         const std::size_t size = static_cast<std::size_t>(job_.channels) * job_.height * job_.width;
-        const auto walk = [&](int b, void* stage, const Crew& crew, int rank) {
-            kernel_.enter(job_, b, stage, x + b * size, crew, rank);
-            kernel_.advance(job_, b, stage, keep ? traces_[b] : nullptr, crew, rank);
-            kernel_.leave(job_, b, stage, y + b * size, crew, rank);
+        const auto walk = [&](int b, void* scratch, const Crew& crew, int rank) {
+            kernel_.enter(job_, b, scratch, x + b * size, crew, rank);
+            kernel_.advance(job_, b, scratch, keep ? traces_[b] : nullptr, crew, rank);
+            kernel_.leave(job_, b, scratch, y + b * size, crew, rank);
         };
         Barrier barrier;
         trace(keep);
@@ -203,26 +203,26 @@ class Rollout {
             std::atomic<int> next{0};
             call.share(std::min(threads, job_.batch), [&](int rank, int crew) {
                 Member me{call, barrier, rank, crew};
-                const StageOf<real> stage(kernel_);
+                const ScratchOf<real> scratch(kernel_);
                 for (int b; (b = next.fetch_add(1)) < job_.batch; call.look(rank == 0))
-                    walk(b, stage.room, me.alone(), 0);
+                    walk(b, scratch.room, me.alone(), 0);
             });
             return;
         }
-        const StageOf<real> stage(kernel_);
+        const ScratchOf<real> scratch(kernel_);
         call.share(threads, [&](int rank, int crew) {
             Member me{call, barrier, rank, crew};
-            for (int b = 0; b < job_.batch; b++) walk(b, stage.room, me.together(), rank);
+            for (int b = 0; b < job_.batch; b++) walk(b, scratch.room, me.together(), rank);
         });
     }
 
-    // Advances samples that lie on stages of their own, one after the other.
-    void advance(Call& call, void* const* stages, bool keep) {
+    // Advances samples that lie on scratches of their own, one after the other.
+    void advance(Call& call, void* const* scratches, bool keep) {
         Barrier barrier;
         Member me{call, barrier, 0, 1};
         trace(keep);
         for (int b = 0; b < job_.batch; b++)
-            kernel_.advance(job_, b, stages[b], keep ? traces_[b] : nullptr, me.alone(), 0);
+            kernel_.advance(job_, b, scratches[b], keep ? traces_[b] : nullptr, me.alone(), 0);
     }
 
     // `gy` and `gx` are (batch, channels, height, width), of the last state and of the first; they may be the same.
@@ -240,7 +240,7 @@ class Rollout {
         Barrier barrier;
         call.share(std::min(threads, job_.batch), [&](int rank, int crew) {
             Member me{call, barrier, rank, crew};
-            const StageOf<real> stage(kernel_);
+            const ScratchOf<real> scratch(kernel_);
             std::vector<real*> weights(layers), biases(layers);
             for (int b; (b = next.fetch_add(1)) < job_.batch; call.look(rank == 0)) {
                 real* at = sums + b * total;
@@ -248,7 +248,7 @@ class Rollout {
                     weights[l] = at;
                     biases[l] = at += rows(l) * row(l);
                 }
-                kernel_.backward(job_, b, stage.room, traces_[b], gy + b * size, gx + b * size,
+                kernel_.backward(job_, b, scratch.room, traces_[b], gy + b * size, gx + b * size,
                                  {weights.data(), biases.data()}, me.alone());
             }
         });

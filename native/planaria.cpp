@@ -71,11 +71,11 @@ const planaria_rule& checked(const planaria_rule& rule, int batch, int height, i
 }  // namespace
 
 struct planaria_plan {
-    struct Stages {  // one of each sample
+    struct Scratches {  // one of each sample
         const Kernel<float>& kernel;
         std::vector<void*> at;
-        ~Stages() {
-            for (void* stage : at) kernel.strike(stage);
+        ~Scratches() {
+            for (void* scratch : at) kernel.discard(scratch);
         }
     };
     planaria_plan(const planaria_rule& rule, const float* const* weights, const float* const* biases, int batch,
@@ -88,8 +88,8 @@ struct planaria_plan {
           blurs_(blurs_of(rule, lines_.data())),
           call_(nullptr),
           rollout_(kernel_, job_of(rule, batch, height, width), with(weights, biases, batch), call_) {
-        stages_.at.reserve(batch);
-        for (int b = 0; b < batch; b++) stages_.at.push_back(kernel_.stage());
+        scratches_.at.reserve(batch);
+        for (int b = 0; b < batch; b++) scratches_.at.push_back(kernel_.scratch());
     }
     planaria_plan(const planaria_plan&) = delete;
     planaria_plan& operator=(const planaria_plan&) = delete;
@@ -101,26 +101,26 @@ struct planaria_plan {
 
     float* state() {
         float* const state = look();
-        on_stage_ = false;
+        in_scratch_ = false;
         return state;
     }
 
     float* look() {
         state_.resize(size() * job().batch);
-        for (int b = 0; on_stage_ && b < job().batch; b++)
-            kernel_.leave(job(), b, stages_.at[b], state_.data() + b * size(), alone(), 0);
+        for (int b = 0; in_scratch_ && b < job().batch; b++)
+            kernel_.leave(job(), b, scratches_.at[b], state_.data() + b * size(), alone(), 0);
         return state_.data();
     }
 
     void read(int sample, const Area& area, float* values) {
         inside(sample, area);
         enter();
-        kernel_.read(job(), stages_.at[sample], area, values);
+        kernel_.read(job(), scratches_.at[sample], area, values);
     }
     void write(int sample, const Area& area, const float* values) {
         inside(sample, area);
         enter();
-        kernel_.write(job(), stages_.at[sample], area, values);
+        kernel_.write(job(), scratches_.at[sample], area, values);
     }
 
     void run(std::uint32_t seed, std::uint32_t t, int steps, bool keep, std::uint32_t row, std::uint32_t column) {
@@ -129,11 +129,11 @@ struct planaria_plan {
         rollout_.forget();
         enter();
         if (keep) gradient();  // so that later looks at state and gradient move nothing
-        on_stage_ = false;     // while it is unknown how far they come
+        in_scratch_ = false;   // while it is unknown how far they come
         const Undo undo{*this};
         rollout_.schedule(seed, t, row, column, steps);
-        rollout_.advance(call_, stages_.at.data(), keep);
-        on_stage_ = true, traced_ = keep;
+        rollout_.advance(call_, scratches_.at.data(), keep);
+        in_scratch_ = true, traced_ = keep;
     }
 
     float* gradient() {
@@ -183,7 +183,7 @@ struct planaria_plan {
     struct Undo {  // drops what a run recorded that came to no end
         planaria_plan& plan;
         ~Undo() {
-            if (!plan.on_stage_) plan.rollout_.forget();
+            if (!plan.in_scratch_) plan.rollout_.forget();
         }
     };
     const Plan<float>& job() const { return rollout_.job(); }
@@ -199,11 +199,11 @@ struct planaria_plan {
     }
 
     void enter() {
-        if (on_stage_) return;
+        if (in_scratch_) return;
         state_.resize(size() * job().batch);
         for (int b = 0; b < job().batch; b++)
-            kernel_.enter(job(), b, stages_.at[b], state_.data() + b * size(), alone(), 0);
-        on_stage_ = true;
+            kernel_.enter(job(), b, scratches_.at[b], state_.data() + b * size(), alone(), 0);
+        in_scratch_ = true;
     }
 
     // The parameters as the network takes them, in `matrices_`, `first_` and `rows_`, which must outlive its use.
@@ -239,9 +239,9 @@ struct planaria_plan {
     const Kernel<float>& kernel_ = *kernels<float>().front();
     Call call_;
     Rollout<float> rollout_;
-    Stages stages_{kernel_, {}};
+    Scratches scratches_{kernel_, {}};
     std::vector<float> state_, gradient_, sums_;
-    bool on_stage_ = false;  // whether the stages hold the state, else `state_`
+    bool in_scratch_ = false;  // whether the scratches hold the state, else `state_`
     bool traced_ = false, back_ = false;
 };
 

@@ -9,11 +9,11 @@
 
 namespace {
 
-void* new_stage() {
-    return new Stage;
+void* new_scratch() {
+    return new Scratch;
 }
-void drop_stage(void* s) {
-    delete static_cast<Stage*>(s);
+void drop_scratch(void* s) {
+    delete static_cast<Scratch*>(s);
 }
 void* new_trace() {
     return new Trace;
@@ -39,7 +39,7 @@ std::size_t trace_bytes(const void* p) {
 #define TEXT(a) TEXT_(a)
 namespace planaria {
 extern const Kernel<REAL> JOIN(kernel_, ISA, REAL);
-const Kernel<REAL> JOIN(kernel_, ISA, REAL) = {TEXT(ISA),  VL,          new_stage,   drop_stage, new_trace,
-                                               drop_trace, trace_bytes, enter_stage, advance,    leave_stage,
-                                               read_stage, write_stage, backward};
+const Kernel<REAL> JOIN(kernel_, ISA, REAL) = {
+    TEXT(ISA),     VL,      new_scratch,   drop_scratch, new_trace,     drop_trace, trace_bytes,
+    enter_scratch, advance, leave_scratch, read_scratch, write_scratch, backward};
 }  // namespace planaria

@@ -92,21 +92,21 @@ struct Gradients {
 template <class real>
 struct Kernel {
     const char* name;
-    int lanes;         // numbers in a vector
-    void* (*stage)();  // room for one sample at work
-    void (*strike)(void* stage);
+    int lanes;           // numbers in a vector
+    void* (*scratch)();  // room for one sample at work
+    void (*discard)(void* scratch);
     void* (*trace)();  // a log of what a roll-out overwrote
     void (*forget)(void* trace);
     std::size_t (*bytes)(const void* trace);
-    // x, y (channels, height, width): a state goes onto the stage, some steps on, and off it. `trace` may be null, and
-    // must be where the crew has several members. A stage keeps its state, and serves crews of one size.
-    void (*enter)(const Plan<real>&, int sample, void* stage, const real* x, const Crew&, int rank);
-    void (*advance)(const Plan<real>&, int sample, void* stage, void* trace, const Crew&, int rank);
-    void (*leave)(const Plan<real>&, int sample, void* stage, real* y, const Crew&, int rank);
-    // numbers (channels, height, width) of an area on the stage
-    void (*read)(const Plan<real>&, const void* stage, const Area&, real* values);
-    void (*write)(const Plan<real>&, void* stage, const Area&, const real* values);
-    void (*backward)(const Plan<real>&, int sample, void* stage, const void* trace, const real* gy, real* gx,
+    // x, y (channels, height, width): a state goes into the scratch room, some steps on, and out. `trace` may be null,
+    // and must be where the crew has several members. A scratch keeps its state, and serves crews of one size.
+    void (*enter)(const Plan<real>&, int sample, void* scratch, const real* x, const Crew&, int rank);
+    void (*advance)(const Plan<real>&, int sample, void* scratch, void* trace, const Crew&, int rank);
+    void (*leave)(const Plan<real>&, int sample, void* scratch, real* y, const Crew&, int rank);
+    // numbers (channels, height, width) of an area in the scratch room
+    void (*read)(const Plan<real>&, const void* scratch, const Area&, real* values);
+    void (*write)(const Plan<real>&, void* scratch, const Area&, const real* values);
+    void (*backward)(const Plan<real>&, int sample, void* scratch, const void* trace, const real* gy, real* gx,
                      const Gradients<real>&, const Crew& alone);
 };
 

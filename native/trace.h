@@ -24,7 +24,7 @@ struct Trace {
     }
 };
 
-struct Stage {  // room for one sample at work
+struct Scratch {  // room for one sample at work
     Buffer<real> x, life_value, gradient, net, blank, blurred;
     Buffer<std::uint8_t> living, tried, near, life, occupied, fires;
     Buffer<real>* dx = nullptr;
@@ -32,7 +32,7 @@ struct Stage {  // room for one sample at work
     Box* boxes = nullptr;
     Blurring* blurring = nullptr;
     int ranks = 0;
-    ~Stage() { delete[] dx, delete[] acting, delete[] ring, delete[] boxes, delete[] blurring; }
+    ~Scratch() { delete[] dx, delete[] acting, delete[] ring, delete[] boxes, delete[] blurring; }
 };
 
 }  // namespace

@@ -15,6 +15,7 @@ has c++ g++ clang++ || lacks g++
 "$python" -c 'import os, sysconfig; os.stat(sysconfig.get_path("include") + "/Python.h")' 2>/dev/null || lacks python3-dev
 if [ "$what" = test ]; then
   has chromium chromium-browser google-chrome || lacks chromium
+  has firefox-esr firefox || ! grep -q '^ID=debian' /etc/os-release 2>/dev/null || lacks firefox-esr  # Ubuntu has none
   has node || lacks nodejs
   has Xvfb || lacks xvfb
   has xdotool || lacks xdotool

@@ -10,7 +10,7 @@ from rich.console import Console
 
 import planaria
 from planaria import bench
-from planaria.bench import figures
+from planaria.bench import tables
 from planaria.bench.rivals import Eager, Rival
 from planaria.bench.works import known, make
 from planaria.cli import main
@@ -106,23 +106,23 @@ def test_the_json_says_all(measured):
 
 
 def test_the_table_has_a_row_for_every_result_and_hides_none(measured):
-    screen = Console(width=figures.WIDTH, record=True, file=io.StringIO())
-    screen.print(figures.table(measured["results"]))
+    screen = Console(width=tables.WIDTH, record=True, file=io.StringIO())
+    screen.print(tables.table(measured["results"]))
     said = screen.export_text()
     assert "…" not in said
     for result in measured["results"]:
         assert result["engine"] in said
     assert said.count("classic") == 1
     refused = [measured["results"][0] | {"engine": "abacus", "declined": "too few beads"}]
-    assert figures.table(refused).row_count == 0
-    assert figures.declined(refused) == ["not here: abacus: too few beads"]
+    assert tables.table(refused).row_count == 0
+    assert tables.declined(refused) == ["not here: abacus: too few beads"]
     other = [
         refused[0] | {"engine": "fingers"},
         refused[0] | {"engine": "head", "declined": "engine head can't run this: no"},
     ]
     mixed = [*refused, *other, other[1] | {"work": "tick"}]
-    assert figures.declined(mixed) == ["not for classic: abacus, fingers: too few beads", "not here: head: no"]
-    assert measured["machine"]["cpu"] in figures.facts(measured["machine"])[0]
+    assert tables.declined(mixed) == ["not for classic: abacus, fingers: too few beads", "not here: head: no"]
+    assert measured["machine"]["cpu"] in tables.facts(measured["machine"])[0]
 
 
 def test_a_model_is_timed_at_its_own_size(tmp_path, capsys):
@@ -153,7 +153,7 @@ def test_a_model_is_timed_at_its_own_size(tmp_path, capsys):
     ids=str,
 )  # fmt: skip
 def test_eager_is_the_same_automaton(settings):
-    """Where every cell fires, chance has no part, and the two must agree."""
+    """Where every cell fires, nothing is random, and the two must agree."""
     rng = torch.Generator().manual_seed(1)
     rule = Rule(RuleConfig(**{"channels": 6, "hidden": (8,), "fire_rate": 1.0, **settings})).double()
     with torch.no_grad():
@@ -290,17 +290,17 @@ def test_figures_are_medians_of_turns_and_ratios():
     work = known()["tick"]
     mine = [{"seconds": s, "megabytes": 10.0} for s in (9.0, 1.0, 2.0, 3.0)]
     base = [{"seconds": s, "megabytes": 40.0} for s in (9.0, 4.0, 6.0, 30.0)]
-    found = bench._figures(work, mine, base, 100.0)
+    found = bench._medians(work, mine, base, 100.0)
     assert found["seconds"] == pytest.approx(2 / 64)
     assert found["first"] == 9
     assert found["faster"] == 4
     assert found["memory_ratio"] == 0.25
     assert found["share_of_gemm"] == pytest.approx(found["gflops"] / 100)
     assert all(math.isfinite(found[key]) for key in ("cells_per_second", "gflops"))
-    alone = bench._figures(work, [m | {"megabytes": None} for m in mine], None, 100.0)
+    alone = bench._medians(work, [m | {"megabytes": None} for m in mine], None, 100.0)
     assert alone["faster"] is alone["memory_ratio"] is alone["megabytes"] is None
     row = {"work": "tick", "engine": "x", "alive": None, "auto": False, **alone}
-    assert figures.table([row]).row_count == 1
+    assert tables.table([row]).row_count == 1
 
 
 def test_help_says_that_the_file_is_run(capsys):

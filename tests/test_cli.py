@@ -154,10 +154,10 @@ def test_a_folder_as_a_run_name(refused):
     assert "--name is the name of a folder in runs" in refused("train", "grow", "--name", "../up")
 
 
-def test_bad_wounds_and_sizes(refused, model):
-    assert "write WOUND@STEP" in refused("run", model, "--erase", "left")
+def test_bad_damage_and_sizes(refused, model):
+    assert "write DAMAGE@STEP" in refused("run", model, "--erase", "left")
     assert "Did you mean 'left'" in refused("run", model, "--erase", "lefft@3", "--steps", 9)
-    assert "the film has steps 0 to 9" in refused("run", model, "--erase", "left@30", "--steps", 9)
+    assert "the animation has steps 0 to 9" in refused("run", model, "--erase", "left@30", "--steps", 9)
     assert "write 72 or ROWSxCOLUMNS" in refused("run", model, "--size", "huge")
     assert "16384" in refused("run", model, "--size", "99999999")
 
@@ -273,9 +273,10 @@ def test_a_finished_run_can_be_asked_to_go_on(model, capsys):
         "filters",
         "losses",
         "backbones",
-        "wounds",
+        "damage",
         "pictures",
         "engines",
+        "formats",
         "gallery",
         "simulators",
         "solvers",
@@ -285,6 +286,16 @@ def test_lists_have_a_meaning_for_every_name(what, capsys):
     assert main(["list", what]) == 0
     for line in capsys.readouterr().out.splitlines():
         assert re.match(r"\S+\s+\S+|\s+\S+", line)
+
+
+@pytest.mark.parametrize(("name", "former"), [("damage", "wounds"), ("formats", "origins")])
+def test_a_list_is_found_by_its_former_name_too(name, former, capsys):
+    assert main(["list", name]) == 0
+    said = capsys.readouterr().out
+    assert main(["list", former]) == 0
+    assert capsys.readouterr().out == said
+    assert main(["list", "--help"]) == 0
+    assert former not in capsys.readouterr().out
 
 
 def test_filters_say_how_to_reach_farther(capsys):

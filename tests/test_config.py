@@ -4,13 +4,24 @@ import dataclasses
 import gc
 import os
 import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from planaria import tasks
+from planaria import store, tasks
 from planaria.config import (
-    YAML_LIMIT, Field, TrainConfig, _own_sentences, describe, pairs, parse, read_yaml, to_dict, write_yaml,
+    YAML_LIMIT,
+    Field,
+    TrainConfig,
+    _own_sentences,
+    describe,
+    pairs,
+    parse,
+    read_yaml,
+    renamed,
+    to_dict,
+    write_yaml,
 )  # fmt: skip
 from planaria.core.layout import Layout
 from planaria.core.rule import RuleConfig
@@ -35,6 +46,29 @@ def written(tmp_path, text: str) -> Config:
     path = tmp_path / "a.yaml"
     path.write_text(text)
     return parse(Config, (read_yaml(path), str(path)))
+
+
+def test_former_names_of_settings_work(tmp_path):
+    """In a file, typed, as an option, in the card of a model; what is written has the name of today."""
+    assert written(tmp_path, "wound: any").damage_shape == "any"
+    assert list(read_yaml(tmp_path / "a.yaml")) == ["damage_shape"]
+    assert typed("wound=cut") == typed("damage_shape=cut") == Config(damage_shape="cut")
+    assert pairs(Config, ["--wound", "any", "--wound=cut", "wound"])[1] == [
+        "--damage_shape", "any", "--damage_shape=cut", "wound",
+    ]  # fmt: skip
+    assert parse(Config, ({"wound": "hole"}, "typed"), ({"damage_shape": "cut"}, "a.yaml")).damage_shape == "hole"
+    assert renamed({"damage_shape": "cut", "wound": "any"}) == {"damage_shape": "cut"}
+    assert "wound" not in write_yaml(to_dict(Config(damage_shape="any")))
+    with pytest.raises(UserError, match=r"damage_shape.*disc"):
+        typed("wound=tooth")
+
+
+@pytest.mark.parametrize("name", sorted(store.gallery()))
+def test_settings_of_shipped_models_are_still_settings(name):
+    kept = store.card(store.gallery()[name]).config.json
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert parse(Config, (kept, name)).damage_shape == kept.get("wound", kept.get("damage_shape", "disc"))
 
 
 @pytest.mark.parametrize("name", tasks.names())

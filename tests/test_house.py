@@ -189,6 +189,7 @@ def test_help_is_instant(words):
 def test_the_front_door_lists_what_it_opens():
     assert set(planaria.__all__) == set(planaria._HOMES) <= set(dir(planaria))
     assert planaria.__all__ == sorted(planaria.__all__, key=lambda n: (n.islower(), n))
+    assert planaria.Wound is planaria.Damage, "its former name"
     for name in planaria.__all__:
         assert getattr(planaria, name).__module__.startswith(planaria._HOMES[name])
     with pytest.raises(AttributeError, match="has no attribute 'rnu'"):
@@ -204,9 +205,17 @@ def test_the_map_draws_the_floors():
 NOT_SAID = {
     "told": "options, card or config", "felt": "perception", "heard": "bias", "deed": "action", "deeds": "actions",
     "dish": "specimen", "easel": "photo panel", "wish": "request", "wishes": "requests", "vigour": "life value",
-    "outbreak": "infection site", "guidance": "CLIP loss",
+    "outbreak": "infection site", "guidance": "CLIP loss", "wound": "damage", "wounds": "damage", "wounded": "damaged",
+    "hurt": "damaged", "hurts": "damages", "figures": "metrics", "origins": "formats", "luck": "random",
+    "taught": "trained", "teach": "train", "teaches": "trains", "lesson": "iteration",
 }  # fmt: skip
 """Words of a private dialect -> those of the field; CONTRIBUTING has the table."""
+SAID = {
+    "config.py": {"wound"}, "listing.py": {"wounds", "origins"}, "live.py": {"wounds"}, "cards.py": {"figures"},
+    "config.js": {"wound"}, "files.js": {"figures"}, "models.js": {"figures"}, "safetensors.js": {"figures"},
+    "scores.py": {"figures"}, "session.py": {"figures"}, "clip_loss.py": {"origins"}, "text.py": {"origins"},
+}  # fmt: skip
+"""File -> words that it says: former names that still work, keys of files, and where the points of CLIP lie."""
 WRITTEN = {".py", ".js", ".css", ".html", ".json", ".yaml", ".cpp", ".h"}
 
 
@@ -219,6 +228,7 @@ def test_the_field_s_words_are_said():
         for path in files
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
         for found in said.finditer(line)
+        if found[0] not in SAID.get(path.name, ())
     ]
     assert wrong == []
     assert len(files) > 200

@@ -120,7 +120,7 @@ def test_a_film_tells_what_was_done_when(place):
                 model.film(steps=4, infect={2: place_})
     with pytest.raises(UserError, match="'3,3,-2' is no place where an infection begins"):
         model.film(steps=4, infect={2: "3,3,-2"})
-    with pytest.raises(UserError, match="'infect middle' at step 99: the film has steps 0 to 50"):
+    with pytest.raises(UserError, match="'infect middle' at step 99: the animation has steps 0 to 50"):
         movie.take(find("ill.safetensors"), Options(steps=50, infect={99: "middle"}))
 
 

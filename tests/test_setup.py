@@ -102,9 +102,11 @@ def machine(tmp_path):
     return run
 
 
+DEBIAN = "ID=debian" in Path("/etc/os-release").read_text().splitlines() if Path("/etc/os-release").exists() else False
 NEEDED = (
     "g++",
     "chromium",
+    *(("firefox-esr",) if DEBIAN else ()),
     "nodejs",
     "xvfb",
     "xdotool",
@@ -147,7 +149,7 @@ def test_on_other_systems_the_names_are_said(machine):
 
 
 def test_nothing_is_said_where_nothing_is_missing(machine):
-    there = dict.fromkeys(("c++", "chromium", "node", "Xvfb", "xdotool", "tmux"), "exit 0")
+    there = dict.fromkeys(("c++", "chromium", "firefox", "node", "Xvfb", "xdotool", "tmux"), "exit 0")
     said, called = machine("test", 0, **there, **{"fc-list": "echo DejaVu; echo Noto Color Emoji", "apt-get": "exit 0"})
     assert (said, called) == ("", "")
 

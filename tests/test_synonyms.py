@@ -4,7 +4,7 @@ import pytest
 
 from planaria import tasks
 from planaria.cli import main
-from planaria.config import describe, pairs, parse
+from planaria.config import describe, other_names, pairs, parse
 from planaria.core.filters import FILTERS
 from planaria.engine import ENGINES
 from planaria.errors import UserError, unknown
@@ -64,7 +64,27 @@ STARTS = [*tasks.names(), *shipped()]
     ],
 )
 def test_what_is_meant(name, have, meant):
-    assert nearest(name, have) == meant
+    assert nearest(name, have, tasks.other_names() if have is STARTS else None) == meant
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "meant"),
+    [
+        ("grow", "pad", "padding"),
+        ("grow", "experiment_type", "regime"),
+        ("infect", "target_model", "host"),
+        ("video", "forecast", "horizon"),
+        ("text", "caption", "prompts"),
+        ("text", "pad", None),
+        ("grow", "target_modle", None),
+    ],
+)
+def test_a_task_says_what_its_settings_are_called_elsewhere(task, name, meant):
+    cls = tasks.load(task).Config
+    with pytest.raises(UserError) as error:
+        parse(cls, (pairs(cls, [f"{name}=1"])[0], "the command line"))
+    assert ("Did you mean" in str(error.value)) == (meant is not None)
+    assert meant is None or str(error.value).endswith(f"Did you mean {meant!r}?")
 
 
 def test_the_table_says_nothing_twice_and_names_what_there_is():
@@ -72,8 +92,13 @@ def test_the_table_says_nothing_twice_and_names_what_there_is():
     settings = [ours for ours in _MEANT if "." in ours]
     assert set(settings) <= everything
     assert not {other for other, ours in _NAMES.items() if other in ours}
-    for ours, others in _MEANT.items():
-        assert len(others.split()) == len(set(others.split())), ours
+    own = [other_names(tasks.load(name).Config) for name in tasks.names()]
+    assert set().union(*own) == {"padding", "regime", "host", "virus", "context", "horizon", "likeness", "prompts"}
+    assert not set().union(*own) & set(_MEANT)
+    for table in (_MEANT, tasks.other_names(), *own):
+        for ours, others in table.items():
+            assert others, ours
+            assert len(others.split()) == len(set(others.split())), ours
 
 
 def test_an_error_suggests_what_stands_elsewhere_too():
@@ -114,6 +139,8 @@ def test_settings_that_are_typed(word, hint):
         (["list", "models"], "Did you mean 'gallery'?"),
         (["list", "sims"], "Did you mean 'simulators'?"),
         (["train", "texture_synthesis"], "Did you mean 'texture'?"),
+        (["train", "stylize"], "Did you mean 'style'?"),
+        (["train", "infect", "--parasite", "lizard"], "Did you mean --virus?"),
         (["run", "sim:reaction_diffusion"], "Did you mean 'gray-scott'?"),
     ],
 )

@@ -4,7 +4,7 @@ import pytest
 import torch
 from helpers.rules import rule
 
-from planaria.core.damage import Wound
+from planaria.core.damage import Damage
 from planaria.core.layout import Layout
 from planaria.engine import run
 from planaria.errors import UserError
@@ -78,12 +78,12 @@ def test_the_same_calls_give_the_same_life():
     assert not torch.equal(life(3), life(4))
 
 
-@pytest.mark.parametrize("wound", ["left", "centre(3)", "circle(2,3,1.5)"])
-def test_erasing_cuts_out_and_spares_the_frozen(wound):
+@pytest.mark.parametrize("damage", ["left", "centre(3)", "circle(2,3,1.5)"])
+def test_erasing_cuts_out_and_spares_the_frozen(damage):
     w = alive()
     before = w.x
-    w.erase(wound)
-    gone = Wound.parse(wound).mask((7, 9))
+    w.erase(damage)
+    gone = Damage.parse(damage).mask((7, 9))
     assert 0 < gone.sum() < gone.numel()
     assert (w.x[0, :5, gone] == 0).all()
     assert torch.equal(w.x[0, :, ~gone], before[0, :, ~gone])
@@ -120,10 +120,10 @@ def test_without_life_noise_falls_everywhere():
     assert (w.x != 0).all()
 
 
-def test_an_unknown_wound_changes_nothing():
+def test_an_unknown_damage_changes_nothing():
     w = alive()
     before = w.x
-    with pytest.raises(UserError, match=r"unknown wound 'lefft'.*Did you mean 'left'\?"):
+    with pytest.raises(UserError, match=r"unknown damage 'lefft'.*Did you mean 'left'\?"):
         w.erase("lefft")
     assert torch.equal(w.x, before)
 

@@ -4,7 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from planaria.core.damage import Wound as Wound
+    from planaria.core.damage import Damage as Damage
+    from planaria.core.damage import Damage as Wound  # noqa: F401
     from planaria.core.layout import Layout as Layout
     from planaria.core.rule import Rule as Rule
     from planaria.core.rule import RuleConfig as RuleConfig
@@ -22,7 +23,11 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+_FORMER = {"Wound": "Damage"}
+"""Former name -> name."""
+
 _HOMES = {
+    "Damage": "planaria.core.damage",
     "Film": "planaria.export.movie",
     "Layout": "planaria.core.layout",
     "Model": "planaria.model",
@@ -30,7 +35,6 @@ _HOMES = {
     "RuleConfig": "planaria.core.rule",
     "UserError": "planaria.errors",
     "World": "planaria.world",
-    "Wound": "planaria.core.damage",
     "film": "planaria.export.movie",
     "load": "planaria.model",
     "picture": "planaria.data.images",
@@ -41,16 +45,17 @@ _HOMES = {
 }
 
 __all__ = [
-    "Film", "Layout", "Model", "Rule", "RuleConfig", "UserError", "World", "Wound",
+    "Damage", "Film", "Layout", "Model", "Rule", "RuleConfig", "UserError", "World",
     "film", "load", "picture", "run", "save", "train", "unroll",
 ]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used, so that the command line starts at once."""
-    if name not in _HOMES:
+    now = _FORMER.get(name, name)
+    if now not in _HOMES:
         raise AttributeError(f"module 'planaria' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_HOMES[now]), now)
 
 
 def __dir__() -> list[str]:

@@ -25,7 +25,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from planaria import files, ranges
 from planaria.errors import UserError, unknown
 from planaria.ranges import Range, Share
-from planaria.synonyms import nearest
+from planaria.synonyms import Also, nearest
 
 T = TypeVar("T")
 
@@ -49,6 +49,9 @@ _ENDLESS = re.compile(r"[-+]?(0x)?[\da-fA-F_:.]{1000,}", re.ASCII)
 
 MOST_VALUES = 256
 """Most values that a tuple among the settings holds."""
+
+FORMER = {"wound": "damage_shape"}
+"""Former name of a setting -> its name. Files, commands and models with the former one work as before."""
 
 RollOut = Annotated[int, Ge(1), Le(10**6)]
 Memory = Annotated[float, Ge(0), Lt(1)]
@@ -212,10 +215,17 @@ def parse(cls: type[T], *layers: tuple[Mapping[str, Any], str], tokens: Sequence
 
 def layered(cls: type, *layers: tuple[Mapping[str, Any], str]) -> list[cyclopts.config.Dict]:
     """Config of a cyclopts app with an argument of class `cls`, beneath what is typed; layers as for `parse`."""
+    layers = tuple((renamed(layer), source) for layer, source in layers)
     for layer, source in layers:
         _check(cls, layer, source, (), list(_keys(cls)))
     every = (*layers, (to_dict(cls()), "the defaults"))  # a class may hold others with defaults not their own
     return [cyclopts.config.Dict(dict(layer), source=source, use_commands_as_keys=False) for layer, source in every]
+
+
+def renamed(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Copy of `settings` with `FORMER` names replaced; where both are there, the former one is left out."""
+    now = {FORMER.get(key, key): value for key, value in settings.items()}
+    return now | {key: value for key, value in settings.items() if key not in FORMER}
 
 
 def quietly(app: cyclopts.App, tokens: Sequence[str]) -> Any:
@@ -238,7 +248,7 @@ def _hint(error: cyclopts.CycloptsError) -> str:
         choices = typing.get_args(error.argument.hint) if typing.get_origin(error.argument.hint) is Literal else ()
         return f" Have: {', '.join(map(str, choices))}." if choices else ""
     asked, names = _meant(error)
-    if near := nearest(asked, names):
+    if near := nearest(asked, names, _also(error)):
         return f" Did you mean {near if near.startswith('-') else repr(near)}?"
     return ""
 
@@ -254,8 +264,29 @@ def _meant(error: cyclopts.CycloptsError) -> tuple[str, list[str]]:
     return "", []
 
 
+def _also(error: cyclopts.CycloptsError) -> dict[str, str]:
+    """Other names of the options that the command has, if one was typed that it lacks."""
+    found = {}
+    for argument in error.argument_collection if isinstance(error, cyclopts.UnknownOptionError) else ():
+        found |= {name: other for name in argument.names if (other := _other(argument.field_info.annotation))}
+    return found
+
+
+def other_names(cls: type) -> dict[str, str]:
+    """Other names of the fields of a dataclass, of those that have some: see `synonyms.Also`."""
+    hints = typing.get_type_hints(cls, include_extras=True)
+    return {name: other for name, hint in hints.items() if (other := _other(hint))}
+
+
+def _other(hint: Any) -> str:
+    return " ".join(part.names for part in ranges.parts(hint) if isinstance(part, Also))
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML file of settings. Raises `UserError` for anything but a small, shallow mapping without aliases."""
+    """Read a YAML file of settings, former names replaced.
+
+    Raises `UserError` for anything but a small, shallow mapping without aliases.
+    """
     try:
         text = files.read(path, YAML_LIMIT).decode()
         data = _Plain(text, path).get_single_data()
@@ -281,7 +312,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         return {}
     if not isinstance(data, dict):
         raise UserError(f"{path}: expected settings like 'picture: cat.png', found {type(data).__name__}")
-    return {str(key): value for key, value in data.items()}
+    return renamed({str(key): value for key, value in data.items()})
 
 
 class _Plain(yaml.SafeLoader):
@@ -321,16 +352,19 @@ def write_yaml(data: Mapping[str, Any]) -> str:
 def pairs(cls: type, words: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
     """Split `words` into nested settings from `key.key=value` and the words left over.
 
-    Where the field of `cls` is a tuple, the value is split at commas: `rule.filters=identity,sobel`.
+    Where the field of `cls` is a tuple, the value is split at commas: `rule.filters=identity,sobel`. Former names are
+    replaced, also those of options (`--wound any`) among the words left over.
     """
     tree: dict[str, Any] = {}
     rest: list[str] = []
     for word in words:
         match = re.fullmatch(r"([a-z_]\w*(?:\.[a-z_]\w*)*)=(.*)", word, re.DOTALL)
         if not match:
-            rest.append(word)
+            option, equals, value = word.partition("=")
+            former = FORMER.get(option.removeprefix("--")) if option.startswith("--") else None
+            rest.append(f"--{former}{equals}{value}" if former else word)
             continue
-        *parents, leaf = match[1].split(".")
+        *parents, leaf = FORMER.get(match[1], match[1]).split(".")
         node, kind = tree, cls
         for parent in parents:
             node = node.setdefault(parent, {})
@@ -366,7 +400,8 @@ def _check(cls: type, given: Mapping[Any, Any], source: str, path: tuple[str, ..
     for key, value in given.items():
         where = ".".join((*path, str(key)))
         if key not in hints:
-            raise unknown(f"setting in {source}:", where, [".".join((*path, h)) for h in hints], every, where)
+            here = [".".join((*path, h)) for h in hints]
+            raise unknown(f"setting in {source}:", where, here, every, where, also=other_names(cls))
         hint = hints[key]
         if dataclasses.is_dataclass(hint):
             if not isinstance(value, Mapping):

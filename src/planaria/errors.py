@@ -1,6 +1,6 @@
 """Errors that help: what was wrong, which choices there are, did you mean."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from planaria.commands import install
@@ -29,11 +29,19 @@ def concerning(field: str) -> Iterator[None]:
 
 
 def unknown(
-    what: str, name: object, have: Iterable[object], near: Iterable[object] = (), field: str | None = None
+    what: str,
+    name: object,
+    have: Iterable[object],
+    near: Iterable[object] = (),
+    field: str | None = None,
+    also: Mapping[str, str] | None = None,
 ) -> UserError:
-    """Error for a `name` that is none of `have`, with a suggestion of the one that is meant: of these, or of `near`."""
+    """Error for a `name` that is none of `have`, with a suggestion of the one that is meant: of these, or of `near`.
+
+    `also` has other names of these, see `synonyms.nearest`.
+    """
     names = sorted(str(h) for h in have)
-    meant = nearest(name, [*names, *near])
+    meant = nearest(name, [*names, *near], also)
     hint = f" Did you mean {meant!r}?" if meant else ""
     return UserError(f"unknown {what} {str(name)!r}; have: {', '.join(names)}.{hint}", field)
 

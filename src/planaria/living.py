@@ -17,6 +17,7 @@ from planaria.core.solve import Solver
 from planaria.data import images
 from planaria.data.patterns import is_pattern
 from planaria.data.video import FILMS
+from planaria.engine import door
 from planaria.engine.context import charge
 from planaria.errors import UserError
 from planaria.store import Saved
@@ -73,7 +74,7 @@ def find(
     what: str | Path | Saved,
     *,
     size: int | tuple[int, int] | None = None,
-    start: str | Path | None = None,
+    start: str | Path | State | None = None,
     seed: int = 0,
     solver: str | None = None,
     engine: str = "auto",
@@ -82,10 +83,13 @@ def find(
 
     `start` is None (as the model says, else the seed cell), `seed`, `random`, any picture of `data.images`, a folder
     of frames or a film, whose first frames are the context of a video model, or, of `sim:life`, a pattern (.rle,
-    .cells). `size` is that of its training if None; for a photo that is to be repainted, as many cells in the
-    photo's shape. `solver` takes the rule's steps (`core.solve`), as it was trained if None. Raises `UserError`.
+    .cells), or a state `(1, c, h, w)`. `size` is that of its training if None, and of a state its own; for a photo that
+    is to be repainted, as many cells in the photo's shape. `solver` takes the rule's steps (`core.solve`), as it was
+    trained if None. Raises `UserError`.
     """
     grid = (size, size) if isinstance(size, int) else size
+    if not isinstance(start, str | Path | None):
+        grid = door.state(start, "a start").shape[2], start.shape[3]
     if not isinstance(what, Saved) and str(what).startswith(SIMULATED):
         return _simulated(str(what), grid, start, seed, solver, engine)
     model = what if isinstance(what, Saved) else store.read(what)
@@ -95,6 +99,8 @@ def find(
     if start is None:
         return prepare(model, grid, seed=seed, solver=solver, engine=engine)
     living = prepare(replace(model, start=None), grid, seed=seed, solver=solver, engine=engine)
+    if isinstance(start, Tensor):
+        return replace(living, start=start, model=model)
     shown = {"context": model.card.config, "frame": living.frame}
     begun = begin(living.rule, model.layout, grid, start, seed=seed, engine=engine, **shown)
     return replace(living, start=begun, model=model)
@@ -220,16 +226,23 @@ def fitted(source: str, size: tuple[int, int], channels: int, within: bool) -> P
 
 
 def _simulated(
-    what: str, size: tuple[int, int] | None, start: str | Path | None, seed: int, solver: str | None, engine: str
+    what: str,
+    size: tuple[int, int] | None,
+    start: str | Path | State | None,
+    seed: int,
+    solver: str | None,
+    engine: str,
 ) -> Living:
     from planaria.data import simulate
 
     if solver is not None:
         raise UserError(f"{what} has a way of its own to take steps; leave out the solver")
-    laid = is_pattern(str(start)) and re.match(rf"{SIMULATED}life\b", what) is not None
+    laid = isinstance(start, str | Path) and is_pattern(str(start)) and bool(re.match(rf"{SIMULATED}life\b", what))
     rule = simulate.load(what.removeprefix(SIMULATED), **({"start": str(start)} if laid else {}))
     grid = size or rule.size
-    if start is None or start == "seed" or laid:
+    if isinstance(start, Tensor):
+        x = start
+    elif start is None or start == "seed" or laid:
         x = rule.start(1, grid, seed)
     else:
         x = begin(rule, rule.layout, grid, start, seed=seed, engine=engine)

@@ -14,10 +14,9 @@ from planaria.config import to_dict
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule
 from planaria.engine import door, run
-from planaria.export import movie
+from planaria.export import movie, spelled_out
 from planaria.export.movie import Film
-from planaria.health import Health
-from planaria.living import Living, prepare
+from planaria.living import Living, find
 from planaria.repaint import STEPS, repaint
 from planaria.repaint.files import open_photo, picture_of, planes_of
 from planaria.store import Saved
@@ -96,8 +95,17 @@ class Model(tuple[Rule, Layout]):
         """Frames `(n, visible, h, w)` in 0..1 that a run of it begins with; None if that is a seed cell."""
         return self.saved.start
 
-    def world(self, size: int | tuple[int, int] | None = None, *, seed: int = 0, start: State | None = None) -> World:
-        """Make a live run of it with a brush, from its initial state or from `start` `(1, c, h, w)`."""
+    def world(
+        self,
+        size: int | tuple[int, int] | None = None,
+        *,
+        seed: int = 0,
+        start: str | Path | State | None = None,
+    ) -> World:
+        """Make a live run of it with a brush, from its initial state or from `start`.
+
+        That is a state `(1, c, h, w)`, or what `planaria run --from` takes: `"random"`, a picture.
+        """
         living = self._living(size, start, seed)
         return World(living.rule, self.layout, living.size, seed=seed, start=living.start)
 
@@ -117,18 +125,13 @@ class Model(tuple[Rule, Layout]):
         x = living.world().x if x is None else x
         return run(living.rule, x, steps, t=t, seed=seed, cond=cond, engine=engine)
 
+    @spelled_out(film=True)
     def film(self, **options: Any) -> Film:
         """Make a film of it, as `planaria.film` does with these options; by default on the grid it was trained on.
 
-        One that was trained on a video shows a frame where that had one, 100 of them, 20 a second times `factor`.
+        One that was trained on a video shows a frame where that had one, 100 of them, 20 a second times `fps_factor`.
         """
-        living = self._living(options.pop("size", None), options.pop("start", None), options.get("seed", 0))
-        fps = movie.VIDEO_FPS * options.get("factor", 1)
-        usual: dict[str, Any] = {"every": living.frame, "fps": fps} if living.learned_film else {}
-        if usual and not options.keys() & {"steps", "frames"}:
-            usual["frames"] = movie.FRAMES
-        given = {"size": living.size, "start": living.start, "health": Health.of(living), **usual, **options}
-        return movie.film(living.rule, self.layout, **given)
+        return movie.film_of(self.saved, options)
 
     def repaint(
         self,
@@ -153,9 +156,10 @@ class Model(tuple[Rule, Layout]):
         store.save(path, self.rule, self.layout, self._named().card, self.start)
         return Path(path)
 
+    @spelled_out()
     def export(self, output: str | Path, **options: Any) -> Path:
         """Write it as `.html`, `.onnx`, `.gif`, `.webp`, `.mp4` or `.png`; options as `planaria.export.Options` has."""
-        return export.write(self._named(), output, export.Options(**options))
+        return export.write(self._named(), output, export.options(options))
 
     def player(self, **options: Any) -> Any:
         """Make a player for a notebook, as `planaria.view.notebook.player` makes it. Needs the extra `notebook`."""
@@ -187,15 +191,9 @@ class Model(tuple[Rule, Layout]):
         data, metadata = notebook.bundle(self.player())
         return {**world._repr_mimebundle_(), **data, "text/plain": repr(self)}, metadata
 
-    def _living(self, size: int | tuple[int, int] | None, start: State | None, seed: int = 0) -> Living:
+    def _living(self, size: int | tuple[int, int] | None, start: str | Path | State | None, seed: int = 0) -> Living:
         """Make something to run, on `size` cells or those of `start`, from `start` or the initial state."""
-        if start is not None:
-            grid = door.state(start, "a start").shape[2], start.shape[3]
-        else:
-            grid = self.size if size is None else door.grid(size)
-        if start is None:
-            return prepare(self.saved, grid, seed=seed)
-        return replace(prepare(replace(self.saved, start=None), grid, seed=seed), start=start, model=self.saved)
+        return find(self.saved, size=None if size is None else door.grid(size), start=start, seed=seed)
 
     def _named(self) -> Saved:
         """Copy of it whose card has its name, the size of its grid and the spread of its infection."""

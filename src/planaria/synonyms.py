@@ -1,8 +1,18 @@
 """Near names: the name of ours that an unknown name stands for, by its meaning first and its letters after."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
+
+
+@dataclass(frozen=True)
+class Also:
+    """Other names of a setting, as other libraries and papers call it: `Annotated[str, Also("target image")]`."""
+
+    names: str
+    """The names, with blanks between and _ for every dash."""
+
 
 _MEANT = {
     # settings of a training, as other libraries and papers call them
@@ -47,42 +57,27 @@ _MEANT = {
     "rule.life_channel": "alpha_channel alive_channel living_channel",
     "rule.cond": "conditions conditioning goal goal_channels embedding",
     "rule.frozen": "frozen_channels fixed fixed_channels",
-    # what is learned, and how it is compared
+    # settings of several tasks or commands; a task's own are with its fields
     "picture": "target target_path image img image_path img_path target_image target_img input photo pic emoji "
     "image_file goal_image file",
     "size": "img_size image_size target_size grid_size grid resolution size_px px dim",
-    "padding": "pad target_padding margin margins border_size pad_size",
     "frames": "video clip film movie video_path data dataset sequence gif animation source",
-    "style": "texture style_image style_path target target_path target_style image img picture style_img exemplar "
-    "style_transfer neural_style stylise stylize restyle painting paint",
-    "prompts": "prompt words caption description",
+    "steps": "iterations n_steps num_steps timesteps time_steps duration ca_steps",
+    "style": "texture style_image style_path target target_path target_style image img picture style_img exemplar",
     "photos": "content content_images images dataset data training_images photo",
     "backbone": "vgg network feature_extractor features encoder extractor perceptual",
-    "regime": "mode experiment experiment_type training_type stage",
     "loss": "criterion loss_function loss_fn loss_type objective metric",
-    "damage": "damage_n n_damage use_damage damage_samples num_damaged injury",
-    "wound": "damage_type damage_kind damage_shape injury damage erase",
+    "damage_shape": "damage_type damage_kind damage_form cutout erase",
+    "damage": "damage_n n_damage use_damage damage_samples num_damaged injury damages erase",
     "background": "bg ground remove_background key keying transparent",
     "trim": "crop autocrop cut_margins",
-    "host": "model target_model body base_model",
-    "virus": "adversary adversarial infection parasite",
-    "context": "history past lookback n_context context_frames",
-    "horizon": "future horizon_frames forecast predict_frames",
-    "steps": "iterations n_steps num_steps timesteps time_steps duration ca_steps",
     "gram": "style_weight style_loss gram_weight",
     "content": "content_weight content_loss",
     "tv": "total_variation tv_weight smoothness",
     "ot": "optimal_transport wasserstein sliced_wasserstein swd",
     "colour": "color color_weight colour_weight color_mode",
     "grey": "gray grayscale greyscale mono",
-    "likeness": "texture_distance wasserstein sliced_wasserstein texture_loss",
-    # tasks and recipes
-    "grow": "growing morphogenesis growth image_growing regenerate persist regeneration gnca growing_nca emoji picture "
-    "image target",
-    "infect": "infection adversarial reprogramming adversarial_reprogramming virus takeover",
-    "texture": "texture_synthesis textures self_organising_textures self_organizing_textures synthesis pattern",
-    "video": "video_prediction prediction predict forecast forecasting dynamics film motion next_frame frames movie",
-    "text": "clip text_guided prompt prompts text_to_image words",
+    # recipes; other names of tasks are in their files
     "quick": "fast short small",
     "demo": "example tutorial test start hello",
     "classic": "distill published paper original growing_ca",
@@ -115,9 +110,8 @@ _MEANT = {
     # what there is a list of, splits of a data set
     "gallery": "model models pretrained weights",
     "simulators": "sim sims simulations simulation",
-    "wounds": "damages damage erase",
     "val": "validation valid dev",
-    # solvers, engines, simulators, wounds
+    # solvers, engines, simulators, damage
     "euler": "forward_euler explicit_euler euler_forward rk1",
     "midpoint": "rk2 heun",
     "rk4": "runge_kutta rungekutta runge_kutta_4 rk",
@@ -157,14 +151,19 @@ _NOTHING_OF_OURS = (
 SURE = 6
 """Fewest letters of a word that is recognised though one of them is wrong."""
 
-_NAMES: dict[str, list[str]] = {}
-for _ours, _others in _MEANT.items():
-    for _other in _others.split():
-        _NAMES.setdefault(_other, []).append(_ours)
+
+def _by_other(*tables: Mapping[str, str]) -> dict[str, list[str]]:
+    """Other name -> our names that it stands for, those of earlier tables first."""
+    found: dict[str, list[str]] = {}
+    for table in tables:
+        for ours, others in table.items():
+            for other in others.split():
+                found.setdefault(other, []).append(_folded(ours))
+    return found
 
 
-def nearest(name: object, have: Iterable[object]) -> str | None:
-    """Nearest of `have` to `name`; None if nothing is near.
+def nearest(name: object, have: Iterable[object], also: Mapping[str, str] | None = None) -> str | None:
+    """Nearest of `have` to `name`; None if nothing is near. `also` has more other names of ours, as a table.
 
     A name spelled alike but for capitals, dashes and blanks comes first, then the last part of a dotted name
     (`hidden` is rule.hidden), then another word for it (`iterations` is train.steps), then letters that are nearly the
@@ -182,14 +181,15 @@ def nearest(name: object, have: Iterable[object]) -> str | None:
         return None
     if asked in names or leaf in leaves:
         return names.get(asked) or leaves[leaf]
+    meant = _by_other(also, _MEANT) if also else _NAMES
     for other in (asked, leaf, leaf.removesuffix("s")):
-        for ours in _NAMES.get(other, ()):
+        for ours in meant.get(other, ()):
             if ours in names:
                 return names[ours]
     others = {
-        other: names[ours] for other, every in _NAMES.items() for ours in every if ours in names and len(other) >= SURE
+        other: names[ours] for other, every in meant.items() for ours in every if ours in names and len(other) >= SURE
     }
-    known = leaf in _NAMES or leaf in _MEANT  # a word with a meaning of its own means nothing that only looks alike
+    known = leaf in meant or leaf in _MEANT  # a word with a meaning of its own means nothing that only looks alike
     for words, likeness in ((names, 0.8), (leaves, 0.8), (others, 0.83), (names, 1 if known else 0.6)):
         if near := get_close_matches(asked if words is names else leaf, list(words), 1, likeness):
             return words[near[0]]
@@ -204,3 +204,7 @@ def _leaf(name: str) -> str:
 def _folded(name: object) -> str:
     """Fold a name's variants of spelling: capitals, dashes, blanks."""
     return re.sub(r"[\s-]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", str(name).strip().lstrip("-"))).lower()
+
+
+_NAMES = _by_other(_MEANT)
+"""Other name -> our names, of the table alone."""

@@ -5,7 +5,7 @@ from typing import TypedDict
 from planaria.core.layout import Layout
 from planaria.store.cards import Card
 
-WOUND_AT, WOUND = 160, "left"
+DAMAGED_AT, DAMAGE = 160, "left"
 """Time and kind of the damage in a film of a model that was trained to heal."""
 INFECTED_AT = 100
 """Time of a host's infection."""
@@ -25,7 +25,7 @@ def actions(layout: Layout, card: Card) -> Actions:
 
 def healing(card: Card) -> dict[int, str]:
     """Damage that a film of a model with this card should show: one, if it was trained to heal."""
-    return {WOUND_AT: WOUND} if card.config.regime == "regenerate" else {}
+    return {DAMAGED_AT: DAMAGE} if card.config.regime == "regenerate" else {}
 
 
 def infection(layout: Layout, card: Card) -> dict[int, str]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from planaria.core.damage import Wound
+from planaria.core.damage import Damage
 from planaria.core.infection_site import InfectionSite
 from planaria.core.layout import Layout
 from planaria.core.noise import Stream, derive, uniform
@@ -134,13 +134,15 @@ class World:
         self.photo = self.layout.exposed(picture[None].to(self.x))[0]
         self.x = torch.cat([self.x[:, : -self.layout.frozen], self.photo[None]], 1)
 
-    def erase(self, wound: str | Wound) -> None:
+    def erase(self, damage: str | Damage) -> None:
         """Cut out a shape of `planaria.core.damage`: `left`, `circle(36,36,10)`, `centre(16)`, `noise(0.3)`, ..."""
-        wound = Wound.parse(wound) if isinstance(wound, str) else wound
+        damage = Damage.parse(damage) if isinstance(damage, str) else damage
         alive = self.x[:, self.layout.alpha, None] > 0 if self.layout.alpha is not None else None
-        hurt = wound.apply(self.x, seed=derive(self.seed, self.t), frozen=self.layout.spared(wound.kind), alive=alive)
+        damaged = damage.apply(
+            self.x, seed=derive(self.seed, self.t), frozen=self.layout.spared(damage.kind), alive=alive
+        )
         self._remember()
-        self.x = hurt
+        self.x = damaged
 
     def infect(self, where: str | InfectionSite) -> int:
         """Infect cells: `20,20` (row, column), `20,20,3` (with a radius), `middle`, `all`, `10%`; gives how many.
@@ -154,10 +156,10 @@ class World:
             raise UserError("this model holds no infection, so nothing can be infected")
         living = self.x[0, alpha] > 0 if alpha is not None else torch.ones_like(self.x[0, 0], dtype=torch.bool)
         mask = where.mask(living, seed=derive(self.seed, self.t))
-        hurt = self.x.clone()
-        hurt[0, strain][mask] = 1.0
+        infected = self.x.clone()
+        infected[0, strain][mask] = 1.0
         self._remember()
-        self.x = hurt
+        self.x = infected
         return int(mask.sum())
 
     def paint(self, row: float, column: float, radius: float, values: dict[int, float] | None = None) -> None:

@@ -116,7 +116,7 @@ def test_force_color_brings_colours_and_nothing_that_moves(place):
 def test_a_terminal_gets_pictures_where_it_has_colours(place, env, why):
     said = watched("run", "heart", "--steps", "2", "--size", "8", **env)
     assert ("▀" in said) == (not why)
-    line = f"2 steps, no picture: {why}; a film: planaria run heart -o film.gif"
+    line = f"2 steps, no picture: {why}; an animation: planaria run heart -o film.gif"
     assert (line in " ".join(said.split())) == bool(why)
 
 

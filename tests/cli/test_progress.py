@@ -96,7 +96,7 @@ def test_one_bad_loss_is_soon_forgotten(clock, bad):
     assert re.findall(r"loss (\S+)", said(console))[2:] == ["0.25000", "0.25000"]
 
 
-def test_a_terminal_shows_a_bar_and_figures(clock):
+def test_a_terminal_shows_a_bar_and_metrics(clock):
     console = lively()
     with TrainingScreen("lizard[bold]", 100, 0, console) as shown:
         clock.now += 2

@@ -1,12 +1,12 @@
 import pytest
 import torch
 
-from planaria.core.damage import WOUNDS, Wound, cuts, discs, holes
+from planaria.core.damage import KINDS, Damage, cuts, discs, holes
 from planaria.errors import UserError
 
 
 def gone(text: str, size=(6, 8), **kw) -> torch.Tensor:
-    return Wound.parse(text).mask(size, **kw)
+    return Damage.parse(text).mask(size, **kw)
 
 
 def test_halves_are_halves_and_leave_the_rest():
@@ -28,7 +28,7 @@ def test_holes():
 
 def test_erasing_takes_all_but_frozen_channels():
     x = torch.ones(2, 5, 6, 8)
-    y = Wound.parse("left").apply(x, frozen=1)
+    y = Damage.parse("left").apply(x, frozen=1)
     assert (y[:, :4, :, :4] == 0).all()
     assert (y[:, 4] == 1).all()
     assert (y[..., 4:] == 1).all()
@@ -39,7 +39,7 @@ def test_noise_falls_on_the_living_and_repeats():
     x = torch.zeros(1, 5, 40, 40)
     alive = torch.zeros(1, 1, 40, 40, dtype=torch.bool)
     alive[..., :20] = True
-    noise = Wound.parse("noise(0.5)")
+    noise = Damage.parse("noise(0.5)")
     y = noise.apply(x, seed=3, frozen=1, alive=alive)
     assert y[:, :4, :, :20].std() == pytest.approx(0.5, abs=0.02)
     assert y[..., 20:].abs().sum() == 0
@@ -51,28 +51,28 @@ def test_noise_falls_on_the_living_and_repeats():
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("lefft", "unknown wound 'lefft'; have: .*Did you mean 'left'"),
+        ("lefft", "unknown damage 'lefft'; have: .*Did you mean 'left'"),
         ("circle(1,2)", r"circle is a disc: circle\(X,Y,R\)"),
         ("circle", "circle is a disc"),
         ("left(3)", "left is the left half"),
         ("centre(a)", "can't be read"),
         ("centre(inf)", "centre is a square hole"),
-        ("", "unknown wound"),
-        ("centre(1", "unknown wound|centre is"),
+        ("", "unknown damage"),
+        ("centre(1", "unknown damage|centre is"),
     ],
 )
-def test_bad_wounds_say_what_there_is(text, says):
+def test_bad_damage_says_what_there_is(text, says):
     with pytest.raises(UserError, match=says):
-        Wound.parse(text)
+        Damage.parse(text)
 
 
-def test_every_listed_wound_works():
-    for name in WOUNDS:
+def test_every_listed_kind_works():
+    for name in KINDS:
         text = "circle(2,2,1)" if name == "circle" else name
-        assert Wound.parse(text).apply(torch.ones(1, 4, 6, 6)).shape == (1, 4, 6, 6)
+        assert Damage.parse(text).apply(torch.ones(1, 4, 6, 6)).shape == (1, 4, 6, 6)
 
 
-def test_training_wounds_vary_in_place_and_size():
+def test_training_damage_varies_in_place_and_size():
     rng = torch.Generator().manual_seed(0)
     for make, least, most in ((discs, 0.003, 0.14), (cuts, 0.2, 0.8), (holes, 0.006, 0.13)):
         share = make(200, (72, 72), rng).float().mean((1, 2, 3))

@@ -142,9 +142,9 @@ def test_chance_is_the_nearest_there_is_and_needs_cells_that_act_by_chance():
     assert Spread(chance=0.3) == Spread(chance=0.26)
     assert Spread(chance=0.999) == Spread()
     for bad in (0.0, -1.0, 1.5, math.nan):
-        with pytest.raises(UserError, match="the chance of an infection is above 0"):
+        with pytest.raises(UserError, match="chance must be above 0 and at most 1"):
             Spread(chance=bad)
-    with pytest.raises(UserError, match="needs cells that act by chance: the host has fire_rate=1"):
+    with pytest.raises(UserError, match="needs cells that act at random: the host has fire_rate=1"):
         combine(*pair(fire_rate=1.0), Spread(chance=0.5))
 
 
@@ -179,14 +179,14 @@ def test_a_mask_that_does_not_spread_stays_whatever_dies_there():
 def test_what_was_put_together_comes_apart(delay, recovery, chance, bias, names):
     host, virus = pair(bias=bias, filters=names)
     spread = Spread(True, delay, recovery, chance)
-    found = parts(combine(host, virus, spread), infectable(LAYOUT, spread))
+    whole, layout = combine(host, virus, spread), infectable(LAYOUT, spread)
+    found = parts(whole, layout)
     assert found.spread == spread
     x = brink()
     for mine, theirs in ((found.host, host), (found.virus, virus)):
         torch.testing.assert_close(mine(x, seed=4), theirs(x, seed=4), atol=1e-12, rtol=0)
-    again = combine(*found)
-    y = laid(x, infectable(LAYOUT, spread), torch.ones(2, 6, 7))
-    torch.testing.assert_close(again(y), combine(host, virus, spread)(y), atol=1e-12, rtol=0)
+    y = laid(x, layout, torch.ones(2, 6, 7))
+    torch.testing.assert_close(combine(*found)(y), whole(y), atol=1e-12, rtol=0)
 
 
 def test_a_host_without_an_infection_is_its_own_strain():
@@ -243,7 +243,7 @@ def test_what_cannot_be_infected_or_is_no_infection():
         with pytest.raises(UserError, match="holds no infection"):
             parts(wrong, layout)
     for bad in ({"delay": 0}, {"delay": 33}, {"recovery": -1}, {"contact": False, "delay": 2}):
-        with pytest.raises(UserError, match="infection"):
+        with pytest.raises(UserError, match=r"(delay|recovery) must be in \d|an infection that doesn't spread"):
             Spread(**bad)
 
 

@@ -36,7 +36,11 @@ def test_what_a_person_sees():
 
 @pytest.mark.parametrize(
     ("settings", "says"),
-    [({"visible": 2}, "visible must be"), ({"alpha": 16}, "outside 0..15"), ({"hidden": -1}, "negative")],
+    [
+        ({"visible": 2}, "visible must be"),
+        ({"alpha": 16}, "outside 0..15"),
+        ({"hidden": -1}, "layout.hidden must be at least 0, got -1"),
+    ],
 )
 def test_impossible_layouts(settings, says):
     with pytest.raises(UserError, match=says):

@@ -57,7 +57,7 @@ def test_what_else_lies_beside_films_is_left_alone(tmp_path):
 def test_films_of_differing_sizes_are_refused(tmp_path):
     write_frames(film(3), tmp_path / "a")
     write_frames(film(3, size=(4, 4)), tmp_path / "b")
-    with pytest.raises(UserError, match="its films differ: 4x4 with 1 channels, 6x4 with 1 channels; give them"):
+    with pytest.raises(UserError, match="its videos differ: 4x4 with 1 channels, 6x4 with 1 channels; give them"):
         open_clips(str(tmp_path))
     assert open_clips(str(tmp_path), crop="square", size=4).size == (4, 4)
 

@@ -208,7 +208,7 @@ def test_settings_out_of_range(tmp_path, options):
 
 
 def test_folders_without_film(tmp_path):
-    with pytest.raises(UserError, match=r"no frames .*; give a folder of pictures, a film file, or sim:NAME"):
+    with pytest.raises(UserError, match=r"no frames .*; give a folder of pictures, a video file, or sim:NAME"):
         open_frames(tmp_path / "nothing")
     path = folder(tmp_path / "frames", [])
     with pytest.raises(UserError, match="holds no frames"):
@@ -216,7 +216,7 @@ def test_folders_without_film(tmp_path):
     with pytest.raises(UserError, match="Did you mean '.*frames'"):
         open_frames(tmp_path / "frame")
     (path / "a.txt").write_text("a")
-    with pytest.raises(UserError, match="is no film"):
+    with pytest.raises(UserError, match="is no video"):
         open_frames(path / "a.txt")
     Image.new("RGB", (4, 4)).save(path / "1.png")
     Image.new("RGB", (4, 5)).save(path / "2.png")

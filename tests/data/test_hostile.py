@@ -217,7 +217,7 @@ def test_a_format_that_is_not_offered(tmp_path):
 
 def test_any_broken_file_is_a_user_error(tmp_path):
     """Bytes changed at random: a picture or one clear line, never a decoder's own error or a warning."""
-    luck = random.Random(0)
+    rng = random.Random(0)
     exif = Image.Exif()
     exif[0x0112] = 6
     frames = {"save_all": True, "append_images": [corners().rotate(90)]}
@@ -229,11 +229,11 @@ def test_any_broken_file_is_a_user_error(tmp_path):
         good = path.read_bytes()
         for _ in range(40):
             bad = bytearray(good)
-            for _ in range(luck.choice((1, 3, 9))):
-                bad[luck.randrange(len(bad))] = luck.randrange(256)
-            path.write_bytes(bad[: luck.choice((len(bad), luck.randrange(1, len(bad))))])
+            for _ in range(rng.choice((1, 3, 9))):
+                bad[rng.randrange(len(bad))] = rng.randrange(256)
+            path.write_bytes(bad[: rng.choice((len(bad), rng.randrange(1, len(bad))))])
             try:
-                x = picture(str(path) + luck.choice(("", "#1")) if suffix not in ("jpg", "bmp") else path, 8)
+                x = picture(str(path) + rng.choice(("", "#1")) if suffix not in ("jpg", "bmp") else path, 8)
                 outcomes[bool(torch.isfinite(x).all())] += 1
             except UserError as error:
                 outcomes[False] += 1

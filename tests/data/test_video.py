@@ -203,7 +203,7 @@ def test_films_that_are_none(tmp_path):
         open_frames(path)
     for content in (b"miaow" * 100, b"#EXTM3U\nhttp://127.0.0.1/a.ts\n", b"ffconcat version 1.0\nfile /etc/passwd\n"):
         path.write_bytes(content)
-        with pytest.raises(UserError, match="no film known here"):
+        with pytest.raises(UserError, match="no video known here"):
             open_frames(path)
     with av.open(str(path), "w", format="mov") as box:
         stream = box.add_stream("pcm_s16le", rate=44100)

@@ -164,7 +164,7 @@ def test_sound_with_a_cover_is_no_film(tmp_path):
         box.mux(cover.encode())
         box.mux(sound.encode(silence))
         box.mux(sound.encode())
-    with pytest.raises(UserError, match="holds no film, only sound and a picture of its cover"):
+    with pytest.raises(UserError, match="holds no video, only sound and a picture of its cover"):
         open_frames(path)
 
 

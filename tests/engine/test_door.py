@@ -144,6 +144,8 @@ for call in (
     lambda: world(size=1.5), lambda: world(size=(0, 3)), lambda: world(seed=1.5), lambda: world(start=x[0]),
     lambda: world(start=x.numpy()), lambda: world().tick(1.5), lambda: world().tick(-1),
     lambda: pl.film(rule, layout, steps=1.5), lambda: pl.film(rule, layout, every=1.5),
+    lambda: pl.film(rule, layout, fps_factor=None), lambda: pl.film(rule, layout, background="red"),
+    lambda: pl.film(rule, layout, erase="left@3"), lambda: model.film(steps=True), lambda: model.film(size=[0, 3]),
     lambda: pl.film(rule, layout, seed=None), lambda: pl.film(rule, layout, start=x[0]),
     lambda: model.run(x[0], 3), lambda: model.run(x, 3.5), lambda: model.world(1.5), lambda: model.film(steps=4.5),
 ):
@@ -153,6 +155,8 @@ for call in (
     except UserError as e:
         print(e)
 import numpy as np
+shot = model.film(steps=np.int64(4), every=torch.tensor(2), size=np.array([9, 8]))
+print([type(t) for t in shot.at] == [int] * 3 and shot.frames.shape[1:3] == (9, 8))
 many = pl.run(rule, x, np.int64(6), seed=torch.tensor(3), origin=np.array([1, 2]), dt=np.float32(0.5))
 print(torch.equal(many, pl.run(rule, x, 6, seed=3, origin=(1, 2), dt=0.5)))
 traced = torch.jit.trace(lambda x: pl.run(rule, x, 2), x, check_trace=False)
@@ -166,8 +170,8 @@ print(type(later.t), later.x.dtype)
 def test_every_way_in_has_the_door():
     done = subprocess.run([sys.executable, "-c", CALLS], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    *said, equal, traced, kinds = done.stdout.splitlines()
-    assert len(said) == 30
+    *said, filmed, equal, traced, kinds = done.stdout.splitlines()
+    assert len(said) == 35
     assert "taken" not in said
-    assert equal == traced == "True"
+    assert filmed == equal == traced == "True"
     assert kinds == "<class 'int'> torch.float32"

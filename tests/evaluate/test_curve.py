@@ -14,7 +14,7 @@ from planaria.losses.quality import ssim
 
 
 def blurred(n: int = 12, v: int = 1, h: int = 7, w: int = 9, seed: int = 0) -> torch.Tensor:
-    """A film by chance, in 0..1."""
+    """A random film, in 0..1."""
     return torch.rand(n, v, h, w, generator=torch.Generator().manual_seed(seed))
 
 
@@ -60,7 +60,7 @@ def test_a_model_with_a_memory_goes_on_in_a_line(context):
 
 @pytest.mark.parametrize("fire_rate", [1.0, 0.5])
 def test_every_start_step_by_step(fire_rate):
-    """The curve of a rule by chance, beside one cell step at a time and one picture at a time."""
+    """The curve of a random rule, beside one cell step at a time and one picture at a time."""
     layout = Layout(visible=3, alpha=None, hidden=3, offset=0.5)
     made_by = random_rule(0.05, fire_rate=fire_rate, life="none").float().requires_grad_(False)
     frames, horizons = blurred(11, 3), (1, 2, 4)

@@ -32,7 +32,7 @@ def right():
         progress=lambda *now: told.append(now),
     )  # fmt: skip
     assert list(dict.fromkeys(what for what, _, _ in told)) == [
-        "held-out starts", "whole film", "long run", "random", "shuffled", "flipped", "rolled", "1.5 times larger",
+        "held-out starts", "whole video", "long run", "random", "shuffled", "flipped", "rolled", "1.5 times larger",
         "1.5 times smaller", "twice the grid",
     ]  # fmt: skip
     assert all(0 < done <= of for _, done, of in told)

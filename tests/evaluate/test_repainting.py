@@ -189,7 +189,7 @@ def test_the_style_that_the_training_left_is_the_one(place):
 def test_photos_where_none_are_named(place):
     assert main(["eval", "gogh", "--steps", "2", "--size", "48", "--count", "2"]) == 0
     told = json.loads((place / "gogh" / "scores.json").read_text())
-    assert told["photos"] == ["scene:face/3", "scene:landscape/3"], "none of those that were taught"
+    assert told["photos"] == ["scene:face/3", "scene:landscape/3"], "none of those that were learned"
 
 
 @pytest.mark.parametrize(

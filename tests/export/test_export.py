@@ -85,7 +85,7 @@ def test_a_model_that_heals_shows_it():
 
 
 @pytest.mark.parametrize("card", [{}, {"config": 7}, {"config": {}}, {"config": {"regime": ["regenerate"]}}])
-def test_other_models_show_no_wound(card):
+def test_other_models_show_no_damage(card):
     assert healing(Card.parse(card)) == {}
 
 
@@ -121,7 +121,7 @@ def test_the_command_films_healing_unless_asked_not_to(tmp_path, monkeypatch):
 def test_refusals_are_one_line_before_any_work(refused, tmp_path, monkeypatch):
     gif = tmp_path / "a.gif"
     assert "no model 'lizrad'; the gallery has 'lizard'" in refused("lizrad", gif)
-    assert "write WOUND@STEP" in refused("lizard", gif, "--erase", "left")
+    assert "write DAMAGE@STEP" in refused("lizard", gif, "--erase", "left")
     assert "write 72 or ROWSxCOLUMNS" in refused("lizard", gif, "--size", "big")
     assert "contradict" in refused("lizard", gif, "--erase", "left@3", "--intact")
     monkeypatch.setattr(export.movie, "shoot", lambda *a: pytest.fail("filmed"))

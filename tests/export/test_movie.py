@@ -79,7 +79,7 @@ def test_its_options_reach_the_world():
         shot(engine="spares")
 
 
-def test_a_wound_is_shown_before_and_after():
+def test_damage_is_shown_before_and_after():
     erase = {5: "left", 0: "noise(0.2)", 10: "top"}
     shown = shot(erase=erase)
     assert shown.at == (0, 0, 4, 5, 5, 8, 10, 10)
@@ -97,14 +97,14 @@ def test_a_wound_is_shown_before_and_after():
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"erase": {5: "lefft"}}, r"unknown wound 'lefft'.*Did you mean 'left'"),
+        ({"erase": {5: "lefft"}}, r"unknown damage 'lefft'.*Did you mean 'left'"),
         ({"erase": {5: "circle(1)"}}, "circle is a disc"),
-        ({"erase": {11: "left"}}, "'left' at step 11: the film has steps 0 to 10"),
+        ({"erase": {11: "left"}}, "'left' at step 11: the animation has steps 0 to 10"),
         ({"erase": {-1: "left"}}, "at step -1"),
-        ({"every": 0}, "every >= 1"),
-        ({"background": 1.5}, "background of 0"),
-        ({"fps": 0}, "fps >= 1"),
-        ({"steps": -1}, "steps >= 0"),
+        ({"every": 0}, "every must be at least 1, got 0"),
+        ({"background": 1.5}, r"background must be in 0..1, got 1.5"),
+        ({"fps": 0}, "fps must be at least 1, got 0"),
+        ({"steps": -1}, "steps must be at least 0, got -1"),
         ({"size": 0}, "at least one sample and one cell"),
     ],
 )
@@ -113,12 +113,12 @@ def test_films_that_cannot_be_made(options, says):
         shot(**options)
 
 
-def test_a_wound_is_read_before_anything_runs():
+def test_damage_is_read_before_anything_runs():
     class Idle(torch.nn.Module):
         def forward(self, *args, **options):
             pytest.fail("ran")
 
-    with pytest.raises(UserError, match="unknown wound"):
+    with pytest.raises(UserError, match="unknown damage"):
         film(Idle(), LAYOUT, steps=10, size=5, erase={10: "lefft"})
 
 
@@ -215,7 +215,7 @@ def test_a_strip(tmp_path):
     assert max(sketch(3, 10, 14).strip().size) > max(found.shape)
 
 
-def test_moments_are_spread_and_hold_every_wound():
+def test_moments_are_spread_and_hold_all_damage():
     assert sketch(3).moments(8) == [0, 1, 2]
     assert sketch(1).moments(8) == [0]
     assert sketch(9).moments(5) == [0, 2, 4, 6, 8]
@@ -225,14 +225,14 @@ def test_moments_are_spread_and_hold_every_wound():
     assert picks == sorted(set(picks))
     assert (picks[0], picks[-1]) == (0, len(shown.frames) - 1)
     for step in (10, 12):
-        assert len(shown.frames) - 1 - shown.at[::-1].index(step) in picks  # after the wound, not before
+        assert len(shown.frames) - 1 - shown.at[::-1].index(step) in picks  # after the damage, not before
     assert [shown.at[k] for k in shown.moments(4)] == [0, 10, 12, 40]
     assert shown.moments(4)[1:3] == [6, 8]  # the second frames of their steps
     many = shot(steps=40, every=2, erase=dict.fromkeys(range(5, 35), "left"))
     assert len(many.moments(8)) == 8
 
 
-def test_a_wound_has_its_name_in_the_strip():
+def test_damage_has_its_name_in_the_strip():
     shown = shot(steps=8, every=4, erase={4: "left"})
     red = [np.asarray(f.strip(scale=8)).astype(int) for f in (shown, shot(steps=8, every=4))]
     red = [((a[-26:, ..., 0] - a[-26:, ..., 1]) > 80).sum() for a in red]
@@ -269,7 +269,7 @@ def test_scales_that_cannot_be(tmp_path, monkeypatch, suffix, scale):
 def test_large_films_are_refused_before_memory_is_taken(tmp_path, monkeypatch):
     monkeypatch.setattr(movie, "MOST_BYTES", 5_000)
     with pytest.raises(
-        UserError, match=r"a film of 4 frames at \(20, 20\) needs too much memory; film fewer, or straight into an .mp4"
+        UserError, match=r"an animation of 4 frames at \(20, 20\) needs too much memory; take fewer, or write an .mp4"
     ):
         shot(size=20, steps=12)
     assert len(shot(size=20, steps=4).frames) == 2

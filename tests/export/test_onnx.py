@@ -84,20 +84,24 @@ def test_another_runtime_lives_the_same_life(name):
             assert np.abs(lived(live, r, x, 20, 6, cond) - want.numpy()).max() > 1e-3
 
 
-def test_a_trained_model_grows_there(tmp_path):
-    path = write("lizard", tmp_path / "new" / "lizard.onnx")
-    assert [p.name for p in path.parent.iterdir()] == ["lizard.onnx"]
+@pytest.fixture(scope="module")
+def lizard(tmp_path_factory):
+    """The lizard as a graph, under another name: writing one takes seconds."""
+    return write("lizard", tmp_path_factory.mktemp("onnx") / "new" / "lizard.onnx", Options(name="Liz"))
+
+
+def test_a_trained_model_grows_there(lizard):
+    assert [p.name for p in lizard.parent.iterdir()] == ["lizard.onnx"]
     r, layout = store.load("lizard")
     x = layout.seed(1, (48, 56))
-    got = lived(session(path.read_bytes()), r, x, 60, 7, None)
+    got = lived(session(lizard.read_bytes()), r, x, 60, 7, None)
     want = run(r, x, 60, seed=7)
     assert np.abs(got - want.numpy()).max() < 1e-5
     assert (want[0, 3] > 0.5).sum() > 300
 
 
-def test_it_says_what_it_is(tmp_path):
-    path = write("lizard", tmp_path / "a.onnx", Options(name="Liz"))
-    proto = onnx.load(path)
+def test_it_says_what_it_is(lizard):
+    proto = onnx.load(lizard)
     onnx.checker.check_model(proto, full_check=True)
     told = {p.key: p.value for p in proto.metadata_props}
     header = json.loads(told["planaria"])
@@ -117,8 +121,8 @@ def test_it_says_what_it_is(tmp_path):
         ("fire", kinds.BOOL, ["b", 1, "h", "w"]),
         ("y", kinds.FLOAT, ["b", 16, "h", "w"]),
     ]
-    assert b"/planaria/" not in path.read_bytes()  # no file of whoever wrote it
-    assert b"def forward" not in path.read_bytes()
+    assert b"/planaria/" not in lizard.read_bytes()  # no file of whoever wrote it
+    assert b"def forward" not in lizard.read_bytes()
 
 
 def test_it_writes_in_silence_and_leaves_the_rule_alone(capfd):

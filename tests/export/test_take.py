@@ -1,5 +1,8 @@
 """Films of any length, with frames between frames."""
 
+from dataclasses import fields
+from inspect import signature
+
 import numpy as np
 import pytest
 import torch
@@ -8,14 +11,16 @@ from helpers.rules import rule
 from PIL import Image
 
 from planaria import store
+from planaria.cli.filming import Typed
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule, RuleConfig
 from planaria.core.solve import Solver
 from planaria.errors import UserError
-from planaria.export import Options, movie, write
+from planaria.export import FILE_ONLY, Options, movie, write
 from planaria.export.movie import Film, Take, film, longer, shoot, take
 from planaria.living import find
 from planaria.losses.motion import crossfade, flicker
+from planaria.model import Model, load
 from planaria.world import World
 
 LAYOUT = Layout(4, 3, hidden=2)
@@ -88,7 +93,7 @@ def test_a_solver_runs_to_the_fraction():
     assert not np.array_equal(curved.frames[1], straight.frames[1])
 
 
-def test_wounds_are_shown_once_however_many_frames_lie_between():
+def test_damage_is_shown_once_however_many_frames_lie_between():
     fine = shot(erase={3: "left", 4: "top"}, factor=2)
     assert fine.at == (0, 1, 2, 3, 3, 4, 4, 5, 6)
     assert not np.array_equal(fine.frames[3], fine.frames[4])
@@ -96,7 +101,7 @@ def test_wounds_are_shown_once_however_many_frames_lie_between():
     assert fractions.at == (0, 0.5, 1, 1.5, 2, 2, 2.5, 3, 3.5, 4)
     odd = shot(erase={3: "left"}, factor=4, every=4)
     assert odd.at == (0, 1, 2, 3, 3, 4, 5, 6)
-    assert [k for k in range(8) if odd._after_wound(k)] == [4]
+    assert [k for k in range(8) if odd._after_event(k)] == [4]
 
 
 def test_a_strip_tells_fractions(tmp_path):
@@ -169,23 +174,60 @@ def test_a_photo_lies_under_the_cells(tmp_path):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"steps": 3, "frames": 3}, "frames and steps both say how long a film is: give one of them"),
-        ({"frames": 0}, "frames >= 1"),
-        ({"steps": -1}, "steps >= 0"),
-        ({"fps_factor": 0}, "a factor of 1 to 100"),
-        ({"fps_factor": 101}, "a factor of 1 to 100"),
-        ({"every": 0}, "every >= 1"),
-        ({"fps": 0}, "fps >= 1"),
-        ({"background": 2.0}, "background of 0"),
-        ({"frames": 3, "erase": {5: "left"}}, "at step 5: the film has steps 0 to 4"),
+        ({"steps": 3, "frames": 3}, "frames and steps both say how long an animation is: give one of them"),
+        ({"frames": 0}, "frames must be at least 1, got 0"),
+        ({"steps": -1}, "steps must be at least 0, got -1"),
+        ({"fps_factor": 0}, r"fps_factor must be in 1..100, got 0"),
+        ({"fps_factor": 101}, r"fps_factor must be in 1..100, got 101"),
+        ({"every": 0}, "every must be at least 1, got 0"),
+        ({"fps": 0}, "fps must be at least 1, got 0"),
+        ({"scale": 0}, "scale must be at least 1, got 0"),
+        ({"background": 2.0}, r"background must be in 0..1, got 2.0"),
+        ({"frames": 3, "erase": {5: "left"}}, "at step 5: the animation has steps 0 to 4"),
         ({"frames": 3, "erase": {1: "lefft"}}, "Did you mean 'left'"),
-        ({"frames": 10**9}, "a film of 1,000,000,000 frames never ends"),
+        ({"frames": 10**9}, "an animation of 1,000,000,000 frames never ends"),
         ({"solver": "rk5"}, "unknown solver 'rk5'"),
     ],
 )
 def test_films_that_cannot_be_made(drifting, options, says):
     with pytest.raises(UserError, match=says):
         told(drifting, **options)
+
+
+def test_options_that_there_are_not(drifting):
+    model, drift = load(drifting), rule(**FLOWING).float()
+    for call in (model.film, lambda **options: film(drift, LAYOUT, **options)):
+        with pytest.raises(UserError, match="unknown option 'fps_facter'; have: .*Did you mean 'fps_factor'"):
+            call(fps_facter=2)
+        with pytest.raises(UserError, match="unknown option 'scale'"):
+            call(scale=2)
+    with pytest.raises(UserError, match="unknown option 'tittle'; have: .*scale.*Did you mean 'title'"):
+        model.export("a.gif", tittle="x")
+
+
+def test_one_list_of_options_for_all():
+    """What Python's help shows is what the class declares, and the command line has it too."""
+    declared = [field.name for field in fields(Options)]
+    assert list(signature(Model.export).parameters) == ["self", "output", *declared]
+    of_films = [name for name in declared if name not in FILE_ONLY]
+    assert list(signature(film).parameters) == ["rule", "layout", "health", *of_films]
+    assert list(signature(Model.film).parameters) == ["self", *of_films]
+    typed = {field.name for field in fields(Typed)} - {"at"} | {"infect"}
+    assert typed == set(declared) - {"name", "title"}
+
+
+def test_a_film_begins_with_anything_that_a_run_begins_with(drifting):
+    model = load(drifting)
+    plain = model.film(frames=2)
+    other = model.film(frames=2, start="random", seed=1)
+    assert not np.array_equal(other.frames, plain.frames)
+    assert np.array_equal(other.frames, shoot(drifting, Options(frames=2, start="random", seed=1)).frames)
+    world = model.world(start="random", seed=1)
+    assert np.array_equal(world.image().numpy(), other.frames[0])
+    free = film(model.rule, model.layout, frames=2, start="random", seed=1, size=model.size)
+    assert np.array_equal(free.frames[0], other.frames[0])
+    curved = model.film(frames=2, solver="rk4")
+    assert not np.array_equal(curved.frames, plain.frames)
 
 
 def test_a_long_film_is_written_as_it_runs(drifting, tmp_path, monkeypatch):
@@ -206,7 +248,7 @@ def test_a_long_film_is_written_as_it_runs(drifting, tmp_path, monkeypatch):
     monkeypatch.setattr(movie, "write_mp4", write_mp4)
     assert run.save(tmp_path / "a.mp4", scale=2, watch=watch) == tmp_path / "a.mp4"
     assert seen == [(20, 28, 3)] * 400
-    with pytest.raises(UserError, match=r"400 frames at \(10, 14\) needs too much memory; .*straight into an .mp4"):
+    with pytest.raises(UserError, match=r"400 frames at \(10, 14\) needs too much memory; .*write an .mp4"):
         run.film()
     with pytest.raises(UserError, match="can't be enlarged 100 times"):
         run.save(tmp_path / "a.mp4", scale=100)

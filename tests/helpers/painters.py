@@ -40,7 +40,7 @@ def follower(pace: float = 0.25) -> tuple[Rule, Layout]:
 
 
 def weaver() -> tuple[Rule, Layout]:
-    """A texture of chance: cells that fire, half of them in a step, grow a little brighter, and blue."""
+    """A random texture: cells that fire, half of them in a step, grow a little brighter, and blue."""
     layout = Layout(3, alpha=None, hidden=2, frozen=0, offset=0.5)
     config = RuleConfig(
         channels=5, filters=("identity", "mean@2"), hidden=(), bias="all", fire_rate=0.5, life="none", edge="circular"

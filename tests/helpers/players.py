@@ -10,7 +10,7 @@ PAGE = """<!doctype html><html lang="en"><meta name="viewport" content="width=de
 MOUNT = """async ([model, options, host, name]) => {
   const { mount } = await import("/player/player.js");
   window[name] = mount(document.getElementById(host), model, {
-    ...options, onwound: (wound) => (window.wounds ??= []).push(wound),
+    ...options, ondamage: (damage) => (window.erased ??= []).push(damage),
   });
   await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
 }"""

@@ -1,4 +1,4 @@
-"""Files as others publish them, of numbers by chance, and the parts of their definitions in float64."""
+"""Files as others publish them, of random numbers, and the parts of their definitions in float64."""
 
 import base64
 import io
@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from planaria.engine import run
-from planaria.store import origins
+from planaria.store import formats
 
 CHEST = {
     "update_module.0.weight": (20, 48, 1, 1), "update_module.0.bias": (20,), "update_module.2.weight": (16, 20, 1, 1)
@@ -111,9 +111,9 @@ def interleaved(maps: list[torch.Tensor]) -> torch.Tensor:
     return torch.stack(maps, 1).flatten(0, 1)
 
 
-def ours(path: Path, x: torch.Tensor, origin: str = "") -> tuple[torch.Tensor, origins.Imported]:
+def ours(path: Path, x: torch.Tensor, name: str = "") -> tuple[torch.Tensor, formats.Imported]:
     """What our rule makes of a state in a step in which every cell acts, in float64."""
-    made = origins.load(path, origin)
+    made = formats.load(path, name)
     rule = made.rule.double()
     told = dict(rule.config.__dict__) | {"fire_rate": 1.0}
     object.__setattr__(rule, "config", type(rule.config)(**told))

@@ -97,14 +97,14 @@ def offline() -> Iterator[None]:
 
 
 def trained(folder: Path) -> Path:
-    """The folder of a tiny CLIP within `folder`, taught where it isn't there yet."""
+    """The folder of a tiny CLIP within `folder`, trained where it isn't there yet."""
     if not (folder / "tiny-clip").exists():
         train(folder / "tiny-clip")
     return folder / "tiny-clip"
 
 
 def train(folder: Path, steps: int = 300) -> float:
-    """Teach a tiny CLIP, save it in `folder`, and give the share of new pictures that it tells right."""
+    """Train a tiny CLIP, save it in `folder`, and give the share of new pictures that it tells right."""
     words = tokenizer()
     clip = model(len(words))
     told = words(CAPTIONS, padding=True, return_tensors="pt", return_token_type_ids=False)

@@ -1,4 +1,4 @@
-"""CLIP is read from a folder or the hub's cache, without network, pickle or foreign code, and teaches pixels."""
+"""CLIP is read from a folder or the hub's cache, without network, pickle or foreign code; it gives pixels gradients."""
 
 import json
 import re
@@ -64,7 +64,7 @@ def test_too_many_words(clip):
         clip.text(["blue", "red " * 11])
 
 
-def test_it_teaches_pixels_and_not_itself(clip):
+def test_it_trains_pixels_and_not_itself(clip):
     rgb = torch.rand(2, 3, 50, 70, generator=torch.Generator().manual_seed(0)).requires_grad_()
     (clip.image(rgb) @ clip.text(["red"])[0]).sum().backward()
     assert rgb.grad is not None

@@ -30,7 +30,7 @@ def test_spherical_is_half_the_squared_angle():
     assert spherical(a, -a) == pytest.approx(FARTHEST, abs=0.01)
 
 
-def test_spherical_teaches_everywhere():
+def test_spherical_has_a_gradient_everywhere():
     for b in (torch.tensor([1.0, 0.0]), torch.tensor([-1.0, 0.0]), torch.tensor([0.6, 0.8])):
         a = torch.tensor([1.0, 0.0]).requires_grad_()
         spherical(a, b).backward()

@@ -1,4 +1,4 @@
-"""Cutouts are parts of the picture, by chance of their seed alone, and teach the pixels that they show."""
+"""Cutouts are parts of the picture, random by their seed alone, and give gradients to the pixels that they show."""
 
 import pytest
 import torch
@@ -37,7 +37,7 @@ def test_one_seed_one_chance():
     assert torch.equal(plain[0], plain[1])
 
 
-def test_every_pixel_can_be_taught():
+def test_every_pixel_has_a_gradient():
     rgb = torch.rand(1, 3, 24, 30, generator=torch.Generator().manual_seed(0)).requires_grad_()
     for seed in range(12):
         cutouts(rgb, 6, 16, seed).square().sum().backward()

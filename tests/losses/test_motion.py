@@ -202,7 +202,7 @@ def test_cells_that_are_not_found_again_do_not_count():
 def test_shimmer_of_what_does_not_match():
     film = panned()
     for painted in (film[:4], film[:, :, :39]):
-        with pytest.raises(UserError, match="don't match a film"):
+        with pytest.raises(UserError, match="don't match a video"):
             shimmer(painted, film)
     for few in (film[:2], film[:, :, :16]):
         with pytest.raises(UserError, match="3 frames of 17 cells a side or more"):

@@ -56,7 +56,7 @@ def test_manhattan_is_l1_times_the_number_of_values():
     torch.testing.assert_close(grads("manhattan", shown, wanted), 60 * grads("l1", shown, wanted))
 
 
-def test_hinge_teaches_nothing_within_its_margin():
+def test_hinge_has_no_gradient_within_its_margin():
     off = torch.tensor([-0.9, -0.4, 0.0, 0.3, 0.49, 0.51, 2.0]).view(1, 1, 1, 7)
     assert (grads("hinge", off, torch.zeros(1, 1, 7)) * 7).flatten().tolist() == [-1, 0, 0, 0, 0, 1, 1]
     assert pixel_loss("hinge")(off, torch.zeros(1, 1, 7)).item() == pytest.approx((0.4 + 0.01 + 1.5) / 7)

@@ -26,7 +26,7 @@ def test_other_colours_other_patches_and_other_motion_are_not():
     assert (texture_distance(now, now, film, 3) > 4 * alike).all()
 
 
-def test_it_is_the_same_for_the_same_seed_and_teaches():
+def test_it_is_the_same_for_the_same_seed_and_has_a_gradient():
     now, before = pictures(0).requires_grad_(), pictures(1)
     film = torch.stack([pictures(2), pictures(3)], 1) * 0.5
     first = texture_distance(now, before, film, 3)

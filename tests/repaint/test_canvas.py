@@ -1,4 +1,4 @@
-"""A canvas in bands holds the very numbers of the whole grid, whatever the rule does at the rim and by chance."""
+"""A canvas in bands holds the very numbers of the whole grid, whatever the rule does at the rim and at random."""
 
 import pytest
 import torch

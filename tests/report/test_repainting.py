@@ -120,7 +120,7 @@ def test_a_texture_leaves_tiles_of_its_style_and_itself(place):
 
 
 @pytest.mark.parametrize("kind", ["style", "texture"])
-def test_show_tells_what_it_was_taught(place, capsys, colours, kind):
+def test_show_says_what_it_was_trained_on(place, capsys, colours, kind):
     folder = finished(place / "runs" / "a", kind)
     assert main(["show", str(folder)]) == 0
     said = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).split())

@@ -115,7 +115,7 @@ def test_a_field_of_another_kind_is_as_if_it_were_not_told(path, name):
 
 
 @pytest.mark.parametrize("odd", [None, "x", {}, [], True, [1], {"mse": "x", "psnr": None, "ssim": [1]}])
-def test_figures_that_are_no_numbers_are_not_shown(path, capsys, odd):
+def test_metrics_that_are_no_numbers_are_not_shown(path, capsys, odd):
     header, tensors = store.read_header(path), store.read_tensors(path)
     store.write_tensors(path, tensors, changed(header, ("card", "figures"), odd))
     assert main(["show", str(path)]) == 0

@@ -59,11 +59,13 @@ def test_a_status_of_the_wrong_kind_is_none(tmp_path, name, value):
     assert live.read_status(tmp_path) is None
 
 
-def test_wounds_of_the_wrong_kind_are_none(tmp_path):
+def test_damage_of_the_wrong_type_is_none(tmp_path):
     odd = [[True, "left"], [1.0, "left"], [10**400, "left"], [-1, "left"], ["1", "left"], [1], 5, {}, [2, "right"]]
-    (tmp_path / live.REQUESTS).write_text(json.dumps({"pause": 1, "stop": "yes", "wounds": odd}))
-    assert live.read_requests(tmp_path) == live.Requests(wounds=((2, "right"),))
-    assert live.request(tmp_path, wound="top").wounds == ((2, "right"), (3, "top"))
+    (tmp_path / live.REQUESTS).write_text(json.dumps({"pause": 1, "stop": "yes", "damage": odd}))
+    assert live.read_requests(tmp_path) == live.Requests(damage=((2, "right"),))
+    assert live.request(tmp_path, damage="top").damage == ((2, "right"), (3, "top"))
+    (tmp_path / live.REQUESTS).write_text('{"wounds": [[4, "left"]]}')  # as they were named before
+    assert live.read_requests(tmp_path) == live.Requests(damage=((4, "left"),))
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
@@ -137,16 +139,16 @@ def test_of_another_machine_only_silence_tells(tmp_path):
 def test_wishes_add_up(tmp_path):
     assert live.asked_at(tmp_path) == 0
     live.request(tmp_path, pause=True)
-    live.request(tmp_path, wound="left")
-    live.request(tmp_path, stop=True, wound="right")
+    live.request(tmp_path, damage="left")
+    live.request(tmp_path, stop=True, damage="right")
     before = live.stamp(tmp_path)
     wishes = live.request(tmp_path, pause=False)
     assert live.stamp(tmp_path) != before
     assert wishes == live.read_requests(tmp_path) == live.Requests(False, True, ((1, "left"), (2, "right")))
     for _ in range(100):
-        wishes = live.request(tmp_path, wound="top")
-    assert len(wishes.wounds) == 64
-    assert wishes.wounds[-1][0] == 102
+        wishes = live.request(tmp_path, damage="top")
+    assert len(wishes.damage) == 64
+    assert wishes.damage[-1][0] == 102
     with pytest.raises(UserError, match="can't write"):
         live.request(tmp_path / "nowhere", stop=True)
 

@@ -18,7 +18,7 @@ from planaria.core.layout import Layout
 from planaria.core.rule import Rule
 from planaria.errors import UserError
 from planaria.files import what_it_really_is
-from planaria.store import origins
+from planaria.store import formats
 
 COPIED = {"fc0.weight": (20, 48), "fc0.bias": (20,), "fc1.weight": (16, 20)}
 PREFIXES = ("model.", "module.nca.", "nca/", "state_dict:")
@@ -81,10 +81,10 @@ def test_tensorflow_is_told_by_names(tmp_path):
         (tmp_path / name).write_bytes(bytes(10))
     for name in ("saved", "ckpt", "ckpt.data-00000-of-00001", "frozen.pb"):
         with pytest.raises(UserError, match=r"; it is a TensorFlow (model|checkpoint|graph): save its tensors as \.sa"):
-            origins.load(tmp_path / name)
+            formats.load(tmp_path / name)
     (tmp_path / "other").mkdir()
     with pytest.raises(UserError, match="no file '.*other'; it is a folder"):
-        origins.load(tmp_path / "other")
+        formats.load(tmp_path / "other")
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_tensorflow_is_told_by_names(tmp_path):
 def test_programs_are_told_before_how_they_are_packed(tmp_path, members, says):
     (tmp_path / "net.pt").write_bytes(packed(**members))
     with pytest.raises(UserError, match=rf"holds {says}: load it where it was made, and torch\.save its state_dict"):
-        origins.load(tmp_path / "net.pt")
+        formats.load(tmp_path / "net.pt")
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
@@ -109,7 +109,7 @@ def test_safetensors_of_others_are_read_as_the_same_in_torch(tmp_path, prefix, d
         t = {name: tensor.to(dtype) for name, tensor in drawn(shapes).items()}
         torch.save(t, tmp_path / "a_sobel.pth")
         save_file({f"{prefix}{name}": v for name, v in t.items()}, tmp_path / "b_sobel.safetensors")
-        plain, made = origins.load(tmp_path / "a_sobel.pth"), origins.load(tmp_path / "b_sobel.safetensors")
+        plain, made = formats.load(tmp_path / "a_sobel.pth"), formats.load(tmp_path / "b_sobel.safetensors")
         assert made.card["origin"]["from"] == family
         for mine, theirs in zip(made.rule.parameters(), plain.rule.parameters(), strict=True):
             assert torch.equal(mine, theirs)
@@ -120,7 +120,7 @@ def test_safetensors_without_names_of_their_own_are_read_by_shape(tmp_path):
     t = dict(zip(names, drawn(COPIED).values(), strict=True))
     torch.save(t, tmp_path / "a.pth")
     save_file(t, tmp_path / "b.safetensors")
-    plain, made = (origins.load(tmp_path / name, "johnromanelis") for name in ("a.pth", "b.safetensors"))
+    plain, made = (formats.load(tmp_path / name, "johnromanelis") for name in ("a.pth", "b.safetensors"))
     assert all(torch.equal(p, q) for p, q in zip(plain.rule.parameters(), made.rule.parameters(), strict=True))
 
 
@@ -129,27 +129,27 @@ def test_safetensors_that_are_cut_too_many_or_our_own(tmp_path, monkeypatch):
     save_file(drawn(COPIED), path)
     path.write_bytes(path.read_bytes()[:-5])
     with pytest.raises(UserError, match="truncated or damaged"):
-        origins.load(path)
+        formats.load(path)
     save_file(drawn(COPIED), path)
-    monkeypatch.setattr("planaria.store.origins.readers.MOST_NUMBERS", 100)
+    monkeypatch.setattr("planaria.store.formats.readers.MOST_NUMBERS", 100)
     with pytest.raises(UserError, match="holds more than 100 numbers"):
-        origins.load(path)
+        formats.load(path)
     store.save(path, Rule(), Layout())
     with pytest.raises(UserError, match=r"is planaria's own already: planaria play .*a\.safetensors"):
-        origins.load(path)
+        formats.load(path)
 
 
 def test_a_bin_that_torch_wrote_is_read(tmp_path):
     torch.save(drawn(COPIED), tmp_path / "pytorch_model.bin")
-    assert origins.load(tmp_path / "pytorch_model.bin").card["origin"]["from"] == "chenmingxiang110"
+    assert formats.load(tmp_path / "pytorch_model.bin").card["origin"]["from"] == "chenmingxiang110"
 
 
 def test_of_an_automaton_and_its_average_a_person_chooses_one(tmp_path):
     t = drawn(COPIED)
     torch.save(t | {f"ema.{name}": 2 * v for name, v in t.items()}, tmp_path / "two.pth")
     with pytest.raises(UserError, match=r"holds 2 automata; choose one: --net NAME, of 0, ema$"):
-        origins.load(tmp_path / "two.pth")
-    first, average = (origins.load(tmp_path / "two.pth", net=name).rule.weights[0] for name in ("0", "ema"))
+        formats.load(tmp_path / "two.pth")
+    first, average = (formats.load(tmp_path / "two.pth", net=name).rule.weights[0] for name in ("0", "ema"))
     assert torch.equal(2 * first, average)
 
 
@@ -158,14 +158,14 @@ def test_noise_is_no_msgpack():
     assert what_it_really_is(b"\xde\0\x11\xa6params\x81").startswith("a msgpack file")
 
 
-TAUGHT = {"update_network.0.weight": (128, 48, 1, 1), "update_network.0.bias": (128,)} | {
+MONASH = {"update_network.0.weight": (128, 48, 1, 1), "update_network.0.bias": (128,)} | {
     "update_network.2.weight": (16, 128, 1, 1)
 }
 NETS = {"net.0.weight": (20, 48, 1, 1), "net.0.bias": (20,), "net.2.weight": (16, 20, 1, 1)}
 TEXTURE = {"w1.weight": (96, 48, 1, 1), "w1.bias": (96,), "w2.weight": (12, 96, 1, 1)}
 LEARNED = {"model.0.weight": (24, 16, 3, 3), "model.0.bias": (24,), "model.2.weight": (16, 24, 1, 1)}
 FILES = {
-    "chenmingxiang110": COPIED, "erikhelmut": CHEST, "monash-growing": TAUGHT, "nca-tutorial": NETS,
+    "chenmingxiang110": COPIED, "erikhelmut": CHEST, "monash-growing": MONASH, "nca-tutorial": NETS,
     "google-texture": TEXTURE, "differentiable-morphogenesis": LEARNED,
 }  # fmt: skip
 ALIKE = {("google-texture", "monash-texture")}
@@ -177,11 +177,11 @@ ALIKE = {("google-texture", "monash-texture")}
 def test_what_a_person_says_against_the_file_is_refused(tmp_path, family, prefix):
     path = tmp_path / "x_sobel.pth"
     torch.save({f"{prefix}{name}": v for name, v in drawn(FILES[family]).items()}, path)
-    assert origins.load(path, family).card["origin"]["from"] == family
-    for other in origins.names():
+    assert formats.load(path, family).card["origin"]["from"] == family
+    for other in formats.names():
         if other != family and (family, other) not in ALIKE:
             with pytest.raises(UserError, match=f"not of {other}") as error:
-                origins.load(path, other)
+                formats.load(path, other)
             assert f" do: --from {family}" in str(error.value)
             assert len(str(error.value).splitlines()) == 1
 
@@ -190,13 +190,13 @@ def test_json_and_bare_numbers_are_no_archive_of_torch(tmp_path):
     textures(tmp_path / "models.json")
     torch.zeros(8320).numpy().tofile(tmp_path / "cat.bin")
     for name, net, right in (("models.json", "mesh", "google-texture-web"), ("cat.bin", "", "monash-growing-web")):
-        for other in origins.names():
+        for other in formats.names():
             if other != right:
                 with pytest.raises(UserError, match=rf"not of {other}.* do: --from {right}$"):
-                    origins.load(tmp_path / name, other, net=net)
+                    formats.load(tmp_path / name, other, net=net)
 
 
 def test_a_page_that_a_server_answers_is_no_graph(tmp_path):
     Path(tmp_path / "g.json").write_text(json.dumps({"message": "Not Found"}))
     with pytest.raises(UserError, match="JSON, but no list of layers"):
-        origins.load(tmp_path / "g.json")
+        formats.load(tmp_path / "g.json")

@@ -159,13 +159,13 @@ def test_garbage(path, n):
 
 def test_any_change_of_the_header_is_harmless(path):
     """A bit or a byte changed at random: a model all the same, or one clear line."""
-    luck, good = random.Random(0), path.read_bytes()
+    rng, good = random.Random(0), path.read_bytes()
     n = int.from_bytes(good[:8], "little")
     loaded, lines = 0, []
     for _ in range(400):
         bad = bytearray(good)
-        place = luck.randrange(8) if luck.random() < 0.1 else luck.randrange(8, 8 + n)
-        bad[place] ^= luck.choice([1 << luck.randrange(8), luck.randrange(1, 256)])
+        place = rng.randrange(8) if rng.random() < 0.1 else rng.randrange(8, 8 + n)
+        bad[place] ^= rng.choice([1 << rng.randrange(8), rng.randrange(1, 256)])
         path.write_bytes(bad)
         try:
             r, layout = store.load(path)

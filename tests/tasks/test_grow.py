@@ -1,4 +1,4 @@
-"""The growing task: where the picture lies, what a batch starts from, how it is hurt and judged."""
+"""The growing task: where the picture lies, what a batch starts from, how it is damaged and evaluated."""
 
 import math
 from functools import cache
@@ -146,18 +146,18 @@ def test_a_picture_without_a_solid_spot_is_moved_to_its_strongest():
     assert torch.equal(moved, x.roll(2, 2))
 
 
-@pytest.mark.parametrize(("regime", "pool", "hurt"), [("grow", 0, 0), ("persist", 64, 0), ("regenerate", 64, 3)])
-def test_regimes(regime, pool, hurt):
+@pytest.mark.parametrize(("regime", "pool", "damaged"), [("grow", 0, 0), ("persist", 64, 0), ("regenerate", 64, 3)])
+def test_regimes(regime, pool, damaged):
     assert regime in REGIMES
     made = task(regime=regime, train=TrainConfig(pool=64))
-    assert (made.pool, made.hurt) == (pool, hurt)
-    assert task(regime=regime, damage=5, train=TrainConfig(pool=64)).hurt == 5
-    assert task(regime=regime, damage=0, train=TrainConfig(pool=64)).hurt == 0
+    assert (made.pool, made.damaged) == (pool, damaged)
+    assert task(regime=regime, damage=5, train=TrainConfig(pool=64)).damaged == 5
+    assert task(regime=regime, damage=0, train=TrainConfig(pool=64)).damaged == 0
 
 
 def test_a_small_batch_keeps_a_sample_whole():
-    assert task(train=TrainConfig(batch=2)).hurt == 1
-    assert task(train=TrainConfig(batch=1)).hurt == 0
+    assert task(train=TrainConfig(batch=2)).damaged == 1
+    assert task(train=TrainConfig(batch=1)).damaged == 0
 
 
 def test_a_fresh_batch_is_seeds():
@@ -201,28 +201,28 @@ def test_a_loss_for_every_sample(loss):
     assert (found["picture"][[0, 2]] > 0).all()
 
 
-@pytest.mark.parametrize("wound", ["disc", "cut", "hole", "mixed", "any"])
-def test_the_best_samples_are_hurt(wound):
-    made = task(wound=wound, damage=3, rule=RuleConfig(channels=8, frozen=1))
+@pytest.mark.parametrize("shape", ["disc", "cut", "hole", "mixed", "any"])
+def test_the_best_samples_are_hurt(shape):
+    made = task(damage_shape=shape, damage=3, rule=RuleConfig(channels=8, frozen=1))
     x = torch.rand(8, 8, 20, 20, generator=rng()) + 0.2
-    hurt = made.damage(x, rng(5), 0.5)
-    assert torch.equal(hurt[:5], x[:5])
-    assert torch.equal(hurt[:, 7], x[:, 7])  # frozen
-    gone = (hurt != x)[5:, :7]
+    damaged = made.damage(x, rng(5), 0.5)
+    assert torch.equal(damaged[:5], x[:5])
+    assert torch.equal(damaged[:, 7], x[:, 7])  # frozen
+    gone = (damaged != x)[5:, :7]
     assert (gone.flatten(1).sum(1) > 0).all()
     assert (gone == gone[:, :1]).all()  # a cell whole
-    assert (hurt[5:, :7][gone] == 0).all()
+    assert (damaged[5:, :7][gone] == 0).all()
     assert (x > 0).all()  # its own copy
-    assert torch.equal(hurt, made.damage(x, rng(5), 0.5))
-    assert not torch.equal(hurt, made.damage(x, rng(6), 0.5))
+    assert torch.equal(damaged, made.damage(x, rng(5), 0.5))
+    assert not torch.equal(damaged, made.damage(x, rng(6), 0.5))
 
 
-def test_wounds_are_of_the_kind_asked_for():
+def test_damage_is_of_the_shape_asked_for():
     x = torch.ones(8, 8, 20, 20)
 
-    def corners(wound: str) -> list[int]:
-        """How many corners of the grid each wound reaches: a disc none, a cut some."""
-        made = task(wound=wound, damage=7)
+    def corners(shape: str) -> list[int]:
+        """How many corners of the grid each shape reaches: a disc none, a cut some."""
+        made = task(damage_shape=shape, damage=7)
         lost = torch.cat([(made.damage(x, rng(s), 1.0) == 0)[1:, 0] for s in range(5)])
         return lost[:, [0, 0, -1, -1], [0, -1, 0, -1]].sum(1).tolist()
 
@@ -242,11 +242,11 @@ def test_damage_waits_for_its_time():
     assert task(regime="persist").damage(x, rng(), 1.0) is x
 
 
-@pytest.mark.parametrize("wound", ["disc", "cut", "hole", "mixed", "any"])
-def test_no_wound_kills(wound):
-    made = task(wound=wound, damage=7)
-    x = made.fresh(8, rng()).x  # one living cell: a wound over it leaves nothing
-    spared = hurt = 0
+@pytest.mark.parametrize("shape", ["disc", "cut", "hole", "mixed", "any"])
+def test_no_damage_kills(shape):
+    made = task(damage_shape=shape, damage=7)
+    x = made.fresh(8, rng()).x  # one living cell: damage over it leaves nothing
+    spared = damaged = 0
     for seed in range(10):
         after = made.damage(x, rng(seed), 1.0)
         assert torch.equal(after, x)
@@ -255,8 +255,8 @@ def test_no_wound_kills(wound):
         after = made.damage(y, rng(seed), 1.0)
         assert (after[:, 3] > made.config.rule.life_threshold).any((1, 2)).all()
         spared += int((after == y).all((1, 2, 3)).sum())
-        hurt += int((after != y).any((1, 2, 3)).sum())
-    assert min(spared, hurt) > 3
+        damaged += int((after != y).any((1, 2, 3)).sum())
+    assert min(spared, damaged) > 3
 
 
 def test_what_is_hardly_alive_does_not_count_as_left():
@@ -277,24 +277,24 @@ def test_life_may_be_in_the_first_channel():
         assert (made.damage(x, rng(seed), 1.0)[:, 0].amax((1, 2)) == 1).all()
 
 
-def test_more_wounds_than_samples():
+def test_more_damage_than_samples():
     made = task(damage=7)
     x = torch.ones(2, 8, 20, 20)
     assert (made.damage(x, rng(), 1.0) != x).flatten(1).any(1).all()
 
 
-def test_figures():
+def test_metrics():
     made = task()
     rule = Rule(made.config.rule)
-    figures = made.measure(rule)  # a fresh rule is still: the seed is all there is
+    metrics = made.measure(rule)  # a fresh rule is still: the seed is all there is
     steps = ["mse at step 100", "mse at step 200", "mse at step 400"]
     healed = [f"mse healed {w}" for w in ("left", "right", "top", "bottom", "centre")]
-    assert list(figures) == steps + healed
+    assert list(metrics) == steps + healed
     seed = (made.layout.picture(made.fresh(1, rng()).x) - made.target).square().mean().item()
     gone = made.target.square().mean().item()
     want = dict.fromkeys(steps, seed) | dict.fromkeys(healed, gone)
     want |= {"mse healed left": seed, "mse healed top": seed}  # the seed lies right of and below the middle
-    assert figures == pytest.approx(want)
+    assert metrics == pytest.approx(want)
     assert seed != pytest.approx(gone, rel=1e-5)
 
 

@@ -117,8 +117,8 @@ def test_the_slowest_spread_is_one(place):
 
 
 def test_a_virus_that_grows_without_end_is_finished_all_the_same(place, monkeypatch):
-    figures = {"mse 100 steps later, grown": 0.5, "mse 1000 steps later, grown": math.inf, "other": math.nan}
-    monkeypatch.setattr(Task, "measure", lambda task, rule: figures)
+    metrics = {"mse 100 steps later, grown": 0.5, "mse 1000 steps later, grown": math.inf, "other": math.nan}
+    monkeypatch.setattr(Task, "measure", lambda task, rule: metrics)
     with pytest.warns(UserWarning, match="no number: .*1000 steps later, grown"):
         folder = train("infect", name="wild", **told(config()))
     assert store.card(folder)["figures"] == {"mse 100 steps later, grown": 0.5}

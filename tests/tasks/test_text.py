@@ -1,4 +1,4 @@
-"""Text: words teach cells what photos should look like, through a CLIP that this file's helper trains itself."""
+"""Text: cells learn from words what photos should look like, through a CLIP that this file's helper trains itself."""
 
 import dataclasses
 import shutil

@@ -63,10 +63,10 @@ def test_it_learns_to_look_like_the_style(config):
 
 def test_its_card_tells_how_it_looks_along_a_life(config):
     task = Task(config, CPU)
-    figures = task.measure(Rule(RULE))
-    assert figures["style at step 0 (filters)"] == figures["style at step 1000 (filters)"] > 0.5  # it is still
-    assert figures["style at step 60 (random)"] > 0.5
-    assert figures["largest number at step 1000"] == 0
+    metrics = task.measure(Rule(RULE))
+    assert metrics["style at step 0 (filters)"] == metrics["style at step 1000 (filters)"] > 0.5  # it is still
+    assert metrics["style at step 60 (random)"] > 0.5
+    assert metrics["largest number at step 1000"] == 0
 
 
 def test_terms_are_named_weighted_and_apart(config):
@@ -152,7 +152,7 @@ def test_a_resumed_run_needs_no_style_file(config, style, tmp_path):
     [
         ({"size": 8}, "size"),
         ({"scale": 4}, "scale"),
-        ({"ot": 0.0}, "teach"),
+        ({"ot": 0.0}, "no loss would compare the style"),
         ({"overflow": -1.0}, "overflow"),
         ({"backbone": "filter"}, "filters"),
         ({"rule": dataclasses.replace(RULE, fire_rate=1.0)}, "alike"),

@@ -44,12 +44,12 @@ def test_windows_hold_consecutive_frames(frames):
     assert batch.target.shape == (300, 6, 1, 6, 12)
     columns = batch.target[:, :, 0, 0].argmax(-1)
     assert ((columns[:, 1:] - columns[:, :-1]) % 12 == 1).all()
-    assert columns[:, 0].unique().tolist() == list(range(10))  # 15 frames are taught, and a window has six
+    assert columns[:, 0].unique().tolist() == list(range(10))  # 15 frames are learned, and a window has six
     assert torch.equal(batch.x, batch.target[:, 1])
     assert not batch.at.any()
 
 
-def test_what_is_held_out_is_never_taught(frames):
+def test_what_is_held_out_is_never_learned(frames):
     t = task(frames, held_out=0.5)
     seen = t.fresh(200, rng()).target
     assert seen[..., 0, :].argmax(-1).unique().tolist() == list(range(10))
@@ -63,9 +63,9 @@ def test_the_rule_that_made_the_film_makes_no_error(frames):
     assert all(v.abs().max() < 1e-12 for v in terms.values())
     assert torch.allclose(y, batch.target[:, -1], atol=1e-6)
     assert t.validate(shift()) < 1e-12
-    figures = t.measure(shift())
-    assert figures["mse 1 ahead"] < 1e-12
-    assert figures["mse of copying 1 ahead"] == pytest.approx(2 / 12)
+    metrics = t.measure(shift())
+    assert metrics["mse 1 ahead"] < 1e-12
+    assert metrics["mse of copying 1 ahead"] == pytest.approx(2 / 12)
 
 
 def test_terms_are_the_error_of_each_frame(frames):
@@ -194,7 +194,7 @@ def test_the_frames_a_second_of_a_checkpoint_are_exact(frames):
     assert unpacked(clips.pack(), 0.0).fps == 24000 / 1001
 
 
-def test_a_batch_of_one_is_taught_new_frames(frames):
+def test_a_batch_of_one_learns_new_frames(frames):
     t = task(frames, horizon=(3, 3), train=dataclasses.replace(SMALL.train, batch=1, pool=4))
     new = t.fresh(1, rng())
     old = Batch(torch.rand(1, 1, 6, 12), target=new.target, at=torch.tensor([5]))
@@ -242,7 +242,7 @@ def test_too_short_a_film(frames):
 
 def test_colours_need_channels(tmp_path):
     write_frames(torch.rand(8, 3, 4, 4), tmp_path / "frames")
-    with pytest.raises(UserError, match=r"rule.channels=1: the film's colours alone take 3"):
+    with pytest.raises(UserError, match=r"rule.channels=1: the video's colours alone take 3"):
         task(str(tmp_path / "frames"))
     grey = task(str(tmp_path / "frames"), colour="grey")
     assert grey.layout.visible == 1

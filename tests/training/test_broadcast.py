@@ -13,7 +13,7 @@ from PIL import Image
 
 import planaria
 from planaria import store
-from planaria.core.damage import Wound
+from planaria.core.damage import Damage
 from planaria.core.layout import Layout
 from planaria.errors import UserError
 from planaria.store import live
@@ -143,7 +143,7 @@ def test_a_pause_is_sat_out_and_can_be_stopped(tmp_path, eager, monkeypatch):
 
 def test_old_wishes_are_forgotten_and_fresh_ones_heard(tmp_path):
     s = session(tmp_path / "a")
-    live.request(s.folder, stop=True, wound="left")
+    live.request(s.folder, stop=True, damage="left")
     os.utime(s.folder / live.REQUESTS, (1e9, 1e9))
     reports = s.run()
     assert not next(reports).event
@@ -153,45 +153,45 @@ def test_old_wishes_are_forgotten_and_fresh_ones_heard(tmp_path):
     assert [r.step for r in s.run()] == [3], "asked for while this process was there"
 
 
-def test_wounds_are_made_once_and_written_down(tmp_path):
+def test_damage_is_done_once_and_written_down(tmp_path):
     s = session(tmp_path / "a")
     events = {}
     for report in s.run():
         if report.step == 8:
-            live.request(s.folder, wound="noise(0.01)")
-            live.request(s.folder, wound=" speckle(0.01)")
+            live.request(s.folder, damage="noise(0.01)")
+            live.request(s.folder, damage=" speckle(0.01)")
         events[report.step] = report.event
     assert {k: e for k, e in events.items() if e} == {
-        9: "a person wounded 3 samples: noise(0.01); a person wounded 3 samples: speckle(0.01)"
+        9: "a person damaged 3 samples: noise(0.01); a person damaged 3 samples: speckle(0.01)"
     }
     told = {m["step"]: m["event"] for m in RunFolder(s.folder).lines() if "event" in m}
     assert told == {9: events[9]}
 
 
-def test_a_wound_that_cannot_be_read_is_nothing(tmp_path):
+def test_damage_that_cannot_be_read_is_nothing(tmp_path):
     s = session(tmp_path / "a")
     reports = s.run()
     next(reports)
-    (s.folder / live.REQUESTS).write_text('{"wounds": [[1, "explode"], [2], "x", [3, 4], [true, "left"]]}')
+    (s.folder / live.REQUESTS).write_text('{"damage": [[1, "explode"], [2], "x", [3, 4], [true, "left"]]}')
     assert [r.event for r in reports if "explode" in r.event] == []
     assert s.done
 
 
-def test_a_wound_hurts_a_quarter_and_kills_nobody(tmp_path):
+def test_damage_hurts_a_quarter_and_kills_nobody(tmp_path):
     s = session(tmp_path / "a", train={"pool": 16})
     trainer, layout = s.trainer, s.task.layout
     row, column = s.task.size[0] // 2, s.task.size[1] // 2
     trainer.pool.x[:, : layout.channels, :, column:] = 0.5
     before = trainer.pool.x.clone()
-    assert trainer.wound(Wound.parse("bottom"), 1) == 4
+    assert trainer.damage(Damage.parse("bottom"), 1) == 4
     changed = (trainer.pool.x != before).flatten(1).any(1)
     assert int(changed.sum()) == 4
     assert trainer.pool.x[changed][:, :, row:].abs().max() == 0
     assert torch.equal(trainer.pool.x[changed][:, :, :row], before[changed][:, :, :row])
     kept = trainer.pool.x.clone()
-    assert trainer.wound(Wound.parse("speckle(1)"), 2) == 0
+    assert trainer.damage(Damage.parse("speckle(1)"), 2) == 0
     assert torch.equal(trainer.pool.x, kept)
-    assert session(tmp_path / "b", regime="grow").trainer.wound(Wound.parse("left"), 1) == 0
+    assert session(tmp_path / "b", regime="grow").trainer.damage(Damage.parse("left"), 1) == 0
 
 
 def test_an_error_is_told_in_one_line(tmp_path, monkeypatch):

@@ -13,8 +13,8 @@ from planaria import store
 from planaria.cli import main
 from planaria.errors import UserError
 from planaria.training.dist import ranks
-from planaria.training.numbers import Numbers
 from planaria.training.session import Session
+from planaria.training.state import TrainingState
 
 ODD = (None, "x", "\u202e", [], {}, -1, 1e308, 2**70, True, [[[]]], {"a": {"b": [1]}}, 0.5, [None], ["x", 1], "missing")
 KEYS = ("step", "recent", "caution", "rescues", "best_loss", "ranks", "stale", "falls", "reused")
@@ -60,10 +60,10 @@ def content(folder: Path) -> tuple[dict, dict[str, torch.Tensor]]:
 def test_numbers_come_back_as_they_were_told(run):
     state = content(run)[0]["state"]
     assert set(state) == set(KEYS)
-    assert Numbers.read(state).as_dict() == state
-    assert Numbers.read({**state, "best_loss": None}).best_loss == math.inf
+    assert TrainingState.read(state).as_dict() == state
+    assert TrainingState.read({**state, "best_loss": None}).best_loss == math.inf
     old = {key: value for key, value in state.items() if key not in ("stale", "falls", "reused")}
-    assert Numbers.read(old).as_dict() == {**old, "stale": 0, "falls": 0, "reused": []}, "of before these were kept"
+    assert TrainingState.read(old).as_dict() == {**old, "stale": 0, "falls": 0, "reused": []}, "before these were kept"
 
 
 @pytest.mark.parametrize("key", ["state", *KEYS])

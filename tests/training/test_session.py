@@ -115,6 +115,16 @@ def test_a_number_in_the_settings_may_stand_for_a_text(tmp_path):
     session(tmp_path / "a", resume=True, picture="text:5").close()
 
 
+def test_a_run_with_a_setting_s_former_name_goes_on(tmp_path):
+    session(tmp_path / "a", damage_shape="cut").close()
+    settings = tmp_path / "a" / "config.yaml"
+    settings.write_text(settings.read_text().replace("damage_shape:", "wound:"))
+    with pytest.raises(UserError, match="was trained with damage_shape=cut, not hole"):
+        session(tmp_path / "a", resume=True, damage_shape="hole")
+    session(tmp_path / "a", resume=True, damage_shape="cut").close()
+    assert "damage_shape: cut" in settings.read_text()
+
+
 def test_a_run_from_before_there_was_a_setting_goes_on(tmp_path):
     folder = finished(tmp_path)
     told = read_yaml(folder / "config.yaml")

@@ -34,7 +34,7 @@ test("a loop ends after the length of the data", () => {
   assert.equal(clock.ends(80), false);
   assert.equal(clock.turn(), "Begins again every 20 frames.");
   assert.deepEqual([0, 79, 80, 160].map((t) => clock.ends(t)), [false, false, true, true]);
-  assert.equal(clock.turn(), "Lives on.");
+  assert.equal(clock.turn(), "Runs on.");
 });
 
 test("the slider of speed stays at the usual speed near it", () => {

@@ -118,7 +118,8 @@ def test_what_begins_anew_is_no_step_further(blank, tmp_path):
         await flow();
         alone.tick();
         ask();
-        const other = Float32Array.from([...world.model.weights, ...world.model.biases].flatMap((w) => [...w]), (v) => -v);
+        const { weights, biases } = world.model;
+        const other = Float32Array.from([...weights, ...biases].flatMap((w) => [...w]), (v) => -v);
         for (const one of [world, alone]) one.setWeights(other);
         const changed = [same()];
         await flow();

@@ -1,4 +1,4 @@
-"""The kernel as WebAssembly, in node: what its sources give; it runs and differentiates rules as PyTorch does."""
+"""The WebAssembly kernel in node: what its sources give; it runs and differentiates rules as PyTorch does."""
 
 import base64
 import hashlib

@@ -17,7 +17,7 @@ from web.test_learn import sent
 from planaria import store
 from planaria.cli import main
 from planaria.config import parse, to_dict
-from planaria.core.damage import Wound
+from planaria.core.damage import Damage
 from planaria.tasks import grow
 from planaria.training.dist import Ranks, ranks
 from planaria.training.loop import Report, Trainer
@@ -51,7 +51,7 @@ IN_BROWSER = """async ({ config, target, grid, iterations, workers }) => {
   return btoa(file.reduce((text, byte) => text + String.fromCharCode(byte), ""));
 }"""
 SMALL = {
-    "picture": "heart", "size": 14, "padding": 5, "wound": "any", "damage": 2,
+    "picture": "heart", "size": 14, "padding": 5, "damage_shape": "any", "damage": 2,
     "train": {"batch": 5, "pool": 12, "rollout": [14, 22], "steps": 60, "seed": 3},
 }  # fmt: skip
 
@@ -106,7 +106,11 @@ def in_javascript(config: grow.Config, *plan: int | str, **more: Any) -> Twin:
         {},
         {"regime": "persist", "loss": "l1", "damage": 0, "train": {"normalise": False, "clip": 0.5, "warmup": 6}},
         {"regime": "grow", "loss": "manhattan", "damage": 0, "rule": {"life": "none", "bias": "all"}},
-        {"wound": "cut", "padding": 4, "rule": {"filters": ["identity", "scharr", "laplacian@2"], "hidden": [24, 20]}},
+        {
+            "damage_shape": "cut",
+            "padding": 4,
+            "rule": {"filters": ["identity", "scharr", "laplacian@2"], "hidden": [24, 20]},
+        },
     ],
 )
 def test_the_first_iterations_have_python_s_losses(changes):
@@ -160,7 +164,7 @@ def test_a_person_s_damage_takes_the_same_samples_of_the_pool():
         ours = trainer(config, place)
         for _ in range(2):
             ours.step()
-        counts = [ours.wound(Wound.parse(text), k) for k, text in enumerate(texts)]
+        counts = [ours.damage(Damage.parse(text), k) for k, text in enumerate(texts)]
         tensors, _ = ours.state()
     assert twin.damaged == counts == [3, 3, 0]
     found = store.read_tensors(kept(twin.checkpoint))

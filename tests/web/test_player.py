@@ -11,20 +11,20 @@ def shown(page, site):
     return show(page, site)
 
 
-def test_it_is_wounded_by_dragging_and_heals(shown):
+def test_it_is_damaged_by_dragging_and_heals(shown):
     grow(shown, 160)
     h, w = shown.evaluate("player.world.size")
     assert shown.evaluate(ERROR) == 0
     drag(shown, (h / 2, w / 2 - 16), (h / 2, w / 2 + 16), steps=2)
-    hurt = shown.evaluate(ERROR)
-    assert hurt > 0.01
+    damaged = shown.evaluate(ERROR)
+    assert damaged > 0.01
     shown.keyboard.press(">")
     shown.evaluate("player.hurry(1); player.play()")
     shown.wait_for_function("player.world.t > 380")
     shown.evaluate("player.pause()")
-    assert shown.evaluate(ERROR) < hurt / 4
+    assert shown.evaluate(ERROR) < damaged / 4
     assert "pl-gone" in (shown.locator(".pl-hint").get_attribute("class") or "")
-    assert shown.evaluate("wounds[0]").startswith("circle(")
+    assert shown.evaluate("erased[0]").startswith("circle(")
 
 
 def test_a_fast_stroke_leaves_no_gap(shown):
@@ -113,7 +113,7 @@ def test_everything_by_keyboard(shown):
     shown.keyboard.press("Enter")
     spot = h // 2 - 3, w // 2 + 1
     assert held(shown, *spot) == 0
-    assert shown.evaluate("wounds.at(-1)") == f"circle({spot[1]},{spot[0]},{shown.evaluate('player.brush.radius')})"
+    assert shown.evaluate("erased.at(-1)") == f"circle({spot[1]},{spot[0]},{shown.evaluate('player.brush.radius')})"
     shown.keyboard.press("z")
     assert held(shown, *spot) != 0
     shown.keyboard.press("1")
@@ -153,23 +153,23 @@ def test_tab_reaches_every_control_and_shows_where_it_is(shown):
         "Plant a seed",
         "Size of the brush",
         "Speed",
-        "Wounds",
+        "Damage",
         "More",
     ):
         assert name in reached
 
 
-def test_wounds_and_more_open_from_the_bar(shown):
+def test_damage_and_more_open_from_the_bar(shown):
     grow(shown, 60)
-    shown.get_by_role("button", name="Wounds").click()
+    shown.get_by_role("button", name="Damage").click()
     shown.get_by_role("button", name="Left half").click()
-    assert shown.evaluate("wounds") == ["left"]
+    assert shown.evaluate("erased") == ["left"]
     assert shown.evaluate(ERROR) > 0
     shown.keyboard.press("Escape")
-    assert shown.locator(".pl-wounds").is_hidden()
+    assert shown.locator(".pl-shapes").is_hidden()
     shown.get_by_role("button", name="More", exact=True).click()
     about = shown.locator(".pl-about").inner_text()
-    assert "8,320 numbers" in about
+    assert "8,320 parameters" in about
     assert "WebAssembly" in about
     h, w = shown.evaluate("player.world.size")
     shown.get_by_role("button", name="More cells").click()

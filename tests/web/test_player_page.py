@@ -36,7 +36,7 @@ def phone(open_page, site):
     return show(page, site)
 
 
-def test_one_finger_wounds_and_two_zoom(phone):
+def test_one_finger_erases_and_two_zoom(phone):
     grow(phone, 100)
     fingers = phone.context.new_cdp_session(phone)
     middle = phone.evaluate("player.world.size[0] / 2")
@@ -54,12 +54,12 @@ def test_one_finger_wounds_and_two_zoom(phone):
     assert phone.evaluate("player.camera.scale") / scale == pytest.approx(2, rel=0.05)
     assert at(phone, middle, middle) == pytest.approx([x, y], abs=2)
     assert phone.evaluate("player.world.past.length") == past
-    assert phone.evaluate("player.world.read()") == held, "a pinch leaves no wound"
+    assert phone.evaluate("player.world.read()") == held, "a pinch leaves no damage"
 
 
 def test_a_phone_has_room_for_thumbs(phone):
     assert phone.evaluate("document.documentElement.scrollWidth") == 360
-    for deed in ("paint", "more", "wound"):
+    for deed in ("paint", "more", "shapes"):
         phone.evaluate("(deed) => player.act(deed)", deed)
         boxes = phone.evaluate(
             """[...document.querySelectorAll("button, select, input:not([type=color]), label")]
@@ -172,8 +172,8 @@ def test_on_the_graphics_card(page, site):
     assert "WebGL2" in page.locator(".pl-about").text_content()
     grow(page, 40)
     drag(page, (20, 12), (20, 28))
-    hurt = page.evaluate(ERROR)
-    assert hurt > 0.003
+    damaged = page.evaluate(ERROR)
+    assert damaged > 0.003
     page.evaluate("player.play()")
     page.wait_for_function("player.world.t > 70")
     page.get_by_role("button", name="Pause").click()

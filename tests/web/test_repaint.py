@@ -281,16 +281,16 @@ def test_the_photo_is_seen_while_it_is_held(painting):
 def test_its_words_are_of_photos(painting):
     assert "Drop a photo" in painting.locator(".pl-hint").inner_text()
     assert painting.locator(".pl-status").inner_text() == "step 0 · paused"
-    for name, there in (("Plant a seed", False), ("Rub the paint off", True), ("Hold to see the photo", True)):
+    for name, there in (("Plant a seed", False), ("Erase the paint", True), ("Hold to see the photo", True)):
         assert painting.get_by_role("button", name=name).is_visible() == there, name
     painting.keyboard.press("?")
-    assert painting.get_by_text("Hold: the photo beneath").is_visible()
-    assert not painting.get_by_text("Seeds, and back").is_visible()
+    assert painting.get_by_text("Hold to see the photo").is_visible()
+    assert not painting.get_by_text("Plant seeds, or paint again").is_visible()
     painting.keyboard.press("Escape")
     painting.evaluate("player.act('more')")
     assert not painting.get_by_role("button", name="Fill").is_visible()
     painting.evaluate("player.act('clear')")
-    assert "painted anew" in painting.locator(".pl-toast").text_content()
+    assert "painted again" in painting.locator(".pl-toast").text_content()
 
 
 def test_paint_is_rubbed_off_by_the_brush(painting):
@@ -298,7 +298,7 @@ def test_paint_is_rubbed_off_by_the_brush(painting):
     painting.evaluate("player.world.tick(60)")
     painting.mouse.click(*at(painting, 9, 12))
     assert colour(painting, 9, 12) == photo
-    assert painting.evaluate("window.wounds") is None
+    assert painting.evaluate("window.erased") is None
     painting.keyboard.press("z")
     assert colour(painting, 9, 12) != photo
 
@@ -306,7 +306,7 @@ def test_paint_is_rubbed_off_by_the_brush(painting):
 def test_an_organism_and_a_texture_have_words_of_their_own(painting, tmp_path):
     painting.evaluate("(model) => player.setModel(model)", payload("heart"))
     assert painting.get_by_role("button", name="Plant a seed").is_visible()
-    assert painting.get_by_role("button", name="Wound: rub cells out").is_visible()
+    assert painting.get_by_role("button", name="Erase cells").is_visible()
     assert not painting.get_by_role("button", name="Hold to see the photo").is_visible()
     assert "It heals" in painting.locator(".pl-hint").inner_text()
     painting.evaluate("(model) => player.setModel(model)", texture(tmp_path))

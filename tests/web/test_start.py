@@ -28,7 +28,7 @@ OPEN = """async ({payload, ...options}) => {
 
 
 def chancy(visible: int):
-    """A rule whose hidden channels matter and whose cells act by chance, in the steps before 0 too."""
+    """A rule whose hidden channels matter and whose cells act at random, in the steps before 0 too."""
     return random_rule(
         channels=visible + 4, hidden=(8,), life="none", fire_rate=0.5, edge="circular", spread=0.1
     ).float()
@@ -183,7 +183,7 @@ def test_a_film_is_drawn_into(drifting):
     assert drifting.evaluate("player.brush.tool") == "paint"
     drifting.keyboard.press("?")
     assert drifting.get_by_text("Next colour").is_visible()
-    assert not drifting.get_by_text("Seeds, and back").is_visible()
+    assert not drifting.get_by_text("Plant seeds, or paint again").is_visible()
     drifting.keyboard.press("Escape")
     drifting.mouse.click(*at(drifting, 9, 12))
     assert colour(drifting, 9, 12) == [0xD1, 0x49, 0x5B] == pixel(drifting, 9, 12)
@@ -206,7 +206,7 @@ def test_what_is_rubbed_out_is_the_ground_of_the_film(page, site, tmp_path, visi
     page.mouse.click(*at(page, 4, 5))
     x = torch.tensor(page.evaluate("[...player.world.read()]")).view(living.start.shape)
     assert x[0, :, 4, 5].tolist() == pytest.approx(ground, abs=1e-5)
-    assert page.evaluate("window.wounds") is None
+    assert page.evaluate("window.erased") is None
 
 
 DROP = """async ([wide, high]) => {

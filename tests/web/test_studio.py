@@ -123,7 +123,7 @@ def inked(page, selector: str) -> bool:
 
 
 @pytest.mark.long
-def test_a_newcomer_grows_wounds_and_takes_home(visit, server, complaints, allowed, tmp_path):
+def test_a_newcomer_grows_cuts_and_takes_home(visit, server, complaints, allowed, tmp_path):
     page = visit(accept_downloads=True)
     page.goto(server.url)
     page.get_by_text("Nothing of yours grows here yet").wait_for()
@@ -161,7 +161,7 @@ def test_a_newcomer_grows_wounds_and_takes_home(visit, server, complaints, allow
     page.keyboard.press("ArrowRight")
     page.get_by_text(re.compile(r"^iteration \d+: log10 loss")).wait_for()
 
-    page.get_by_label("Wounds reach the training pool too").check()
+    page.get_by_label("Damage reaches the training pool too").check()
     page.locator(".pl-stage").scroll_into_view_if_needed()
     box = page.locator(".pl-stage").bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2 - 10, box["y"] + box["height"] / 2)
@@ -170,8 +170,8 @@ def test_a_newcomer_grows_wounds_and_takes_home(visit, server, complaints, allow
     page.mouse.up()
     page.get_by_text("is on its way").wait_for()
     page.get_by_role("button", name="Resume training").click()
-    page.locator(".plot-event").filter(has_text="a person wounded").wait_for()
-    assert "circle(" in json.loads((server.runs / "heart" / "requests.json").read_text())["wounds"][0][1]
+    page.locator(".plot-event").filter(has_text="a person damaged").wait_for()
+    assert "circle(" in json.loads((server.runs / "heart" / "requests.json").read_text())["damage"][0][1]
 
     page.close()
     page = page.context.new_page()
@@ -181,10 +181,10 @@ def test_a_newcomer_grows_wounds_and_takes_home(visit, server, complaints, allow
     page.locator(".chip[data-state=finished]").wait_for(timeout=60_000)
     assert status(server, "heart")["step"] == 1500 > before
     page.locator(".film-moving").wait_for()
-    page.get_by_role("heading", name="Figures").wait_for()
+    page.get_by_role("heading", name="Metrics").wait_for()
 
     taken = {}
-    for suffix, title in (("safetensors", "Model"), ("webp", "Film WebP"), ("html", "Living page")):
+    for suffix, title in (("safetensors", "Model"), ("webp", "Animation WebP"), ("html", "Living page")):
         with page.expect_download() as download:
             page.get_by_role("link", name=title).click()
         taken[suffix] = tmp_path / f"heart.{suffix}"
@@ -316,7 +316,7 @@ def test_who_has_paused_it_keeps_what_is_on_the_grid(visit, server):
     """A run that only the page believes in: newer weights let the organism grow anew, but not under one's hands."""
     model = payload("ladybird")
     card = {"name": "ghost", "task": "growing", "picture": "ladybird", "state": "running", "step": 10, "steps": 100}
-    card |= {"loss": 0.1, "model": True, "figures": {}, "grid": model["grid"], "film": None, "config": None}
+    card |= {"loss": 0.1, "model": True, "metrics": {}, "grid": model["grid"], "film": None, "config": None}
     count = sum(len(base64.b64decode(part)) for part in model["weights"] + model["biases"])
     page = visit()
     page.route("**/api/runs/ghost", lambda route: route.fulfill(json=card))

@@ -96,7 +96,7 @@ def test_a_run_paints_its_photo_and_others(place, visit):
     page.locator(".pl-hint", has_text="Drop a photo").wait_for()
     page.locator(".pl-status", has_text="step").wait_for()
     assert page.get_by_text("Begin anew as it learns").is_visible()
-    assert not page.get_by_text("Wounds reach the training pool too").is_visible()
+    assert not page.get_by_text("Damage reaches the training pool too").is_visible()
     assert "style · scene:sea" in page.locator(".title").inner_text()
     assert "Pool" in page.locator(".side h2").all_inner_texts()
     legend = page.locator(".plot-legend")

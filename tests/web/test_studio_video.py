@@ -82,7 +82,7 @@ def test_a_run_plays_from_its_start_and_tells_its_terms(place, visit):
     page = visit("run/rain")
     page.locator(".pl-status", has_text="frame").wait_for()
     assert page.get_by_text("Begin anew as it learns").is_visible()
-    assert not page.get_by_text("Wounds reach the training pool too").is_visible()
+    assert not page.get_by_text("Damage reaches the training pool too").is_visible()
     assert "video · sim:life" in page.locator(".title").inner_text()
     legend = page.locator(".plot-legend")
     legend.wait_for()

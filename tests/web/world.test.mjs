@@ -4,14 +4,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { derive } from "../../src/planaria/web/engine/model.js";
-import { uniform, woundOf } from "../../src/planaria/web/world/damage.js";
+import { maskOf, uniform } from "../../src/planaria/web/world/damage.js";
 import { Health } from "../../src/planaria/web/world/health.js";
 import { shuffled } from "../../src/planaria/web/world/photo.js";
 import { centred, backgroundOf, opening, tiled } from "../../src/planaria/web/world/start.js";
 
 /** The cells of an h x w grid that a kind of damage takes, as text. */
 function mask(kind, numbers, [h, w], seed = 0) {
-  const gone = woundOf(kind, numbers, seed);
+  const gone = maskOf(kind, numbers, seed);
   const line = (row) => Array.from({ length: w }, (_, column) => (gone(row, column, h, w) ? "x" : ".")).join("");
   return Array.from({ length: h }, (_, row) => line(row)).join(" ");
 }
@@ -26,7 +26,7 @@ test("halves leave the middle of an odd grid", () => {
 test("holes are where their numbers say", () => {
   assert.equal(mask("centre", [2], [4, 4]), ".... .xx. .xx. ....");
   assert.equal(mask("circle", [1, 2, 1], [4, 4]), ".... .x.. xxx. .x..");
-  assert.equal(woundOf("tooth", [], 0), undefined);
+  assert.equal(maskOf("tooth", [], 0), undefined);
 });
 
 test("speckles are a share of the cells, the same for one seed", () => {

@@ -99,7 +99,7 @@ def machine(plan: Plan) -> dict[str, Any]:
 
 
 def measure(plan: Plan, facts: dict[str, Any], tell: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Figures of every workload on every engine; `tell` is called before each turn."""
+    """Measurements of every workload on every engine; `tell` is called before each turn."""
     return [result for work in plan.works.values() for result in _measure(plan, work, facts, tell)]
 
 
@@ -138,11 +138,11 @@ def _measure(plan: Plan, work: Work, facts: dict[str, Any], tell: Callable[[str]
             results.append(result | {"declined": refused[name]})
         else:
             base = found[BASE] if BASE not in refused else None
-            results.append(result | _figures(work, answers, base, facts["gemm_gflops"]))
+            results.append(result | _medians(work, answers, base, facts["gemm_gflops"]))
     return results
 
 
-def _figures(
+def _medians(
     work: Work, answers: list[dict[str, Any]], base: list[dict[str, Any]] | None, gemm: float
 ) -> dict[str, Any]:
     """Medians over the turns after the first, and medians of the ratios to the base's turns."""

@@ -103,7 +103,7 @@ def make(work: Work, device: torch.device) -> tuple[Rule, Tensor]:
         last = rule.weights[-1]
         last.copy_(torch.randn(last.shape, generator=rng) * 0.002)
         if work.start == "seed":
-            _teach_growth(rule)
+            _make_grow(rule)
     if work.start == "seed":
         x = Layout().seed(work.batch, work.size)
     else:
@@ -124,7 +124,7 @@ def alive(work: Work, device: torch.device) -> float:
         return torch.stack([rule.alive(x).float().mean() for x in states]).mean().item()
 
 
-def _teach_growth(rule: Rule) -> None:
+def _make_grow(rule: Rule) -> None:
     """Make life spread as under a trained rule: one cell in three steps, to a disc of 40 cells after 64.
 
     Six of the hidden neurons work the life channel. Four see a neighbour's life by its slope, wherever a cell has less

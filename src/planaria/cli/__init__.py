@@ -21,11 +21,13 @@ from planaria.cli.apply import apply
 from planaria.cli.bench import bench
 from planaria.cli.eval import eval_
 from planaria.cli.export import export
+from planaria.cli.filming import Typed
 from planaria.cli.frames import frames
 from planaria.cli.importing import import_
 from planaria.cli.listing import list_
 from planaria.cli.play import play
 from planaria.cli.playground import playground
+from planaria.cli.ranged import Ranged
 from planaria.cli.run import run
 from planaria.cli.show import show
 from planaria.cli.signals import Stop, listening
@@ -115,14 +117,14 @@ def _app() -> cyclopts.App:
     )  # fmt: skip
     app.command(_train_in_general, name="train", help=TRAIN_HELP)
     app.command(apply)
-    app.command(run)
+    app.command(run, help_formatter=Ranged(Typed))
     app.command(show)
     app.command(list_, name="list")
     app.command(play)
     app.command(playground)
     app.command(bench)
     app.command(eval_, name="eval")
-    app.command(export)
+    app.command(export, help_formatter=Ranged(Typed))
     app.command(frames)
     app.command(import_, name="import")
     app.command(simulate)
@@ -179,7 +181,6 @@ def _train_in_general(
 
 def _train_app(what: str, words: Sequence[str]) -> int:
     """`planaria train WHAT ...`: a command whose options are the settings of what is trained."""
-    from planaria.cli.ranged import Ranged
     from planaria.config import SPELLING, layered, pairs
     from planaria.recipes import find
 

@@ -1,4 +1,4 @@
-"""`planaria apply`: a photo or a film repainted, or a texture of any size."""
+"""`planaria apply`: a photo or a video repainted, or a texture of any size."""
 
 import json
 import shutil
@@ -30,9 +30,9 @@ FILMS = (".gif", ".mp4", ".webp")
 MOST_BYTES = 1_000_000_000
 """Memory that the frames of a GIF or WebP may take, which are written all at once."""
 FILM_SIDE, FILM_FPS, FILM_FRAMES = 720, 20, 150
-"""Limits of a film of how a picture is painted: pixels of the longer side, frames a second, and frames."""
+"""Limits of an animation of how a picture is painted: pixels of the longer side, frames a second, and frames."""
 HELD = 1.5
-"""Seconds that the last frame of that film stands."""
+"""Seconds that the last frame of that animation stands."""
 TEXTURE = 512
 """Default side of a texture in pixels."""
 
@@ -53,9 +53,9 @@ def apply(
     engine: str = "auto",
     device: str = "cpu",
 ) -> int:
-    """Repaint a photo or a film with a style or text model, at any size; or make a texture with a texture model.
+    """Repaint a photo or a video with a style or text model, at any size; or make a texture with a texture model.
 
-    A film keeps its cells from frame to frame, and they move along with the image, so that it doesn't flicker; at a new
+    A video keeps its cells from frame to frame, and they move along with it, so that it doesn't flicker; at a new
     scene they begin anew.
 
     Parameters
@@ -63,22 +63,22 @@ def apply(
     model
         A model file, a run folder, or a model of the gallery.
     source
-        A photo (whatever `planaria train` takes as a picture), a film (.mp4, .mov, .mkv, .webm, .avi: extra `video`),
+        A photo (whatever `planaria train` takes as a picture), a video (.mp4, .mov, .mkv, .webm, .avi: extra `video`),
         an animated .gif, .webp or .png, or a folder of frames. None for a texture model.
     output
-        Output: .png, .jpg or .webp for a picture; .mp4 (extra `video`), .gif, .webp or a new folder for a film.
+        Output: .png, .jpg or .webp for a picture; .mp4 (extra `video`), .gif, .webp or a new folder for a video.
     steps
-        Cell steps: more are farther from the photo. By default 60, of a texture 300; a film's first frame has them.
+        Cell steps: more are farther from the photo. By default 60, of a texture 300; a video's first frame has them.
     size
         Pixels of the longer side; by default as it is. Of a texture, pixels of both sides, or ROWSxCOLUMNS.
     film
-        A film (.mp4, .gif, .webp) of how a photo or texture is painted, step by step.
+        An animation (.mp4, .gif, .webp) of how a photo or texture is painted, step by step.
     frame_steps
-        Cell steps for each frame of a film after the first; by default 8.
+        Cell steps for each frame of a video after the first; by default 8.
     follow
-        Let the cells of a film move along with the image, so that strokes stick to things.
+        Let the cells of a video move along with the image, so that strokes stick to things.
     restart
-        Begin every frame of a film anew, for comparison with a film that keeps its cells.
+        Begin every frame of a video anew, for comparison with a video that keeps its cells.
     seed
         Random seed of the initial cells and of those that fire: the same seed gives the same picture.
     engine
@@ -92,7 +92,7 @@ def apply(
     grid = parse.size(size)
     if film is not None:
         if film.suffix.lower() not in FILMS:
-            raise unknown("film format", film.suffix or film.name, FILMS)
+            raise unknown("video format", film.suffix or film.name, FILMS)
         _check_film(film)
     if source is not None and _same(source, output, film):
         raise UserError(f"{source} is what is to be repainted; name another file to write")
@@ -109,13 +109,13 @@ def apply(
         living.rule.to(place)
     if source is not None and _moves(source, output):
         if film is not None:
-            raise UserError(f"--film shows how a photo is painted; {source} is a film, which goes to {output}")
+            raise UserError(f"--film shows how a photo is painted; {source} is a video, which goes to {output}")
         first = repaint.STEPS if steps is None else steps
         later = repaint.FRAME_STEPS if frame_steps is None else frame_steps
         options = {"steps": first, "frame_steps": later, "seed": seed, "restart": restart, "follow": follow}
         return _film(living, source, output, _longest(grid, size), options, console)
     if restart or frame_steps is not None or not follow:
-        raise UserError(f"--restart, --frame-steps and --no-follow are for films; {source or 'a texture'} is none")
+        raise UserError(f"--restart, --frame-steps and --no-follow are for videos; {source or 'a texture'} is none")
     canvas, steps = _canvas(living, source, output, grid, size, steps, seed)
     _paint(canvas, steps, output, film, console)
     repaint.warn_of(canvas, living)
@@ -155,7 +155,7 @@ def _canvas(
 
 
 def _paint(canvas: "Canvas", steps: int, output: Path, film: Path | None, console: Console) -> None:
-    """Step the canvas, write the film of it if one is wanted, and then the picture."""
+    """Step the canvas, write the animation of it if one is wanted, and then the picture."""
     from planaria.repaint.files import write_picture
 
     with _progress(console) as bar:
@@ -187,7 +187,7 @@ def _strokes(canvas: "Canvas", walk: Iterable[int], last: Iterable[None], every:
 
 
 def _small(canvas: "Canvas") -> "np.ndarray":
-    """Image of the canvas for a film, `(h, w, 3)` uint8."""
+    """Image of the canvas for an animation or video, `(h, w, 3)` uint8."""
     import numpy as np
     from PIL import Image
 
@@ -201,7 +201,7 @@ def _small(canvas: "Canvas") -> "np.ndarray":
 def _film(
     living: "Living", source: str, output: Path, longest: int | None, options: dict[str, Any], console: Console
 ) -> int:
-    """Repaint a film, frame by frame."""
+    """Repaint a video, frame by frame."""
     from planaria.data.frames import open_frames
     from planaria.data.sound import left_out
     from planaria.repaint import repaint_film
@@ -245,10 +245,10 @@ def _levels(frame: "Tensor", planes: int) -> "Tensor":
 
 
 def _check_film(output: Path) -> None:
-    """Raise `UserError` unless a film can go to `output`."""
+    """Raise `UserError` unless a video can go to `output`."""
     suffix = output.suffix.lower()
     if suffix and suffix not in FILMS:
-        raise unknown("film format", suffix, [*FILMS, "a folder"])
+        raise unknown("video format", suffix, [*FILMS, "a folder"])
     if suffix and (why := unwritable(output)):
         raise UserError(f"{output} {why}")
     if not suffix and output.exists() and (not output.is_dir() or any(output.iterdir())):
@@ -299,7 +299,7 @@ def _write_folder(pictures: Iterator["np.ndarray"], output: Path, fps: float) ->
 
 
 def _moves(source: str, output: Path) -> bool:
-    """True if `source` is to be repainted as a film; an animated picture is a photo if `output` is a still."""
+    """True if `source` is to be repainted as a video; an animated picture is a photo if `output` is a still."""
     from planaria.data.sources import MOVING, moves
     from planaria.data.video import FILMS as FILES
     from planaria.living import SIMULATED
@@ -317,7 +317,7 @@ def _moves(source: str, output: Path) -> bool:
 def _longest(grid: tuple[int, int] | None, size: str | None) -> int | None:
     """Longer side that was asked for."""
     if grid is not None and "x" in str(size).lower():
-        raise UserError(f"--size {size}: a photo or film keeps its shape; say how long its longer side is, as in 1080")
+        raise UserError(f"--size {size}: a photo or video keeps its shape; say how long its longer side is, as in 1080")
     return None if grid is None else grid[0]
 
 

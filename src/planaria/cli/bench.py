@@ -41,7 +41,7 @@ def bench(
     works
         Names with commas between: classic, seed, inference, texture, tick; of a model: training, inference.
     json
-        File for all figures.
+        JSON file for all measurements.
     against
         FILE.py:Class, an nn.Module of yours. The file is run. Class is made with channels and hidden where it takes
         them, and called with a state (b, c, h, w), once a step, or once with steps=N where its forward takes steps.
@@ -50,10 +50,10 @@ def bench(
     threads
         Processor threads.
     repeats
-        Turns after the first; figures are their medians.
+        Turns after the first; the table has their medians.
     """
     from planaria import bench as room
-    from planaria.bench import figures
+    from planaria.bench import tables
 
     if json is not None and json.is_dir():
         raise UserError(f"--json {str(json)!r}: a folder; write the name of a file")
@@ -71,16 +71,16 @@ def bench(
 
     with busy(console, "looking at the machine"):
         facts = room.machine(plan)
-    for line in figures.facts(facts):
+    for line in tables.facts(facts):
         say(line)
     columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_interactive) as progress:
         whole = progress.add_task("starting", total=plan.turns + 1)
         results = room.measure(plan, facts, lambda now: progress.update(whole, advance=1, description=now))
-    console.print(figures.table(results), highlight=False, width=max(figures.WIDTH, console.width), crop=False)
-    for line in figures.declined(results):
+    console.print(tables.table(results), highlight=False, width=max(tables.WIDTH, console.width), crop=False)
+    for line in tables.declined(results):
         say(line)
-    console.print(figures.LEGEND, style="dim", markup=False, highlight=False, soft_wrap=True)
+    console.print(tables.LEGEND, style="dim", markup=False, highlight=False, soft_wrap=True)
     if model is not None:
         for name, why in {r["work"]: r["why"] for r in results}.items():
             taken = next((r["engine"] for r in results if r["work"] == name and r["auto"]), "reference")
@@ -90,7 +90,7 @@ def bench(
 
         data = room.report(plan, facts, results)
         write_bytes(json, (text.dumps(data, indent=1, allow_nan=False) + "\n").encode())
-        say(f"{json}: all figures")
+        say(f"{json}: all measurements")
     return 0
 
 

@@ -65,17 +65,17 @@ def eval_(
     model
         A run folder or a model file.
     frames
-        A folder of pictures, a film, or sim:NAME; by default what the model was trained on, of several films the
+        A folder of pictures, a video, or sim:NAME; by default what the model was trained on, of several videos the
         first that was held out.
     held_out
         Share of the frames, the last ones, that the predictions are compared with; by default as in training. 1 for a
-        film that the model never saw.
+        video that the model never saw.
     context
         Frames that the model is shown before it runs freely; by default as in training.
     horizons
         Frames ahead, with commas between.
     long
-        Length of the long run, in lengths of the film; 0 leaves it out.
+        Length of the long run, in lengths of the video; 0 leaves it out.
     size
         Cells on the longest side of a frame; by default as in training. 0 leaves the frames as they are. Of a photo
         192 by default, of a texture 256.
@@ -180,8 +180,8 @@ def _measure(model: Path, known: ModuleType, card: "Card", output: Path | None, 
         task = known.Task(replace(config, train=replace(config.train, engine=engine)), torch.device("cpu"))
         if task.layout != saved.layout:
             raise UserError(f"{model} has other channels than its settings say")
-        figures = task.measure(saved.rule)
-    _tell(console, [tables.measured(saved.name, figures)], report.write_measured(folder, saved.name, figures))
+        metrics = task.measure(saved.rule)
+    _tell(console, [tables.measured(saved.name, metrics)], report.write_measured(folder, saved.name, metrics))
     return 0
 
 
@@ -268,10 +268,10 @@ def _prompted(config: "Settings") -> "tuple[dict[str, Judge], dict[str, Judge]]"
 def _style(model: Path, config: "Settings", style: str | None) -> "Picture | None":
     """Style image as it was trained on: the one that the training left beside the model, else from its source."""
     from planaria import store
-    from planaria.store.run_folder import STYLE
+    from planaria.store.run_folder import RunFolder
     from planaria.tasks.restyle import style_image
 
-    kept = store.model_path(model).parent / STYLE
+    kept = RunFolder(store.model_path(model).parent).style
     if style is None and kept.is_file():
         from planaria.data.photos import open_photos
 

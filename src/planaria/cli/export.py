@@ -1,16 +1,16 @@
-"""`planaria export`: a model as a page, a graph, a film or a strip."""
+"""`planaria export`: a model as a page, a graph, an animation or a strip."""
 
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from planaria.cli.filming import Filming
+from planaria.cli.filming import Typed
 from planaria.commands import command
 from planaria.console import busy, file_size, printer
 from planaria.errors import UserError
 
-FILMING = Filming()
+FILMING = Typed()
 
 
 def export(
@@ -19,14 +19,14 @@ def export(
     *outputs: Path,
     output: Annotated[tuple[Path, ...], Parameter(alias="-o", negative=())] = (),
     intact: Annotated[bool, Parameter(negative=())] = False,
-    film: Annotated[Filming, Parameter(name="*")] = FILMING,
+    film: Annotated[Typed, Parameter(name="*")] = FILMING,
     name: str = "",
     title: str = "",
     learn: Annotated[bool, Parameter(negative=())] = False,
 ) -> int:
-    """Write a model as something that others can open: a page, a graph, a film, a strip.
+    """Write a model as something that others can open: a page, a graph, an animation, a strip.
 
-    A film of a model that was trained to heal shows it: its left half is cut off at step 160; of one that holds an
+    The animation of a model that was trained to heal shows that: its left half is cut off at step 160; of one with an
     infection, that begins in the middle at step 100.
 
     Parameters
@@ -35,11 +35,11 @@ def export(
         A model file, a run folder or a model of the gallery.
     outputs
         Output files, any number: .html is one page that runs the model, .onnx one step as a graph
-        (extra `onnx`), .gif, .webp, .mp4 (extra `video`) a film, .png a strip.
+        (extra `onnx`), .gif, .webp, .mp4 (extra `video`) an animation, .png a strip.
     output
         The same, as other commands have it: -o page.html.
     intact
-        Film it without a wound or an infection.
+        Animate it without damage or infection.
     name
         Name of the model in a page and a graph.
     title

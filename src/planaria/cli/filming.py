@@ -1,55 +1,38 @@
-"""Options of a film, declared once for `planaria run` and `planaria export`."""
+"""Options of an animation as they are typed, for `planaria run` and `planaria export`."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import dataclass, fields
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from planaria.cli import parse
-
-if TYPE_CHECKING:
-    from planaria.export import Options
+from planaria.export import Filming, Options
 
 
 @dataclass(frozen=True, kw_only=True)
-class Filming:
-    """Options of a film, as typed."""
+class Typed(Filming):
+    """Options of an animation, as typed."""
 
-    frames: int | None = None
-    """Whole frames of the film, the first shows the start; by default 100 of a video model."""
-    steps: int | None = None
-    """Cell steps, instead of --frames; by default 200 (an export has 300), except for a video model."""
-    fps_factor: int = 1
-    """Pictures for each frame: 4 puts three between two frames, and shows four times as many a second."""
     size: str | None = None
     """Cells on a side, or ROWSxCOLUMNS; by default as it was trained, or as a photo to repaint (--from) has it."""
-    seed: int = 0
-    """Random seed of the cells that fire: the same seed gives the same life."""
+    start: Annotated[str | None, Parameter(name="--from")] = None
+    """Initial state: seed, random, a picture; of a video model also frames or a film, of sim:life a pattern (.rle)."""
     erase: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = ()
-    """WOUND@STEP, any number of times: left@150, centre(16)@200, circle(36,36,10)@100, noise(0.3)@50."""
+    """DAMAGE@STEP, any number of times: left@150, centre(16)@200, circle(36,36,10)@100, noise(0.3)@50."""
     at: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = ()
     """Place and time of an infection: ROW,COLUMN@STEP, ROW,COLUMN,RADIUS@STEP, middle@100, all@100, 10%@100."""
-    every: int | None = None
-    """Steps from frame to frame; by default those that a video model was trained with, else 2."""
-    fps: int | None = None
-    """Pictures a second; by default 20 for a video model, else 30, times --fps-factor."""
-    scale: int | None = None
-    """Pixels to a cell."""
-    background: float = 1.0
-    """Background behind transparent cells: 0 black to 1 white."""
-    engine: str = "auto"
-    """Engine to compute with, see `planaria list engines`."""
 
-    def options(self, *, usual: bool, **more: Any) -> "Options":
+    def __post_init__(self) -> None:
+        self.check("--")
+
+    def options(self, *, usual: bool, **more: Any) -> Options:
         """The parsed options; with `usual`, damage and infection are the model's usual ones where none were typed.
 
-        Raises `UserError` for an invalid wound, place or size.
+        Raises `UserError` for invalid damage, an invalid place or size.
         """
-        from planaria.export import Options
-
-        erase, infect = parse.wounds(self.erase), parse.sites(self.at)
+        erase, infect = parse.damage(self.erase), parse.sites(self.at)
+        alike = {field.name: getattr(self, field.name) for field in fields(Filming)}
         return Options(
-            steps=self.steps, frames=self.frames, fps_factor=self.fps_factor, size=parse.size(self.size),
-            seed=self.seed, erase=erase or (None if usual else {}), infect=infect or (None if usual else {}),
-            every=self.every, fps=self.fps, scale=self.scale, background=self.background, engine=self.engine, **more,
+            **alike, size=parse.size(self.size), start=self.start, erase=erase or (None if usual else {}),
+            infect=infect or (None if usual else {}), **more,
         )  # fmt: skip

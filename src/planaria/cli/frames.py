@@ -1,4 +1,4 @@
-"""`planaria frames`: a film as a folder of pictures, and pictures as a film."""
+"""`planaria frames`: a video as a folder of pictures, and pictures as a video."""
 
 import json
 from collections.abc import Iterator
@@ -42,17 +42,17 @@ def frames(
     background: float = 0.0,
     fps: float | None = None,
 ) -> int:
-    """Take a film apart into numbered pictures, or put pictures together as a film.
+    """Take a video apart into numbered pictures, or put pictures together as a video.
 
     Interrupted on its way to a folder, the same command goes on after the frames that are there.
 
     Parameters
     ----------
     source
-        A film (.mp4, .mov, .mkv, .webm, .avi: extra `video`), an animated .gif, .webp or .png, a folder of pictures,
+        A video (.mp4, .mov, .mkv, .webm, .avi: extra `video`), an animated .gif, .webp or .png, a folder of pictures,
         or sim:NAME (planaria list simulators).
     output
-        A folder for PNGs; or a film: .mp4 (extra `video`), .gif or .webp.
+        A folder for PNGs; or a video: .mp4 (extra `video`), .gif or .webp.
     every
         Keep each such frame: 2 is every other one.
     size
@@ -145,7 +145,7 @@ def _say(console: Console, line: str) -> None:
 
 
 def _film(found: "Frames", output: Path, suffix: str, rate: float, console: Console, sound: "Sound | None") -> int:
-    """Write a film: an .mp4 frame by frame, others at once."""
+    """Write a video: an .mp4 frame by frame, others at once."""
     import numpy as np
 
     from planaria.data.video import write_mp4
@@ -190,7 +190,7 @@ def _noted(output: Path, path: Path) -> dict[str, Any]:
     from planaria.data.sources import STILLS
 
     if output.exists() and not output.is_dir():
-        raise UserError(f"{output} is a file; name a folder, or a film ending in {', '.join(FILMS)}")
+        raise UserError(f"{output} is a file; name a folder, or a video ending in {', '.join(FILMS)}")
     if path.is_file():
         try:
             note = json.loads(path.read_text())

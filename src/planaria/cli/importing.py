@@ -11,7 +11,7 @@ from planaria.console import printer
 from planaria.errors import UserError
 
 if TYPE_CHECKING:
-    from planaria.store.origins import Imported
+    from planaria.store.formats import Imported
 
 TRIAL, STRIDE = 100, 10
 """Steps that an imported automaton is run for, and steps between two checks."""
@@ -26,14 +26,14 @@ def import_(
     /,
     *,
     output: Annotated[Path | None, Parameter(alias="-o")] = None,
-    origin: Annotated[str, Parameter(name="--from")] = "",
+    format_: Annotated[str, Parameter(name="--from")] = "",
     kernel: str = "",
     net: str = "",
     name: str = "",
 ) -> int:
     """Read an automaton that others have published; from then on it is a model like any other.
 
-    Nothing in the file is executed, whatever it is. Its origin and its licence, as far as known, go into the
+    Nothing in the file is executed, whatever it is. Where it comes from and its licence, as far as known, go into the
     model file; `planaria show` prints them. Then it runs for a hundred steps, and a line says if it bursts or dies out.
 
     Parameters
@@ -42,8 +42,8 @@ def import_(
         Weights as published: .pt and .pth of torch, .safetensors, .json and .bin of web pages.
     output
         The model file, .safetensors; by default the same name in this folder.
-    origin
-        Origin of the file, where it isn't clear from the file alone; see `planaria list origins`.
+    format_
+        Format of the file, where it isn't clear from the file alone; see `planaria list formats`.
     kernel
         Perception filter, where it is neither in the file nor in its name: sobel, scharr, gaussian, laplacian, mean.
     net
@@ -52,10 +52,10 @@ def import_(
         Name of the model; by default that of its file.
     """
     from planaria import store
-    from planaria.store import origins
+    from planaria.store import formats
     from planaria.store.cards import Origin
 
-    parts = [theirs.stem, *([origins.named("", net)] if net else [])]
+    parts = [theirs.stem, *([formats.named("", net)] if net else [])]
     output = output or Path(f"{'-'.join(parts)}.safetensors")
     if output.suffix.lower() != ".safetensors":
         raise UserError(f"a model file ends in .safetensors, not {output.name[:80]!r}")
@@ -66,7 +66,7 @@ def import_(
         raise UserError(
             f"can't write {str(output)[:80]!r}: {e.strerror or e}; name another: -o FILE.safetensors"
         ) from e
-    made = origins.load(theirs, origin, kernel=kernel, net=net)
+    made = formats.load(theirs, format_, kernel=kernel, net=net)
     card = made.card.changed(name=name.encode(errors="replace").decode()) if name else made.card
     store.save(output, made.rule, made.layout, card)
     whose = card.origin or Origin()

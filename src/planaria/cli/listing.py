@@ -1,8 +1,10 @@
 """`planaria list`: the parts of planaria and the models, with a line on each."""
 
+from collections.abc import Sequence
 from math import log10
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from cyclopts import Parameter, Token, convert
 from rich.markup import escape
 from rich.table import Table
 
@@ -12,23 +14,20 @@ if TYPE_CHECKING:
     from planaria.store.cards import Card
 
 
-def list_(
-    what: Literal[
-        "tasks",
-        "recipes",
-        "filters",
-        "losses",
-        "backbones",
-        "wounds",
-        "pictures",
-        "engines",
-        "gallery",
-        "origins",
-        "simulators",
-        "solvers",
-    ],
-    /,
-) -> int:
+Kind = Literal[
+    "tasks", "recipes", "filters", "losses", "backbones", "damage", "pictures", "engines", "gallery", "formats",
+    "simulators", "solvers",
+]  # fmt: skip
+FORMER = {"wounds": "damage", "origins": "formats"}
+"""Former name of a kind -> its name."""
+
+
+def _named(kind: Any, tokens: Sequence[Token]) -> Any:
+    """Kind that was typed, by its former name too."""
+    return convert(kind, [token.evolve(value=FORMER.get(token.value, token.value)) for token in tokens])
+
+
+def list_(what: Annotated[Kind, Parameter(converter=_named)], /) -> int:
     """List tasks, recipes, engines and other parts, with a line on each.
 
     Parameters
@@ -66,18 +65,18 @@ def _kinds(what: str) -> dict[str, str]:
         from planaria.losses import backbones
 
         return backbones.about()
-    if what == "wounds":
-        from planaria.core.damage import WOUNDS
+    if what == "damage":
+        from planaria.core.damage import KINDS
 
-        return WOUNDS
+        return KINDS
     if what == "engines":
         from planaria.engine import ENGINES
 
         return ENGINES
-    if what == "origins":
-        from planaria.store import origins
+    if what == "formats":
+        from planaria.store import formats
 
-        return origins.about()
+        return formats.about()
     if what == "simulators":
         from planaria.data import simulate
 
@@ -99,7 +98,7 @@ def _kinds(what: str) -> dict[str, str]:
 def _trained(card: "Card") -> str:
     """A line on how a model was trained."""
     config, (rows, columns) = card.config, card.grid
-    error = log10(card.figures["mse at step 400"])
+    error = log10(card.metrics["mse at step 400"])
     return (
         f"{config.picture}, {config.size} cells in {rows}x{columns}, {card.trained:,} iterations; "
         f"log10 MSE {error:.2f} at step 400"

@@ -1,18 +1,18 @@
-"""Parsers of command-line values: wounds, infections, and a size."""
+"""Parsers of command-line values: damage, infections, and a size."""
 
 from collections.abc import Sequence
 
 from planaria.errors import UserError
 
 
-def wounds(words: Sequence[str]) -> dict[int, str]:
-    """Parse `left@150`, any number of times, as step -> wound."""
+def damage(words: Sequence[str]) -> dict[int, str]:
+    """Parse `left@150`, any number of times, as step -> damage."""
     found = {}
     for word in words:
-        wound, at, step = word.rpartition("@")
+        kind, at, step = word.rpartition("@")
         if not at or not step.isdecimal():
-            raise UserError(f"--erase {word!r}: write WOUND@STEP, as in left@150")
-        found[int(step)] = wound
+            raise UserError(f"--erase {word!r}: write DAMAGE@STEP, as in left@150")
+        found[int(step)] = kind
     return found
 
 

@@ -31,7 +31,7 @@ def play(
     terminal: bool = False,
     bench: float | None = None,
 ) -> int:
-    """Play with a model: paint, wound, plant, and watch it heal. H shows the keys.
+    """Play with a model: paint, erase, plant, and watch it heal. H shows the keys.
 
     Parameters
     ----------
@@ -45,14 +45,14 @@ def play(
     speed
         Steps a second, 60 by default; frames of a video model, 20.
     start
-        Initial state: a picture, seed, random, a state saved by the key S; for a video model, frames or a film too;
+        Initial state: a picture, seed, random, a state saved by the key S; for a video model, frames or a video too;
         for sim:life a pattern (.rle, .cells).
     infect
         A model whose rule spreads through this one's body from where you click, as `planaria run --infect` has it.
     background
         Background behind transparent cells: 0 black to 1 white.
     record
-        File for the film that the key R records: .webp, .gif, .mp4 (extra `video`), or .png for a strip.
+        File for the animation that the key R records: .webp, .gif, .mp4 (extra `video`), or .png for a strip.
     engine
         Engine to compute with, see `planaria list engines`.
     terminal
@@ -111,7 +111,7 @@ def _in_window(sit: "Callable[[], Player]", bench: float | None) -> None:
 
 
 def _close(sitting: "Player") -> None:
-    """Close the player; wait for a film that is being written."""
+    """Close the player; wait for an animation that is being written."""
     waits = busy(printer(), "writing what was recorded") if sitting.recorder.busy else contextlib.nullcontext()
     with waits:
         sitting.close()

@@ -1,4 +1,4 @@
-"""Terminal output during training: a bar, the figures, and a small living picture."""
+"""Terminal output during training: a bar, the metrics, and a small living picture."""
 
 import math
 import time

@@ -1,4 +1,4 @@
-"""`planaria run`: a model's life as a film, or its last moment in the terminal."""
+"""`planaria run`: a model's life as an animation, or its last moment in the terminal."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from planaria.cli.filming import Filming
+from planaria.cli.filming import Typed
 from planaria.commands import command
 from planaria.console import busy, no_pictures, pictures, printer
 from planaria.errors import UserError
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from planaria.living import Living
     from planaria.recipes import others
 
-FILMING = Filming()
-STEPS = 200
-"""Default number of cell steps; a video model counts frames instead."""
+FILMING = Typed()
 
 
 def run(
@@ -30,15 +28,13 @@ def run(
     /,
     *,
     output: Annotated[Path | None, Parameter(alias="-o")] = None,
-    start: Annotated[str | None, Parameter(name="--from")] = None,
-    solver: str | None = None,
     infect: str | None = None,
     delay: int | None = None,
     recovery: int | None = None,
     chance: float | None = None,
-    film: Annotated[Filming, Parameter(name="*")] = FILMING,
+    film: Annotated[Typed, Parameter(name="*")] = FILMING,
 ) -> int:
-    """Run a model and film it.
+    """Run a model, and write an animation of it.
 
     Parameters
     ----------
@@ -48,11 +44,6 @@ def run(
     output
         Output file: .gif, .webp, .mp4 (extra `video`), or .png for a strip. An .mp4 is written as it runs,
         however long it is. Shown in the terminal if absent.
-    start
-        Initial state: seed, random, a picture; for a video model also a folder of frames or a film, whose first
-        frames it is shown; for sim:life also a pattern (.rle, .cells). By default as the model says.
-    solver
-        Solver of the steps: euler, midpoint, rk4, dopri5 (all but euler: extra `ode`); by default as it was trained.
     infect
         A model whose rule spreads through this one's body: one that was trained to, or any of the same kind.
     delay
@@ -74,25 +65,23 @@ def run(
             steps=asks.steps if film.steps is None and film.frames is None else film.steps, every=film.every or 1,
             fps=film.fps or asks.fps, erase=film.erase or ((asks.erase,) if asks.erase else ()),
         )  # fmt: skip
-    options = film.options(usual=False, start=start, solver=solver)
+    options = film.options(usual=False)
     if infect is None and any(given is not None for given in (delay, recovery, chance)):
         raise UserError("--delay, --recovery and --chance say how an infection spreads: give --infect VIRUS too")
 
-    from planaria.export.movie import check_suffix, longer, take
+    from planaria.export.movie import SHORT, check_suffix, longer, take
     from planaria.living import find, infected
 
     if output is not None:
         check_suffix(output)
     with busy(console, f"loading {Path(model).name}"):
         given = {
-            "size": options.size, "start": start, "seed": film.seed, "solver": solver, "engine": film.engine,
+            "size": options.size, "start": film.start, "seed": film.seed, "solver": film.solver, "engine": film.engine,
         }  # fmt: skip
         living = find(model, **given) if asks is None else _prepared(asks, **given)
         if infect is not None:
             living = infected(living, infect, delay=delay, recovery=recovery, chance=chance)
-        if film.steps is None and film.frames is None and not living.learned_film:
-            options = replace(options, steps=STEPS)
-        shot = take(living, replace(options, infect=options.infect or None))
+        shot = take(living, replace(options, infect=options.infect or None), steps=SHORT)
     with _progress(console) as bar:
 
         def watch(run: Iterable[Any]) -> Iterator[Any]:
@@ -128,12 +117,12 @@ def _prepared(asks: "others.Filming", **given: Any) -> "Living":
     """The model that a settings file names, set up as the file says."""
     from planaria import store
     from planaria.living import find
-    from planaria.store import origins
+    from planaria.store import formats
 
     if asks.model.is_dir() or asks.model.suffix == ".safetensors":
         living = find(asks.model, **given)
     else:
-        made = origins.load(asks.model, kernel=asks.kernel)
+        made = formats.load(asks.model, kernel=asks.kernel)
         living = find(store.Saved(made.rule, made.layout, made.card, None, made.card.grid, made.card.name), **given)
     if asks.channels is not None and living.layout.channels != asks.channels:
         raise UserError(f"{asks.model} has {living.layout.channels} channels, not n_channels: {asks.channels}")
@@ -152,8 +141,8 @@ def _show(shot: "Take", watch: Callable[[Iterable[Any]], Iterable[Any]], console
 
 
 def unseen(console: Console, done: str, *words: str) -> str:
-    """Print that no picture is shown, why, and the command that films it."""
-    return f"{done}, no picture: {no_pictures(console)}; a film: {command(*words, '-o', 'film.gif')}"
+    """Print that no picture is shown, why, and the command that writes an animation."""
+    return f"{done}, no picture: {no_pictures(console)}; an animation: {command(*words, '-o', 'film.gif')}"
 
 
 def _progress(console: Console) -> Progress:

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 PICTURES = 6
 STRIDE = 10
-"""Frames of a film between two pictures."""
+"""Frames of an animation between two pictures."""
 PAINTED = 24
 """Steps between two pictures where a photo is repainted."""
 
 
 def show(what: Path, /) -> int:
-    """Show a model, its figures, and, where there are colours, moments of its life in the terminal.
+    """Show a model, its metrics, and, where there are colours, moments of its life in the terminal.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def show(what: Path, /) -> int:
         rows["frame"] = f"{living.frame} cell steps, {living.size[1]}x{living.size[0]} cells"
     for key, value in rows.items():
         table.add_row(f"[bold]{key}[/]", _printable(value))
-    for key, value in sorted(card.figures.items(), key=lambda figure: natural(Path(figure[0]))):
+    for key, value in sorted(card.metrics.items(), key=lambda metric: natural(Path(metric[0]))):
         if isinstance(value, float) and math.isfinite(value):
             log = f"  (log10 {math.log10(value):.2f})" if value > 0 and "mse" in key.lower() else ""
             table.add_row(_printable(key), f"{value:.6f}{log}")
@@ -85,7 +85,7 @@ def _origin(living: "Living") -> dict[str, str]:
 
 
 def _moments(living: "Living") -> "tuple[Film, str, int]":
-    """A film to pick from, the unit that its moments are counted in, and cell steps of that."""
+    """An animation to pick from, the unit that its moments are counted in, and cell steps of that."""
     from planaria.export.movie import film
     from planaria.health import Health
     from planaria.usual import actions

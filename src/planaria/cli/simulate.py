@@ -1,4 +1,4 @@
-"""`planaria simulate`: a known automaton as numbered pictures, as a film, or in the terminal."""
+"""`planaria simulate`: a known automaton as numbered pictures, as a video, or in the terminal."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from planaria.data.simulate.base import Simulator
 
 MOST_BYTES = 1_000_000_000
-"""Memory that the frames of a film may take before they are enlarged."""
+"""Memory that the frames of a video may take before they are enlarged."""
 
 
 def simulate(
@@ -48,7 +48,7 @@ def simulate(
     what
         NAME or NAME/PRESET of `planaria list simulators`: lenia, life/highlife, life/B36/S23, gray-scott/coral.
     output
-        A folder for numbered PNGs; or a film: .gif, .webp, .mp4 (extra `video`), .png for a strip. Shown in the
+        A folder for numbered PNGs; or a video: .gif, .webp, .mp4 (extra `video`), .png for a strip. Shown in the
         terminal if absent.
     start
         A pattern that life begins with: a .rle or .cells file.
@@ -65,14 +65,14 @@ def simulate(
     settings
         KEY=VALUE, any number of times: --set radius=18 --set mu=0.156.
     fps
-        Frames a second of a film.
+        Frames a second of a video.
     scale
-        Pixels to a cell of a film; by default it gets about 288 pixels.
+        Pixels to a cell of a video; by default it gets about 288 pixels.
     """
     from planaria.data.simulate import load, spelled
 
     if frames < 1 or fps < 1:
-        raise UserError(f"a film needs --frames and --fps of at least 1, got {frames} and {fps}")
+        raise UserError(f"a video needs --frames and --fps of at least 1, got {frames} and {fps}")
     sides = parse.size(size)
     words = {
         "size": sides and f"{sides[0]}x{sides[1]}", "seed": seed, "skip": skip, "every": every, "start": start,
@@ -97,7 +97,7 @@ def simulate(
 
 
 def _film(simulator: "Simulator", output: Path, frames: int, fps: int, scale: int | None, console: Console) -> int:
-    """Write a film or a strip."""
+    """Write a video or a strip."""
     import numpy as np
 
     from planaria.export.movie import Film, check_suffix
@@ -105,7 +105,7 @@ def _film(simulator: "Simulator", output: Path, frames: int, fps: int, scale: in
     check_suffix(output)
     h, w = simulator.size
     if frames * h * w * 3 > MOST_BYTES:
-        raise UserError(f"{frames} frames of {h}x{w} cells are too long a film; write a folder, then planaria frames")
+        raise UserError(f"{frames} frames of {h}x{w} cells are too long a video; write a folder, then planaria frames")
     pictures = np.stack(list(_frames(simulator, frames, console)))
     own = simulator.settings
     steps = tuple(simulator.frame * (own.skip + k * own.every) for k in range(frames))

@@ -10,7 +10,7 @@ from planaria.core.noise import Stream, derive, uniform
 from planaria.errors import UserError, unknown
 from planaria.types import Mask, State
 
-WOUNDS: dict[str, str] = {
+KINDS: dict[str, str] = {
     "left": "the left half",
     "right": "the right half",
     "top": "the upper half",
@@ -20,33 +20,33 @@ WOUNDS: dict[str, str] = {
     "speckle": "a random share of all cells: speckle or speckle(SHARE); SHARE is 0.3 where not given",
     "noise": "normal noise added to every living cell: noise or noise(STRENGTH); STRENGTH is 0.3 where not given",
 }
-"""Name -> description of what it removes or disturbs."""
+"""Kind of damage -> description of what it removes or disturbs."""
 
 _ARGUMENTS = {"centre": ((0, 1), (16.0,)), "circle": ((3,), ()), "speckle": ((0, 1), (0.3,)), "noise": ((0, 1), (0.3,))}
 
 
 @dataclass(frozen=True)
-class Wound:
+class Damage:
     """Kind of damage and its parameters."""
 
     kind: str
     numbers: tuple[float, ...] = ()
 
     @staticmethod
-    def parse(text: str) -> "Wound":
+    def parse(text: str) -> "Damage":
         """Parse `left`, `circle(36,36,10)`, `centre(16)`, ... Raises `UserError` that lists the kinds."""
         match = re.fullmatch(r"\s*([a-z]+)\s*(?:\(([^()]*)\))?\s*", text)
         kind = match[1] if match else text.partition("(")[0].strip()
-        if match is None or kind not in WOUNDS:
-            raise unknown("wound", kind, WOUNDS)
+        if match is None or kind not in KINDS:
+            raise unknown("damage", kind, KINDS)
         try:
             numbers = tuple(float(n) for n in match[2].split(",")) if match[2] else ()
         except ValueError:
-            raise UserError(f"wound {text!r}: the numbers in brackets can't be read") from None
+            raise UserError(f"damage {text!r}: the numbers in brackets can't be read") from None
         counts, default = _ARGUMENTS.get(kind, ((0,), ()))
         if len(numbers) not in counts or not all(abs(n) < 1e6 for n in numbers):
-            raise UserError(f"wound {text!r}: {kind} is {WOUNDS[kind]}")
-        return Wound(kind, numbers or default)
+            raise UserError(f"damage {text!r}: {kind} is {KINDS[kind]}")
+        return Damage(kind, numbers or default)
 
     def mask(self, size: tuple[int, int], *, seed: int = 0) -> Tensor:
         """Mask of the cells that this damage removes: `(h, w)` bool; all false for noise."""
@@ -76,11 +76,11 @@ class Wound:
             u = torch.stack([uniform(derive(seed, Stream.NOISE), sample, shape) for sample in range(len(x))])
             normal = (-2 * (1 - u[:, ::2]).log()).sqrt() * (2 * torch.pi * u[:, 1::2]).cos()  # Box and Muller, 1958
             added = normal.to(x) * self.numbers[0]
-            hurt = x[:, :own] + (added if alive is None else torch.where(alive, added, 0.0))
+            damaged = x[:, :own] + (added if alive is None else torch.where(alive, added, 0.0))
         else:
             gone = self.mask((x.shape[2], x.shape[3]), seed=seed).to(x.device)
-            hurt = torch.where(gone, 0.0, x[:, :own])
-        return torch.cat([hurt, x[:, own:]], 1)
+            damaged = torch.where(gone, 0.0, x[:, :own])
+        return torch.cat([damaged, x[:, own:]], 1)
 
 
 def discs(n: int, size: tuple[int, int], rng: torch.Generator, radius: tuple[float, float] = (0.1, 0.4)) -> Mask:

@@ -9,11 +9,13 @@ Distill, 2021.
 from dataclasses import dataclass, replace
 from itertools import product
 from math import comb
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
+from annotated_types import Ge, Gt, Le
 from torch import Tensor
 
+from planaria import ranges
 from planaria.core.filters import bank, split
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule, RuleConfig
@@ -40,22 +42,16 @@ class Spread:
 
     contact: bool = True
     """True if a living cell beside an infected one becomes infected; else the mask stays where it was placed."""
-    delay: int = 1
+    delay: Annotated[int, Ge(1), Le(SLOWEST)] = 1
     """Updates of such a cell until it is infected: if all cells update, an infection spreads 1 / delay cells a step."""
-    recovery: int = 0
+    recovery: Annotated[int, Ge(0), Le(LONGEST)] = 0
     """Updates of an infected cell until it runs the host's rule again, immune from then on; never if 0."""
-    chance: float = 1.0
+    chance: Annotated[float, Gt(0), Le(1)] = 1.0
     """Probability that such a cell becomes infected when it then updates; the nearest of `CHANCES` is taken."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.chance <= 1:
-            raise UserError(f"the chance of an infection is above 0 and at most 1, not {self.chance:g}")
+        ranges.check(self)
         object.__setattr__(self, "chance", min(CHANCES, key=lambda known: abs(known - self.chance)))
-        if not 1 <= self.delay <= SLOWEST or not 0 <= self.recovery <= LONGEST:
-            raise UserError(
-                f"an infection takes 1 to {SLOWEST} acts to pass on and up to {LONGEST:,} to get over, not "
-                f"{self.delay} and {self.recovery}"
-            )
         if not self.contact and (self.delay > 1 or self.recovery or self.chance < 1):
             raise UserError("an infection that doesn't spread has no speed or chance, and nobody recovers from it")
 
@@ -297,9 +293,7 @@ def _combined(host: RuleConfig, virus: RuleConfig, spread: Spread) -> RuleConfig
         if ours != theirs:
             raise UserError(f"host and virus don't fit: the host has {key}={ours}, the virus {key}={theirs}")
     if spread.chance < 1 and not 0 < host.fire_rate < 1:
-        raise UserError(
-            f"an infection by chance needs cells that act by chance: the host has fire_rate={host.fire_rate:g}"
-        )
+        raise UserError(f"a chance below 1 needs cells that act at random: the host has fire_rate={host.fire_rate:g}")
     if virus.dt <= 0 or host.dt <= 0:
         raise UserError("host and virus need a dt above 0")
     filters = {_canonical(name): name for name in (*host.filters, *virus.filters)}

@@ -2,11 +2,13 @@
 
 import re
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import torch
+from annotated_types import Ge, Le
 from torch import Tensor
 
-from planaria import machine
+from planaria import machine, ranges
 from planaria.core.noise import Stream, derive, uniform
 from planaria.core.shuffle import shuffled
 from planaria.errors import UserError
@@ -32,13 +34,13 @@ class Layout:
     """Leading channels that are the picture: 1 grey, 3 RGB, 4 premultiplied RGBA, or the labels of `palette`."""
     alpha: int | None = 3
     """Channel of a cell's life value; None if cells have no life."""
-    hidden: int = 12
+    hidden: Annotated[int, Ge(0)] = 12
     """Number of hidden channels, by which cells communicate."""
-    frozen: int = 0
+    frozen: Annotated[int, Ge(0)] = 0
     """Number of trailing channels that the rule reads but never writes."""
     offset: float = 0.0
     """Offset of the picture: picture = state + offset."""
-    shifts: tuple[int, ...] = ()
+    shifts: tuple[Annotated[int, Ge(1), Le(4096)], ...] = ()
     """Shifts in cells of the shift-shuffles that the frozen channels hold after the photo, two channels each."""
     straight: bool = False
     """True if visible RGBA is straight: its colours not yet multiplied by alpha."""
@@ -50,15 +52,14 @@ class Layout:
     """Colours `#rrggbb` of the visible channels, if these are labels; empty if they are colours themselves."""
 
     def __post_init__(self) -> None:
+        ranges.check(self, "layout.")
         if self.palette:
             self._check_palette()
         elif self.visible not in (1, 3, 4):
             raise UserError(f"layout.visible must be 1 (grey), 3 (RGB) or 4 (RGBA), got {self.visible}")
-        if min(self.hidden, self.frozen) < 0:
-            raise UserError("layout.hidden and layout.frozen can't be negative")
-        if self.shifts and (self.photo not in (1, 3, 4) or not all(0 < shift <= 4096 for shift in self.shifts)):
+        if self.shifts and self.photo not in (1, 3, 4):
             raise UserError(
-                f"layout.shifts={self.shifts} are cells above 0, two frozen channels each beside the photo; "
+                f"layout.shifts={self.shifts} takes two frozen channels each beside the photo; "
                 f"layout.frozen={self.frozen} leaves {self.photo} for that, and it has 1, 3 or 4"
             )
         if self.strain is not None and not self.visible <= self.strain < self.channels:
@@ -99,9 +100,9 @@ class Layout:
             return "grey" if self.visible == 1 else ("red", "green", "blue", "alpha")[channel]
         return "hidden" if channel < self.body else "frozen" if self.strain is None else "infection"
 
-    def spared(self, wound: str) -> int:
+    def spared(self, kind: str) -> int:
         """Number of trailing channels that damage of this kind leaves unchanged: noise infects no cell."""
-        return self.channels - self.body if wound == "noise" else self.frozen
+        return self.channels - self.body if kind == "noise" else self.frozen
 
     @property
     def body(self) -> int:

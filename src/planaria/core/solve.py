@@ -59,8 +59,9 @@ class Solver(nn.Module):
         config = rule.config
         if method != "euler" and (config.fire_rate != 1 or config.life != "none"):
             raise UserError(
-                f"solver {method} needs rule.fire_rate=1 and rule.life=none, for chance and death are no flow; this "
-                f"rule has fire_rate={config.fire_rate:g} and life={config.life}: take solver euler, or train without"
+                f"solver {method} needs rule.fire_rate=1 and rule.life=none, as random firing and death are no flow; "
+                f"this rule has fire_rate={config.fire_rate:g} and life={config.life}: take solver euler, "
+                "or train without"
             )
         if config.dt <= 0:
             raise UserError(f"a solver goes forward: rule.dt must be more than 0, got {config.dt:g}")

@@ -101,11 +101,11 @@ class Clips:
 def unpacked(packed: dict[str, Tensor], held_out: float) -> Clips:
     """Read back the clips that `pack` packed. Raises `UserError` where they don't fit."""
     if not packed.keys() >= {"frames", "lengths", "fps"}:
-        raise UserError("the checkpoint is damaged: it keeps a part of its film only")
+        raise UserError("the checkpoint is damaged: it keeps a part of its video only")
     frames, lengths, fps = packed["frames"], packed["lengths"].tolist(), float(packed["fps"])
     whole = sum(lengths) == len(frames) and min(lengths, default=0) > 0 and fps > 0
     if not whole or frames.shape[1] not in (1, 3) or min(frames.shape) < 1:
-        raise UserError(f"the checkpoint is damaged: its film is {list(frames.shape)} in clips of {str(lengths)[:60]}")
+        raise UserError(f"the checkpoint is damaged: its video is {list(frames.shape)} in clips of {str(lengths)[:60]}")
     films = frames.split(lengths)
     size = (frames.shape[2], frames.shape[3])
     return Clips(tuple(map(Kept, films)), frames.shape[1], size, fps, held_out)
@@ -132,7 +132,7 @@ def open_clips(
     shapes = {tuple(film.stack(0, 1).shape[1:]) for film in films}
     if len(shapes) > 1:
         sizes = ", ".join(sorted(f"{w}x{h} with {v} channels" for v, h, w in shapes))
-        raise UserError(f"{source}: its films differ: {sizes}; give them one size (size=64 crop=square) and colour")
+        raise UserError(f"{source}: its videos differ: {sizes}; give them one size (size=64 crop=square) and colour")
     ((visible, h, w),) = shapes
     return Clips(tuple(films), visible, (h, w), fps, held_out)
 

@@ -303,9 +303,9 @@ def _find(source: str | Path, start: int, every: int, count: int) -> Source:
         if not name or not path.exists():
             near = get_close_matches(path.name, [there.name for there in path.parent.glob("*")])
             hint = f" Did you mean {' or '.join(repr(str(path.parent / n)) for n in near)}?" if near else ""
-            raise UserError(f"no frames {name!r}; give a folder of pictures, a film file, or sim:NAME.{hint}")
+            raise UserError(f"no frames {name!r}; give a folder of pictures, a video file, or sim:NAME.{hint}")
         if not path.is_file():
-            raise UserError(f"{name!r} is no ordinary file; give a folder of pictures, or a film")
+            raise UserError(f"{name!r} is no ordinary file; give a folder of pictures, or a video")
         size = path.stat().st_size
     except (OSError, ValueError, RuntimeError) as error:
         if isinstance(error, UserError):
@@ -315,7 +315,7 @@ def _find(source: str | Path, start: int, every: int, count: int) -> Source:
     if suffix in FILMS:
         return Film(path)
     if suffix not in (*MOVING, *STILLS):
-        raise UserError(f"{name!r} is no film: have {', '.join(sorted({*FILMS, *MOVING}))}, or a folder of pictures")
+        raise UserError(f"{name!r} is no video: have {', '.join(sorted({*FILMS, *MOVING}))}, or a folder of pictures")
     if not size:
         raise UserError(f"{name!r} is empty")
     if size > MOST_BYTES:

@@ -58,11 +58,11 @@ class Photos:
         is enlarged. The same generator gives the same crops.
         """
         h, w = size
-        chances = torch.rand(n, 5, generator=rng, dtype=torch.float64)
-        return torch.stack([self._crop(h, w, chance) for chance in chances.tolist()])
+        random = torch.rand(n, 5, generator=rng, dtype=torch.float64)
+        return torch.stack([self._crop(h, w, draw) for draw in random.tolist()])
 
-    def _crop(self, h: int, w: int, chance: Sequence[float]) -> Picture:
-        which, wider, down, across, flip = chance
+    def _crop(self, h: int, w: int, draw: Sequence[float]) -> Picture:
+        which, wider, down, across, flip = draw
         picture = self.pictures[int(which * len(self))]
         rows, columns = picture.shape[1:]
         room = min(rows / h, columns / w)

@@ -109,7 +109,7 @@ class Film(Source):
             if stream is None:
                 raise UserError(f"{self.name} holds no pictures")
             if stream.disposition & Disposition.attached_pic:
-                raise UserError(f"{self.name} holds no film, only sound and a picture of its cover")
+                raise UserError(f"{self.name} holds no video, only sound and a picture of its cover")
             yield box, stream, decoder_of(stream, self.name)
 
 
@@ -171,7 +171,7 @@ def _container(file: IO[bytes], name: str) -> str:
     elif head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
         kind, says = "mov", _mov_bytes(file, size)
     else:
-        raise UserError(instead(name, head, f"film known here: {', '.join(FILMS)}"))
+        raise UserError(instead(name, head, f"video known here: {', '.join(FILMS)}"))
     if says > size:
         raise UserError(f"{name} is cut short: {size:,} of {says:,} bytes are there")
     return kind

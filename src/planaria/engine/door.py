@@ -4,12 +4,12 @@ Whole numbers are Python's, NumPy's or torch's, no booleans and no fractions; th
 """
 
 import math
-import operator
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
+from planaria import ranges
 from planaria.core.moment import Moment
 from planaria.core.rule import Rule
 from planaria.core.solve import Solver
@@ -21,11 +21,7 @@ MOST = 2**31
 
 def whole(name: str, value: object, least: int | None = None, below: int | None = None) -> int:
     """Convert `value` to a whole number, at least `least` and less than `below` if these are given."""
-    logical = isinstance(value, bool) or str(getattr(value, "dtype", "")).removeprefix("torch.") == "bool"
-    try:
-        number = None if logical else operator.index(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, RuntimeError):
-        number = None
+    number = ranges.whole(value)
     if number is None:
         raise UserError(f"{name} must be a whole number, got {_brief(value)}")
     if least is not None and number < least:

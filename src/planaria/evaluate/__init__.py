@@ -80,5 +80,5 @@ def evaluate(
         noise=noise, whole=whole, alone=alone, data=data,
         long=tuple(compare(window, data) for window in long), late=long[-1] if long else None,
         unseen=lives(UNSEEN), sizes=lives(SIZES), film=film,
-        burst=min((life.bursts[run] for run in ("whole film", "long run") if run in life.bursts), default=None),
+        burst=min((life.bursts[run] for run in ("whole video", "long run") if run in life.bursts), default=None),
     )  # fmt: skip

@@ -42,7 +42,7 @@ class Life:
     def whole(self, frames: Frames, context: int) -> tuple[Whole, Frames]:
         """Scores from the first `context` frames to the end, beside those of repeating the last one; and the film."""
         film = frames.clone()
-        for k, picture in enumerate(self.pictures(frames[:context], len(frames) - context, "whole film"), context):
+        for k, picture in enumerate(self.pictures(frames[:context], len(frames) - context, "whole video"), context):
             film[k] = as_seen(picture[0])
         made = psnr(film[context:], frames[context:])
         still = psnr(frames[context - 1].expand_as(frames[context:]), frames[context:])

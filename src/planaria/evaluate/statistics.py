@@ -1,4 +1,4 @@
-"""Statistics: figures of a film of any content, and its likeness to another film."""
+"""Statistics: metrics of a video of any content, and its likeness to another film."""
 
 import math
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ Frame = Float[Tensor, "1 v h w"]
 
 @dataclass(frozen=True)
 class Stats:
-    """Statistics of a film. Every figure is a mean over its frames; not a number where it has none."""
+    """Statistics of a film. Every one is a mean over its frames; not a number where it has none."""
 
     frames: int
     """Number of frames measured: those before the first that holds a value that is not a number."""

@@ -4,7 +4,7 @@ import base64
 import io
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from torch import nn
 
-from planaria.core.damage import Wound
+from planaria.core.damage import Damage
 from planaria.core.infection_site import InfectionSite
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule
@@ -21,12 +21,13 @@ from planaria.core.solve import Solver
 from planaria.data.video import write_mp4
 from planaria.engine import door
 from planaria.errors import UserError, unknown
-from planaria.export import Options
+from planaria.export import Options, spelled_out
+from planaria.export import options as options_of
 from planaria.files import unwritable
 from planaria.health import Health
-from planaria.living import Living, find
+from planaria.living import Living, begin, find
 from planaria.store import Saved, write_bytes
-from planaria.types import State
+from planaria.store.cards import USUAL_GRID
 from planaria.usual import healing, infection
 from planaria.world import World
 
@@ -35,11 +36,11 @@ SIDE = 288
 """Smallest longer side of a film in pixels, where no scale is given."""
 MOST_BYTES = 2_000_000_000
 """Largest memory for the frames of a film."""
-MOST_FRAMES, MOST_FACTOR = 1_000_000, 100
+MOST_FRAMES = 1_000_000
 FPS, VIDEO_FPS = 30, 20
 """Default frames a second; and those of a model that was trained on a video, as players show it."""
-STEPS, FRAMES = 300, 100
-"""Default steps of a film, and frames of a film of a video model."""
+STEPS, SHORT, FRAMES = 300, 200, 100
+"""Default steps of an export and of other films, and frames of a film of a video model."""
 SHORTEST = {".gif": 20, ".webp": 11}
 """Shortest duration of a picture in milliseconds: viewers show a shorter one for 100."""
 INFECT = "infect "
@@ -83,7 +84,7 @@ class Film:
         return path
 
     def strip(self, columns: int = 8, *, scale: int | None = None) -> Image.Image:
-        """Moments of the film side by side, each with its step; every wound is among them."""
+        """Moments of the film side by side, each with its step; all damage is among them."""
         picks = self.moments(columns)
         _, h, w, _ = self.frames.shape
         scale = _pixels(
@@ -97,21 +98,21 @@ class Film:
             tile = Image.fromarray(self.frames[k]).resize((w * scale, h * scale), Image.Resampling.NEAREST)
             sheet.paste(tile, (left, gap))
             ink.rectangle((left - 1, gap - 1, left + w * scale, gap + h * scale), outline=(225, 225, 230))
-            wound = self.events[int(self.at[k])] if self._after_wound(k) else None
+            event = self.events[int(self.at[k])] if self._after_event(k) else None
             step = f"{round(self.at[k], 2)}"
-            text = f"{step}: {wound}" if wound else step
-            ink.text((left + 2, gap + h * scale + 5), text, (170, 40, 60) if wound else (60, 60, 70), font)
+            text = f"{step}: {event}" if event else step
+            ink.text((left + 2, gap + h * scale + 5), text, (170, 40, 60) if event else (60, 60, 70), font)
         return sheet
 
-    def _after_wound(self, k: int) -> bool:
-        """True if frame `k` shows a wound just made: the second frame of that step."""
+    def _after_event(self, k: int) -> bool:
+        """True if frame `k` shows damage just done: the second frame of that step."""
         return self.at[k] in self.events and (k == 0 or self.at[k - 1] == self.at[k])
 
     def moments(self, columns: int) -> list[int]:
-        """Indices of frames for a strip: the first, the last, the wounds, and others where the gaps are largest."""
+        """Indices of frames for a strip: the first, the last, the damage, and others where the gaps are largest."""
         n = len(self.frames)
-        wounds = [k for k in range(n) if self._after_wound(k)]
-        chosen = {0, n - 1, *wounds[: columns - 2]}
+        events = [k for k in range(n) if self._after_event(k)]
+        chosen = {0, n - 1, *events[: columns - 2]}
         while len(chosen) < min(columns, n):
             ordered = sorted(chosen)
             gap, start = max((b - a, -a) for a, b in pairwise(ordered))
@@ -181,8 +182,8 @@ class Take:
         h, w = self.world.size
         if (len(self) + 1) * h * w * 3 > MOST_BYTES:
             raise UserError(
-                f"a film of {len(self)} frames at {self.world.size} needs too much memory; film fewer, or straight "
-                "into an .mp4, which needs none"
+                f"an animation of {len(self)} frames at {self.world.size} needs too much memory; take fewer, or write "
+                "an .mp4, which needs none"
             )
         at, frames = zip(*watch(self), strict=True)
         return Film(np.stack(frames), at, self.events, self.fps)
@@ -226,7 +227,7 @@ def _pixels(scale: int, size: tuple[int, int], count: int, held: int) -> int:
     """Return `scale`. Raises `UserError` if it is below 1 or `held` of `count` frames at a time don't fit in memory."""
     h, w = size
     if scale < 1 or held * h * w * 3 * scale**2 > MOST_BYTES:
-        raise UserError(f"a film of {count} frames, {w}x{h} cells, can't be enlarged {scale} times")
+        raise UserError(f"an animation of {count} frames, {w}x{h} cells, can't be enlarged {scale} times")
     return scale
 
 
@@ -235,61 +236,48 @@ def _blown(frames: Iterable[np.ndarray], scale: int) -> Iterator[np.ndarray]:
     return (f.repeat(scale, 0).repeat(scale, 1) for f in frames)
 
 
-def film(
-    rule: nn.Module,
-    layout: Layout,
-    *,
-    steps: int | None = None,
-    frames: int | None = None,
-    size: int | tuple[int, int] = 72,
-    seed: int = 0,
-    erase: Mapping[int, str] | None = None,
-    infect: Mapping[int, str] | None = None,
-    every: int = 2,
-    factor: int = 1,
-    fps: int | None = None,
-    background: float = 1.0,
-    start: State | None = None,
-    engine: str = "auto",
-    health: Health | None = None,
-) -> Film:
-    """Film `steps` steps from the seed, or from `start` `(1, c, h, w)`, with a frame every `every` steps.
+@spelled_out(film=True)
+def film(rule: nn.Module, layout: Layout, *, health: Health | None = None, **options: Any) -> Film:
+    """Film a rule from the seed, or from `start`, on 72x72 cells by default, with a frame every second step.
 
-    `frames` says instead how many whole frames there are; without either it is 200 steps.
-    `factor` - 1 more frames lie between two, at equal fractions of the way (`World.peek`), and as many times more are
-    shown a second; `fps` is 30 times `factor` where None. `erase` maps a step to the wound made there
-    (`{150: "left"}`), `infect` to where an infection begins (`{100: "20,20"}`, see `World.infect`); both the moment
-    before and after are shown. `background` lies behind transparent cells, 0 black to 1 white. `health` warns where the
-    life bursts or dies out.
+    The options are those of `planaria.export.Options`. Without `steps` or `frames` it is 200 steps. `erase` maps a step
+    to the damage there (`{150: "left"}`), `infect` to where an infection begins (`{100: "20,20"}`); both the moment
+    before and after are shown. Frames between frames (`fps_factor`) are fractions of the way, see `World.peek`.
+    `health` warns where the life bursts or dies out. Raises `UserError`.
     """
-    if start is not None:
+    given = options_of(options, film=True)
+    module = rule if given.solver in (None, "euler") else Solver(rule, given.solver)
+    size, start = door.grid(given.size or USUAL_GRID), given.start
+    if isinstance(start, str | Path):
+        start = begin(module, layout, size, start, seed=given.seed, engine=given.engine)
+    elif start is not None:
         size = door.state(start, "a start").shape[2], start.shape[3]
-    size = door.grid(size)
-    steps = None if steps is None else door.whole("steps", steps)
-    frames = None if frames is None else door.whole("frames", frames)
-    every, factor = door.whole("every", every), door.whole("factor", factor)
-    fps = None if fps is None else door.whole("fps", fps)
-    events = _events(layout, size, erase or {}, infect or {})
-    fps = FPS * factor if fps is None else fps
-    _one(steps, frames)
-    stops = _stops(200 if steps is None else steps, frames, every, factor, events)
-    _check(fps, background)
-    world = World(rule, layout, size, seed=seed, start=start, engine=engine)
-    return Take(world, stops, factor, events, fps, background, health or Health()).film()
+    living = Living(module, layout, size, start, None, "", engine=given.engine)
+    return take(living, _plain(replace(given, every=given.every or 2)), steps=SHORT, health=health).film()
 
 
-def take(living: Living, options: Options) -> Take:
-    """Take of `living`, which was found with the same options. Raises `UserError`."""
+def film_of(model: Saved, options: Mapping[str, Any]) -> Film:
+    """Film a model with the options of `film`, in frames if it was trained on a video."""
+    given = options_of(options, film=True)
+    return take(_find(model, given), _plain(given), steps=SHORT).film()
+
+
+def _plain(options: Options) -> Options:
+    """Options without the damage and the infection that an export shows by default."""
+    return replace(options, erase=options.erase or {}, infect=options.infect or {})
+
+
+def take(living: Living, options: Options, *, steps: int = STEPS, health: Health | None = None) -> Take:
+    """Take of `living`, which was found with the same options; `steps` long by default. Raises `UserError`."""
     every = options.every
     if every is None:
         every = living.frame if living.learned_film or not isinstance(living.rule, Rule | Solver) else 2
-    _one(options.steps, options.frames)
     frames = FRAMES if living.learned_film and options.steps is None and options.frames is None else options.frames
-    steps = STEPS if options.steps is None else options.steps
+    steps = steps if options.steps is None else options.steps
     last = steps if frames is None else (frames - 1) * every
     erase, infect = options.erase, options.infect
     if erase is None:
-        erase = {step: wound for step, wound in healing(living.card).items() if step < last}
+        erase = {step: damage for step, damage in healing(living.card).items() if step < last}
     if infect is None:
         shown = infection(living.layout, living.card)
         infect = {step if step < last else last // 2: where for step, where in shown.items()}
@@ -297,25 +285,19 @@ def take(living: Living, options: Options) -> Take:
     events = _events(living.layout, size, erase, infect)
     stops = _stops(steps, frames, every, options.fps_factor, events)
     fps = (VIDEO_FPS if living.learned_film else FPS) * options.fps_factor if options.fps is None else options.fps
-    _check(fps, options.background)
-    world, health = living.world(seed=options.seed), Health.of(living)
+    world, health = living.world(seed=options.seed), health or Health.of(living)
     return Take(world, stops, options.fps_factor, events, fps, options.background, health)
-
-
-def _one(steps: int | None, frames: int | None) -> None:
-    if steps is not None and frames is not None:
-        raise UserError("frames and steps both say how long a film is: give one of them")
 
 
 def _events(
     layout: Layout, size: tuple[int, int], erase: Mapping[int, str], infect: Mapping[int, str]
 ) -> dict[int, str]:
-    """Wounds and infections as the events of each step, in order. Raises `UserError` for an invalid one."""
-    for wound in erase.values():
-        Wound.parse(wound)
+    """Damage and infections as the events of each step, in order. Raises `UserError` for an invalid one."""
+    for damage in erase.values():
+        Damage.parse(damage)
     if infect and layout.strain is None:
         raise UserError("this model holds no infection, so nothing can be infected; --infect VIRUS puts one in")
-    events = {step: [wound] for step, wound in erase.items()}
+    events = {step: [damage] for step, damage in erase.items()}
     for step, places in infect.items():
         for place in places.split(";"):
             if InfectionSite.parse(place).misses(size):
@@ -333,21 +315,14 @@ def _do(world: World, action: str) -> None:
 
 def _stops(steps: int, frames: int | None, every: int, factor: int, events: Mapping[int, str]) -> list[int]:
     """Times of the frames, in `factor`-ths of a step: `frames` of them and what follows each, or up to `steps`."""
-    if every < 1 or steps < 0 or (frames is not None and frames < 1) or not 1 <= factor <= MOST_FACTOR:
-        raise UserError(f"a film needs every >= 1, steps >= 0, frames >= 1 and a factor of 1 to {MOST_FACTOR}")
     last = steps if frames is None else (frames - 1) * every
     for step, action in events.items():
         if not 0 <= step <= last:
-            raise UserError(f"{action!r} at step {step}: the film has steps 0 to {last}")
+            raise UserError(f"{action!r} at step {step}: the animation has steps 0 to {last}")
     regular = range(0, steps * factor + 1 if frames is None else frames * every * factor, every)
     if len(regular) > MOST_FRAMES:
-        raise UserError(f"a film of {len(regular):,} frames never ends; film at most {MOST_FRAMES:,}")
+        raise UserError(f"an animation of {len(regular):,} frames never ends; take at most {MOST_FRAMES:,}")
     return sorted({*regular, *(step * factor for step in events), last * factor})
-
-
-def _check(fps: int, background: float) -> None:
-    if fps < 1 or not 0 <= background <= 1:
-        raise UserError("a film needs fps >= 1 and a background of 0 (black) to 1 (white)")
 
 
 def shoot(model: str | Path | Saved, options: Options) -> Film:
@@ -364,7 +339,10 @@ def write(model: Saved | str, output: Path, options: Options) -> Path:
 
 
 def _found(model: str | Path | Saved, options: Options) -> Take:
-    living = find(
+    return take(_find(model, options), options)
+
+
+def _find(model: str | Path | Saved, options: Options) -> Living:
+    return find(
         model, size=options.size, start=options.start, seed=options.seed, solver=options.solver, engine=options.engine
     )
-    return take(living, options)

@@ -46,22 +46,22 @@ def augmented(rgb: Float[Tensor, "n 3 s s"], rng: torch.Generator, strength: flo
     """Augment each picture at random by `rng`: mirror, distort, recolour and add grain; differentiable."""
     n = len(rgb)
 
-    def chance(*shape: int) -> Tensor:
+    def random(*shape: int) -> Tensor:
         return torch.rand(n, *shape, generator=rng).to(rgb)
 
     corners = torch.tensor([[-1, -1], [1, -1], [-1, 1], [1, 1]], device=rgb.device, dtype=rgb.dtype)
-    corners = corners * (1 + BEND * strength * (2 * chance(4, 2) - 1))
-    mirror = torch.where(chance(1, 1) < 0.5, -1.0, 1.0).to(rgb)
+    corners = corners * (1 + BEND * strength * (2 * random(4, 2) - 1))
+    mirror = torch.where(random(1, 1) < 0.5, -1.0, 1.0).to(rgb)
     corners = corners * torch.cat([mirror, torch.ones_like(mirror)], 2)
     bent = F.grid_sample(rgb, _between(corners, rgb.shape[-1]), padding_mode="reflection", align_corners=False)
-    bright, contrast, saturation = (1 + SHADE * strength * (2 * chance(3, 1, 1, 1) - 1)).unbind(1)
+    bright, contrast, saturation = (1 + SHADE * strength * (2 * random(3, 1, 1, 1) - 1)).unbind(1)
     bent = bent * bright
     middle = bent.mean((1, 2, 3), keepdim=True)
     bent = middle + (bent - middle) * contrast
     grey = bent.mean(1, keepdim=True)
     bent = grey + (bent - grey) * saturation
     grain = torch.randn(bent.shape, generator=rng).to(rgb)
-    return bent + GRAIN * strength * chance(1, 1, 1) * grain
+    return bent + GRAIN * strength * random(1, 1, 1) * grain
 
 
 def _between(corners: Float[Tensor, "n 4 2"], size: int) -> Float[Tensor, "n s s 2"]:

@@ -99,7 +99,7 @@ def shimmer(frames: Pictures, film: Float[Tensor, "_ _ _ _"], *, reach: int = 4)
     rim = reach + WINDOW
     n, _, h, w = frames.shape
     if len(film) != n or film.shape[2:] != frames.shape[2:]:
-        raise UserError(f"painted frames of shape {tuple(frames.shape)} don't match a film of {tuple(film.shape)}")
+        raise UserError(f"painted frames of shape {tuple(frames.shape)} don't match a video of {tuple(film.shape)}")
     if n < 3 or min(h, w) <= 2 * rim:
         raise UserError(f"shimmer needs 3 frames of {2 * rim + 1} cells a side or more, not {n} of {h}x{w}")
     return torch.stack([_boil(frames[t - 1 : t + 2], film[t - 1 : t + 2], reach, rim) for t in range(1, n - 1)])

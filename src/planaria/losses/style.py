@@ -119,10 +119,10 @@ def viewpoints(n: int, size: int, seed: int) -> Tensor:
     A mixture of many channels is nearly Gaussian whatever they are; lines show in the tails of a single
     one (Heeger and Bergen, "Pyramid-Based Texture Analysis/Synthesis", 1995) or of two together.
     """
-    chance = uniform(derive(seed, _Stream.CHANNELS), 0, (n, 4, size))
-    one = F.one_hot(chance[:, 0].argmax(1), size).float()
-    first, second = (F.one_hot(chance[:, k].argmax(1), size).float() for k in (1, 2))
-    sign = torch.where(chance[:, 3, :1] < 0.5, -1.0, 1.0)
+    random = uniform(derive(seed, _Stream.CHANNELS), 0, (n, 4, size))
+    one = F.one_hot(random[:, 0].argmax(1), size).float()
+    first, second = (F.one_hot(random[:, k].argmax(1), size).float() for k in (1, 2))
+    sign = torch.where(random[:, 3, :1] < 0.5, -1.0, 1.0)
     pair = F.normalize(first + sign * second + 1e-6 * one, dim=1)
     return torch.cat([one, pair, directions(n, size, seed)])
 

@@ -65,7 +65,8 @@ def find(what: str) -> Recipe:
         return _read(shipped()[what], what)
     if is_there or path.name != what:
         raise UserError(f"no run or recipe {what!r}: a run is a folder with a config.yaml, a recipe a file .yaml")
-    raise unknown("task or recipe", what, [*tasks.names(), *shipped(), "FILE.yaml", "runs/NAME"])
+    have = [*tasks.names(), *shipped(), "FILE.yaml", "runs/NAME"]
+    raise unknown("task or recipe", what, have, also=tasks.other_names())
 
 
 def about(path: Path) -> str:
@@ -130,5 +131,5 @@ def _read(path: Path, name: str) -> Recipe:
     if task is None:
         raise UserError(f"{path}: says no task; add a line like 'task: grow' (have: {', '.join(tasks.names())})")
     if task not in tasks.names():
-        raise unknown(f"task in {path}:", task, tasks.names())
+        raise unknown(f"task in {path}:", task, tasks.names(), also=tasks.other_names())
     return Recipe(task, settings, str(path), name)

@@ -10,6 +10,7 @@ from typing import Any
 from planaria.commands import command
 from planaria.data.emoji import is_emoji
 from planaria.errors import UserError, unknown
+from planaria.store.run_folder import RunFolder
 
 FILTERS = {"sobel": "sobel", "scharr": "scharr", "gaussian": "gaussian", "laplacian": "laplacian5", "mean": "mean"}
 """Name of a filter there -> ours, beside the identity."""
@@ -66,7 +67,7 @@ def training(settings: Mapping[str, Any], path: Path) -> Training:
     read = _Reader(settings, path)
     settings, made = read.settings, Training()
     if not settings.keys() & TRAINS and ("ani_path" in settings or "target_path" not in settings):
-        raise UserError(f"{path}: settings of a film, not of a training; to film it: {command('run', path)}")
+        raise UserError(f"{path}: settings of an animation, not of a training; to run it: {command('run', path)}")
     if "target_path" not in settings:
         raise UserError(f"{path}: says no target_path, the picture that is learned")
     picture = read.place("target_path")
@@ -98,7 +99,7 @@ def training(settings: Mapping[str, Any], path: Path) -> Training:
         made.notes.append(f"model_path: the run's name, runs/{made.name}")
     if "ani_path" in settings:
         film = command("run", f"runs/{made.name or 'NAME'}", "-o", Path(read.place("ani_path")))
-        made.notes.append(f"ani_path: the run films itself, film.webp; under that name: {film}")
+        made.notes.append(f"ani_path: the run writes an animation, film.webp; under that name: {film}")
     made.notes += read.notes
     made.notes.append("not said there, so as planaria has it: a learning rate that falls, gradients of length 1")
     return made
@@ -109,12 +110,14 @@ def filming(settings: Mapping[str, Any], path: Path) -> Filming:
     read = _Reader(settings, path)
     settings = read.settings
     if "ani_path" not in settings and settings.keys() & TRAINS:
-        raise UserError(f"{path}: settings of a training, not of a film; to train by them: {command('train', path)}")
+        raise UserError(
+            f"{path}: settings of a training, not of an animation; to train by them: {command('train', path)}"
+        )
     if "model_path" not in settings:
         raise UserError(f"{path}: says no model_path, the model that is filmed")
     model = Path(read.place("model_path"))
     run = Path("runs") / model.stem
-    if not model.exists() and (run / "model.safetensors").exists():
+    if not model.exists() and RunFolder(run).model.exists():
         model = run
     made = Filming(model, notes=[f"model_path: {model}"])
     if "ani_path" in settings:
@@ -137,7 +140,7 @@ def filming(settings: Mapping[str, Any], path: Path) -> Filming:
         made.notes.append(f"damage: --erase {made.erase}")
     for key in ("target_path", "loss", *TRAINS):
         if key in settings:
-            made.notes.append(f"{key}: not used for a film")
+            made.notes.append(f"{key}: not used for an animation")
     made.notes += read.notes
     return made
 

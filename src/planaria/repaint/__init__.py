@@ -39,7 +39,7 @@ def check(living: Living, typed: str) -> None:
     elif living.layout.alpha is not None or rule.config.life != "none":
         is_for = "grows from a seed"
     elif not living.layout.photo and living.card.frame is not None:
-        is_for = "goes on with a film"
+        is_for = "goes on with a video"
     else:
         return
     raise UserError(

@@ -132,8 +132,8 @@ class Canvas:
     def _run(self, top: int, band: Tensor, n: int) -> Tensor:
         """Advance the written channels of rows `top` on by `n` steps, independently of the other rows."""
         state = torch.cat([band, self._frozen(top, top + band.shape[2])], 1) if self.layout.frozen else band
-        chance = isinstance(self.rule, Rule) and 0 < self.rule.config.fire_rate < 1
-        origin = (top if chance else 0, 0)
+        draws = isinstance(self.rule, Rule) and 0 < self.rule.config.fire_rate < 1
+        origin = (top if draws else 0, 0)
         made = run(self.rule, state, n, t=self.t, seed=self.seed, engine=self.engine, origin=origin)
         return made[:, : band.shape[1]]
 

@@ -69,12 +69,12 @@ def _whole(axes: Any, scores: Scores) -> None:
         "held out", (scores.start - 0.5, 0), (3, 3), xycoords=("data", "axes fraction"),
         textcoords="offset points", va="bottom", fontsize=8, color=MUTED,
     )  # fmt: skip
-    axes.set(title="The whole film, one roll-out from its beginning", xlabel="frame", ylabel="PSNR (dB)")
+    axes.set(title="The whole video, one roll-out from its beginning", xlabel="frame", ylabel="PSNR (dB)")
     axes.legend(frameon=False)
 
 
 def _long(axes: Any, scores: Scores) -> None:
-    axes.set(title="Long run, beside the film", xlabel="frame", ylabel="run / film", yscale="log")
+    axes.set(title="Long run, beside the video", xlabel="frame", ylabel="run / video", yscale="log")
     axes.axhline(1, color=INK, linewidth=0.8, linestyle=":")
     middle = [(k + 0.5) * scores.frames for k in range(len(scores.long))]
     for what, colour in (("motion", LIGHT), ("variance", LEAF), ("mean", PLUM)):

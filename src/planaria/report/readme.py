@@ -1,4 +1,4 @@
-"""README of a run: the trained model, its figures, and its use."""
+"""README of a run: the trained model, its metrics, and its use."""
 
 import math
 from collections.abc import Mapping
@@ -28,9 +28,9 @@ def card_text(card: Card, rule: RuleConfig) -> str:
         f"- Edge {rule.edge}, life {rule.life}, fire rate {rule.fire_rate}.",
         "",
         *_reused(card),
-        "## Figures",
+        "## Metrics",
         "",
-        *figure_table(card.figures),
+        *metric_table(card.metrics),
         *words.more,
         "",
         "## Use it",
@@ -67,14 +67,14 @@ def _reused(card: Card) -> list[str]:
     return [f"Began from `{card.config.train.init}`:", "", *(f"- {line}" for line in card.reused), ""]
 
 
-def figure_table(figures: Mapping[str, float]) -> list[str]:
-    """Figures as a Markdown table; squared errors also as log10."""
-    if not figures:
+def metric_table(metrics: Mapping[str, float]) -> list[str]:
+    """Metrics as a Markdown table; squared errors also as log10."""
+    if not metrics:
         return ["None were taken."]
-    if not any("mse" in name for name in figures):
-        return ["| figure | value |", "|---|---|", *(f"| {k} | {v:.4g} |" for k, v in figures.items())]
+    if not any("mse" in name for name in metrics):
+        return ["| metric | value |", "|---|---|", *(f"| {k} | {v:.4g} |" for k, v in metrics.items())]
     rows = [
         f"| {k} | {v:.6f} | {math.log10(v) if v > 0 else -99:.2f} |" if "mse" in k else f"| {k} | {v:.4g} | |"
-        for k, v in figures.items()
+        for k, v in metrics.items()
     ]
-    return ["| figure | value | log10 |", "|---|---|---|", *rows]
+    return ["| metric | value | log10 |", "|---|---|---|", *rows]

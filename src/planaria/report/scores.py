@@ -14,12 +14,14 @@ from planaria.evaluate.scores import Scores
 from planaria.report import plots
 from planaria.report.sheets import image, sheet
 from planaria.report.tables import markdown, measured_markdown, repainted_markdown
-from planaria.store import write_bytes
+from planaria.store import run_folder, write_bytes
 
-NAMES = ("scores.json", "scores.md", "scores.png", "rollout.png", "rollout.webp")
+NAMES = (
+    run_folder.SCORES, run_folder.SCORES_TEXT, run_folder.SCORES_PLOT, run_folder.ROLLOUT, run_folder.ROLLOUT_FILM,
+)  # fmt: skip
 """Files of a video model, in the order written."""
-MEASURED_NAMES = ("scores.json", "scores.md")
-PAINTED_NAMES = ("scores.json", "scores.md", "moments.png")
+MEASURED_NAMES = (run_folder.SCORES, run_folder.SCORES_TEXT)
+PAINTED_NAMES = (*MEASURED_NAMES, run_folder.MOMENTS)
 """Files of a texture, style or text model."""
 
 
@@ -50,12 +52,12 @@ def write_painted(folder: str | Path, name: str, found: Painted) -> list[Path]:
     return _written(folder, PAINTED_NAMES, data)
 
 
-def write_measured(folder: str | Path, name: str, figures: Mapping[str, float]) -> list[Path]:
-    """Write `scores.json` and `scores.md` into a folder: the figures that a task measures of a model."""
-    finite = {what: value for what, value in figures.items() if math.isfinite(value)}
+def write_measured(folder: str | Path, name: str, metrics: Mapping[str, float]) -> list[Path]:
+    """Write `scores.json` and `scores.md` into a folder: the metrics that a task measures of a model."""
+    finite = {what: value for what, value in metrics.items() if math.isfinite(value)}
     data = (
         (json.dumps({"name": name, "figures": finite}, indent=1) + "\n").encode(),
-        measured_markdown(name, figures).encode(),
+        measured_markdown(name, metrics).encode(),
     )
     return _written(folder, MEASURED_NAMES, data)
 

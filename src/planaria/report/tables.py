@@ -12,7 +12,7 @@ from planaria.evaluate.statistics import Likeness
 LIKENESS = ("mean", "variance", "motion", "spectrum", "outside")
 """Columns for the likeness of a run to the film."""
 RATIOS = (
-    "mean, variance and motion (mean squared change from frame to frame): those of the run over those of the film, "
+    "mean, variance and motion (mean squared change from frame to frame): those of the run over those of the video, "
     "1 where alike; spectrum: root mean squared difference of the log10 power, 0 where alike; outside: share of values "
     "beyond -0.5..1.5"
 )
@@ -28,15 +28,15 @@ class Table:
     note: str
 
 
-def measured(name: str, figures: Mapping[str, float]) -> Table:
-    """Table of the figures that a task measures of a model."""
-    rows = tuple((what, f"{value:.4g}") for what, value in figures.items())
+def measured(name: str, metrics: Mapping[str, float]) -> Table:
+    """Table of the metrics that a task measures of a model."""
+    rows = tuple((what, f"{value:.4g}") for what, value in metrics.items())
     return Table(f"What was measured of {name}", ("", "value"), rows, "as after its training")
 
 
-def measured_markdown(name: str, figures: Mapping[str, float]) -> str:
+def measured_markdown(name: str, metrics: Mapping[str, float]) -> str:
     """The same as a Markdown page."""
-    table = measured(name, figures)
+    table = measured(name, metrics)
     lines = [f"# {table.title}", "", _row(table.head), _row(["---", "---:"]), *(_row(row) for row in table.rows)]
     return "\n".join(lines) + "\n"
 
@@ -170,7 +170,7 @@ def _whole(scores: Scores) -> Table:
     ]
     shown = "frame 0" if scores.whole.first == 1 else f"frames 0 to {scores.whole.first - 1}"
     also = "; beside it from frame 0 with nothing before it" if alone else ""
-    return Table("The whole film", head, tuple(rows), f"PSNR (dB) of one free roll-out from {shown} to the end{also}")
+    return Table("The whole video", head, tuple(rows), f"PSNR (dB) of one free roll-out from {shown} to the end{also}")
 
 
 def _noise(scores: Scores) -> Table:
@@ -190,8 +190,8 @@ def _noise(scores: Scores) -> Table:
 
 
 def _likeness(name: str, found: Likeness) -> tuple[str, ...]:
-    figures = [_ratio(found.mean), _ratio(found.variance), _ratio(found.motion), _ratio(found.spectrum)]
-    return name, *figures, f"{found.outside:.2%}" if found.finite else "no number"
+    metrics = [_ratio(found.mean), _ratio(found.variance), _ratio(found.motion), _ratio(found.spectrum)]
+    return name, *metrics, f"{found.outside:.2%}" if found.finite else "no number"
 
 
 def _ratio(value: float) -> str:
@@ -212,5 +212,5 @@ def _unseen(scores: Scores) -> Table:
         "Unseen starts and other sizes",
         ("start", *LIKENESS),
         rows,
-        "the later half of each life, against the film as it is; figures as for the long run",
+        "the later half of each life, against the video as it is; metrics as for the long run",
     )

@@ -116,7 +116,7 @@ def start(path: str | Path) -> Tensor | None:
 
 
 def card(path: str | Path) -> Card:
-    """Card of a model: its task, full settings and figures, each of the valid type."""
+    """Card of a model: its task, full settings and metrics, each of the valid type."""
     path = model_path(path)
     return _card(path, read_header(path))
 

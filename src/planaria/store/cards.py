@@ -1,7 +1,7 @@
 """Cards: the description in a model file, parsed once into typed fields."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 from planaria.config import parse
@@ -83,30 +83,17 @@ class Settings:
 
     @classmethod
     def parse(cls, settings: Mapping[str, Any]) -> "Settings":
-        """Parse settings of any type."""
+        """Parse settings of any type: those of another type than their default's are left at it."""
+        plain: dict[str, Any] = {
+            f.name: _or(settings, f.name, f.default) for f in fields(cls) if isinstance(f.default, str | int | float)
+        }
         prompts, train, share = (settings.get(name) for name in ("prompts", "train", "share"))
         return cls(
+            **plain,
             json=settings,
-            task=_or(settings, "task", cls.task),
-            picture=_or(settings, "picture", cls.picture),
-            regime=_or(settings, "regime", cls.regime),
             prompts=tuple(map(str, prompts)) if isinstance(prompts, list | tuple) else (),
-            style=_or(settings, "style", cls.style),
-            scale=_or(settings, "scale", cls.scale),
-            backbone=_or(settings, "backbone", cls.backbone),
-            backbone_path=_or(settings, "backbone_path", cls.backbone_path),
-            clip=_or(settings, "clip", cls.clip),
-            host=_or(settings, "host", cls.host),
-            spread=_or(settings, "spread", cls.spread),
             share=share if _is_number(share) else None,
-            frames=_or(settings, "frames", cls.frames),
             size=_whole(settings, "size"),
-            crop=_or(settings, "crop", cls.crop),
-            every=_or(settings, "every", cls.every),
-            context=_or(settings, "context", cls.context),
-            clips=_or(settings, "clips", cls.clips),
-            count=_or(settings, "count", cls.count),
-            held_out=_or(settings, "held_out", cls.held_out),
             train=Training.parse(train) if isinstance(train, Mapping) else Training(),
         )
 
@@ -137,7 +124,7 @@ class Origin:
     """Origin of an imported model."""
 
     format: str = "?"
-    """Format of its file, by its name in `planaria list origins`."""
+    """Format of its file, by its name in `planaria list formats`."""
     home: str = "?"
     """Home of the format: where such models are published."""
     file: str = "?"
@@ -166,8 +153,8 @@ class Card(Mapping[str, Any]):
     grid: tuple[int, int] = USUAL_GRID
     """Rows and columns of the training grid."""
     config: Settings = Settings()
-    figures: Mapping[str, float] = field(default_factory=dict)
-    """Figures measured after the training."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """Metrics measured after the training; `figures` in the file."""
     reused: tuple[str, ...] = ()
     """Notes on what was reused from another model, a line each."""
     frame: Frame | None = None
@@ -197,7 +184,7 @@ class Card(Mapping[str, Any]):
             trained=kept.get("trained"),
             grid=tuple(kept.get("grid", USUAL_GRID)),
             config=config,
-            figures=kept.get("figures", {}),
+            metrics=kept.get("figures", {}),
             reused=tuple(kept.get("reused", ())),
             frame=Frame.parse(kept["frame"]) if "frame" in kept else None,
             length=kept.get("length"),

@@ -31,7 +31,7 @@ SILENCE_SECONDS = 300.0
 CLOCKS = 2.0
 """Greatest difference in seconds between the times of files and of processes."""
 MOST_BYTES = 1_000_000
-MOST_WOUNDS = 64
+MOST_DAMAGE = 64
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ class Requests:
 
     pause: bool = False
     stop: bool = False
-    wounds: tuple[tuple[int, str], ...] = ()
-    """Damage for the pool: number, wound. Numbers rise; a training applies each once."""
+    damage: tuple[tuple[int, str], ...] = ()
+    """Damage for the pool: number, kind. Numbers rise; a training applies each once."""
 
 
 def read_status(folder: Path) -> Status | None:
@@ -98,23 +98,25 @@ def write_status(folder: Path, status: Status, pid: int | None = None) -> None:
 def read_requests(folder: Path) -> Requests:
     """Requests to the training in `folder`."""
     found = _read(folder / REQUESTS)
-    wounds = found.get("wounds")
-    pairs = [w for w in wounds if isinstance(w, list) and len(w) == 2] if isinstance(wounds, list) else []
+    damage = found.get("damage", found.get("wounds"))  # its former name
+    pairs = [one for one in damage if isinstance(one, list) and len(one) == 2] if isinstance(damage, list) else []
     return Requests(
         found.get("pause") is True,
         found.get("stop") is True,
-        tuple((n, w) for n, w in pairs if _counts(n) and isinstance(w, str))[-MOST_WOUNDS:],
+        tuple((n, kind) for n, kind in pairs if _counts(n) and isinstance(kind, str))[-MOST_DAMAGE:],
     )
 
 
-def request(folder: Path, *, pause: bool | None = None, stop: bool | None = None, wound: str | None = None) -> Requests:
+def request(
+    folder: Path, *, pause: bool | None = None, stop: bool | None = None, damage: str | None = None
+) -> Requests:
     """Request something of the training in `folder`; arguments not given keep their former value."""
     old = read_requests(folder)
-    number = max((n for n, _ in old.wounds), default=0) + 1
+    number = max((n for n, _ in old.damage), default=0) + 1
     new = Requests(
         old.pause if pause is None else pause,
         old.stop if stop is None else stop,
-        (*old.wounds, (number, wound))[-MOST_WOUNDS:] if wound is not None else old.wounds,
+        (*old.damage, (number, damage))[-MOST_DAMAGE:] if damage is not None else old.damage,
     )
     try:
         _replace(folder / REQUESTS, new)

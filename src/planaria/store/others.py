@@ -5,7 +5,7 @@ from pathlib import Path
 from planaria.errors import UserError
 from planaria.files import HEAD, open_regular, what_it_really_is
 
-_TENSORS = "save its tensors as .safetensors, named as in a format of: planaria list origins"
+_TENSORS = "save its tensors as .safetensors, named as in a format of: planaria list formats"
 _CURES = {
     "an ONNX graph": "import the weights that it was made from",
     "a msgpack file": _TENSORS,

@@ -20,6 +20,9 @@ WEIGHTS, POOL = live.WEIGHTS, live.POOL
 """Files shown while somebody watches."""
 README, PAGE, LOSS, TARGET = "README.md", "organism.html", "loss.png", "target.png"
 FILM, STRIP, SHEET, TILES, STYLE = "film.webp", "strip.png", "sheet.png", "tiles.png", "style.png"
+SCORES, SCORES_TEXT, SCORES_PLOT = "scores.json", "scores.md", "scores.png"
+ROLLOUT, ROLLOUT_FILM, MOMENTS = "rollout.png", "rollout.webp", "moments.png"
+"""Files of an evaluation."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,16 @@ class RunFolder:
     def weights(self) -> Path:
         """Newest weights, while somebody watches."""
         return self.path / WEIGHTS
+
+    @property
+    def pool(self) -> Path:
+        """Newest picture of the pool, while somebody watches."""
+        return self.path / POOL
+
+    @property
+    def style(self) -> Path:
+        """Style image of the training, if it had one."""
+        return self.path / STYLE
 
     @property
     def page(self) -> Path:

@@ -18,5 +18,10 @@ def names() -> list[str]:
 def load(name: str) -> ModuleType:
     """The module of a task: its `Config` and its `Task`. Raises `UserError` for an unknown one."""
     if name not in names():
-        raise unknown("task", name, names())
+        raise unknown("task", name, names(), also=other_names())
     return importlib.import_module(f"{__name__}.{name}")
+
+
+def other_names() -> dict[str, str]:
+    """Other names of the tasks, as each says; imports them all."""
+    return {name: load(name).Task.also for name in names()}

@@ -58,12 +58,12 @@ class Words:
     picture: str = "strip.png"
     """The picture on top."""
     more: tuple[str, ...] = ()
-    """Lines after the figures."""
+    """Lines after the metrics."""
 
 
 @dataclass(frozen=True)
 class Life:
-    """Outputs of a run: a film of a life from its start, and the target where the task keeps a `target`."""
+    """Outputs of a run: an animation of a life from its start, and the target where the task keeps a `target`."""
 
     steps: int = 300
     every: int = 3
@@ -71,7 +71,7 @@ class Life:
 
 @dataclass(frozen=True)
 class Forecast:
-    """Outputs of a run: a film of its prediction with `clips`, after `context` given frames, and its scores."""
+    """Outputs of a run: an animation of its prediction with `clips`, after `context` given frames, and its scores."""
 
     clips: Clips
     context: int

@@ -52,7 +52,7 @@ class Batch:
 
 
 class Task(ABC):
-    """Start states, a loss, and whatever else teaches one thing. Pure but for its given generators.
+    """Start states, a loss, and whatever else one kind of training needs. Pure but for its given generators.
 
     `layout` assigns the channels; `pool` is the number of living samples to keep (0: none). `tensors` are those that a
     checkpoint must keep so that the task is the same after its inputs have moved.
@@ -66,10 +66,12 @@ class Task(ABC):
     keeps: ClassVar[Mapping[str, tuple[torch.dtype, int]]] = {}
     """Tensors that a checkpoint keeps for it -> their kind and dimensions."""
 
+    also: ClassVar[str] = ""
+    """Other names of the task, with blanks between and _ for every dash, for whoever mistypes its own."""
     form: ClassVar[Form] = Form()
     """Form for the task in the studio."""
     judged: ClassVar[Literal["measure", "prediction", "painting"]] = "measure"
-    """Measure of `planaria eval`: the result of `measure`, the prediction of a film, or the repainting of photos."""
+    """Measure of `planaria eval`: the result of `measure`, the prediction of a video, or the repainting of photos."""
 
     @classmethod
     def needs(cls, config: Any) -> Iterator[Need]:  # noqa: ARG003
@@ -94,7 +96,7 @@ class Task(ABC):
                 f"x = pl.run(rule, layout.seed(1, {card.grid}), steps=200, seed=7)",
             ),
             "`target.png`",
-            "wound it",
+            "erase parts of it",
         )
 
     def leaves(self) -> Leaves:
@@ -157,7 +159,7 @@ class Task(ABC):
         return {}
 
     def measure(self, rule: nn.Module) -> dict[str, float]:  # noqa: ARG002
-        """Figures for the model's card, taken once after training. Default: none."""
+        """Metrics for the model's card, taken once after training. Default: none."""
         return {}
 
 

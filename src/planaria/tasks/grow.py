@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from planaria import ranges
 from planaria.config import TrainConfig
-from planaria.core.damage import Wound, cuts, discs, holes
+from planaria.core.damage import Damage, cuts, discs, holes
 from planaria.core.layout import Layout
 from planaria.core.rule import RuleConfig
 from planaria.data import keying
@@ -20,6 +20,7 @@ from planaria.engine import run
 from planaria.errors import UserError, concerning
 from planaria.losses.pixel import pixel_loss
 from planaria.ranges import Cells, CellsOrNone, Share
+from planaria.synonyms import Also
 from planaria.tasks import base
 from planaria.tasks.about import Form, Need
 from planaria.tasks.base import Batch
@@ -46,13 +47,16 @@ class Config:
     """A file, a URL, an emoji, text:WORD, medmnist:FLAG/INDEX (or FILE.npz/INDEX), or built in."""
     size: Cells = 40
     """Longest side of the picture, in cells."""
-    padding: CellsOrNone = 16
+    padding: Annotated[CellsOrNone, Also("pad target_padding margin margins border_size pad_size")] = 16
     """Empty cells around the picture, on every side."""
     background: str = "none"
     """Background to remove from an opaque picture: none, auto (a plain background), a colour by name or #rrggbb."""
     trim: bool = False
     """Cut off the picture's empty margins before it is measured."""
-    regime: Literal["grow", "persist", "regenerate"] = "regenerate"
+    regime: Annotated[
+        Literal["grow", "persist", "regenerate"],
+        Also("mode experiment experiment_type training_type stage"),
+    ] = "regenerate"
     """grow: roll-outs start from the seed. persist: from a pool of grown ones too. regenerate: damaged as well."""
     loss: Literal["l1", "l2", "manhattan", "hinge"] = "l2"
     """Loss that compares the picture; `planaria list losses` describes the effect of each on training."""
@@ -60,7 +64,7 @@ class Config:
     """Samples of a batch that are damaged, the best ones; the regime's own number (3 or 0) if none."""
     damage_from: Share = 0.0
     """Share of the training after which damage begins, once cells have learned to grow."""
-    wound: Literal["disc", "cut", "hole", "mixed", "any"] = "disc"
+    damage_shape: Literal["disc", "cut", "hole", "mixed", "any"] = "disc"
     """Kind of damage: a disc as published, everything on one side of a line, a rectangle; mixed: the first two."""
     rule: RuleConfig = RuleConfig()
     """The rule that each cell runs."""
@@ -114,6 +118,10 @@ class Task(base.Goal):
     """One picture, learned by one rule."""
 
     keeps: ClassVar = {"target": (torch.float32, 3)}
+    also: ClassVar = (
+        "growing morphogenesis growth image_growing regenerate persist regeneration gnca growing_nca emoji "
+        "picture image target"
+    )
     form: ClassVar = Form(
         "picture", "picture", "What shall grow?", "Something with a clear shape on a plain background grows best.",
         first={"size": "Size, in cells", "background": "Background to leave out", "trim": "Cut empty margins",
@@ -141,9 +149,9 @@ class Task(base.Goal):
             hidden=rule.channels - rule.frozen - 4,
             frozen=rule.frozen,
         )
-        pooled, hurt = REGIMES[config.regime]
+        pooled, damaged = REGIMES[config.regime]
         self.pool = config.train.pool if pooled else 0
-        self.hurt = min(hurt, config.train.batch - 1) if config.damage is None else config.damage
+        self.damaged = min(damaged, config.train.batch - 1) if config.damage is None else config.damage
         self.threshold = rule.life_threshold
         self._loss = pixel_loss(config.loss)
 
@@ -162,36 +170,36 @@ class Task(base.Goal):
 
     def damage(self, x: State, rng: torch.Generator, progress: float) -> State:
         """Damage the last, best samples, once it is time."""
-        if not self.hurt or progress < self.config.damage_from:
+        if not self.damaged or progress < self.config.damage_from:
             return x
-        gone = self._wounds(min(self.hurt, len(x)), rng).to(x.device)
+        gone = self._masks(min(self.damaged, len(x)), rng).to(x.device)
         alpha = x[-len(gone) :, self.layout.alpha or 0, None]
         left = (torch.where(gone, 0.0, alpha) > self.threshold).any((1, 2, 3), keepdim=True)
-        gone = gone & left  # a wound that would kill teaches nothing
+        gone = gone & left  # nothing is learned from damage that kills
         own = x.shape[1] - self.layout.frozen
-        hurt = x[-len(gone) :].clone()
-        hurt[:, :own] = torch.where(gone, 0.0, hurt[:, :own])
-        return torch.cat([x[: -len(gone)], hurt])
+        damaged = x[-len(gone) :].clone()
+        damaged[:, :own] = torch.where(gone, 0.0, damaged[:, :own])
+        return torch.cat([x[: -len(gone)], damaged])
 
-    def _wounds(self, n: int, rng: torch.Generator) -> Mask:
-        kinds = torch.stack([make(n, self.size, rng) for make in CUTTERS[self.config.wound]])
+    def _masks(self, n: int, rng: torch.Generator) -> Mask:
+        kinds = torch.stack([make(n, self.size, rng) for make in CUTTERS[self.config.damage_shape]])
         pick = torch.rand(n, generator=rng) * len(kinds)
         return kinds[pick.long(), torch.arange(n)]
 
     def measure(self, rule: nn.Module) -> dict[str, float]:
-        """Squared error (mean over 4 runs) as it grows, and 200 steps after each standard wound at step 200."""
-        figures = {}
+        """Squared error (mean over 4 runs) as it grows, and 200 steps after each standard cut at step 200."""
+        metrics = {}
         with torch.no_grad():
             young = run(rule, self.fresh(4, torch.Generator()).x, 100, seed=1, engine=self.config.train.engine)
             grown = run(rule, young, 100, t=100, seed=1, engine=self.config.train.engine)
             old = run(rule, grown, 200, t=200, seed=1, engine=self.config.train.engine)
             for step, x in ((100, young), (200, grown), (400, old)):
-                figures[f"mse at step {step}"] = self._mse(x)
-            for wound in ("left", "right", "top", "bottom", "centre"):
-                hurt = Wound.parse(wound).apply(grown, frozen=self.layout.frozen)
-                healed = run(rule, hurt, 200, t=200, seed=1, engine=self.config.train.engine)
-                figures[f"mse healed {wound}"] = self._mse(healed)
-        return figures
+                metrics[f"mse at step {step}"] = self._mse(x)
+            for cut in ("left", "right", "top", "bottom", "centre"):
+                damaged = Damage.parse(cut).apply(grown, frozen=self.layout.frozen)
+                healed = run(rule, damaged, 200, t=200, seed=1, engine=self.config.train.engine)
+                metrics[f"mse healed {cut}"] = self._mse(healed)
+        return metrics
 
     def _mse(self, x: State) -> float:
         return (self.layout.picture(x) - self.target).square().mean().item()

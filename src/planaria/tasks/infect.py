@@ -30,6 +30,7 @@ from planaria.errors import UserError, concerning
 from planaria.losses.pixel import pixel_loss
 from planaria.ranges import CellsOrNone, Share
 from planaria.store.cards import Card
+from planaria.synonyms import Also
 from planaria.tasks import base, grow
 from planaria.tasks.about import Form, Need, Words
 from planaria.tasks.base import Batch
@@ -42,7 +43,7 @@ MOMENTS = 24
 TAKEN = 0.99
 """Share of the living cells whose infection is a take-over."""
 HELD = 1000
-"""Steps after the take-over for which a new picture must hold, where the figures are taken."""
+"""Steps after the take-over for which a new picture must hold, where the metrics are taken."""
 CURED = 200
 """Steps that the host's own rule is given on an infected body."""
 
@@ -52,9 +53,9 @@ Age = Annotated[int, Ge(1), Le(10_000)]
 
 @dataclass(frozen=True)
 class Config:
-    """Teach a rule to take over another model's living body and turn it into a picture."""
+    """Train a rule to take over another model's living body and turn it into a picture."""
 
-    host: str = "butterfly"
+    host: Annotated[str, Also("model target_model body base_model")] = "butterfly"
     """Model to infect, one that grows: a file, a run folder or one of the gallery. Its rule is not trained."""
     picture: str = "ladybird"
     """Picture to turn it into: a file, URL, emoji, text:WORD, medmnist:FLAG/INDEX (or FILE.npz/INDEX), or built in."""
@@ -64,7 +65,7 @@ class Config:
     """Background to remove from an opaque picture: none, auto (a plain background), a colour by name or #rrggbb."""
     trim: bool = False
     """Cut off the picture's empty margins before it is measured."""
-    virus: str = "host"
+    virus: Annotated[str, Also("adversary adversarial infection parasite")] = "host"
     """Initial weights of the infecting rule: the host's rule, fresh weights, or those of a model by name."""
     spread: Literal["contact", "still"] = "contact"
     """contact: from an infected cell to the living ones beside it. still: a fixed share of cells is infected."""
@@ -86,7 +87,7 @@ class Config:
     """Samples of a batch that are damaged, the best ones: so it learns to heal as well."""
     damage_from: Share = 0.0
     """Share of the training after which damage begins."""
-    wound: Literal["disc", "cut", "hole", "mixed", "any"] = "disc"
+    damage_shape: Literal["disc", "cut", "hole", "mixed", "any"] = "disc"
     """Kind of damage: a disc as published, everything on one side of a line, a rectangle; mixed: the first two."""
     train: TrainConfig = TrainConfig(steps=2000, pool=256, lr_drops=(0.5, 0.7, 0.82, 0.92), lr_factor=0.4)
     """Training parameters."""
@@ -129,6 +130,7 @@ class Task(grow.Task):
     """One picture, learned by a rule that runs in the infected cells of a host."""
 
     keeps: ClassVar = {"target": (torch.float32, 3), "host": (torch.uint8, 1)}
+    also: ClassVar = "infection adversarial reprogramming adversarial_reprogramming virus takeover"
     form: ClassVar = Form(
         "picture", "picture", "What shall it become?", "The body of another model is taken over, and turns into this.",
         first={"host": "The model to infect", "size": "Size, in cells", "background": "Background to leave out",
@@ -148,7 +150,7 @@ class Task(grow.Task):
 
     @classmethod
     def words(cls, card: Card) -> Words:
-        """Instructions for infecting a host with it, in its own film and in the host's."""
+        """Instructions for infecting a host with it, in its own animation and in the host's."""
         config, run = card.config, f"runs/{card.name}"
         still = config.spread == "still"
         place, where = (f"{100 * (config.share or 0):g}%",) * 2 if still else ("20,20", "middle")
@@ -177,7 +179,7 @@ class Task(grow.Task):
         self.host = _rule(host["rule"], self.tensors, "host").to(device)
         self.layout = infectable(self.bare, config.spreading)
         self.target = grow.target(self.tensors).to(device)
-        self.pool, self.hurt = config.train.pool, config.damage
+        self.pool, self.damaged = config.train.pool, config.damage
         self.renewed = max(1, config.train.batch // 4)
         self.threshold = self.host.config.life_threshold
         self._loss = pixel_loss(config.loss)
@@ -255,10 +257,10 @@ class Task(grow.Task):
     def measure(self, rule: nn.Module) -> dict[str, float]:
         """Measure the duration of a take-over, the picture's error after it, and the effect of the host's own rule."""
         assert isinstance(rule, Rule)
-        return dict(self._figures(rule))
+        return dict(self._metrics(rule))
 
     @torch.no_grad()
-    def _figures(self, rule: Rule) -> Iterator[tuple[str, float]]:
+    def _metrics(self, rule: Rule) -> Iterator[tuple[str, float]]:
         options = {"seed": 1, "engine": self.config.train.engine}
         own, strain = self.bare.channels, self.layout.strain or 0
         rng = torch.Generator().manual_seed(0)

@@ -138,7 +138,7 @@ def check(config: Any) -> None:
     if isinstance(config, OfPhotos):
         painter(rule, config.shifts)
     if isinstance(config, OfLikeness) and not config.ot and not config.gram:
-        raise UserError("ot and gram are both 0: nothing would teach the style", "ot")
+        raise UserError("ot and gram are both 0: no loss would compare the style", "ot")
 
 
 def painter(rule: RuleConfig, shifts: tuple[int, ...]) -> Layout:
@@ -285,16 +285,16 @@ def progress(task: Task, rule: nn.Module, image: Tensor, start: State) -> dict[s
     """Distance to a style image, as the task's backbone and a second one see it, along a life from `start`."""
     second: Backbone = backbones.load("random", device=task.device)
     looks = {task.config.backbone: task.backbone, "random": second}
-    figures: dict[str, float] = {}
+    metrics: dict[str, float] = {}
     x, t = start, 0
     for steps in MOMENTS:
         x = run(rule, x, steps - t, t=t, seed=1, engine=task.config.train.engine)
         t = steps
         shown = task.layout.picture(x).clamp(0, 1)
         for name, backbone in looks.items():
-            figures[f"style at step {t} ({name})"] = float(style_distance(backbone, shown, image).mean())
-        figures[f"largest number at step {t}"] = float(x.abs().max())
-    return figures
+            metrics[f"style at step {t} ({name})"] = float(style_distance(backbone, shown, image).mean())
+        metrics[f"largest number at step {t}"] = float(x.abs().max())
+    return metrics
 
 
 class Photographed(Task):
@@ -355,7 +355,7 @@ class Photographed(Task):
         return batch
 
     def damage(self, x: State, rng: torch.Generator, progress: float) -> State:  # noqa: ARG002
-        """Replace the photo under some, or shift it a little to the side: the effect of a film on cells."""
+        """Replace the photo under some, or shift it a little to the side: the effect of a video on cells."""
         first = self.layout.channels - self.layout.frozen
         photos = x[:, first : first + self.layout.photo] + self.layout.offset
         for k in range(1, len(x)):

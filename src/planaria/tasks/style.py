@@ -36,6 +36,7 @@ class Task(restyle.Photographed):
     """Style transfer with one style."""
 
     keeps: ClassVar = restyle.STYLE | restyle.PHOTOS
+    also: ClassVar = "style_transfer neural_style stylise stylize restyle painting paint"
     form: ClassVar = Form(
         "style", "style", "In whose style shall it paint?",
         "A picture with strokes and colours of its own. Photos are painted so.", "Start painting",

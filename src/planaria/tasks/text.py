@@ -20,6 +20,7 @@ from planaria.losses.colour import colour_distance, histogram
 from planaria.losses.prompts import Prompt, parse_all
 from planaria.losses.prompts import parse as prompt
 from planaria.ranges import Weight
+from planaria.synonyms import Also
 from planaria.tasks import restyle
 from planaria.tasks.about import Form
 from planaria.tasks.base import Batch
@@ -33,7 +34,7 @@ LOOKED_AT = 16
 class OfPrompts:
     """Settings of the prompts, and of the CLIP model."""
 
-    prompts: tuple[str, ...] = ("a pencil sketch",)
+    prompts: Annotated[tuple[str, ...], Also("prompt words caption description")] = ("a pencil sketch",)
     """Prompts that describe the repainted photos, each with a weight if need be: mosaic:2; or a picture: image:PATH."""
     clip: str = "openai/clip-vit-base-patch16"
     """CLIP model: a folder saved by transformers, or a name on the Hugging Face hub, downloaded once."""
@@ -84,7 +85,7 @@ class Config(restyle.OfCells, restyle.OfContent, restyle.OfBackbone, OfJudgement
         with concerning("prompts"):
             parse_all(self.prompts)
         if not self.text:
-            raise UserError("text is 0: the prompts would teach nothing", "text")
+            raise UserError("text is 0: nothing would be learned from the prompts", "text")
         if not self.clip.strip():
             raise UserError("clip is empty; give a folder, or a name on the hub", "clip")
 
@@ -94,6 +95,7 @@ class Task(restyle.Photographed):
 
     keeps: ClassVar = restyle.PHOTOS | dict.fromkeys(("aims", "origins", "head"), (torch.float32, 2))
     config: Config
+    also: ClassVar = "clip text_guided prompt prompts text_to_image words"
     form: ClassVar = Form(
         "prompts", "words", "What shall photos look like?", "In words, one prompt a line; mosaic:2 weighs twice.",
         "Start painting",
@@ -163,15 +165,15 @@ class Task(restyle.Photographed):
         """Distance to the prompts, of photos and of their repaintings."""
         photos = self.photos.crops(8, self.size, torch.Generator().manual_seed(1)).to(self.device)
         x, t = self.layout.pose(photos), 0
-        figures: dict[str, float] = {}
+        metrics: dict[str, float] = {}
         for steps in restyle.MOMENTS:
             x, t = run(rule, x, steps - t, t=t, seed=1, engine=self.config.train.engine), steps
             shown = self.layout.picture(x).clamp(0, 1)
             for term, far in self.judge(shown, photos, 1).items():
                 name = "distance to the prompts" if term == "text" else "score below the goal"
-                figures[f"{name} at step {steps}"] = float(far.mean())
-            figures[f"largest number at step {steps}"] = float(x.abs().max())
-        return figures
+                metrics[f"{name} at step {steps}"] = float(far.mean())
+            metrics[f"largest number at step {steps}"] = float(x.abs().max())
+        return metrics
 
 
 def _opaque(source: str, size: int) -> Tensor:

@@ -59,6 +59,7 @@ class Task(restyle.Task):
     """One texture."""
 
     keeps: ClassVar = restyle.STYLE
+    also: ClassVar = "texture_synthesis textures self_organising_textures self_organizing_textures synthesis pattern"
     form: ClassVar = Form(
         "style", "style", "Which texture shall grow?", "A picture full of one thing: bark, knitting, pasta.",
         first={"size": "Size, in cells", "scale": "The picture, in pixels", "train.steps": "Iterations"},

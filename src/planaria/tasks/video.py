@@ -1,6 +1,6 @@
-"""Predict video: the rule learns to predict the next frames of a film, and continues it.
+"""Predict video: the rule learns to predict the next frames of a video, and continues it.
 
-Cells show the film and keep a memory of it in their hidden channels. They are shown a few frames (the context), then
+Cells show the video and keep a memory of it in their hidden channels. They are shown a few frames (the context), then
 left alone: their picture after each `steps` cell steps is compared with the frame that came. Trained on one frame at
 first and on more and more of its own, as in scheduled roll-outs (Bengio et al., 2015; Sanchez-Gonzalez et al., 2020).
 """
@@ -29,6 +29,7 @@ from planaria.losses.pixel import pixel_loss
 from planaria.losses.texture_distance import texture_distance
 from planaria.ranges import CellsOrNone, Share, Weight
 from planaria.store.cards import Card
+from planaria.synonyms import Also
 from planaria.tasks import base
 from planaria.tasks.about import Forecast, Form, Leaves, Need, Words
 from planaria.tasks.base import Batch
@@ -54,42 +55,42 @@ Frames = Annotated[int, Ge(1), Le(10_000)]
 
 @dataclass(frozen=True)
 class Config:
-    """Learn to predict a film, and continue it."""
+    """Learn to predict a video, and continue it."""
 
     frames: str = "sim:lenia"
-    """A folder of frames, a film, a GIF, a folder of several of these, or a simulator: sim:lenia, sim:life."""
+    """A folder of frames, a video, a GIF, a folder of several of these, or a simulator: sim:lenia, sim:life."""
     size: CellsOrNone = 0
     """Longest side of a frame in cells; 0 as it is."""
     every: int = 1
     """Each n-th frame is taken."""
     crop: str = "none"
-    """none, square (the middle), or x,y,w,h in pixels of the film."""
+    """none, square (the middle), or x,y,w,h in pixels of the video."""
     count: int = 0
-    """Frames of a film at most; 0 all, of a simulator 200."""
+    """Frames of a video at most; 0 all, of a simulator 200."""
     clips: Frames = 1
     """Films that a simulator makes, each from another start."""
     colour: Literal["auto", "rgb", "grey"] = "auto"
-    """auto: grey where the film is grey."""
+    """auto: grey where the video is grey."""
     steps: Count = 4
     """Cell steps from frame to frame: the most cells that a signal travels between two frames."""
-    context: Count = 3
+    context: Annotated[Count, Also("history past lookback n_context context_frames")] = 3
     """Frames that cells are shown before they continue alone, so that they can perceive motion."""
-    horizon: tuple[Frames, Frames] = (1, 8)
+    horizon: Annotated[tuple[Frames, Frames], Also("future horizon_frames forecast predict_frames")] = (1, 8)
     """Frames that cells continue alone, at the start of the training and at its end."""
     curriculum: Share = 0.6
     """Share of the training over which the horizon grows."""
     held_out: Annotated[float, Ge(0), Lt(1)] = 0.1
-    """Last share of the frames (of several films: of the films) that is not trained on but validates."""
+    """Last share of the frames (of several videos: of the videos) that is not trained on but validates."""
     symmetry: Literal["none", "mirror", "turn"] = "none"
-    """Symmetry of the film's law: mirror, left and right are alike; turn, up and sideways are alike too."""
+    """Symmetry of the video's law: mirror, left and right are alike; turn, up and sideways are alike too."""
     noise: Annotated[float, Ge(0), Le(10)] = 0.0
     """Standard deviation of the noise on the frames that cells are shown, so that they learn to correct errors."""
     smooth: Weight = 0.0
     """Weight of a straight way from frame to frame, for interpolation between frames."""
     overflow: Weight = 0.1
     """Weight of values beyond -1..1 in any channel, or 0..1 in visible ones: it keeps a long life within bounds."""
-    likeness: Weight = 1.0
-    """Weight of looking like the film, for lives in the pool: too old to be compared with it frame by frame."""
+    likeness: Annotated[Weight, Also("texture_distance wasserstein sliced_wasserstein texture_loss")] = 1.0
+    """Weight of looking like the video, for lives in the pool: too old to be compared with it frame by frame."""
     life: Annotated[int, Ge(1), Le(10**6)] = 500
     """Most frames that a life in the pool continues alone."""
     loss: Literal["l1", "l2"] = "l2"
@@ -106,8 +107,8 @@ class Config:
         steps=1500, batch=4, pool=16, rollout=(1, 1), lr_drops=(0.5, 0.7, 0.85, 0.95), lr_factor=0.4,
         betas=(0.9, 0.99), normalise=False, clip=1.0, validate=50,
     )  # fmt: skip
-    """Training parameters; `train.pool` is how many lives go on alone for long, a quarter of each batch of 2 or more; 0
-    teaches only the next few frames."""
+    """Training parameters; `train.pool` is how many lives go on alone for long, a quarter of each batch of 2 or more;
+    with 0, only the next few frames are learned."""
 
     def __post_init__(self) -> None:
         ranges.check(self)
@@ -116,7 +117,7 @@ class Config:
                 "video is learned by a rule with rule.life=none, rule.frozen=0 and rule.cond=0", "rule.life"
             )
         if not self.frames.strip():
-            raise UserError("frames is empty; give a folder of pictures, a film file, or sim:NAME", "frames")
+            raise UserError("frames is empty; give a folder of pictures, a video file, or sim:NAME", "frames")
         if self.horizon[0] > self.horizon[1]:
             first, last = self.horizon
             raise UserError(f"horizon must be two numbers, least first, got {first}, {last}", "horizon")
@@ -127,16 +128,19 @@ class Task(base.Task):
 
     keeps: ClassVar = {"frames": (torch.uint8, 4), "lengths": (torch.int64, 1), "fps": (torch.float64, 0)}
     judged: ClassVar = "prediction"
+    also: ClassVar = (
+        "video_prediction prediction predict forecast forecasting dynamics film motion next_frame frames movie"
+    )
     form: ClassVar = Form(
         "frames", "film", "What shall it watch?",
-        "A film whose next moment follows from what lies nearby, everywhere by the same law.", "Start learning",
+        "A video whose next moment follows from what lies nearby, everywhere by the same law.", "Start learning",
         {"size": "Size, in cells", "steps": "Cell steps a frame", "context": "Frames it is shown",
          "train.steps": "Iterations"}, samples="Where it got to alone", shares=False,
     )  # fmt: skip
 
     @classmethod
     def needs(cls, config: Any) -> Iterator[Need]:
-        """The film."""
+        """The video."""
         keys = ("size", "every", "crop", "count", "colour")
         yield Need("frames", "frames", {"frames": config.frames, **{key: getattr(config, key) for key in keys}})
 
@@ -162,7 +166,7 @@ class Task(base.Task):
         self.clips = self._clips()
         visible = self.clips.visible
         if config.rule.channels < visible:
-            raise UserError(f"rule.channels={config.rule.channels}: the film's colours alone take {visible}")
+            raise UserError(f"rule.channels={config.rule.channels}: the video's colours alone take {visible}")
         self.layout = Layout(visible, alpha=None, hidden=config.rule.channels - visible)
         self.pool = config.train.pool
         if self.pool and min(self.size) < 3:
@@ -182,7 +186,7 @@ class Task(base.Task):
         self.start = self.clips.clips[0].stack(0, config.context)
 
     def _clips(self) -> Clips:
-        """Read the films: as the checkpoint keeps them, else from their source."""
+        """Read the videos: as the checkpoint keeps them, else from their source."""
         config: Config = self.config
         if self.tensors:
             return unpacked(self.tensors, config.held_out)
@@ -206,7 +210,7 @@ class Task(base.Task):
         return Solver(rule, config.solver, gradient=config.gradient)
 
     def fresh(self, n: int, rng: torch.Generator) -> Batch:
-        """Draw `n` windows of the films, each context and what follows; `at` counts the frames each has been alone."""
+        """Draw `n` windows of the videos, each context and what follows; `at` counts the frames each has been alone."""
         config: Config = self.config
         length = config.context + self.longest
         places = [self.windows[k] for k in torch.randint(len(self.windows), (n,), generator=rng).tolist()]
@@ -222,7 +226,7 @@ class Task(base.Task):
         return Batch(shown(self.layout, film[:, config.context - 1]), target=film, at=torch.zeros(n, dtype=torch.int64))
 
     def _turns(self, rng: torch.Generator) -> bool:
-        """True if this batch is turned on its side; lives that go on are as upright as the film."""
+        """True if this batch is turned on its side; lives that go on are as upright as the video."""
         h, w = self.size
         return bool(torch.rand((), generator=rng) < 0.5) and (h == w or not self.pool)
 
@@ -245,7 +249,7 @@ class Task(base.Task):
     def live(
         self, rule: nn.Module, batch: Batch, steps: int, *, seed: int, progress: float
     ) -> tuple[State, dict[str, PerSample]]:
-        """Show the context, then run freely; a term for each frame. Old lives should look like the film.
+        """Show the context, then run freely; a term for each frame. Old lives should look like the video.
 
         Updates `batch.at`.
         """
@@ -335,7 +339,7 @@ class Task(base.Task):
         return model, copy
 
     def card(self) -> dict[str, Any]:
-        """Cell steps per frame, the solver, and the length of the film."""
+        """Cell steps per frame, the solver, and the length of the video."""
         config: Config = self.config
         frames = max(len(clip) for clip in self.clips.clips)
         return {
@@ -347,11 +351,11 @@ class Task(base.Task):
     def measure(self, rule: nn.Module) -> dict[str, float]:
         """Squared error on held-out frames by horizon, beside that of copying the last frame."""
         model, copy = self.errors(self.wrap(rule) if isinstance(rule, Rule) else rule, max(HORIZONS))
-        figures = {}
+        metrics = {}
         for h in HORIZONS:
             if h <= len(model):
-                figures |= {f"mse {h} ahead": model[h - 1], f"mse of copying {h} ahead": copy[h - 1]}
-        return figures
+                metrics |= {f"mse {h} ahead": model[h - 1], f"mse of copying {h} ahead": copy[h - 1]}
+        return metrics
 
 
 def _parts(batch: Batch) -> tuple[Tensor, Tensor]:

@@ -17,11 +17,12 @@ from PIL import Image
 from torch import Tensor
 
 from planaria import machine, store
-from planaria.core.damage import Wound
+from planaria.core.damage import Damage
 from planaria.core.layout import Layout
 from planaria.errors import UserError
 from planaria.store import live
 from planaria.store.cards import Card
+from planaria.store.run_folder import RunFolder
 from planaria.training.dist import Ranks
 from planaria.training.loop import Report, Trainer
 
@@ -49,7 +50,7 @@ class Broadcast:
         self._requests = live.Requests()
         self._seen: tuple[int, int] | None = None
         self._next = 0.0
-        self._wounded = 0
+        self._damaged = 0
 
     def begin(self, trainer: Trainer) -> None:
         """Report that it runs. Requests from before this process began are dropped, and damage is not done again."""
@@ -60,7 +61,7 @@ class Broadcast:
         began = machine.began()
         if (old.pause or old.stop) and asked < (time.time() if began is None else began) - live.CLOCKS:
             live.request(self.folder, pause=False, stop=False)
-        self._wounded = max((number for number, _ in old.wounds), default=0)
+        self._damaged = max((number for number, _ in old.damage), default=0)
         self._say("running", step=trainer.step_count)
 
     def after(self, trainer: Trainer, report: Report) -> Report:
@@ -68,8 +69,8 @@ class Broadcast:
         if not self.ranks.writes:
             return report
         self._hear()
-        wounds = [(n, w) for n, w in self._requests.wounds if n > self._wounded] if self.ranks.size == 1 else []
-        events = [self._wound(trainer, number, wound) for number, wound in wounds]
+        new = [one for one in self._requests.damage if one[0] > self._damaged] if self.ranks.size == 1 else []
+        events = [self._damage(trainer, number, text) for number, text in new]
         self.status = replace(self.status, step=report.step, loss=report.loss if math.isfinite(report.loss) else None)
         self.show(trainer)
         return replace(report, event="; ".join(filter(None, [report.event, *events]))) if events else report
@@ -128,24 +129,25 @@ class Broadcast:
         if now != self._seen:
             self._seen, self._requests = now, live.read_requests(self.folder)
 
-    def _wound(self, trainer: Trainer, number: int, text: str) -> str:
+    def _damage(self, trainer: Trainer, number: int, text: str) -> str:
         """Apply damage once; a description of it."""
-        self._wounded = number
+        self._damaged = number
         try:
-            wound = Wound.parse(text)
+            damage = Damage.parse(text)
         except UserError:
             return ""
-        hurt = trainer.wound(wound, number)
-        return f"a person wounded {hurt} samples: {text.strip()}"
+        damaged = trainer.damage(damage, number)
+        return f"a person damaged {damaged} samples: {text.strip()}"
 
     def _write_live(self, trainer: Trainer) -> None:
         """Show weights and pool; what can't be written is not shown, and the training goes on."""
         layout = trainer.task.layout
         x = trainer.pool.x[:SAMPLES] if trainer.pool is not None else trainer.shown
         try:
-            store.save(self.folder / live.WEIGHTS, trainer.rule, layout, self.card(), trainer.task.start)
+            folder = RunFolder(self.folder)
+            store.save(folder.weights, trainer.rule, layout, self.card(), trainer.task.start)
             if x is not None:
-                store.write_bytes(self.folder / live.POOL, picture_grid(x, layout))
+                store.write_bytes(folder.pool, picture_grid(x, layout))
         except UserError:
             return
 

@@ -13,7 +13,7 @@ MEMORY = 32
 JUMP = 10.0
 """Ratio to the remembered median above which a loss is unusual."""
 PATIENCE = 3
-"""Unusual losses in a row that make a jump. One alone is a hard sample, damage that hardly heals: the best teacher."""
+"""Unusual losses in a row that make a jump. One alone is a hard sample, damage that hardly heals: the most useful."""
 BOUND = 1e4
 """Bound of a state; one beyond it has exploded."""
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from planaria.config import TrainConfig
-from planaria.core.damage import Wound
+from planaria.core.damage import Damage
 from planaria.core.noise import TrainingStream, derive
 from planaria.core.rule import Rule
 from planaria.errors import UserError
@@ -17,9 +17,9 @@ from planaria.tasks.base import Batch, Task, TaskConfig
 from planaria.training import guardian
 from planaria.training.dist import Ranks
 from planaria.training.inherit import inherit
-from planaria.training.numbers import Numbers
 from planaria.training.pool import Pool, pack
 from planaria.training.restoring import points, pooled
+from planaria.training.state import TrainingState
 from planaria.types import State
 
 GOOD_EVERY = 25
@@ -198,8 +198,8 @@ class Trainer:
         return f"iteration {self.step_count}: {wrong}; went back to the last good weights, learning rate halved"
 
     @torch.no_grad()
-    def wound(self, wound: Wound, number: int) -> int:
-        """Cut `wound` out of a random quarter of the pool, but no sample that it would kill; gives the count damaged.
+    def damage(self, damage: Damage, number: int) -> int:
+        """Cut `damage` out of a random quarter of the pool, but no sample that it would kill; gives the count damaged.
 
         The random numbers depend on (`train.seed`, iteration, `number`). Without a pool there is nothing to damage.
         """
@@ -211,11 +211,11 @@ class Trainer:
         x, layout = self.pool.x[places], self.task.layout
         alpha = layout.alpha
         alive = None if alpha is None else x[:, alpha, None] > 0
-        hurt = wound.apply(x, seed=seed, frozen=layout.spared(wound.kind), alive=alive)
+        damaged = damage.apply(x, seed=seed, frozen=layout.spared(damage.kind), alive=alive)
         if alpha is not None:
-            lives = (hurt[:, alpha] > self.rule.config.life_threshold).flatten(1).any(1)
-            places, hurt = places[lives], hurt[lives]
-        self.pool.put(places, hurt)
+            lives = (damaged[:, alpha] > self.rule.config.life_threshold).flatten(1).any(1)
+            places, damaged = places[lives], damaged[lives]
+        self.pool.put(places, damaged)
         return len(places)
 
     def _lr(self) -> float:
@@ -272,18 +272,18 @@ class Trainer:
             tensors |= {f"{kind}.{i}": t.cpu().contiguous() for i, t in enumerate(point)}
         for rank, (pool, at) in enumerate(zip(pools, places, strict=True)):
             tensors |= {f"pool.{rank}.{name}": t for name, t in {**pack(pool), "at": at.cpu()}.items()}
-        numbers = Numbers(
+        state = TrainingState(
             step=self.step_count, recent=tuple(self.recent), caution=self.caution, rescues=self.rescues,
             best_loss=self.best_loss, ranks=self.ranks.size, stale=self.stale, falls=self.falls,
             reused=tuple(self.reused),
         )  # fmt: skip
-        return tensors, numbers.as_dict()
+        return tensors, state.as_dict()
 
     def restore(self, tensors: Mapping[str, Tensor], state: object) -> None:
         """Resume from `state`. Raises `UserError` for an invalid one, and then changes nothing."""
-        numbers = Numbers.read(state)
-        if numbers.ranks != self.ranks.size:
-            raise UserError(f"the run has {numbers.ranks} processes, so it can't go on with {self.ranks.size}")
+        kept = TrainingState.read(state)
+        if kept.ranks != self.ranks.size:
+            raise UserError(f"the run has {kept.ranks} processes, so it can't go on with {self.ranks.size}")
         now, good, best = (
             points(tensors, kind, like) for kind, like in (("now", self.good), ("good", self.good), ("best", self.best))
         )
@@ -292,6 +292,6 @@ class Trainer:
             self.pool = Pool(x.to(self.ranks.device), at)
         self._go_back([t.to(self.ranks.device) for t in now])
         self.good, self.best = ([t.to(self.ranks.device) for t in point] for point in (good, best))
-        self.step_count, self.recent = numbers.step, list(numbers.recent)
-        self.caution, self.rescues, self.best_loss = numbers.caution, numbers.rescues, numbers.best_loss
-        self.stale, self.falls, self.reused = numbers.stale, numbers.falls, list(numbers.reused)
+        self.step_count, self.recent = kept.step, list(kept.recent)
+        self.caution, self.rescues, self.best_loss = kept.caution, kept.rescues, kept.best_loss
+        self.stale, self.falls, self.reused = kept.stale, kept.falls, list(kept.reused)

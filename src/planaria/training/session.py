@@ -174,37 +174,37 @@ class Session:
 
     def checkpoint(self) -> None:
         """Save everything, atomically; then the model as it is now."""
-        tensors, numbers = self.trainer.state()
+        tensors, state = self.trainer.state()
         if not self.ranks.writes:
             return
-        header = {"format": store.FORMAT, "state": numbers, "task": self.task_name}
+        header = {"format": store.FORMAT, "state": state, "task": self.task_name}
         store.write_tensors(self.kept.checkpoint, tensors, header)
         self._save_model(self.trainer.best_rule(), {})
 
     def finish(self) -> dict[str, float]:
-        """Measure the model and write the outputs to look at; gives the figures."""
+        """Measure the model and write the outputs to look at; gives the metrics."""
         if not self.ranks.writes:
             return {}
         self.broadcast.note("measuring and filming")
         try:
             rule = self.trainer.best_rule()
-            measured = self.task.measure(rule.to(self.ranks.device))
-            figures = {name: value for name, value in measured.items() if math.isfinite(value)}
-            if endless := ", ".join(name for name in measured if name not in figures):
+            found = self.task.measure(rule.to(self.ranks.device))
+            measured = {name: value for name, value in found.items() if math.isfinite(value)}
+            if endless := ", ".join(name for name in found if name not in measured):
                 warnings.warn(f"no number: {endless}; what it has learned grows without end", stacklevel=2)
             rule.cpu()
-            self._save_model(rule, figures)
-            run_report.write(self.kept, rule, self.task, self.card(figures))
+            self._save_model(rule, measured)
+            run_report.write(self.kept, rule, self.task, self.card(measured))
         except BaseException as e:
             self._end(e)
             raise
         self.broadcast.end("finished")
         self.close()
-        return figures
+        return measured
 
-    def card(self, figures: dict[str, float]) -> Card:
+    def card(self, measured: dict[str, float]) -> Card:
         """Card of the model file."""
-        return _card(self.folder, self.task_name, self.trainer, self.config, figures)
+        return _card(self.folder, self.task_name, self.trainer, self.config, measured)
 
     def picture(self) -> np.ndarray | None:
         """The newest samples side by side, `(h, w, 3)` uint8; None before the first iteration."""
@@ -213,8 +213,8 @@ class Session:
         rgb = self.task.layout.rgb(self.trainer.shown[-2:]).mul(255).round().byte().cpu().numpy()
         return np.concatenate(list(rgb.transpose(0, 2, 3, 1)), 1)
 
-    def _save_model(self, rule: Rule, figures: dict[str, float]) -> None:
-        store.save(self.kept.model, rule, self.task.layout, self.card(figures), self.task.start)
+    def _save_model(self, rule: Rule, measured: dict[str, float]) -> None:
+        store.save(self.kept.model, rule, self.task.layout, self.card(measured), self.task.start)
 
     def _end(self, error: BaseException) -> None:
         """Report its end by a failure or a person, and release the folder; nothing, where it went away."""
@@ -277,7 +277,7 @@ class Session:
 
 
 def _card(
-    folder: Path, task_name: str, trainer: Trainer, config: TaskConfig, figures: dict[str, float] | None = None
+    folder: Path, task_name: str, trainer: Trainer, config: TaskConfig, measured: dict[str, float] | None = None
 ) -> Card:
     """Card of a model file."""
     values = {
@@ -286,7 +286,7 @@ def _card(
         "trained": trainer.step_count,
         "grid": list(trainer.task.size),
         "config": to_dict(config),
-        "figures": figures or {},
+        "figures": measured or {},
         **({"reused": trainer.reused} if trainer.reused else {}),
         **trainer.task.card(),
     }

@@ -49,7 +49,7 @@ def player(
     compact: bool = True,
     **options: Any,
 ) -> Any:
-    """A widget that runs `model`, to be painted and wounded. Needs the extra `notebook`.
+    """A widget that runs `model`, to be painted and erased. Needs the extra `notebook`.
 
     `size` is its grid, where not as it was trained; `height` is in pixels; `options` are the player's own: `autoplay`,
     `speed` in steps a second, `prefer` (`webgl2` or `wasm`). Set its `weights` to `weights_of(rule)` to show what was

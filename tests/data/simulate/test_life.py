@@ -195,7 +195,7 @@ def test_a_soup():
     assert patch[7:13, 12:18].all()
     assert load("life,patch=99,density=1,size=20").start().sum() == 400
     small, large = load("life").start(1, 16), load("life").start(1, 64)
-    assert torch.equal(small, large[..., :16, :16])  # a cell's luck does not depend on the grid
+    assert torch.equal(small, large[..., :16, :16])  # a cell's random numbers do not depend on the grid
 
 
 def test_hands_in_a_world():

@@ -32,7 +32,7 @@ def test_it_is_called_as_a_rule_is(name):
     assert choose(there, x)[0] == "reference"
     y = there(x, 3, seed=5, cond=None, dt=None)
     assert y.shape == x.shape
-    assert torch.equal(y, there(x, 99, seed=1))  # nothing falls by chance
+    assert torch.equal(y, there(x, 99, seed=1))  # nothing is random
     assert torch.equal(run(there, x, 5), run(there, run(there, x, 2), 3, t=2))
     assert torch.equal(list(unroll(there, x, 5))[-1], run(there, x, 5))
     for k in range(2):  # no sample sees another

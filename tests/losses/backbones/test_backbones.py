@@ -61,7 +61,7 @@ def weights(name: str, seed: int = 0) -> dict[str, torch.Tensor]:
     return found | {"classifier.1.weight": torch.zeros(4, 2), "classifier.1.bias": torch.zeros(4)}
 
 
-def untaught(name: str) -> nn.Sequential:
+def untrained(name: str) -> nn.Sequential:
     with torch.device("meta"):
         return squeezenet.layers() if name == "squeezenet" else vgg.layers(name)
 
@@ -98,7 +98,7 @@ def picture(h: int = 48, w: int = 64, n: int = 2, seed: int = 1) -> torch.Tensor
 
 @pytest.mark.parametrize(("name", "count"), [("vgg16", 14_714_688), ("vgg19", 20_024_384), ("squeezenet", 722_496)])
 def test_names_and_shapes_are_torchvisions(name, count):
-    state = untaught(name).state_dict()
+    state = untrained(name).state_dict()
     assert {f"features.{key}": tuple(value.shape) for key, value in state.items()} == table(name)
     assert list(table(name)) == [f"features.{key}" for key in state]
     assert sum(value.numel() for value in state.values()) == count
@@ -117,7 +117,7 @@ def test_maps_go_from_fine_to_coarse_and_nothing_is_written_over(files, name, sh
     backbone = backbones.load(name, path=files[name])
     maps = backbone.features(x)
     assert [tuple(m.shape) for m in maps] == [(2, *shape) for shape in shapes]
-    layers = untaught(name)
+    layers = untrained(name)
     state = {key.removeprefix("features."): v for key, v in weights(name).items() if key.startswith("features.")}
     layers.load_state_dict(state, assign=True)
     y = (x - torch.tensor(MEAN)[:, None, None]) / torch.tensor(SPREAD)[:, None, None]
@@ -217,7 +217,7 @@ def test_files_of_every_form(small, suffix, files):
     state = torch.get_rng_state()
     for found, map_ in zip(backbones.load("squeezenet", path=small({}, suffix)).features(x), wanted, strict=True):
         assert torch.equal(found, map_)
-    assert torch.equal(torch.get_rng_state(), state)  # nobody's luck was spent on numbers that are replaced
+    assert torch.equal(torch.get_rng_state(), state)  # no random numbers were drawn for weights that are replaced
     half = {key: value.half() for key, value in weights("squeezenet").items()}
     rough = backbones.load("squeezenet", path=small(half, suffix)).features(x)
     assert rough[0].dtype == torch.float32

@@ -95,7 +95,7 @@ def test_a_film_has_no_seeds(tmp_path):
     told = "".join(help_lines(200, 50, p.brushes))
     assert "plant" not in told
     assert "seeds" not in told
-    assert "eraser" in told
+    assert "erase, or paint again" in told
     other, _ = opened(tmp_path, start="seed")
     other.key("p")
     assert other.brush == "plant"
@@ -158,7 +158,7 @@ def test_a_known_automaton_is_played(tmp_path, name, files):
     p.press(3, 3)
     p.lift()
     assert p.world.x[0, 0, 3, 3] == 1
-    p.wound(4)
+    p.damage(4)
     p.key("i")
     assert torch.equal(p.world.x, first)
     assert p.screenshot().name == f"{files}-t0.png"

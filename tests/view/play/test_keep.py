@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.playing import LAYOUT, play, ticks
 from helpers.rules import rule
 from PIL import Image
 
@@ -17,22 +18,9 @@ from planaria.core.layout import Layout
 from planaria.core.rule import Rule, RuleConfig
 from planaria.errors import UserError
 from planaria.export.movie import Film
-from planaria.view.play.player import Player
 from planaria.view.play.recorder import Recorder, free
 from planaria.view.play.state import read_state, save_state
 from planaria.world import World
-
-LAYOUT = Layout(4, 3, hidden=2)
-
-
-def play(tmp_path: Path, size: int | tuple[int, int] = (14, 18), **settings) -> Player:
-    world = World(rule().float(), LAYOUT, size, seed=settings.pop("seed", 3))
-    return Player(world, "worm", folder=tmp_path, **settings)
-
-
-def ticks(p: Player, seconds: float, frames: int = 60) -> None:
-    for _ in range(round(seconds * frames)):
-        p.advance(1 / frames)
 
 
 def test_what_is_saved_lives_on_exactly(tmp_path):

@@ -223,7 +223,7 @@ def test_a_training_that_has_shown_nothing_yet(tmp_path, monkeypatch):
         open_play(folder)
 
 
-def test_a_wounded_lizard_heals(tmp_path):
+def test_a_damaged_lizard_heals(tmp_path):
     p = open_play("lizard", folder=tmp_path, seed=1)
     p._live(250)
     target = p.world.layout.picture(p.world.x)
@@ -234,7 +234,7 @@ def test_a_wounded_lizard_heals(tmp_path):
     p.press(30, 26, "erase")
     p.drag(40, 44)
     p.lift()
-    wounded = error()
+    damaged = error()
     p._live(200)
-    assert wounded > 0.005
-    assert error() < wounded / 10
+    assert damaged > 0.005
+    assert error() < damaged / 10

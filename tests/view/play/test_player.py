@@ -4,25 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.rules import rule
+from helpers.playing import LAYOUT, play, ticks
 
-from planaria.core.damage import WOUNDS
-from planaria.core.layout import Layout
+from planaria.core.damage import KINDS
 from planaria.view.play.keys import ALL_KEYS, DAMAGE, GROUPS, KEYS, action_of
-from planaria.view.play.player import COLOURS, RADII, SPEEDS, Player
+from planaria.view.play.player import COLOURS, RADII, SPEEDS
 from planaria.world import World
-
-LAYOUT = Layout(4, 3, hidden=2)
-
-
-def play(tmp_path: Path, size: int | tuple[int, int] = (14, 18), **settings) -> Player:
-    world = World(rule().float(), LAYOUT, size, seed=settings.pop("seed", 3))
-    return Player(world, "worm", folder=tmp_path, **settings)
-
-
-def ticks(p: Player, seconds: float, frames: int = 60) -> None:
-    for _ in range(round(seconds * frames)):
-        p.advance(1 / frames)
 
 
 @pytest.mark.parametrize(("speed", "steps"), [(60, 120), (1, 2), (7, 14), (240, 480)])
@@ -251,7 +238,7 @@ def test_the_guide_has_the_table_of_keys():
 
 
 def test_the_kinds_of_damage_are_those_there_are():
-    assert set(DAMAGE) == set(WOUNDS)
+    assert set(DAMAGE) == set(KINDS)
     for place in ("window", "terminal", "page"):
         names = [name for key in ALL_KEYS if place in key.places for name in key.names]
         assert len(set(names)) == len(names), place

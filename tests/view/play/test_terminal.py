@@ -185,7 +185,7 @@ def test_playing_in_a_terminal(session):
     s.wait(lambda: "channel 0 red" in s.status, "the channel")
 
     s.send("h")
-    s.wait(lambda: "undo the newest edit" in "\n".join(s.glass.lines), "the keys")
+    s.wait(lambda: "undo the last edit" in "\n".join(s.glass.lines), "the keys")
     s.send("\x1b")
     s.wait(lambda: "undo the" not in "\n".join(s.glass.lines), "the cells again")
     s.resize(40, 12)

@@ -180,10 +180,10 @@ def test_a_lizard_heals_and_is_seen_as_it_is(player, tmp_path):
         assert np.array_equal(seen, grown.image(background)[:rows])
         p.keys("b")
     p.keys("1")
-    wounded = error()
-    assert wounded > 0.01
+    damaged = error()
+    assert damaged > 0.01
     p.keys("space")
-    until(lambda: error() < wounded / 10, "healing", 60)
+    until(lambda: error() < damaged / 10, "healing", 60)
     p.quit()
 
 
@@ -313,8 +313,8 @@ def test_the_help_tells_every_key(window, monkeypatch):
     monkeypatch.setattr(Player, "brushes", ("paint", "erase", "infect"))
     set_words.clear()
     w.draw()
-    assert {"eraser, and back to paint", "infection, and back"} <= set(set_words)
-    assert "seeds, and back" not in set_words
+    assert {"erase, or paint again", "infect, or paint again"} <= set(set_words)
+    assert "plant seeds, or paint again" not in set_words
 
 
 def test_a_training_is_told_in_the_bar(window, monkeypatch, tmp_path):

@@ -53,7 +53,7 @@ def state(place, name: str, wanted: str) -> dict:
 
 
 @pytest.mark.long
-def test_a_training_is_started_watched_paused_wounded_stopped_and_resumed_from_the_page(place):
+def test_a_training_is_started_watched_paused_damaged_stopped_and_resumed_from_the_page(place):
     name = start(place, **{"train.steps": "100000"})
     assert name == "lizard"
     first = card(place, name)
@@ -72,9 +72,9 @@ def test_a_training_is_started_watched_paused_wounded_stopped_and_resumed_from_t
     assert place.post(f"/api/runs/{name}/resume")[0] == 409
     time.sleep(0.4)
     assert card(place, name)["step"] == paused["step"]
-    assert place.post(f"/api/runs/{name}/request", pause=False, wound="circle(6,6,2)")[0] == 200
+    assert place.post(f"/api/runs/{name}/request", pause=False, damage="circle(6,6,2)")[0] == 200
     state(place, name, "running")
-    until(lambda: "a person wounded" in (folder / "metrics.jsonl").read_text())
+    until(lambda: "a person damaged" in (folder / "metrics.jsonl").read_text())
     assert place.post(f"/api/runs/{name}/request", stop=True)[0] == 200
     stopped = state(place, name, "stopped")
     assert store.read_header(folder / "checkpoint.safetensors")["state"]["step"] == stopped["step"]
@@ -84,7 +84,7 @@ def test_a_training_is_started_watched_paused_wounded_stopped_and_resumed_from_t
     assert place.post(f"/api/runs/{name}/resume", steps=stopped["step"] + 20)[0] == 200
     done = state(place, name, "finished")
     assert done["step"] == done["steps"] == stopped["step"] + 20
-    assert done["figures"]["mse at step 200"] > 0
+    assert done["metrics"]["mse at step 200"] > 0
     assert done["film"].startswith(f"/files/runs/{name}/film.webp")
     assert place.ask("GET", done["film"])[1][8:12] == b"WEBP"
     steps = [p["step"] for p in place.get(f"/api/runs/{name}/metrics")[1]["lines"]]
@@ -159,7 +159,7 @@ def test_a_stop_while_it_starts_is_heard_and_a_killed_training_is_told(place):
 
 @pytest.mark.parametrize(
     ("asked", "field"),
-    [({"wound": "explode"}, "wound"), ({"wound": "circle(1,2)"}, "wound"), ({"wound": 3}, None),
+    [({"damage": "explode"}, "damage"), ({"damage": "circle(1,2)"}, "damage"), ({"damage": 3}, None),
      ({"pause": "yes"}, None), ({}, None), ({"stop": True, "more": 1}, None)],
 )  # fmt: skip
 def test_odd_wishes_are_refused(place, asked, field):

@@ -45,7 +45,7 @@ class Settings:
     def __post_init__(self) -> None:
         grid(self.size)
         if self.skip < 0 or self.every < 1:
-            raise UserError(f"a film needs skip >= 0 and every >= 1, got {self.skip} and {self.every}")
+            raise UserError(f"a video needs skip >= 0 and every >= 1, got {self.skip} and {self.every}")
 
 
 def named(kind: str, text: str, presets: Mapping[str, Preset]) -> Mapping[str, object]:
@@ -76,7 +76,7 @@ class Simulator(nn.Module, ABC):
     def as_rule(self) -> tuple[Rule, Layout]:
         """Convert the automaton to a `Rule` with weights. Raises `UserError` where that is impossible."""
         raise UserError(
-            f"sim:{self.name} has no weights, and pages and graphs run nothing else; film it (.webp), "
+            f"sim:{self.name} has no weights, and pages and graphs run nothing else; write an animation (.webp), "
             f"or let a model learn it: planaria train video frames=sim:{self.name}"
         )
 
@@ -97,7 +97,7 @@ class Simulator(nn.Module, ABC):
         skip = self.settings.skip if skip is None else skip
         every = self.settings.every if every is None else every
         if count < 1 or skip < 0 or every < 1:
-            raise UserError(f"a film needs count >= 1, skip >= 0, every >= 1; got {count}, {skip}, {every}")
+            raise UserError(f"a video needs count >= 1, skip >= 0, every >= 1; got {count}, {skip}, {every}")
         x, t = self.start(1, size, seed), 0
         for k in range(count):
             for _ in range((every if k else skip) * self.frame):

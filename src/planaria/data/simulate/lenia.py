@@ -170,16 +170,16 @@ class Lenia(Simulator):
     def _scene(self, h: int, w: int, seed: int) -> Tensor:
         r, begin, scene = self.config.radius, self.config.begin, torch.zeros(h, w)
         count = self.config.count or max(1, round(h * w / r**2 / (SOUP if begin == "soup" else ROOM)))
-        chance = uniform(derive(seed, _Stream.TURNS), 0, (1, 1, count))[0, 0].tolist()
+        turns = uniform(derive(seed, _Stream.TURNS), 0, (1, 1, count))[0, 0].tolist()
         noise = uniform(derive(seed, _Stream.SOUP), 0, (1, h, w))[0]
-        for (row, column), one in zip(scattered(count, h, w, derive(seed, _Stream.PLACES)), chance, strict=True):
+        for (row, column), one in zip(scattered(count, h, w, derive(seed, _Stream.PLACES)), turns, strict=True):
             y = ((torch.arange(h) - row + h / 2) % h - h / 2)[:, None]
             x = (torch.arange(w) - column + w / 2) % w - w / 2
             if begin == "soup":
                 half = r * (0.5 + 0.5 * one)
                 scene = torch.where((y.abs() < half) & (x.abs() < half), noise, scene)
             else:
-                turn = chance[0] if begin == "fleet" else one
+                turn = turns[0] if begin == "fleet" else one
                 y, x = torch.broadcast_tensors(y / r, x / r)
                 scene = torch.maximum(scene, creature(y, x, turn))
         return scene

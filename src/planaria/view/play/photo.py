@@ -34,7 +34,7 @@ def _lay(play: Player, source: str) -> None:
         old.expose(photo)
         return
     if play.recorder.on:
-        raise UserError("a film is being recorded, and the photo has another shape: end it first, with R")
+        raise UserError("an animation is being recorded, and the photo has another shape: end it first, with R")
     start = old.layout.pose(photo[None].to(old.x), seed=old.seed)
     world = World(
         old.rule, old.layout, size, seed=old.seed, start=start, cond=old.cond, device=old.device, engine=old.engine

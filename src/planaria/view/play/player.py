@@ -91,7 +91,7 @@ class Player:
         self._stroke = ""
         self._nothing: dict[int, float] = {}
         self._last: tuple[int, int] | None = None
-        self._wound = -1
+        self._damaged = -1
 
     # ---- time
 
@@ -169,7 +169,7 @@ class Player:
 
     def _act(self, action: str, name: str) -> None:
         if action in DAMAGE:
-            self.wound(DAMAGE.index(action))
+            self.damage(DAMAGE.index(action))
         elif action == "cursor":
             self.point(*WAYS[name])
         elif action in ("erase", "plant", "infect"):
@@ -181,7 +181,7 @@ class Player:
                 "slower": lambda: self.pace_by(-1), "undo": self.undo, "larger": lambda: self.size_by(1),
                 "smaller": lambda: self.size_by(-1), "next colour": self.next_colour, "pick": self.grab,
                 "paint": lambda: self.take("paint"), "use": self.use,
-                "damage": lambda: self.wound(self._wound + 1), "next channel": lambda: self.channel_by(1),
+                "damage": lambda: self.damage(self._damaged + 1), "next channel": lambda: self.channel_by(1),
                 "last channel": lambda: self.channel_by(-1), "colour": lambda: self.look(None),
                 "background": self.toggle_background, "save": self.save, "record": self.record,
                 "picture": self.screenshot, "help": self.toggle_help, "quit": self.quit,
@@ -320,8 +320,8 @@ class Player:
             self.world.lift()
         self._stroke = ""
 
-    def wound(self, number: int) -> None:
-        """Damage number `number` of `DAMAGE`, counted round; the disc falls where the pointer is."""
+    def damage(self, number: int) -> None:
+        """Do damage number `number` of `DAMAGE`, counted round; the disc falls where the pointer is."""
         h, w = self.world.size
         row, column = self.pointer if self.pointer and self.inside(*self.pointer) else (h // 2, w // 2)
         side = min(h, w)
@@ -329,15 +329,15 @@ class Player:
             "centre": f"({max(1, round(side * 0.25))})", "circle": f"({column},{row},{max(1, round(side * 0.15))})",
             "speckle": "(0.3)", "noise": "(0.3)",
         }  # fmt: skip
-        self._wound = number % len(DAMAGE)
-        wound = DAMAGE[self._wound] + given.get(DAMAGE[self._wound], "")
+        self._damaged = number % len(DAMAGE)
+        damage = DAMAGE[self._damaged] + given.get(DAMAGE[self._damaged], "")
         if self.recorder.on:
             self._shoot()
-            self.recorder.events[self.world.t] = wound
-        self.world.erase(wound)
+            self.recorder.events[self.world.t] = damage
+        self.world.erase(damage)
         if self.recorder.on:
             self._shoot()
-        self.say(wound)
+        self.say(damage)
 
     # ---- eyes
 

@@ -72,7 +72,7 @@ class Recorder:
         self._frames.append(image)
         self._at.append(t)
         if len(self._frames) >= self.most:
-            self._full = f"the film is full; writing {self.stop().name} ..."
+            self._full = f"the animation is full; writing {self.stop().name} ..."
 
     def stop(self) -> Path:
         """End the film and write it, in a thread of its own; returns its path, a free one."""

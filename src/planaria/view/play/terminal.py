@@ -38,9 +38,11 @@ def check_terminal() -> None:
         raise UserError("--terminal needs Linux, macOS or WSL; the window plays everywhere: leave out --terminal")
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") in (None, "", "dumb"):
         why = "NO_COLOR is set" if os.environ.get("NO_COLOR") else "this terminal (TERM) has none"
-        raise UserError(f"--terminal draws with colours, and {why}; planaria run MODEL -o film.webp makes a film")
+        raise UserError(f"--terminal draws with colours, and {why}; planaria run MODEL -o film.webp makes an animation")
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UserError("--terminal needs a terminal, and this is none; planaria run MODEL -o film.webp makes a film")
+        raise UserError(
+            "--terminal needs a terminal, and this is none; planaria run MODEL -o film.webp makes an animation"
+        )
 
 
 class Terminal:

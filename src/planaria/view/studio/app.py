@@ -21,10 +21,11 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
 from planaria import __version__
-from planaria.core.damage import Wound
+from planaria.core.damage import Damage
 from planaria.errors import UserError
-from planaria.store import live
+from planaria.store import live, run_folder
 from planaria.store.cards import Settings
+from planaria.store.run_folder import RunFolder
 from planaria.view.studio.feed import Feed
 from planaria.view.studio.forms import filled, forms, inputs, name_for
 from planaria.view.studio.guard import Guard, Refusal, read_json, refused
@@ -187,18 +188,18 @@ class Studio:
         folder = self.runs.run(request.path_params["name"])
         if not (await asyncio.to_thread(self.runs.status, folder)).busy:
             raise Refusal(409, "nothing trains there now")
-        pause, stop, wound = asked.get("pause"), asked.get("stop"), asked.get("wound")
-        if asked.keys() - {"pause", "stop", "wound"} or not asked:
-            raise Refusal(400, "a request is pause, stop or wound")
-        if not (isinstance(pause, bool | None) and isinstance(stop, bool | None) and isinstance(wound, str | None)):
-            raise Refusal(400, "pause and stop are true or false, a wound is a text")
-        if wound is not None:
-            wound = wound[:100]
+        pause, stop, damage = asked.get("pause"), asked.get("stop"), asked.get("damage")
+        if asked.keys() - {"pause", "stop", "damage"} or not asked:
+            raise Refusal(400, "a request is pause, stop or damage")
+        if not (isinstance(pause, bool | None) and isinstance(stop, bool | None) and isinstance(damage, str | None)):
+            raise Refusal(400, "pause and stop are true or false, damage is a text")
+        if damage is not None:
+            damage = damage[:100]
             try:
-                Wound.parse(wound)
+                Damage.parse(damage)
             except UserError as e:
-                raise Refusal(400, str(e), "wound") from None
-        await asyncio.to_thread(live.request, folder, pause=pause, stop=stop, wound=wound)
+                raise Refusal(400, str(e), "damage") from None
+        await asyncio.to_thread(live.request, folder, pause=pause, stop=stop, damage=damage)
         return JSONResponse({})
 
     async def resume(self, request: Request) -> Response:
@@ -224,17 +225,17 @@ class Studio:
     async def get_file(self, request: Request) -> Response:
         """A file of a run, or a model of the gallery."""
         kind, name, file = (request.path_params[k] for k in ("kind", "name", "file"))
-        if kind == "gallery" and file == "model.safetensors":
+        if kind == "gallery" and file == run_folder.MODEL:
             return _file(self.runs.model(kind, name), download=f"{name}.safetensors")
         if kind != "runs":
             raise Refusal(404, f"no file {file[:80]!r} there")
-        kept = file in ("model.safetensors", "organism.html")  # what isn't to be opened inside the studio
+        kept = file in (run_folder.MODEL, run_folder.PAGE)  # what isn't to be opened inside the studio
         return _file(self.runs.file(name, file), download=f"{name}{Path(file).suffix}" if kept else None)
 
     async def get_made(self, request: Request) -> Response:
         """A film, a strip or the initial frame, made now where it isn't there yet."""
         kind, name, file = (request.path_params[k] for k in ("kind", "name", "file"))
-        if file not in ("film.webp", "strip.png", "start.png"):
+        if file not in (run_folder.FILM, run_folder.STRIP, "start.png"):
             raise Refusal(404, f"no file {file[:80]!r} there")
         if file == "start.png":
             return _file(await self._begins(kind, name), keep=True)
@@ -245,7 +246,7 @@ class Studio:
     async def _begins(self, kind: str, name: str) -> Path:
         """Initial frame of a model, which a training doesn't change."""
         model = self.runs.model(kind, name, newest=True)
-        settings = model.with_name("config.yaml")
+        settings = RunFolder(model.parent).config
         key = _key("start", settings if settings.is_file() else model)
         return await self._of(model, self.cache.get("start", key, ".png", model=str(model)))
 
@@ -343,7 +344,7 @@ async def _on_http(_: Request, error: Exception) -> Response:
     return refused(Refusal(error.status_code, error.detail.lower()))
 
 
-async def _on_gone(_: Request, error: Exception) -> Response:
+async def _on_gone(_: Request, __: Exception) -> Response:
     return refused(Refusal(404, "it was moved away while it was read"))
 
 

@@ -18,7 +18,7 @@ from planaria.store.cards import Settings
 
 T = TypeVar("T")
 
-MOST_FIGURES, LONGEST_TEXT = 100, 300
+MOST_METRICS, LONGEST_TEXT = 100, 300
 LAST_BYTES = 4000
 """Bytes at the end of a log that are searched for its last line."""
 
@@ -53,7 +53,7 @@ class Memory:
 def blank() -> dict[str, Any]:
     """An empty card."""
     return {
-        "task": "", "form": {}, "picture": "", "step": 0, "steps": 0, "loss": None, "figures": {}, "grid": None,
+        "task": "", "form": {}, "picture": "", "step": 0, "steps": 0, "loss": None, "metrics": {}, "grid": None,
         "model": False, "note": "", "trouble": "",
     }  # fmt: skip
 
@@ -82,13 +82,13 @@ def of_model(path: Path) -> dict[str, Any]:
         card = store.card(path)
     except UserError as e:
         return {"trouble": str(e)}
-    figures = list(card.figures.items())[:MOST_FIGURES]
+    measured = list(card.metrics.items())[:MOST_METRICS]
     return {
         "task": card.task[:LONGEST_TEXT],
         "form": form_of(card.task),
         "picture": card.config.source[:LONGEST_TEXT],
         "step": card.trained or 0,
-        "figures": {k[:LONGEST_TEXT]: n for k, v in figures if (n := metrics.finite(v)) is not None},
+        "metrics": {k[:LONGEST_TEXT]: n for k, v in measured if (n := metrics.finite(v)) is not None},
         "grid": list(card.grid),
         "model": True,
     }

@@ -78,7 +78,7 @@ class RunSource:
             news["files"] = json.dumps({"type": "files"})
         if busy and self._changed("weights", _signature(self.folder.weights)):
             self._tell(news, live.WEIGHTS, "weights", WEIGHTS, weights)
-        if self._changed("pool", _signature(self.folder / live.POOL)):
+        if self._changed("pool", _signature(self.folder.pool)):
             self._tell(news, live.POOL, "pool", POOL, lambda path: (status.step, read(path, MOST_LIVE_BYTES)))
         return news
 

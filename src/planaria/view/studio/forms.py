@@ -56,7 +56,8 @@ def filled(asked: Mapping[str, Any]) -> tuple[Recipe, Any]:
     """Recipe and whole config that a page asks for. Raises `Refusal` at the setting that is wrong."""
     what = asked.get("recipe") or asked.get("task")
     if not isinstance(what, str) or what not in (*tasks.names(), *shipped()):
-        raise Refusal(400, str(unknown("task or recipe", what, [*tasks.names(), *shipped()])), "task")
+        have = [*tasks.names(), *shipped()]
+        raise Refusal(400, str(unknown("task or recipe", what, have, also=tasks.other_names())), "task")
     settings = asked.get("settings") or {}
     if not isinstance(settings, dict):
         raise Refusal(400, "settings are a JSON object: key to value")

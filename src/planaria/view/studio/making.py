@@ -164,17 +164,15 @@ class Cache:
 
 def film(model: str, output: str) -> dict[str, Any]:
     """Film a model, or make a strip for `.png`: it grows and heals, or goes on with the film or photo it was shown."""
-    from planaria import usual
-    from planaria.export import movie
+    from planaria.export import Options, movie
     from planaria.living import find
 
     living = find(model)
-    if living.start is None:
-        options = {"size": living.size, "steps": 260, "every": 4, "fps": 24, "erase": usual.healing(living.card)}
-    else:
+    options = Options(steps=260, every=4, fps=24, seed=1, infect={})
+    if living.start is not None:
         steps = min(living.card.loop_steps, MOST_FRAMES * living.frame)
-        options = {"start": living.start, "steps": steps, "every": living.frame, "fps": movie.VIDEO_FPS}
-    movie.film(living.rule, living.layout, seed=1, **options).save(output)
+        options = Options(steps=steps, every=living.frame, fps=movie.VIDEO_FPS, seed=1, erase={}, infect={})
+    movie.take(living, options).film().save(output)
     return {}
 
 

@@ -216,8 +216,7 @@ class Runs:
 
     def metrics(self, name: str, after: int) -> list[dict[str, Any]]:
         """At most 2000 points of a curve beyond step `after`: events and validations among them while they fit."""
-        path = self.run(name) / run_folder.METRICS
-        lines = tail(path, MOST_METRICS, inside=self.folder)
+        lines = tail(RunFolder(self.run(name)).metrics, MOST_METRICS, inside=self.folder)
         first = _first_after(lines, after)
         lines = lines[first:]
         stride = -(-len(lines) // (MOST_POINTS - 400)) or 1
@@ -233,7 +232,7 @@ class Runs:
         made: dict[str, str | None] = {"film": None, "strip": None, "still": None}
         newest = next((f for f in (run_folder.MODEL, run_folder.WEIGHTS) if _has(there, f)), "")
         if newest and self._read(folder, there, newest, cards.begins):
-            made["still"] = _url("made/runs", name, "start.png") + f"?v={int(_mtime(there.get('config.yaml')))}"
+            made["still"] = _url("made/runs", name, "start.png") + f"?v={int(_mtime(there.get(run_folder.CONFIG)))}"
         if whole and not status.busy:
             made |= _made("runs", name, there[run_folder.MODEL])
         for look, file in (("film", run_folder.FILM), ("strip", run_folder.STRIP)):

@@ -21,7 +21,7 @@ export function decode(payload) {
   return model;
 }
 
-/** The model with other numbers: `flat` holds all weights, then all biases. */
+/** The model with other parameters: `flat` holds all weights, then all biases. */
 export function withWeights(model, flat) {
   let at = 0;
   const take = (like) => flat.slice(at, (at += like.length));

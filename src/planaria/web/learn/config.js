@@ -31,7 +31,7 @@ const SETTINGS = {
   loss: ["l2", choice("l1", "l2", "manhattan", "hinge")],
   damage: [null, orNone(COUNT)],
   damage_from: [0, SHARE],
-  wound: ["disc", choice("disc", "cut", "hole", "mixed", "any")],
+  damage_shape: ["disc", choice("disc", "cut", "hole", "mixed", "any")],
   rule: {
     channels: [16, whole(1, 4096)],
     filters: [["identity", "sobel"], list(TEXT, 1)],
@@ -72,15 +72,18 @@ const SETTINGS = {
   },
 };
 
+/** Former name of a setting -> its name: models and states with the former one work as before. */
+const FORMER = { wound: "damage_shape" };
+
 /** What each recipe of planaria changes. */
 export const RECIPES = {
   classic: {
-    regime: "regenerate", wound: "disc", damage_from: 0, size: 40, padding: 16,
+    regime: "regenerate", damage_shape: "disc", damage_from: 0, size: 40, padding: 16,
     train: { steps: 8000, batch: 8, pool: 1024, rollout: [64, 96], lr: 2e-3, lr_drops: [0.25], lr_factor: 0.1 },
   },
   quick: { damage: 2, damage_from: 0.5, train: { steps: 800, pool: 256, lr_drops: [0.7, 0.9], lr_factor: 0.3 } },
   demo: {
-    picture: "heart", size: 28, padding: 8, wound: "any", damage: 2, damage_from: 0.35,
+    picture: "heart", size: 28, padding: 8, damage_shape: "any", damage: 2, damage_from: 0.35,
     train: { steps: 1200, pool: 128, rollout: [44, 68], lr_drops: [0.55, 0.75, 0.9], lr_factor: 0.4 },
   },
 };
@@ -115,7 +118,9 @@ function lay(config, layer, settings, prefix) {
   if (layer === null || typeof layer !== "object" || Array.isArray(layer)) {
     throw new Error(`${prefix.slice(0, -1) || "config"} must be settings by their names`);
   }
-  for (const [name, value] of Object.entries(layer)) {
+  for (const [given, value] of Object.entries(layer)) {
+    const name = Object.hasOwn(FORMER, given) ? FORMER[given] : given;
+    if (name !== given && Object.hasOwn(layer, name)) continue;
     if (!Object.hasOwn(settings, name)) {
       throw new Error(`there is no setting ${prefix}${name.slice(0, 80)}; there are ${Object.keys(settings).join(", ")}`);
     }

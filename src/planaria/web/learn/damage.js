@@ -1,7 +1,7 @@
 // Damage in training, as planaria.core.damage and planaria.tasks.grow draw it, and a person's damage to the pool.
 
 import { STREAM, derive } from "../engine/model.js";
-import { uniform, woundOf } from "../world/damage.js";
+import { uniform, maskOf } from "../world/damage.js";
 
 const { fround } = Math;
 
@@ -95,7 +95,7 @@ export function applied(x, { kind, numbers }, { seed, sample, size: [h, w], own,
     }
     return x;
   }
-  const mask = woundOf(kind, numbers, seed);
+  const mask = maskOf(kind, numbers, seed);
   for (let i = 0; i < cells; i++) {
     if (mask(Math.floor(i / w), i % w, h, w)) for (let k = 0; k < own; k++) x[k * cells + i] = 0;
   }

@@ -48,7 +48,7 @@ export class Training {
     const { alpha } = layoutOf(rule);
     this.alpha = [alpha * this.cells, (alpha + 1) * this.cells];
     const [pooled, most] = REGIMES[regime];
-    this.spoiled = damage ?? Math.min(most, train.batch - 1);
+    this.damaged = damage ?? Math.min(most, train.batch - 1);
     demandRoom(4 * rule.channels * this.cells * train.batch);
     this.flat = weights ? Float32Array.from(weights) : initial(rule, derive(train.seed, STREAM.weights));
     if (this.flat.length !== count(rule)) throw new Error(`the rule has ${count(rule)} weights, not ${this.flat.length}`);
@@ -110,16 +110,16 @@ export class Training {
     });
     old.sort((a, b) => (a.value === b.value ? 0 : b.value - a.value)); // worst first
     const states = [this.seedling(), ...old.slice(1).map(({ x }) => x)];
-    if (this.spoiled && this.progress >= this.config.damage_from) this.damageBest(states, rng);
+    if (this.damaged && this.progress >= this.config.damage_from) this.damageBest(states, rng);
     return { states, places: old.map(({ place }) => place) };
   }
 
-  /** Damage the last, best samples, but by none of which they would die: that teaches nothing. */
+  /** Damage the last, best samples, but never so that they would die: nothing is learned from that. */
   damageBest(states, rng) {
-    const { wound, rule } = this.config;
+    const { damage_shape: shape, rule } = this.config;
     const { cells, own } = this;
-    const last = states.slice(1).slice(-this.spoiled);
-    drawn(wound, last.length, this.size, rng).forEach((gone, s) => {
+    const last = states.slice(1).slice(-this.damaged);
+    drawn(shape, last.length, this.size, rng).forEach((gone, s) => {
       const x = last[s];
       if (!x.subarray(...this.alpha).some((v, i) => (gone[i] ? 0 : v) > rule.life_threshold)) return;
       for (let i = 0; i < own * cells; i++) if (gone[i % cells]) x[i] = 0;

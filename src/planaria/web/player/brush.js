@@ -68,7 +68,7 @@ export class Brush {
     if (row < -r || column < -r || row >= rows + r || column >= columns + r) return;
     if (this.tool === "erase" && world.under) world.wash(row, column, r);
     else if (this.tool === "erase" && world.background) world.paint(row, column, r, world.background);
-    else if (this.tool === "erase") this.player.wound(`circle(${column},${row},${r})`, again);
+    else if (this.tool === "erase") this.player.damage(`circle(${column},${row},${r})`, again);
     else if (this.tool === "paint") world.paint(row, column, r, world.colour(this.colour));
     else if (this.tool === "infect") infect(world, row, column, r);
     else if (this.tool === "plant") world.plant(row, column);

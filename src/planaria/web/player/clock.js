@@ -29,10 +29,10 @@ export class Clock {
     if (other) this.speed = this.usual;
   }
 
-  /** Begin again every so often, or live on; says which in words. */
+  /** Begin again every so often, or run on; says which in words. */
   turn() {
     this.loop = !this.loop;
-    return this.loop ? `Begins again every ${Math.floor(this.length / this.steps)} ${this.unit}s.` : "Lives on.";
+    return this.loop ? `Begins again every ${Math.floor(this.length / this.steps)} ${this.unit}s.` : "Runs on.";
   }
 
   /** Whether a loop has come to its end. */

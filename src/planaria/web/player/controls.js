@@ -30,8 +30,8 @@ export class Bar {
     const open = () => player.photoPanel.drop(this.file.files[0]);
     this.file = tag("input", { type: "file", accept: "image/*", hidden: true, onchange: open });
     this.hint = tag("div", { class: "pl-hint" });
-    this.panels = { wound: this.wounds(act), more: this.more(act, button) };
-    this.openers = { wound: opener("wound", "Wounds"), more: opener("more", "More") };
+    this.panels = { shapes: this.shapes(act), more: this.more(act, button) };
+    this.openers = { shapes: opener("shapes", "Damage"), more: opener("more", "More") };
     this.help = helpSheet();
     const run = [button("step", "One step"), button("reset", "Begin again"), button("undo", "Undo")];
     const zoom = [button("minus", "Zoom out"), button("fit", "Show all of it"), button("plus", "Zoom in")];
@@ -79,11 +79,11 @@ export class Bar {
     return group("speed", this.speedSlider, this.rate);
   }
 
-  wounds(act) {
+  shapes(act) {
     const items = DAMAGE.map(([kind, key, words]) =>
       tag("button", { class: "pl-item", type: "button", "data-act": kind, onclick: act(kind) },
         part(`cut pl-cut-${kind}`), words, tag("kbd", {}, key)));
-    return tag("div", { class: "pl-panel pl-wounds", role: "group", "aria-label": "Wounds", hidden: true }, ...items);
+    return tag("div", { class: "pl-panel pl-shapes", role: "group", "aria-label": "Damage", hidden: true }, ...items);
   }
 
   more(act, button) {

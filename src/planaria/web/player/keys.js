@@ -30,7 +30,7 @@ export const TOOLS = table.tools.map(({ tool, words }) => [tool, capsOf(tool), w
 /** What kinds of life there are: the hint for each, and with which tool it begins. */
 const KINDS = {
   grow: {
-    hint: "Drag to wound it. It heals.",
+    hint: "Drag to erase. It heals.",
     cleared: "Empty. Plant a seed, or begin again.",
     first: "erase",
     seeds: true,
@@ -55,21 +55,21 @@ const KINDS = {
     cleared: "Empty. Draw something, or begin again.",
     first: "paint",
     seeds: false,
-    tools: { erase: "Rub cells out" },
+    tools: { erase: "Erase cells" },
   },
   texture: {
-    hint: "Drag to rub a hole into it. It grows over.",
-    cleared: "Grey again. It grows anew.",
+    hint: "Drag to erase a hole. It grows over.",
+    cleared: "Cleared. It grows again.",
     first: "erase",
     seeds: false,
-    tools: { erase: "Rub a hole into it" },
+    tools: { erase: "Erase a hole" },
   },
   repaint: {
     hint: "Drop a photo, or paste one.",
-    cleared: "Wiped off. It is painted anew.",
+    cleared: "Cleared. It is painted again.",
     first: "erase",
     seeds: false,
-    tools: { erase: "Rub the paint off" },
+    tools: { erase: "Erase the paint" },
   },
 };
 
@@ -85,7 +85,7 @@ const POINTER = [
   ["Drag", "Use the tool"],
   ["Right click", "Pick a colour"],
   ["Wheel, pinch", "Zoom; with Shift, the size of the brush"],
-  ["Middle drag", "Move the picture; as Space, or two fingers, and drag"],
+  ["Middle drag", "Move the picture; also with Space held, or with two fingers"],
 ];
 
 const TOUCH = [

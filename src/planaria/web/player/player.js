@@ -19,7 +19,7 @@ const PATIENCE = 500; // ms that they may take
 const ANEW = ["reset", "randomise", "clear", "undo"]; // what makes a life that is no longer the one before
 
 /**
- * Show a model in `host`: options {size, seed, prefer, autoplay, speed, compact, onwound(wound), onstatus(text)}. It
+ * Show a model in `host`: options {size, seed, prefer, autoplay, speed, compact, ondamage(damage), onstatus(text)}. It
  * plays by itself unless the device asks for little motion: then it stands still, grown. A model that can't run says so
  * in words; `world` is null then.
  */
@@ -142,7 +142,7 @@ class Player {
     this.stir();
   }
 
-  /** Newer numbers for the same model. */
+  /** Newer parameters of the same model. */
   setWeights(floats) {
     this.world.setWeights(floats);
   }
@@ -272,15 +272,15 @@ class Player {
   about() {
     const { world, payload } = this;
     const held = [...payload.weights, ...payload.biases]; // base64: four letters for three bytes
-    const numbers = held.reduce((n, text) => n + Math.floor((text.length * 3) / 16), 0);
+    const parameters = held.reduce((n, text) => n + Math.floor((text.length * 3) / 16), 0);
     const { stopped } = this.health;
     const whole = payload.trained ? `trained for ${payload.trained.toLocaleString("en")} iterations` : "";
-    const taught = [stopped ? `training ${stopped}` : whole].filter(Boolean).map((said) => `, ${said}`).join("");
+    const trained = [stopped ? `training ${stopped}` : whole].filter(Boolean).map((said) => `, ${said}`).join("");
     const { solver } = payload;
-    const other = solver && solver !== "euler" ? ` Taught in steps of ${solver}; here it takes Euler's.` : "";
+    const other = solver && solver !== "euler" ? ` Trained with the solver ${solver}; here it runs with Euler's.` : "";
     const processor = `WebAssembly: ${world.why}${world.repaints ? "; fewer cells go faster" : ""}`;
     const engine = world.kind === "wasm" ? processor : "WebGL2, on the graphics card";
-    return `${numbers.toLocaleString("en")} numbers${taught}. Runs in ${engine}.${other}`;
+    return `${parameters.toLocaleString("en")} parameters${trained}. Runs in ${engine}.${other}`;
   }
 
   /** Do what a button or key says. */
@@ -297,7 +297,7 @@ class Player {
       loop: () => bar.say(clock.turn()),
       reset: () => world.reset(),
       undo: () => world.undo() || bar.say("Nothing to undo."),
-      wound: () => bar.open("wound"),
+      shapes: () => bar.open("shapes"),
       more: () => bar.open("more"),
       help: () => bar.help.showModal(),
       plus: () => this.zoom(1.5, middle),
@@ -335,7 +335,7 @@ class Player {
     DAMAGE.forEach(([kind], i) => {
       actions[kind] = () => {
         this.damaged = i;
-        this.wound(kind + (given[kind] ?? ""));
+        this.damage(kind + (given[kind] ?? ""));
       };
     });
     for (const [tool, , words] of TOOLS) actions[tool] = () => {
@@ -375,11 +375,11 @@ class Player {
   }
 
   /** Damage it; `again` where the pointer still rests on the same spot. */
-  wound(wound, again = false) {
-    this.world.erase(wound);
+  damage(damage, again = false) {
+    this.world.erase(damage);
     if (again) return;
     if (!this.world.repaints) this.bar.hint.classList.add("pl-gone");
-    this.options.onwound?.(wound);
+    this.options.ondamage?.(damage);
   }
 
   pick(row, column) {

@@ -55,7 +55,7 @@ export class CreatureView {
   mount(payload) {
     const ondamage = (damage) => this.damaged(damage);
     const shown = this.learns ? { ...payload, stopped: "" } : payload; // how far it is stands beside it
-    this.player = mount(this.host, shown, { onwound: ondamage, ondamage });
+    this.player = mount(this.host, shown, { ondamage });
   }
 
   /** Start the workers; they wait for `go`. */

@@ -5,7 +5,7 @@ export const RECIPES = {
     words: "Quick",
     about: "24 cells, a few minutes",
     settings: {
-      size: 24, padding: 8, wound: "any", damage: 2, damage_from: 0.35,
+      size: 24, padding: 8, damage_shape: "any", damage: 2, damage_from: 0.35,
       train: { steps: 1200, pool: 128, rollout: [44, 68], lr_drops: [0.55, 0.75, 0.9], lr_factor: 0.4 },
     },
   },
@@ -13,7 +13,7 @@ export const RECIPES = {
     words: "Good",
     about: "40 cells, a quarter of an hour or more",
     settings: {
-      size: 40, padding: 12, wound: "any", damage: 2, damage_from: 0.35,
+      size: 40, padding: 12, damage_shape: "any", damage: 2, damage_from: 0.35,
       train: { steps: 2000, pool: 128, rollout: [60, 92], lr_drops: [0.55, 0.75, 0.9], lr_factor: 0.4 },
     },
   },

@@ -100,32 +100,32 @@ const EVERY = 350;
 const MOST = 6;
 
 /**
- * Sends wounds on to the training pool, a few a second; `say(wound)` is called when one was sent.
+ * Send damage on to the training pool, a few times a second; `sent(damage, problem)` is called for each.
  * A disc that lies in the one before it is the same stroke and isn't sent.
  */
-export function wounds(name, sent) {
+export function damaging(name, sent) {
   let waiting = [];
   let last = null;
   let timer = 0;
   const flush = async () => {
     timer = 0;
-    const wound = waiting.shift();
-    if (!wound) return;
+    const damage = waiting.shift();
+    if (!damage) return;
     timer = setTimeout(flush, EVERY);
     try {
-      await ask(`${at("api", "runs", name)}/request`, { method: "POST", json: { wound } });
-      sent(wound, "");
+      await ask(`${at("api", "runs", name)}/request`, { method: "POST", json: { damage } });
+      sent(damage, "");
     } catch (refusal) {
       if (!(refusal instanceof Refusal)) throw refusal;
       waiting = [];
-      sent(wound, refusal.message);
+      sent(damage, refusal.message);
     }
   };
-  const add = (wound) => {
-    const disc = wound.match(/^circle\(([-\d.]+),([-\d.]+),([\d.]+)\)$/)?.slice(1).map(Number);
+  const add = (damage) => {
+    const disc = damage.match(/^circle\(([-\d.]+),([-\d.]+),([\d.]+)\)$/)?.slice(1).map(Number);
     if (disc && last && Math.hypot(disc[0] - last[0], disc[1] - last[1]) < Math.max(1, last[2] * 0.7)) return;
     last = disc ?? null;
-    waiting = [...waiting, wound].slice(-MOST);
+    waiting = [...waiting, damage].slice(-MOST);
     timer ||= setTimeout(flush, 0);
   };
   return {

@@ -47,7 +47,7 @@ export function films(ones, thumb, onpick) {
   }
 
   path.addEventListener("input", mark);
-  const where = make("span", { text: "Frames on this machine: a folder of pictures, a film or a GIF; or a simulator by name" });
+  const where = make("span", { text: "Frames on this machine: a folder of pictures, a video or a GIF; or a simulator by name" });
   const element = make(
     "div",
     { class: "films" },

@@ -11,7 +11,7 @@ const PATHS = {
   back: "M15 5l-7 7 7 7",
   again: "M19 12a7 7 0 1 1-2-5l2 2M19 4v5h-5",
   find: "M11 4a7 7 0 1 0 0 14 7 7 0 0 0 0-14zM16 16l5 5",
-  wound: "M5 19L19 5M9 11l4 4M12 8l4 4",
+  damage: "M5 19L19 5M9 11l4 4M12 8l4 4",
 };
 
 const ATTRIBUTES = ["role", "for", "list"];

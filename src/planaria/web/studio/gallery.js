@@ -2,13 +2,13 @@
 
 import { icon, make } from "./elements.js";
 import { ask, at } from "./server.js";
-import { downloads, figures } from "./panels.js";
+import { downloads, metricsTable } from "./panels.js";
 import { mount } from "../player/player.js";
 
-const GROWN = "It grew from one cell. Wound it with the pointer and see it mend; paint on it; plant a second one.";
+const GROWN = "It grew from one cell. Erase a part of it with the pointer and see it heal; paint on it; plant a second one.";
 const PAINTED = "It paints photos. Drop one of yours onto it; hold U to see the photo beneath.";
 const INFECTED = "It grew from one cell. Click to infect it, and watch the infection make something else of it.";
-const ENDLESS = "It grew from nothing, and goes on for ever. Rub a hole into it with the pointer and see it grow over.";
+const ENDLESS = "It grew from nothing, and goes on for ever. Erase a hole with the pointer and see it grow over.";
 
 /** Open the page of organism `name` in `host`. */
 export async function gallery(host, { name }) {
@@ -22,7 +22,7 @@ export async function gallery(host, { name }) {
     "div",
     { class: "side" },
     intro,
-    figures(card),
+    metricsTable(card),
     downloads("gallery", name, card.files ?? []),
   );
   const back = make("a", { class: "back", href: "#/" }, icon("back"), make("span", { text: "Home" }));
@@ -40,5 +40,5 @@ function described({ layout, start }) {
 
 async function one(name) {
   const { gallery: cards } = await ask("/api/home");
-  return cards.find((card) => card.name === name) ?? { name, figures: {} };
+  return cards.find((card) => card.name === name) ?? { name, metrics: {} };
 }

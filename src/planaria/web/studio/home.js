@@ -4,8 +4,8 @@ import { ago, chip, icon, log10, make, tell, unload } from "./elements.js";
 import { ask, listen } from "./server.js";
 import { specimen } from "./specimen.js";
 
-const LEAD = `Teach one tiny rule to thousands of cells. From a single one they grow your picture, keep it, and mend it
-  when you cut. Try it: wound this one.`;
+const LEAD = `Train one tiny rule for thousands of cells. From a single one they grow your picture, keep it, and heal when
+  you cut. Try it: cut this one.`;
 const OWN = "Drop a picture, type an emoji or a word. You watch it learn, live, on this page.";
 const GROWN = "Ten organisms came along. Cut one in half with your finger and see it come back.";
 
@@ -66,7 +66,7 @@ export async function home(host) {
   const gallery = shelf("gallery", "Ten that came along", "gallery", drawn);
   const count = make("span", { class: "count" });
   runs.head.append(count);
-  const hint = "Grown from one cell, cut in half, healed. Open one and hurt it.";
+  const hint = "Grown from one cell, cut in half, healed. Open one and cut it.";
   gallery.head.append(make("p", { class: "muted", text: hint }));
   const start = welcome();
   const foot = make("p", { class: "foot muted" });

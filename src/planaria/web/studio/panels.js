@@ -1,31 +1,31 @@
-// What a run page and a gallery page share: figures, downloads, settings.
+// What a run page and a gallery page share: metrics, downloads, settings.
 
 import { MINUS, bytes, icon, log10, make } from "./elements.js";
 import { at } from "./server.js";
 
 const MADE = [
   ["html", "Living page", "one file, works anywhere, no network"],
-  ["gif", "Film", "GIF"],
-  ["webp", "Film", "WebP, lossless"],
-  ["mp4", "Film", "MP4"],
+  ["gif", "Animation", "GIF"],
+  ["webp", "Animation", "WebP, lossless"],
+  ["mp4", "Animation", "MP4"],
   ["png", "Film strip", "PNG"],
   ["onnx", "Network", "ONNX, for other programs"],
 ];
 
-/** The measured figures; a loss has its log10 too. */
-export function figures(card) {
-  const rows = Object.entries(card.figures ?? {}).filter(([, value]) => typeof value === "number");
+/** A table of the metrics; a loss has its log10 too. */
+export function metricsTable(card) {
+  const rows = Object.entries(card.metrics ?? {}).filter(([, value]) => typeof value === "number");
   const body = rows.map(([name, value]) => {
     const cells = [value.toPrecision(3).replace("-", MINUS), log10(value)].map((text) => make("td", { text }));
     return make("tr", {}, make("th", { scope: "row", text: name }), cells);
   });
   const measure = card.form?.measure ?? "squared error";
-  const titles = ["figure", measure, "log10"].map((text) => make("th", { scope: "col", text }));
+  const titles = ["metric", measure, "log10"].map((text) => make("th", { scope: "col", text }));
   const head = make("tr", {}, titles);
   return make(
     "section",
     { class: "panel", hidden: rows.length === 0 },
-    make("h2", { text: "Figures" }),
+    make("h2", { text: "Metrics" }),
     make("table", {}, make("thead", {}, head), make("tbody", {}, body)),
   );
 }

@@ -2,8 +2,8 @@
 
 import { chip, icon, log10, make, span, tell, unload, whole } from "./elements.js";
 import { Refusal, ask, at, listen } from "./server.js";
-import { actions, wounds } from "./actions.js";
-import { downloads, figures, settingsTable } from "./panels.js";
+import { actions, damaging } from "./actions.js";
+import { downloads, metricsTable, settingsTable } from "./panels.js";
 import { flat } from "./new.js";
 import { mount } from "../player/player.js";
 import { plot } from "./plot.js";
@@ -123,7 +123,7 @@ function organism(name) {
     const label = make("label", { class: "switch-row", for: input.id }, input, words);
     return make("div", { class: "switch-line" }, label, more);
   };
-  const sharing = row(share, make("span", { text: "Wounds reach the training pool too" }), sent);
+  const sharing = row(share, make("span", { text: "Damage reaches the training pool too" }), sent);
   const live = make("div", { class: "switches" }, sharing, row(anew, anewWords));
   const element = make("div", { class: "living" }, place, weights, live);
   let player = null;
@@ -133,11 +133,11 @@ function organism(name) {
   let learning = false; // it trained while this page was open: what it ended with is newer
   let touched = 0;
   let closed = false;
-  const sending = wounds(name, (wound, problem) => tell(sent, problem || `${wound} is on its way`));
+  const sending = damaging(name, (damage, problem) => tell(sent, problem || `${damage} is on its way`));
   for (const kind of ["pointerdown", "keydown"]) place.addEventListener(kind, () => (touched = Date.now()));
 
-  const onwound = (wound) => {
-    if (share.checked && lives) sending.add(wound);
+  const ondamage = (damage) => {
+    if (share.checked && lives) sending.add(damage);
   };
   const grow = async (there) => {
     if (!there || player || asked) return null;
@@ -146,7 +146,7 @@ function organism(name) {
       const payload = await ask(at("api", "runs", name, "player"));
       if (closed) return;
       place.replaceChildren();
-      player = mount(place, payload, { onwound });
+      player = mount(place, payload, { ondamage });
       if (waiting) learn(...waiting);
       else if (payload.trained) tell(weights, `weights of iteration ${whole(payload.trained)}`);
     } catch (problem) {
@@ -279,20 +279,20 @@ function settingsOf(card) {
   return card.config ? [settingsTable(flat(card.config), usual)] : [];
 }
 
-/** What a run leaves: film and strip, figures, downloads. */
+/** What a run leaves: film and strip, metrics, downloads. */
 function finished(card, name) {
   const sheet = (card.files ?? []).find((file) => ["sheet.png", "tiles.png"].includes(file.name));
   const film = card.film
     ? make(
         "section",
         { class: "panel film" },
-        make("h2", { text: "Film" }),
+        make("h2", { text: "Animation" }),
         make("img", { src: card.film, alt: `Film of ${name}`, class: "film-moving" }),
         card.strip ? make("img", { src: card.strip, alt: `Moments of ${name}`, class: "film-strip" }) : null,
         sheet ? make("img", { src: sheet.url, alt: `What ${name} makes of photos`, class: "film-strip film-sheet" }) : null,
       )
     : null;
   const takes = card.model ? downloads("runs", name, card.files ?? []) : null;
-  const panels = make("div", { class: "panels" }, figures(card), takes);
+  const panels = make("div", { class: "panels" }, metricsTable(card), takes);
   return [film, panels].filter(Boolean);
 }

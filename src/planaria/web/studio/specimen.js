@@ -1,4 +1,4 @@
-// The specimen on the home page: a living organism that a pointer wounds. No knobs; the player has those.
+// The specimen on the home page: a living organism that a pointer can cut. No knobs; the player has those.
 
 import { make } from "./elements.js";
 import { ask, at } from "./server.js";
@@ -6,13 +6,13 @@ import { World } from "../world/world.js";
 
 const FAVOURITES = ["lizard", "butterfly", "octopus", "ladybird"];
 const TICKS_A_SECOND = 30;
-const WOUND_AT = 300;
+const CUT_AT = 300;
 
 /** Grow one of the gallery in `host`; gives `close()`. */
 export function specimen(host, cards) {
   const known = FAVOURITES.filter((name) => cards.some((card) => card.name === name));
   const name = known[Math.floor(Math.random() * known.length)] ?? cards[0]?.name;
-  const label = name ? `A living ${name}; drag over it to wound it` : "";
+  const label = name ? `A living ${name}; drag over it to cut it` : "";
   const canvas = make("canvas", { class: "specimen", role: "img", "aria-label": label });
   const link = make("a", { class: "specimen-name", text: name ?? "", href: `#/gallery/${encodeURIComponent(name ?? "")}` });
   host.append(canvas, link);
@@ -42,13 +42,13 @@ export function specimen(host, cards) {
     if (owed < 1) return;
     world.tick(Math.floor(owed));
     owed %= 1;
-    if (world.t > WOUND_AT && !touched) {
+    if (world.t > CUT_AT && !touched) {
       touched = true;
       world.erase("left");
     }
     draw();
   };
-  const wound = (event) => {
+  const cut = (event) => {
     if (!world || !(event.buttons & 1)) return;
     const box = canvas.getBoundingClientRect();
     const [rows, columns] = world.size;
@@ -61,9 +61,9 @@ export function specimen(host, cards) {
   };
   canvas.addEventListener("pointerdown", (event) => {
     canvas.setPointerCapture(event.pointerId);
-    wound(event);
+    cut(event);
   });
-  canvas.addEventListener("pointermove", wound);
+  canvas.addEventListener("pointermove", cut);
 
   const start = async () => {
     const payload = await ask(at("api", "gallery", name, "player"));

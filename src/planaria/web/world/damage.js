@@ -1,9 +1,9 @@
-// What hurts: shapes that are cut out of a grid, as planaria.core.damage has them, and infections.
+// Damage: shapes that are cut out of a grid, as planaria.core.damage has them; and infections.
 
 import { derive, fold } from "../engine/model.js";
 
-/** Whether a wound of this kind takes the cell (row, column) of an h x w grid; undefined for a kind there isn't. */
-export function woundOf(kind, [a, b, c], seed) {
+/** Whether damage of this kind takes the cell (row, column) of an h x w grid; undefined for a kind there isn't. */
+export function maskOf(kind, [a, b, c], seed) {
   const key = fold(derive(seed, 0), 0);
   const side = a ?? 16;
   const masks = {

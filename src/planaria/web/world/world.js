@@ -6,7 +6,7 @@ import { exposed, held, labelled, photoPlanes, planesOf, planted, pose, sown } f
 import { centred, backgroundOf, opening, tiled } from "./start.js";
 import { WasmEngine } from "../engine/wasm.js";
 import { GraphicsEngine, imitated } from "../engine/webgl.js";
-import { uniform, woundOf } from "./damage.js";
+import { maskOf, uniform } from "./damage.js";
 
 const UNDO_DEPTH = 64;
 const UNDO_BYTES = 64e6;
@@ -200,13 +200,13 @@ export class World {
   }
 
   /** Cut out a shape: `left`, `circle(x,y,r)`, `centre(16)`, `speckle(0.3)`, `noise(0.3)`, ... */
-  erase(wound) {
-    const [, kind, numbers] = /^\s*([a-z]+)\s*(?:\(([^()]*)\))?\s*$/.exec(wound) ?? [];
+  erase(damage) {
+    const [, kind, numbers] = /^\s*([a-z]+)\s*(?:\(([^()]*)\))?\s*$/.exec(damage) ?? [];
     const given = numbers ? numbers.split(",").map(Number) : [];
     const [h, w] = this.size;
     if (kind === "noise") return this.shake(given[0] ?? 0.3);
-    const mask = woundOf(kind, given, derive(this.seed, this.t));
-    if (!mask) throw new Error(`unknown wound ${wound}`);
+    const mask = maskOf(kind, given, derive(this.seed, this.t));
+    if (!mask) throw new Error(`unknown damage ${damage}`);
     const [x, y, r] = given;
     const whole = kind === "circle" ? this.around(y, x, r) : this.whole;
     return this.edit(whole, (v, _, i) => {
@@ -375,7 +375,7 @@ export class World {
     }
   }
 
-  /** Other numbers for the same model: all weights, then all biases. */
+  /** Other parameters of the same model: all weights, then all biases. */
   setWeights(flat) {
     this.model = withWeights(this.model, flat);
     this.charged = null;

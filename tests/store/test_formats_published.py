@@ -13,7 +13,7 @@ from planaria.data import scenes
 from planaria.data.images import picture
 from planaria.engine import run
 from planaria.repaint.files import planes_of
-from planaria.store import origins
+from planaria.store import formats
 
 
 @pytest.fixture
@@ -21,11 +21,11 @@ def weights(shared):
     return shared / "data" / "weights"
 
 
-def grown(made: origins.Imported, size: int, steps: int, seed: int = 0) -> torch.Tensor:
+def grown(made: formats.Imported, size: int, steps: int, seed: int = 0) -> torch.Tensor:
     return run(made.rule, made.layout.seed(1, size), steps, seed=seed)
 
 
-def mse(made: origins.Imported, x: torch.Tensor, target: torch.Tensor) -> float:
+def mse(made: formats.Imported, x: torch.Tensor, target: torch.Tensor) -> float:
     return float((made.layout.picture(x) - target).square().mean())
 
 
@@ -38,22 +38,22 @@ def lizard(shared) -> torch.Tensor:
 
 def test_the_chest_grows_and_the_retina_never_learned(weights, shared):
     chest = picture(str(shared / "data" / "targets" / "chest.png"), 28)
-    made = origins.load(weights / "erikhelmut" / "chest_sobel.pt")
+    made = formats.load(weights / "erikhelmut" / "chest_sobel.pt")
     assert all(mse(made, grown(made, 28, 500, seed), chest) < 4e-4 for seed in range(3))
-    retina = origins.load(weights / "erikhelmut" / "retina_laplacian.pt")
+    retina = formats.load(weights / "erikhelmut" / "retina_laplacian.pt")
     shown = grown(retina, 28, 500)[0, :3]
     assert (shown - shown.flip(1)).abs().max() > 0
     assert (shown - shown.mT).abs().mean() < 0.02, "symmetric filters can't tell directions"
 
 
 def test_the_lizard_grows(weights, shared):
-    made = origins.load(weights / "differentiable-morphogenesis" / "nca_lizard.pt")
+    made = formats.load(weights / "differentiable-morphogenesis" / "nca_lizard.pt")
     assert all(mse(made, grown(made, 40, 200, seed), lizard(shared)) < 5e-5 for seed in range(3))
 
 
 def test_a_bird_is_infected_as_published(weights, shared):
     bird, virus = (
-        origins.load(weights / "differentiable-morphogenesis" / f"{name}.pt")
+        formats.load(weights / "differentiable-morphogenesis" / f"{name}.pt")
         for name in ("nca_bird", "infect_bird_to_lizard")
     )
     found = []
@@ -70,7 +70,7 @@ def test_a_bird_is_infected_as_published(weights, shared):
 @pytest.mark.parametrize("age", [110, 45])
 def test_the_published_infection_spreads_from_one_place(weights, shared, age):
     bird, virus = (
-        origins.load(weights / "differentiable-morphogenesis" / f"{name}.pt")
+        formats.load(weights / "differentiable-morphogenesis" / f"{name}.pt")
         for name in ("nca_bird", "infect_bird_to_lizard")
     )
     rule, layout = combine(bird.rule, virus.rule), infectable(bird.layout, Spread())
@@ -87,7 +87,7 @@ def test_the_published_infection_spreads_from_one_place(weights, shared, age):
 
 @pytest.mark.parametrize("name", ["Grid", "A pencil sketch"])
 def test_photos_are_repainted_within_bounds(weights, name):
-    made = origins.load(weights / "image-manipulation" / f"{name}.pt")
+    made = formats.load(weights / "image-manipulation" / f"{name}.pt")
     photo = planes_of(scenes.load("street", (128, 160))).float() / 255
     x, most = made.layout.pose(photo[None], seed=1), 0.0
     for t in range(0, 120, 10):
@@ -99,7 +99,7 @@ def test_photos_are_repainted_within_bounds(weights, name):
 
 @pytest.mark.parametrize("name", ["distill/ex1_butterfly.json", "distill/ex3_lizard.json"])
 def test_the_articles_demos_grow(weights, name):
-    made = origins.load(weights / name)
+    made = formats.load(weights / name)
     body = grown(made, 72, 200)[0, 3] > 0.1
     assert 200 < int(body.sum()) < 1600
     assert bool(body[36, 36])
@@ -109,7 +109,7 @@ def test_the_articles_demos_grow(weights, name):
 
 
 def test_bubbles_grow(weights):
-    made = origins.load(weights / "monash" / "texture-bubbles.bin")
+    made = formats.load(weights / "monash" / "texture-bubbles.bin")
     assert made.card["origin"]["from"] == "monash-texture-web"
     x = grown(made, 64, 300)
     assert x.abs().max() < 5
@@ -129,5 +129,5 @@ def test_the_command(weights, tmp_path, monkeypatch, capsys):
     assert "is there already" in capsys.readouterr().err
     assert main(["show", theirs]) == 2
     assert "planaria import" in capsys.readouterr().err
-    assert main(["list", "origins"]) == 0
+    assert main(["list", "formats"]) == 0
     assert "CC-BY-4.0" in capsys.readouterr().out

@@ -13,7 +13,7 @@ from planaria.core.filters import bank
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule, RuleConfig
 from planaria.errors import UserError
-from planaria.store.origins.bounds import within
+from planaria.store.formats.bounds import within
 
 Order = Literal["interleaved", "stacked", "convolution", "raw first"]
 """Order of the first layer's inputs, of c channels and k kernels: c * K + k; k * C + c; a learned 3x3
@@ -166,7 +166,7 @@ class Family:
         """Filters of the rule, which some files have in their names alone."""
         if not self.kernel_in_name:
             if kernel:
-                raise UserError(f"no file of this origin names a kernel: leave out {kernel!r}")
+                raise UserError(f"no file of this format names a kernel: leave out {kernel!r}")
             return self.config.filters, ""
         words = re.findall("[a-z]+", re.sub("(?<=[a-z])(?=[A-Z])", " ", stem).lower())
         said = list(dict.fromkeys(word for word in words if word in NAMED))

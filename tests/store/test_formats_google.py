@@ -30,7 +30,7 @@ from helpers.published import (
 
 from planaria.cli import main
 from planaria.errors import UserError
-from planaria.store import origins
+from planaria.store import formats
 
 HIDDEN = 24
 LIVING = {"layers.0.weight": (HIDDEN, 48), "layers.0.bias": (HIDDEN,), "layers.1.weight": (16, HIDDEN)}
@@ -81,18 +81,18 @@ def test_a_graph_whose_weights_lie_beside_it(tmp_path):
     told = {"format": "layers-model", "modelTopology": {}, "weightsManifest": [{"paths": paths, "weights": weights}]}
     (tmp_path / "model.json").write_text(json.dumps(told))
     for mine, theirs in zip(
-        origins.load(tmp_path / "model.json").rule.parameters(),
-        origins.load(tmp_path / "whole.json").rule.parameters(),
+        formats.load(tmp_path / "model.json").rule.parameters(),
+        formats.load(tmp_path / "whole.json").rule.parameters(),
         strict=True,
     ):
         assert torch.equal(mine, theirs)
     told["weightsManifest"][0]["paths"] = ["../whole.json"]
     (tmp_path / "away.json").write_text(json.dumps(told))
     with pytest.raises(UserError, match=r"should lie beside it, not in '\.\./whole\.json'"):
-        origins.load(tmp_path / "away.json")
+        formats.load(tmp_path / "away.json")
     (tmp_path / "group1-shard2of2").write_bytes(data[1000:-4])
     with pytest.raises(UserError, match="its weights hold 9,244 bytes|its weights hold [0-9,]+ bytes, not"):
-        origins.load(tmp_path / "model.json")
+        formats.load(tmp_path / "model.json")
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_a_graph_whose_weights_lie_beside_it(tmp_path):
 def test_a_hostile_graph_is_one_line(tmp_path, change, says):
     graph(tmp_path / "a.json", change)
     with pytest.raises(UserError, match=says):
-        origins.load(tmp_path / "a.json")
+        formats.load(tmp_path / "a.json")
 
 
 def test_shards_that_are_not_there_and_constants_that_are_no_numbers(tmp_path):
@@ -117,19 +117,19 @@ def test_shards_that_are_not_there_and_constants_that_are_no_numbers(tmp_path):
     weights = [{"name": "a", "shape": [4], "dtype": "float32"}]
     (tmp_path / "away.json").write_text(json.dumps(told | {"weightsManifest": [{"paths": ["b"], "weights": weights}]}))
     with pytest.raises(UserError, match="its weights lie in 'b', and there is no such file"):
-        origins.load(tmp_path / "away.json")
+        formats.load(tmp_path / "away.json")
     for value, says in (([10**400], "holds no numbers"), (["x"], "holds no numbers"), ([1, 2, 3], "holds no numbers")):
         node = constant("odd", torch.zeros(2))
         del node["attr"]["value"]["tensor"]["tensorContent"]
         node["attr"]["value"]["tensor"]["floatVal"] = value
         graph(tmp_path / "odd.json", lambda nodes, node=node: [*nodes, node])
         with pytest.raises(UserError, match=says):
-            origins.load(tmp_path / "odd.json")
+            formats.load(tmp_path / "odd.json")
     filled = constant("dmodel/conv2d/BiasAdd/ReadVariableOp/resource", torch.zeros(HIDDEN))
     filled["attr"]["value"]["tensor"] |= {"floatVal": [0.5]}
     del filled["attr"]["value"]["tensor"]["tensorContent"]
     graph(tmp_path / "filled.json", lambda nodes: [filled if n.get("name") == filled["name"] else n for n in nodes])
-    assert (origins.load(tmp_path / "filled.json").rule.biases[0] == 0.5).all()
+    assert (formats.load(tmp_path / "filled.json").rule.biases[0] == 0.5).all()
 
 
 def huge() -> dict[str, object]:
@@ -150,13 +150,13 @@ def test_google_texture_by_name(tmp_path):
     maps = stacked(felt(theirs, [ONE, SX / 8, SX.T / 8, LAP9 / 8], "circular"))
     y = (theirs + dense(dense(maps, w1.T, b1).relu(), w2.T, b2)).clamp(-2, 2)
     assert float((y.abs() == 2).double().mean()) > 0.05, "the bounds are met"
-    made = origins.load(tmp_path / "models.json", net="grid_0002")
+    made = formats.load(tmp_path / "models.json", net="grid_0002")
     rule = made.rule.double()
     object.__setattr__(rule, "config", type(rule.config)(**{**rule.config.__dict__, "fire_rate": 1.0}))
     torch.testing.assert_close(2 * rule(theirs[None] / 2)[0], y, atol=1e-6, rtol=0)
     torch.testing.assert_close(made.layout.picture(theirs[None] / 2)[0], theirs[:3] / 2 + 0.5)
     assert made.card["name"] == "grid-0002"
-    assert torch.equal(origins.load(tmp_path / "models.json", net="3").rule.weights[0], made.rule.float().weights[0])
+    assert torch.equal(formats.load(tmp_path / "models.json", net="3").rule.weights[0], made.rule.float().weights[0])
 
 
 def test_a_texture_is_asked_for_by_name(tmp_path, capsys):
@@ -200,7 +200,7 @@ def torn(told: dict) -> dict:
 def test_hostile_tiles_are_one_line(tmp_path, changes, says):
     textures(tmp_path / "models.json", **changes)
     with pytest.raises(UserError, match=says):
-        origins.load(tmp_path / "models.json", net="3")
+        formats.load(tmp_path / "models.json", net="3")
 
 
 def torus_alive(x: torch.Tensor, edge: str) -> torch.Tensor:
@@ -233,8 +233,8 @@ def test_growing_on_a_torus(tmp_path, name, origin, order, kernels, edge):
     assert seed[3] == 1
     assert float(seed[4:].sum()) == (12.0 if origin == "johnromanelis" else 0.0)
     if origin == "johnromanelis":
-        with pytest.raises(UserError, match="of no origin that planaria knows"):
-            origins.load(tmp_path / "a.pth")
+        with pytest.raises(UserError, match="of no format that planaria knows"):
+            formats.load(tmp_path / "a.pth")
     elif edge == "zero":
         assert not torch.equal(torus_alive(y, "zero"), torus_alive(y, "circular")), "the rim matters here"
 
@@ -244,7 +244,7 @@ def test_monash_growing_for_the_web(tmp_path):
     named = {"update_network.0.weight": w1, "update_network.0.bias": b1, "update_network.2.weight": w2}
     torch.save({k: v[..., None, None] if v.ndim == 2 else v for k, v in named.items()}, tmp_path / "cat.pth")
     (tmp_path / "cat.bin").write_bytes(torch.cat([t.flatten() for t in (w1, b1, w2)]).numpy().tobytes())
-    a, b = origins.load(tmp_path / "cat.pth"), origins.load(tmp_path / "cat.bin")
+    a, b = formats.load(tmp_path / "cat.pth"), formats.load(tmp_path / "cat.bin")
     assert all(torch.equal(p, q) for p, q in zip(a.rule.parameters(), b.rule.parameters(), strict=True))
     assert b.card["origin"]["from"] == "monash-growing-web"
 
@@ -309,5 +309,5 @@ def test_nothing_in_a_module_is_executed(tmp_path):
     t = {"w1.weight": torch.zeros(90, 72, 1, 1), "evil": Evil()}
     torch.save(t, tmp_path / "a.pt")
     with pytest.raises(UserError):
-        origins.load(tmp_path / "a.pt")
+        formats.load(tmp_path / "a.pt")
     assert not (tmp_path / "executed").exists()

@@ -1,4 +1,4 @@
-"""Origins: automata that others have published, read as rules of our own.
+"""Formats of automata that others have published, read as rules of our own.
 
 Every family writes its weights down in another order, for other kernels, in another file. Here one table says how each
 does, and one function turns it into our order: channel-major perception, kernels of `core.filters`, what isn't written
@@ -18,9 +18,9 @@ from planaria.core.layout import Layout
 from planaria.core.rule import Rule
 from planaria.errors import UserError, unknown
 from planaria.store.cards import Card
-from planaria.store.origins.families import FAMILIES, Family
-from planaria.store.origins.licences import code_licence, licence
-from planaria.store.origins.readers import described, read
+from planaria.store.formats.families import FAMILIES, Family
+from planaria.store.formats.licences import code_licence, licence
+from planaria.store.formats.readers import described, read
 from planaria.store.others import kind_of
 
 MOST_WRAPPED, LONGEST_NAME = 8, 80
@@ -36,44 +36,44 @@ class Imported:
     rule: Rule
     layout: Layout
     card: Card
-    """Card of the model: its origin, its licence, assumptions made in reading."""
+    """Card of the model: where it comes from, its licence, assumptions made in reading."""
 
 
 def names() -> list[str]:
-    """Names of the known origins."""
+    """Names of the known formats."""
     return sorted(FAMILIES)
 
 
 def about() -> dict[str, str]:
-    """Origin -> a line on the type and contents of its files, and the licence of its code."""
+    """Format -> a line on the type and contents of its files, and the licence of its code."""
     return {name: f"{f.about}: {f.wants}; {code_licence(f.code)}" for name, f in sorted(FAMILIES.items())}
 
 
-def load(path: str | Path, origin: str = "", *, kernel: str = "", net: str = "") -> Imported:
+def load(path: str | Path, name: str = "", *, kernel: str = "", net: str = "") -> Imported:
     """Load the automaton in a published file.
 
-    `origin` is recognised by what the file holds where it is empty; `kernel` is the filter's name where neither the
-    file nor its name gives it, `net` which automaton of those in a file that holds several. Raises `UserError` for a
-    file of no known origin, naming its contents, for one that could be of several, and for one that is damaged.
+    `name` is that of the format; where it is empty, the format is recognised by what the file holds. `kernel` is the
+    filter's name where neither the file nor its name gives it, `net` which automaton of those in a file that holds
+    several. Raises `UserError` for a file of no known format, naming its contents, for one that could be of several,
+    and for one that is damaged.
     """
     path = Path(path)
-    if origin and origin not in FAMILIES:
-        raise unknown("origin", origin, FAMILIES)
+    if name and name not in FAMILIES:
+        raise unknown("format", name, FAMILIES)
     kind, tensors = read(path, net)
-    if not any(name.startswith("tiles.") for name in tensors):
-        tensors = _chosen(path, _unwrapped(tensors, kind, origin), net)
-    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    fits = [name for name, family in FAMILIES.items() if not family.unlike(shapes, kind)]
-    if not origin:
-        origin = _told(path, tensors, kind, fits)
-    family = FAMILIES[origin]
+    if not any(key.startswith("tiles.") for key in tensors):
+        tensors = _chosen(path, _unwrapped(tensors, kind, name), net)
+    shapes = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
+    fits = [known for known, family in FAMILIES.items() if not family.unlike(shapes, kind)]
+    name = name or _recognised(path, tensors, kind, fits)
+    family = FAMILIES[name]
     if why := family.unlike(shapes, kind, asked=True):
-        raise UserError(f"{path}: not of {origin}: {why}; {_instead(tensors, fits)}")
+        raise UserError(f"{path}: not of {name}: {why}; {_instead(tensors, fits)}")
     if fits and family.unmarked:
-        raise UserError(f"{path}: not of {origin}, by the names in it; {_instead(tensors, fits)}")
-    for name, tensor in tensors.items():
+        raise UserError(f"{path}: not of {name}, by the names in it; {_instead(tensors, fits)}")
+    for key, tensor in tensors.items():
         if not bool(tensor.isfinite().all()):
-            raise UserError(f"{path}: damaged: {name} holds what is no number")
+            raise UserError(f"{path}: damaged: {key} holds what is no number")
     rule, layout, read_as = family.build(tensors, path.stem, kernel)
     if not all(bool(p.isfinite().all()) for p in rule.parameters()):
         raise UserError(f"{path}: damaged: its numbers are too large")
@@ -83,15 +83,15 @@ def load(path: str | Path, origin: str = "", *, kernel: str = "", net: str = "")
         "task": family.task,
         "grid": list(family.grid),
         "origin": {
-            "from": origin, "home": family.home, "licence": licence(digest, family.code),
+            "from": name, "home": family.home, "licence": licence(digest, family.code),
             "file": path.name.encode(errors="replace").decode(), "read as": read_as, "sha256": digest,
         },
     }  # fmt: skip
     return Imported(rule.requires_grad_(False).eval(), layout, Card.parse(card))
 
 
-def _told(path: Path, tensors: Mapping[str, Tensor], kind: str, fits: Sequence[str]) -> str:
-    """Only origin that a file can be of."""
+def _recognised(path: Path, tensors: Mapping[str, Tensor], kind: str, fits: Sequence[str]) -> str:
+    """Only format that a file can have."""
     if len(fits) == 1:
         return fits[0]
     if fits:
@@ -102,16 +102,16 @@ def _told(path: Path, tensors: Mapping[str, Tensor], kind: str, fits: Sequence[s
             f"{path}: {tied} normalises over a grid of {shape}, as GENCA's layers do: each cell would need to know "
             "all others, so no rule that cells run can be made of it"
         )
-    words = f"{path}: of no origin that planaria knows"
+    words = f"{path}: of no format that planaria knows"
     if kind == ".bin" and (really := kind_of(path)):
         raise UserError(f"{words}; it is {really}")
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     words += f"; it holds {described(tensors)}{_nearest(shapes, kind)}"
-    raise UserError(f"{words}; what can be read: {command('list', 'origins')}")
+    raise UserError(f"{words}; what can be read: {command('list', 'formats')}")
 
 
 def _nearest(shapes: Mapping[str, tuple[int, ...]], kind: str) -> str:
-    """Hint at the origin nearest to a file, with the mismatch; or at one that only a person can identify."""
+    """Hint at the format nearest to a file, with the mismatch; or at one that only a person can identify."""
     for name, family in FAMILIES.items():
         if kind not in family.suffixes:
             continue
@@ -123,7 +123,7 @@ def _nearest(shapes: Mapping[str, tuple[int, ...]], kind: str) -> str:
 
 
 def _instead(tensors: Mapping[str, Tensor], fits: Sequence[str]) -> str:
-    """Description of a file that isn't of the given origin."""
+    """Description of a file that isn't of the given format."""
     what = f"it holds {described(tensors)}"
     return f"{what}, as files of {' or '.join(fits)} do: --from {fits[0]}" if fits else what
 
@@ -151,14 +151,14 @@ def _chosen(path: Path, found: Mapping[str, dict[str, Tensor]], net: str) -> dic
     raise UserError(f"{path} holds {len(names)} automata; choose one: --net NAME, of {', '.join(names)}")
 
 
-def _unwrapped(tensors: dict[str, Tensor], kind: str, origin: str) -> dict[str, dict[str, Tensor]]:
+def _unwrapped(tensors: dict[str, Tensor], kind: str, name: str) -> dict[str, dict[str, Tensor]]:
     """Automata among a file's tensors, that of a checkpoint or inside another module, by the prefix of their names.
 
-    Of the families that know some, `origin` is asked first. They are left as they are where one knows them already,
-    and where none are in there.
+    Of the families that know some, the one called `name` is tried first. They are left as they are where one knows
+    them already, and where none are in there.
     """
-    marked = {name: family for name, family in FAMILIES.items() if not family.unmarked}
-    for families in ([marked[origin]] if origin in marked else []), list(marked.values()):
+    marked = {known: family for known, family in FAMILIES.items() if not family.unmarked}
+    for families in ([marked[name]] if name in marked else []), list(marked.values()):
         if found := _within(tensors, kind, families):
             return found
     return {"": tensors}

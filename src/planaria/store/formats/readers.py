@@ -17,7 +17,7 @@ from planaria.errors import UserError
 from planaria.files import HEAD, open_regular, what_it_really_is
 from planaria.store import KEY
 from planaria.store.archive import open_archive
-from planaria.store.origins import google
+from planaria.store.formats import google
 from planaria.store.others import absent, mistaken
 
 MOST_BYTES = 64_000_000

@@ -7,12 +7,12 @@ import torch
 from helpers.published import ONE, SX, alive, dense, drawn, felt, layers, ours, stacked, state
 
 from planaria.cli import main
-from planaria.store import origins
-from planaria.store.origins import licences
+from planaria.store import formats
+from planaria.store.formats import licences
 
 
 def copied(channels: int = 16, hidden: int = 128, last_bias: bool = False) -> dict[str, torch.Tensor]:
-    """Weights by chance, as its linear layers keep them."""
+    """Random weights, as its linear layers keep them."""
     shapes = {"fc0.weight": (hidden, 3 * channels), "fc0.bias": (hidden,), "fc1.weight": (channels, hidden)}
     return drawn({**shapes, **({"fc1.bias": (channels,)} if last_bias else {})}, 0.1)
 
@@ -30,12 +30,12 @@ def test_a_step_is_that_of_its_definition(tmp_path, channels, hidden, last_bias)
     assert made.card["origin"]["from"] == "chenmingxiang110"
     assert made.card["origin"]["read as"] == "stacked, identity, sobel, rows first, zero edge"
     assert (made.rule.config.channels, made.rule.config.hidden) == (channels, (hidden,))
-    assert origins.load(tmp_path / "remaster_1.pth").rule.config.fire_rate == 0.5
+    assert formats.load(tmp_path / "remaster_1.pth").rule.config.fire_rate == 0.5
 
 
 def test_its_picture_is_one_less_alpha_plus_colour_and_its_seed_is_filled(tmp_path):
     torch.save({"model": copied()}, tmp_path / "a.pth")
-    layout = origins.load(tmp_path / "a.pth").layout
+    layout = formats.load(tmp_path / "a.pth").layout
     x = torch.zeros(1, 16, 1, 1)
     x[0, :4, 0, 0] = torch.tensor([0.2, 0.1, 0.3, 0.5])
     torch.testing.assert_close(layout.rgb(x)[0, :, 0, 0], torch.tensor([0.7, 0.6, 0.8]))
@@ -57,10 +57,10 @@ def test_a_file_that_is_known_to_be_published_has_its_own_licence(tmp_path, monk
     layers(tmp_path / "ex1_bat.json", [(48, 20), (20, 16)])
     digest = hashlib.sha256((tmp_path / "ex1_bat.json").read_bytes()).hexdigest()
     monkeypatch.setitem(licences.PUBLISHED, digest, "CC-BY-4.0")
-    assert origins.load(tmp_path / "ex1_bat.json").card["origin"]["licence"] == "CC-BY-4.0"
+    assert formats.load(tmp_path / "ex1_bat.json").card["origin"]["licence"] == "CC-BY-4.0"
 
 
 def test_the_published_files_are_known(shared):
     for path in (shared / "data" / "weights").rglob("*.*"):
-        told = origins.load(path).card["origin"]["licence"]
+        told = formats.load(path).card["origin"]["licence"]
         assert told in ("Apache-2.0", "CC-BY-4.0", licences.NO_LICENCE), path.name

@@ -17,7 +17,7 @@ from PIL import Image
 from planaria import store
 from planaria.cli import main
 from planaria.errors import UserError
-from planaria.store import origins
+from planaria.store import formats
 
 COPIED = {"fc0.weight": (20, 48), "fc0.bias": (20,), "fc1.weight": (16, 20)}
 EDITING = {
@@ -50,7 +50,7 @@ def test_an_automaton_within_something_else(tmp_path, wrap):
     t = drawn(CHEST)
     torch.save(t, tmp_path / "chest_sobel.pt")
     torch.save(wrap(t), tmp_path / "wrapped_sobel.pt")
-    plain, found = (origins.load(tmp_path / f"{name}_sobel.pt") for name in ("chest", "wrapped"))
+    plain, found = (formats.load(tmp_path / f"{name}_sobel.pt") for name in ("chest", "wrapped"))
     assert found.card["origin"]["from"] == "erikhelmut"
     for mine, theirs in zip(found.rule.parameters(), plain.rule.parameters(), strict=True):
         assert torch.equal(mine, theirs)
@@ -61,10 +61,10 @@ def test_of_two_automata_a_person_chooses_one(tmp_path):
     ours, theirs = drawn(CHEST), {name: -v for name, v in drawn(CHEST).items()}
     torch.save({"model": ours, "ema": theirs, "optimizer": {"state": {0: {"exp_avg": torch.zeros(9)}}}}, path)
     with pytest.raises(UserError, match=r"holds 2 automata; choose one: --net NAME, of ema, model$"):
-        origins.load(path)
+        formats.load(path)
     with pytest.raises(UserError, match=r"unknown automaton 'modle'; have: ema, model\. Did you mean 'model'\?"):
-        origins.load(path, net="modle")
-    mine, other = (origins.load(path, net=name).rule.weights[0] for name in ("model", "ema"))
+        formats.load(path, net="modle")
+    mine, other = (formats.load(path, net=name).rule.weights[0] for name in ("model", "ema"))
     assert torch.equal(mine, -other)
 
 
@@ -77,12 +77,12 @@ def test_what_nearly_is_one_is_told_how_it_differs(tmp_path):
             {"0.weight": (20, 48), "0.bias": (20,), "2.weight": (16, 20)},
             "; if johnromanelis wrote it, say so: --from",
         ),
-        ({"conv.weight": (4, 3)}, "it holds conv.weight 4x3; what can be read: planaria list origins"),
+        ({"conv.weight": (4, 3)}, "it holds conv.weight 4x3; what can be read: planaria list formats"),
         ({"a\nb" + "c" * 90: (4, 3)}, r"it holds a\?b" + "c" * 57 + " 4x3; what"),
     ):
         torch.save(drawn(tensors), path)
         with pytest.raises(UserError, match=says) as error:
-            origins.load(path)
+            formats.load(path)
         assert len(str(error.value)) < 400 + len(str(path))
 
 
@@ -99,7 +99,7 @@ def test_what_nearly_is_one_is_told_how_it_differs(tmp_path):
 def test_tensors_that_are_no_weights(tmp_path, thing, says):
     torch.save(thing, tmp_path / "x.pth")
     with pytest.raises(UserError, match=says):
-        origins.load(tmp_path / "x.pth")
+        formats.load(tmp_path / "x.pth")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
@@ -108,20 +108,20 @@ def test_what_is_there_but_no_file_is_told(tmp_path):
     (tmp_path / "link.pth").symlink_to(tmp_path / "gone.pth")
     for name, says in (("pipe", "pipe.pth: not a regular file$"), ("link", "link.pth: a link that leads nowhere$")):
         with pytest.raises(UserError, match=says):
-            origins.load(tmp_path / f"{name}.pth")
+            formats.load(tmp_path / f"{name}.pth")
 
 
 @pytest.mark.parametrize("name", ["chest_sobel.ckpt", "chest_sobel.pth.tar", "chest_sobel", "chestSobel (1).PT"])
 def test_names_that_files_go_by(tmp_path, name):
     torch.save(drawn(CHEST), tmp_path / name)
-    assert origins.load(tmp_path / name).rule.config.filters == ("identity", "sobel")
+    assert formats.load(tmp_path / name).rule.config.filters == ("identity", "sobel")
 
 
 def test_a_name_with_two_filters_tells_none(tmp_path):
     torch.save(drawn(CHEST), tmp_path / "mean_sobel.pt")
     with pytest.raises(UserError, match="'mean_sobel' says mean and sobel; give --kernel"):
-        origins.load(tmp_path / "mean_sobel.pt")
-    assert origins.load(tmp_path / "mean_sobel.pt", kernel="sobel").rule.config.filters == ("identity", "sobel")
+        formats.load(tmp_path / "mean_sobel.pt")
+    assert formats.load(tmp_path / "mean_sobel.pt", kernel="sobel").rule.config.filters == ("identity", "sobel")
 
 
 @pytest.mark.parametrize("new", [True, False], ids=["zip", "old"])
@@ -131,7 +131,7 @@ def test_whole_modules_of_any_torch(tmp_path, new, protocol):
     whole.load_state_dict(t)
     with warnings.catch_warnings(action="ignore"):  # of torch: the source of some classes can't be kept
         torch.save(whole, tmp_path / "Mosaic.pt", pickle_protocol=protocol, _use_new_zipfile_serialization=new)
-    made = origins.load(tmp_path / "Mosaic.pt")
+    made = formats.load(tmp_path / "Mosaic.pt")
     assert made.card["origin"]["from"] == "image-manipulation"
     assert torch.equal(made.rule.weights[1], t["w2.weight"].flatten(1))
 
@@ -141,7 +141,7 @@ def test_genca_as_it_is_published(tmp_path):
     told = {"conv_layers.0.0.weight": torch.zeros(20, 8, 3, 3), "conv_layers.0.0.bias": torch.zeros(20)}
     torch.save(told | {f"conv_layers.0.1.{name}": t for name, t in tied.items()}, tmp_path / "lenia.pt")
     with pytest.raises(UserError, match=r"conv_layers.0.1.weight normalises over a grid of 20x50x50, as GENCA's"):
-        origins.load(tmp_path / "lenia.pt")
+        formats.load(tmp_path / "lenia.pt")
 
 
 @pytest.mark.parametrize("turned", [False, True])
@@ -161,7 +161,7 @@ def test_textures_are_called_by_their_last_name(tmp_path, monkeypatch, capsys):
     textures(tmp_path / "models.json", names=[f"texture/models/mixed_{k}-{what}" for k, what in enumerate("abcde")])
     assert main(["import", "models.json", "--net", "texture/models/mixed_3-d"]) == 0
     assert sorted(p.name for p in tmp_path.iterdir()) == ["models-mixed-3-d.safetensors", "models.json"]
-    short = origins.load("models.json", net="mixed_3-d")
+    short = formats.load("models.json", net="mixed_3-d")
     assert short.card["name"] == "mixed-3-d"
     assert torch.equal(short.rule.weights[0], store.load("models-mixed-3-d.safetensors")[0].weights[0])
     capsys.readouterr()
@@ -204,14 +204,14 @@ def test_a_pickle_that_joins_its_names_again_and_again(tmp_path):
         b"\x80\x04X" + struct.pack("<I", len(text)) + text + b"q\x00" + 500 * b"h\x00h\x00\x93" + b".",
     )
     with pytest.raises(UserError, match="names something of 2,000,001 letters"):
-        origins.load(tmp_path / "a.pt")
+        formats.load(tmp_path / "a.pt")
 
 
 def test_a_pickle_that_goes_through_one_list_again_and_again(tmp_path):
     made = b"\x80\x02ccollections\nOrderedDict\nq\x00](K\x01K\x02\x86q\x02" + 3000 * b"h\x02" + b"e\x85q\x03"
     zipped(tmp_path / "a.pt", made + 3000 * b"h\x00h\x03R" + b".")
     with pytest.raises(UserError, match="more than 2,000,000 opcodes"):
-        origins.load(tmp_path / "a.pt")
+        formats.load(tmp_path / "a.pt")
 
 
 def test_shards_of_more_than_an_automaton_holds(tmp_path):
@@ -221,14 +221,14 @@ def test_shards_of_more_than_an_automaton_holds(tmp_path):
     for changed in ([group, group], [group | {"paths": ["s"] * 2000}], [{"paths": ["s"], "weights": []}]):
         (tmp_path / "m.json").write_text(json.dumps({"modelTopology": {}, "weightsManifest": changed}))
         with pytest.raises(UserError, match="16,000,000 at most, in 1,000 files|its weights hold 1 bytes, not 0"):
-            origins.load(tmp_path / "m.json")
+            formats.load(tmp_path / "m.json")
 
 
 def test_a_graph_of_more_layers_than_any(tmp_path):
     nodes = [constant(f"k{k}", torch.zeros(1, 1, 1, 1)) for k in range(17)]
     (tmp_path / "m.json").write_text(json.dumps({"modelTopology": {"node": nodes}}))
     with pytest.raises(UserError, match="17 1x1 convolutions and 0 vectors; that is no automaton"):
-        origins.load(tmp_path / "m.json")
+        formats.load(tmp_path / "m.json")
 
 
 def test_a_small_file_that_would_be_a_huge_rule(tmp_path):
@@ -239,17 +239,17 @@ def test_a_small_file_that_would_be_a_huge_rule(tmp_path):
         layers.append({"scale": 1.0, "data": data, "shape": [rows, out], "layout": [1, 1]})
     (tmp_path / "m.json").write_text(json.dumps({"layers": layers}))
     with pytest.raises(UserError, match="of 4,000 channels that keeps within bounds has 320,128,000 parameters"):
-        origins.load(tmp_path / "m.json", net="0")
+        formats.load(tmp_path / "m.json", net="0")
 
 
 def test_numbers_that_a_scale_makes_endless(tmp_path):
     (tmp_path / "huge.bin").write_bytes(torch.full((5856,), 1e38).numpy().tobytes())
     with pytest.raises(UserError, match="damaged: its numbers are too large"):
-        origins.load(tmp_path / "huge.bin")
+        formats.load(tmp_path / "huge.bin")
 
 
 def test_sizes_that_are_none_are_told_in_short(tmp_path):
     (tmp_path / "a.json").write_text(json.dumps([{"in_ch": [1] * 100_000, "out_ch": 3}] * 2))
     with pytest.raises(UserError, match="has in_ch and out_ch of") as error:
-        origins.load(tmp_path / "a.json")
+        formats.load(tmp_path / "a.json")
     assert len(str(error.value)) < 400

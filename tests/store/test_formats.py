@@ -30,7 +30,7 @@ from helpers.published import (
 from planaria import store
 from planaria.core.shuffle import shuffled
 from planaria.errors import UserError
-from planaria.store import origins
+from planaria.store import formats
 
 
 @pytest.mark.parametrize("kernel", list(KERNELS))
@@ -45,7 +45,7 @@ def test_erikhelmut(tmp_path, kernel):
     mine, made = ours(tmp_path / f"chest_{kernel}.pt", x)
     torch.testing.assert_close(mine, y * (alive(x) & alive(y)), atol=1e-6, rtol=1e-6)
     assert made.rule.config.fire_rate == 1.0
-    assert origins.load(tmp_path / f"chest_{kernel}.pt").rule.config.fire_rate == 0.5
+    assert formats.load(tmp_path / f"chest_{kernel}.pt").rule.config.fire_rate == 0.5
     assert made.card["grid"] == [28, 28]
 
 
@@ -55,8 +55,8 @@ def test_the_kernel_is_asked_for_where_no_name_tells_it(tmp_path):
     )
     torch.save(t, tmp_path / "a.pt")
     with pytest.raises(UserError, match="'a' says none; give --kernel with one of: sobel, scharr"):
-        origins.load(tmp_path / "a.pt")
-    assert origins.load(tmp_path / "a.pt", kernel="mean").rule.config.filters == ("identity", "mean", "mean")
+        formats.load(tmp_path / "a.pt")
+    assert formats.load(tmp_path / "a.pt", kernel="mean").rule.config.filters == ("identity", "mean", "mean")
 
 
 def test_differentiable_morphogenesis(tmp_path):
@@ -106,7 +106,7 @@ def test_image_manipulation(tmp_path, last_bias):
     p = dense(torch.cat([theirs, rest]), t["w1.weight"], t["w1.bias"]).relu()
     p = dense(p, t["w2.weight"], t["w2.bias"]).relu()
     y = own + dense(p, t["w3.weight"], t.get("w3.bias"))
-    made = origins.load(tmp_path / "Mosaic.pt")
+    made = formats.load(tmp_path / "Mosaic.pt")
     exposed = made.layout.exposed(photo)[0]
     torch.testing.assert_close(exposed, torch.cat([photo[0] - 0.5, far]))
     mine, _ = ours(tmp_path / "Mosaic.pt", torch.cat([own, exposed]))
@@ -137,7 +137,7 @@ def test_textures(tmp_path, origin, offset):
     else:
         torch.save(t, path)
         with pytest.raises(UserError, match="could be of google-texture or monash-texture; say which: --from"):
-            origins.load(path)
+            formats.load(path)
     x = state(12)
     p = interleaved(felt(x, [ONE, SX, SX.T, LAP9], "circular"))
     y = x + dense(dense(p, t["w1.weight"], t["w1.bias"]).relu(), t["w2.weight"], None)
@@ -148,7 +148,7 @@ def test_textures(tmp_path, origin, offset):
 
 def test_what_is_imported_is_a_model_like_any_other(tmp_path):
     layers(tmp_path / "ex1_bat.json", [(48, 20), (20, 16)])
-    made = origins.load(tmp_path / "ex1_bat.json")
+    made = formats.load(tmp_path / "ex1_bat.json")
     store.save(tmp_path / "bat.safetensors", made.rule, made.layout, made.card)
     rule, layout = store.load(tmp_path / "bat.safetensors")
     assert layout == made.layout
@@ -170,8 +170,8 @@ def test_nothing_of_a_module_is_looked_up(tmp_path):
         path = tmp_path / f"{k}.pt"
         with zipfile.ZipFile(path, "w") as packed:
             packed.writestr("a/data.pkl", pickle.dumps(thing, 2))
-        with pytest.raises(UserError, match=r"knows; it holds no tensors; what can be read: planaria list o"):
-            origins.load(path)
+        with pytest.raises(UserError, match=r"knows; it holds no tensors; what can be read: planaria list f"):
+            formats.load(path)
     assert not flag.exists()
 
 
@@ -195,7 +195,7 @@ def test_broken_json(tmp_path, change, why):
     told = json.loads(path.read_text())
     path.write_text(json.dumps([told[0] | change, told[1]]))
     with pytest.raises(UserError, match=why):
-        origins.load(path)
+        formats.load(path)
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "[1]", '[{"a": 1}', "[" * 100_000, "\udc80"])
@@ -203,51 +203,51 @@ def test_json_of_something_else(tmp_path, text):
     path = tmp_path / "a.json"
     path.write_text(text, errors="surrogateescape")
     with pytest.raises(UserError, match=r"a\.json: "):
-        origins.load(path)
+        formats.load(path)
 
 
 def test_layers_that_are_tied_to_one_picture_size(tmp_path):
     layers = {"net.0.weight": torch.zeros(8, 3, 3, 3), "net.1.norm.weight": torch.ones(8, 50, 50)}
     torch.save(layers, tmp_path / "genca.pth")
     with pytest.raises(UserError, match="net.1.norm.weight normalises over a grid of 8x50x50, as GENCA's layers do"):
-        origins.load(tmp_path / "genca.pth")
+        formats.load(tmp_path / "genca.pth")
 
 
 @pytest.mark.parametrize("missing", CHEST)
 def test_a_layer_that_is_not_there(tmp_path, missing):
     torch.save({name: t for name, t in drawn(CHEST).items() if name != missing}, tmp_path / "sobel.pt")
     with pytest.raises(UserError, match=f"it has no {missing}; it holds update_module"):
-        origins.load(tmp_path / "sobel.pt", "erikhelmut")
+        formats.load(tmp_path / "sobel.pt", "erikhelmut")
 
 
 def test_files_that_fit_nothing(tmp_path, monkeypatch):
     (tmp_path / "a.bin").write_bytes(bytes(4 * 100))
     with pytest.raises(UserError, match="it holds numbers 100"):
-        origins.load(tmp_path / "a.bin")
+        formats.load(tmp_path / "a.bin")
     (tmp_path / "b.bin").write_bytes(bytes(5))
     with pytest.raises(UserError, match="no whole number of float32"):
-        origins.load(tmp_path / "b.bin")
+        formats.load(tmp_path / "b.bin")
     torch.save({"model.0.weight": torch.zeros(8, 16, 3, 3), "odd": torch.zeros(3)}, tmp_path / "c.pt")
     with pytest.raises(
         UserError, match="not of differentiable-morphogenesis: it has no model.2.weight; it holds model.0"
     ):
-        origins.load(tmp_path / "c.pt", "differentiable-morphogenesis")
-    with pytest.raises(UserError, match="unknown origin 'distil'.*Did you mean 'distill'"):
-        origins.load(tmp_path / "c.pt", "distil")
+        formats.load(tmp_path / "c.pt", "differentiable-morphogenesis")
+    with pytest.raises(UserError, match="unknown format 'distil'.*Did you mean 'distill'"):
+        formats.load(tmp_path / "c.pt", "distil")
     with pytest.raises(UserError, match="no file"):
-        origins.load(tmp_path / "none.pt")
+        formats.load(tmp_path / "none.pt")
     bad = {"w1.weight": torch.full((96, 48, 1, 1), torch.nan), "w1.bias": torch.zeros(96)}
     torch.save(bad | {"w2.weight": torch.zeros(12, 96, 1, 1)}, tmp_path / "d.pt")
     with pytest.raises(UserError, match="w1.weight holds what is no number"):
-        origins.load(tmp_path / "d.pt", "google-texture")
-    monkeypatch.setattr("planaria.store.origins.readers.MOST_NUMBERS", 100)
+        formats.load(tmp_path / "d.pt", "google-texture")
+    monkeypatch.setattr("planaria.store.formats.readers.MOST_NUMBERS", 100)
     with pytest.raises(UserError, match="more than 100 numbers"):
-        origins.load(tmp_path / "c.pt")
-    monkeypatch.setattr("planaria.store.origins.readers.MOST_BYTES", 100)
+        formats.load(tmp_path / "c.pt")
+    monkeypatch.setattr("planaria.store.formats.readers.MOST_BYTES", 100)
     with pytest.raises(UserError, match="no published automaton takes more"):
-        origins.load(tmp_path / "c.pt")
+        formats.load(tmp_path / "c.pt")
     with (tmp_path / "e.json").open("wb") as file:
         file.truncate(8_000_001)  # takes no room on the disk
-    monkeypatch.setattr("planaria.store.origins.readers.MOST_BYTES", 64_000_000)
+    monkeypatch.setattr("planaria.store.formats.readers.MOST_BYTES", 64_000_000)
     with pytest.raises(UserError, match="no published automaton takes more than 8,000,000"):
-        origins.load(tmp_path / "e.json")
+        formats.load(tmp_path / "e.json")

@@ -6,7 +6,7 @@ from rich.markup import escape
 from rich.table import Table
 
 WIDTH = 88
-"""Columns of the table; a narrower terminal wraps it rather than hide figures."""
+"""Columns of the table; a narrower terminal wraps it rather than hide columns."""
 LEGEND = """life: cells near life, mean over the work
 time: of a training step, or of one cell step without gradients; first: of the very first call, loading included
 GFLOP/s: as if every cell computed everything; share: of this machine's matrix product

@@ -1,4 +1,4 @@
-"""Numbers: the state of a training besides its tensors, parsed once from a checkpoint's header."""
+"""State of a training besides its tensors, parsed once from a checkpoint's header."""
 
 import math
 import sys
@@ -15,7 +15,7 @@ LONGEST = 10_000
 
 
 @dataclass(frozen=True)
-class Numbers:
+class TrainingState:
     """State of a training besides its tensors."""
 
     step: int
@@ -43,7 +43,7 @@ class Numbers:
         return {**state, "best_loss": self.best_loss if math.isfinite(self.best_loss) else None}
 
     @classmethod
-    def read(cls, state: object) -> "Numbers":
+    def read(cls, state: object) -> "TrainingState":
         """Parse the values of `as_dict`, or of a damaged file. Raises `UserError` naming an invalid one."""
         if not isinstance(state, dict):
             raise UserError("damaged: its header has no [state]")
