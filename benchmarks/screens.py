@@ -1,4 +1,4 @@
-"""Take the pictures of docs/images that show the viewers: page, phone, window, studio.
+"""Take the pictures of docs/images that show the viewers: page, phone, playground, window, studio.
 
     cd FOLDER_WITH_runs && python .../benchmarks/screens.py OUT    # chromium, Xvfb, xdotool
 
@@ -18,7 +18,7 @@ from typing import Literal
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from planaria.export import write
+from planaria.export import Options, write
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
@@ -35,6 +35,7 @@ def main(out: Path) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         pages(browser, out)
+        playground(browser, out)
         with studio() as address:
             studio_pages(browser, address, out)
         browser.close()
@@ -68,6 +69,23 @@ def pages(browser: Browser, out: Path) -> None:
         page.screenshot(path=out / file)
         context.close()
         page_file.unlink()
+
+
+def playground(browser: Browser, out: Path, iterations: int = 20) -> None:
+    """The gallery's lizard in the playground, as it learns on: just damaged."""
+    file = write("lizard", out / "lizard-learns.html", Options(learn=True))
+    page = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="light")
+    page.goto(file.resolve().as_uri())
+    page.get_by_role("button", name="Learn on").click()
+    page.locator(".pg-preview[aria-label*='lizard']").wait_for()
+    page.get_by_role("button", name="Grow it").click()
+    while int(page.locator("main").get_attribute("data-step") or 0) < iterations:
+        page.wait_for_timeout(200)
+    page.evaluate("planaria.tick(100); planaria.erase('right'); planaria.tick(14)")
+    page.wait_for_timeout(800)
+    page.screenshot(path=out / "playground.png")
+    page.close()
+    file.unlink()
 
 
 def wait_for_step(page: Page, step: int) -> None:

@@ -210,6 +210,12 @@ def test_the_gallery_opens_and_learns_on(shown, open_page, tmp_path):
     page.locator(".pg-preview[aria-label*='lizard']").wait_for()
     page.get_by_role("button", name="Grow it").click()
     reached(page, 1)
+    page.goto("about:blank")
+    page.goto((tmp_path / "lizard.html").as_uri())
+    page.locator(".pg-title h1", has_text="lizard").wait_for()
+    page.get_by_role("link", name="All creatures").click()
+    page.locator(".pg-shelf").wait_for()
+    assert page.locator(".pg-shelf li").count() == 2, "the one that came, and the one that learns"
 
 
 def test_what_is_dropped_or_pasted_is_taken(shown, tmp_path):

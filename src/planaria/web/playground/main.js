@@ -45,9 +45,13 @@ class Playground {
       { class: "pg-button pg-quiet", type: "button", onclick: () => this.file.click() },
       "Open a model",
     );
+    const leave = (event) => {
+      event.preventDefault(); // "#" is where it may be already
+      this.guarded(() => this.home());
+    };
     const brand = tag(
       "a",
-      { class: "pg-brand", href: "#" },
+      { class: "pg-brand", href: "#", onclick: leave },
       mark(),
       tag("span", {}, "planaria ", tag("em", {}, "playground")),
     );
@@ -174,18 +178,27 @@ class Playground {
     await this.visit(creature);
   }
 
-  /** A creature that came trained: it only lives, until it learns on. */
+  /** A creature that came trained: it only lives, until it learns on. One that came before is that one. */
   async live(payload, file = null) {
+    const alike = (one) =>
+      !one.target && one.name === payload.name && String(one.payload.weights) === String(payload.weights);
+    const before = (await this.store.creatures()).find(alike);
     const now = Date.now();
-    const creature = {
+    const creature = before ?? {
       id: crypto.randomUUID(),
-      name: payload.name,
       created: now,
-      changed: now,
       target: null,
       config: null,
+      weights: null,
+      steps: 0,
     };
-    Object.assign(creature, { payload, file, weights: null, step: payload.trained ?? 0, steps: 0 });
+    Object.assign(creature, {
+      name: payload.name,
+      payload,
+      file: file ?? before?.file,
+      step: payload.trained ?? 0,
+      changed: now,
+    });
     await this.guarded(() => this.store.keep(creature));
     if (!this.store.lasts) this.unkept.set(creature.id, creature);
     await this.visit(creature);
