@@ -12,7 +12,7 @@ from helpers.payloads import payload
 from PIL import Image
 
 from planaria import store
-from planaria.export.html import page
+from planaria.export.html import learning, page
 from planaria.world import World
 
 pytest_plugins = ("helpers.browser",)
@@ -52,6 +52,30 @@ def test_an_exported_page_grows_and_heals(tab, tmp_path):
     assert np.abs(picture(tab) - grown).mean() < 0.25 * np.abs(cut - grown).mean()
     assert tab.logged == []
     assert [url for url in tab.requested if not url.startswith(("blob:", "data:", "file:"))] == []
+
+
+def test_the_playground_trains_to_the_bytes_of_every_other_browser(tab, tmp_path, open_page):
+    path = tmp_path / "playground.html"
+    path.write_text(learning(None))
+    settings = {
+        "size": 8, "padding": 3, "steps": 6, "seed": 3, "workers": 1,
+        "rule": {"channels": 8, "hidden": [16]}, "train": {"batch": 3, "pool": 6, "rollout": [6, 9]},
+    }  # fmt: skip
+    disc = "(k) => Math.hypot((k >> 3) - 3.5, (k & 7) - 3.5) < 3"  # a drawing: how a browser decodes a file is its own
+    pixels = f"Uint8ClampedArray.from({{ length: 256 }}, (_, i) => ({disc})(i >> 2) ? [200, 40, 90, 255][i & 3] : 0)"
+    train = f"planaria.train({{ picture: new ImageData({pixels}, 8), ...{json.dumps(settings)} }})"
+    tab.goto(path.as_uri())
+    tab.wait_for("Boolean(window.planaria)")
+    ours = tab.evaluate(train)
+    two = tab.evaluate(train.replace('"workers": 1', '"workers": 2'))
+    chromium = open_page()
+    chromium.goto(path.as_uri())
+    chromium.get_by_role("button", name="Grow it").wait_for()
+    theirs = chromium.evaluate(train)
+    assert len(ours["losses"]) == 6
+    assert ours["losses"] == two["losses"] == theirs["losses"]
+    assert ours["model"] == two["model"] == theirs["model"]
+    assert tab.logged == []
 
 
 @pytest.mark.parametrize("prefer", ["auto", "wasm"])
