@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { bandsOf } from "../../src/planaria/web/engine/crew.js";
 import { bodyOf, decode, firstBias, fold, threshold, withWeights } from "../../src/planaria/web/engine/model.js";
 
 const base64 = (...values) => Buffer.from(new Float32Array(values).buffer).toString("base64");
@@ -64,4 +65,14 @@ test("the share of cells that act is the fire rate", () => {
   for (let column = 0; column < 20000; column++) acting += fold(1234, column) >>> 0 < limit;
   assert.ok(Math.abs(acting / 20000 - 0.25) < 0.02);
   assert.equal(threshold(1), 2 ** 32);
+});
+
+test("bands share the rows of a grid, and see as far as a step reaches", () => {
+  const model = (edge, life, reaches = [1]) => ({ rule: { edge, life }, reaches, blurs: [] });
+  const rows = (bands) => bands.map(({ first, end, top, bottom }) => [top, first, end, bottom]);
+  assert.deepEqual(rows(bandsOf(model("zero", "both"), [100, 9], 2)), [[0, 0, 50, 53], [47, 50, 100, 100]]);
+  assert.deepEqual(rows(bandsOf(model("zero", "none", [5]), [100, 9], 2)), [[0, 0, 50, 56], [44, 50, 100, 100]]);
+  assert.deepEqual(rows(bandsOf(model("circular", "none"), [64, 9], 4)), [[-3, 0, 32, 35], [29, 32, 64, 67]]);
+  assert.deepEqual(rows(bandsOf(model("circular", "both"), [100, 9], 4)), [[0, 0, 100, 100]], "life has a seam there");
+  assert.deepEqual(rows(bandsOf(model("circular", "none"), [40, 9], 4)), [[0, 0, 40, 40]], "too few rows to share");
 });

@@ -187,3 +187,25 @@ def test_a_page_that_is_a_file_has_workers_too(open_page, tmp_path):
     page.get_by_text("]").wait_for()
     assert page.locator("body").inner_text() == "[true,false,true]"
     assert set(requests) <= {"file", "blob"}
+
+
+def test_the_studio_lets_workers_start(open_page, tmp_path, allowed):
+    """Its policy allows what its own files bring, workers and WebAssembly among them."""
+    studios = pytest.importorskip("helpers.studios", reason="the studio's libraries are not installed")
+    allowed.append("404")  # that page has no icon
+    with studios.studio(tmp_path / "runs") as place:
+        page = open_page()
+        page.goto(f"{place.origin}/api/home")  # the policy without the page
+        told = page.evaluate(
+            """async ({payload, size}) => {
+              const { World } = await import("/web/world/world.js");
+              const world = new World(payload, { size, prefer: "wasm" });
+              do {
+                world.engine.late = 3;
+                await new Promise((done) => setTimeout(done, 5));
+              } while (!world.flow());
+              return [world.t, world.engine.alone, world.engine.crew.bands.length > 0];
+            }""",
+            {"payload": model(tmp_path), "size": SIZE},
+        )
+    assert told == [1, False, True]

@@ -248,6 +248,6 @@ def test_a_link_holds_the_model_in_8_bits():
     for model, answer in zip(models, ask("linked", *({"payload": one} for one in given)), strict=True):
         assert answer["rule"] == to_dict(model.rule.config)
         assert answer["layout"] == to_dict(model.layout)
-        assert answer["grid"] == list(model.size)
+        assert (answer["grid"], answer["task"], answer["name"]) == (list(model.size), model.card.task, model.name)
         for found, want in zip([*answer["weights"], *answer["biases"]], model.rule.parameters(), strict=True):
             assert (received(found, want) - want).abs().max() <= want.abs().max() / 254 * 1.001

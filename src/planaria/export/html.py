@@ -39,7 +39,7 @@ def write(model: Saved, output: Path, options: Options) -> Path:
 
 
 def page(model: Saved, options: Options | None = None) -> str:
-    """The whole page of a model, about 145 KB: HTML that asks for nothing from anywhere.
+    """The whole page of a model, about 144 KB: HTML that asks for nothing from anywhere.
 
     The options used are name, title, size and seed.
     """

@@ -2,7 +2,7 @@
 
 The modules stay modules: `load.js` makes a blob URL of each and imports the last. An import map would come too late in
 a notebook, which has loaded modules of its own. What a module reads from beside it, or starts as a worker, it names by
-its own address, as browsers know it: `fetch(new URL("kernel.wasm", import.meta.url))` is carried in the text, and
+its own address, as browsers know it: `fetch(new URL("kernel.wasm", import.meta.url))` is carried along, and
 `new Worker(new URL("./band.js", import.meta.url), { type: "module" })` starts that module of the bundle. Comments stay
 behind, as a page is sent about.
 """

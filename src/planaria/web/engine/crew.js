@@ -58,9 +58,11 @@ export class Crew {
       const rows = bottom - top;
       const state = new Float32Array(channels * rows * w);
       for (let k = 0; k < channels; k++) {
-        for (let row = 0; row < rows; row++) {
-          const from = (k * h + ((top + row + h) % h)) * w;
-          state.set(x.subarray(from, from + w), (k * rows + row) * w);
+        for (let row = 0; row < rows; ) {
+          const from = (top + row + h) % h;
+          const count = Math.min(rows - row, h - from); // as far as the seam
+          state.set(x.subarray((k * h + from) * w, (k * h + from + count) * w), (k * rows + row) * w);
+          row += count;
         }
       }
       this.workers[i].postMessage({ state, seed, t, origin: [top >>> 0, 0] }, [state.buffer]);

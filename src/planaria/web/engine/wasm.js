@@ -152,7 +152,7 @@ export class WasmEngine {
   picture(view) {
     const [h, w] = this.size;
     this.canvas ??= Object.assign(document.createElement("canvas"), { width: w, height: h });
-    const context = this.canvas.getContext("2d", { willReadFrequently: true }); // no card: each picture is written anew
+    const context = this.canvas.getContext("2d");
     const image = (this.pixels ??= context.createImageData(w, h));
     shade(this.model.layout, view, this.plan.state, image.data);
     context.putImageData(image, 0, 0);

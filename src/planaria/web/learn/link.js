@@ -18,9 +18,9 @@ const LARGEST_GRID = 1024;
 
 /** The text of a link to a model, given as the player takes it. Throws an Error in words where it can't be linked. */
 export async function linkOf(payload) {
-  const { rule, layout, name, grid, trained, length, frame } = payload;
+  const { rule, layout, name, task, grid, trained, length, frame } = payload;
   if (payload.start) throw new Error("a model that begins with frames is too large for a link");
-  const settings = { rule, layout, name: name.slice(0, LONGEST_NAME), grid, trained, length, frame };
+  const settings = { rule, layout, name: name.slice(0, LONGEST_NAME), task, grid, trained, length, frame };
   const text = new TextEncoder().encode(JSON.stringify(settings));
   if (text.length > LONGEST_SETTINGS) throw new Error("the model's settings are too long for a link");
   const head = Uint8Array.of(VERSION, text.length & 255, text.length >> 8);
@@ -41,11 +41,12 @@ export async function fromLink(text) {
   const rule = ruleOf(settings.rule);
   const sizes = shapes(rule).map(([, ...sides]) => sides.reduce((a, b) => a * b));
   if (sizes.reduce((sum, n) => sum + 4 + n, end) !== bytes.length) broken();
-  const { name, grid, trained, length, frame } = settings;
+  const { name, task, grid, trained, length, frame } = settings;
   const isCount = (n, least, most) => Number.isSafeInteger(n) && n >= least && n <= most;
   const counts = isCount(trained, 0, 1e9) && isCount(length, 1, 1e6) && isCount(frame, 1, 1e4);
   const fits = Array.isArray(grid) && grid.length === 2 && grid.every((n) => isCount(n, 1, LARGEST_GRID));
-  if (!counts || !fits || typeof name !== "string" || name.length > LONGEST_NAME) broken();
+  const named = [name, task].every((text) => typeof text === "string" && text.length <= LONGEST_NAME);
+  if (!counts || !fits || !named) broken();
   let at = end;
   const views = sizes.map((n) => {
     const part = widened(bytes.subarray(at, at + 4 + n));
@@ -53,7 +54,7 @@ export async function fromLink(text) {
     return part;
   });
   const layout = layoutIn(settings.layout, rule);
-  return payloadOf({ rule, layout, grid, flat: joined(views), name, trained, length, frame });
+  return payloadOf({ rule, layout, grid, flat: joined(views), name, task, trained, length, frame });
 }
 
 /** A tensor in 8 bits: its scale, and its values as whole multiples of that. */

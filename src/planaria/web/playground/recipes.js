@@ -5,8 +5,11 @@ export const RECIPES = {
     words: "Quick",
     about: "24 cells, a few minutes",
     settings: {
-      size: 24, padding: 8, damage_shape: "any", damage: 2, damage_from: 0.35,
-      train: { steps: 1200, pool: 128, rollout: [44, 68], lr_drops: [0.55, 0.75, 0.9], lr_factor: 0.4 },
+      size: 24, padding: 6, damage_shape: "any", damage: 1, damage_from: 0.3,
+      train: {
+        steps: 1200, batch: 4, pool: 64, rollout: [32, 48], lr: 3e-3,
+        lr_drops: [0.4, 0.6, 0.75, 0.88, 0.95], lr_factor: 0.5,
+      },
     },
   },
   good: {

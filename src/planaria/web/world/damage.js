@@ -16,7 +16,7 @@ export function maskOf(kind, [a, b, c], seed) {
     circle: (row, column) => (column - a) ** 2 + (row - b) ** 2 <= c * c,
     speckle: (row, column) => (fold(fold(key, row), column) >>> 8) / 2 ** 24 < (a ?? 0.3),
   };
-  return masks[kind];
+  return Object.hasOwn(masks, kind) ? masks[kind] : undefined;
 }
 
 /** The random number in 0..1 at place `i` of channel `k` on a grid of `w` columns. */

@@ -70,7 +70,6 @@ export class World {
     this.charged = null;
     const chosen = ["wasm", "plain"].includes(this.prefer);
     const slow = this.prefer === "auto" && imitated();
-    this.soft = slow; // canvases had better be drawn by the processor, too
     this.why = chosen ? "asked for" : slow ? "this browser has no real graphics card" : this.refused();
     if (!this.why) return;
     try {
@@ -348,7 +347,7 @@ export class World {
 
   /** Draw onto the canvas: `scale` pixels to a cell, the grid's upper left corner at (x, y). */
   draw({ scale, x, y, channel = null, background = [1, 1, 1], light = null }) {
-    const context = this.canvas.getContext("2d", { willReadFrequently: this.soft });
+    const context = this.canvas.getContext("2d");
     const [h, w] = this.size;
     context.clearRect(0, 0, this.canvas.width, this.canvas.height);
     context.imageSmoothingEnabled = scale < 1;
