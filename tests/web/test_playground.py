@@ -104,11 +104,11 @@ def test_a_person_draws_trains_damages_comes_back_and_leaves(shown, tmp_path):
     controls = shown.locator(".pg-side")
     controls.get_by_role("button", name="Pause").click()
     step = paused(shown)
-    weights = shown.evaluate("planaria.export('safetensors').then(b => b.size)")
+    kept = exported(shown, "safetensors")
     shown.locator(f"main[data-kept='{step}']").wait_for()
     shown.reload()
     assert paused(shown) == step
-    assert shown.evaluate("planaria.export('safetensors').then(b => b.size)") == weights
+    assert exported(shown, "safetensors") == kept
     controls.get_by_role("button", name="Go on").click()
     reached(shown, step + 1)
     controls.get_by_role("button", name="Pause").click()
@@ -161,6 +161,17 @@ def test_one_worker_and_two_give_the_same_bytes(shown):
     one, two = (trained(shown, picture="text:A", workers=n) for n in (1, 2))
     assert one["losses"] == two["losses"]
     assert one["model"]["weights"] == two["model"]["weights"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [({"steps": 0}, "train.steps must be"), ({"colour": 1}, "no setting colour"), ({"picture": "elephant"}, "lizard")],
+)
+def test_a_mistake_in_the_interface_is_a_line(shown, settings, said):
+    js = "(settings) => planaria.train(settings).then(() => '', (error) => error.message)"
+    found = shown.evaluate(js, settings)
+    assert said in found
+    assert "\n" not in found
 
 
 def test_a_link_opens_the_same_creature(shown):

@@ -73,7 +73,8 @@ async function train({ picture, size, padding, steps, seed, workers, recipe, onp
     Object.entries({ size, padding, ...more }).filter(([, value]) => value !== undefined),
   );
   const { train: changed, ...own } = given;
-  const config = settingsOf(recipe, pixels.name, { ...own, train: { ...(steps && { steps }), seed, ...changed } });
+  const length = steps === undefined ? {} : { steps };
+  const config = settingsOf(recipe, pixels.name, { ...own, train: { ...length, seed, ...changed } });
   const target = prepared(pixels, config.size, config.padding);
   const losses = [];
   let seconds = 0;

@@ -35,12 +35,16 @@ export class Learner {
 
   hear(kind, said) {
     if (kind === "given") {
-      this.asked.get(said.token)(said.value);
+      this.asked.get(said.token)?.resolve(said.value);
       this.asked.delete(said.token);
       return;
     }
     const ended = ["paused", "done", "failed"].includes(kind);
     if (ended) this.running = this.pausing = false;
+    if (kind === "failed") {
+      for (const { reject } of this.asked.values()) reject(new Error(said.error));
+      this.asked.clear();
+    }
     if (!this.left) this.hooks[kind]?.(said);
     else if (kind === "kept") this.hooks.kept?.(said);
     else if (ended) {
@@ -55,8 +59,8 @@ export class Learner {
 
   /** The model's `file` (bytes), or its `payload` for the player. */
   give(what) {
-    return new Promise((done) => {
-      this.asked.set(++this.token, done);
+    return new Promise((resolve, reject) => {
+      this.asked.set(++this.token, { resolve, reject });
       this.ask("give", { what, token: this.token });
     });
   }
