@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +120,13 @@ def test_a_person_draws_trains_damages_comes_back_and_leaves(shown, tmp_path):
     model = planaria.load(tmp_path / "drawing.safetensors")
     assert (model.card.task, model.card.trained) == ("grow", paused(shown))
     assert list(model.size) == shown.evaluate("planaria.state().size")
+    with shown.expect_download() as download:
+        shown.locator(".pg-leave", has_text="Training").click()
+    with zipfile.ZipFile(download.value.path()) as run:
+        run.extractall(tmp_path)
+    step = paused(shown)
+    assert main(["train", str(tmp_path / "drawing"), "--resume", f"train.steps={step + 2}"]) == 0
+    assert planaria.load(tmp_path / "drawing").card.trained == step + 2
 
 
 def test_python_runs_what_the_page_trained_and_the_page_what_python_exports(shown, tmp_path):

@@ -239,6 +239,7 @@ export class CreatureView {
       });
       return node;
     };
+    const run = async () => saveFile(await this.export("run"), `${name}.zip`);
     const video = button("Video", "records until pressed again", (node) => this.film(node));
     video.hidden = !recordable();
     return tag(
@@ -251,6 +252,7 @@ export class CreatureView {
         button("Model", ".safetensors, for Python", async () =>
           saveFile(await this.export("safetensors"), `${name}.safetensors`),
         ),
+        ...(this.learns ? [button("Training", ".zip, to resume in Python", run)] : []),
         button("Page", "one file that runs it", async () => saveFile(await this.export("html"), `${name}.html`)),
         button("Picture", "a PNG of now", async () => saveFile(await this.export("png"), `${name}.png`)),
         video,
@@ -290,6 +292,10 @@ export class CreatureView {
       safetensors: async () => {
         const bytes = this.learner ? await this.learner.give("file") : modelFileOf(this.creature);
         return new Blob([bytes], { type: "application/octet-stream" });
+      },
+      run: async () => {
+        if (!this.learner) throw new Error("it isn't trained here: there is no run of it");
+        return new Blob([await this.learner.give("run")], { type: "application/zip" });
       },
       html: async () => pageOf(this.page.parts, await this.payload()),
       png: () => pictureOf(this.player.world),

@@ -2,7 +2,7 @@
 
 import { Store } from "./store.js";
 import { assist } from "../learn/crew.js";
-import { modelFile } from "../learn/files.js";
+import { modelFile, runFolder } from "../learn/files.js";
 import { Training } from "../learn/training.js";
 import { module, why } from "../engine/wasm.js";
 
@@ -92,10 +92,11 @@ class Job {
     await actions[kind]();
   }
 
-  /** What leaves the page: the model's `file` or its `payload` for the player. */
+  /** What leaves the page: the model's `file`, its `payload` for the player, or a whole `run` for Python, as a ZIP. */
   given(what) {
     const { training } = this;
     if (what === "file") return modelFile(training);
+    if (what === "run") return runFolder(training, this.losses.map((loss, k) => ({ step: k + 1, loss })));
     return training.model(training.bestWeights());
   }
 
