@@ -269,3 +269,19 @@ def test_the_exported_page_asks_for_nothing(open_page, tmp_path):
     assert "grown with planaria" in page.locator("footer").inner_text()
     page.keyboard.press("Space")
     assert "paused" in page.locator(".pl-status").inner_text()
+
+
+def test_a_page_on_the_web_offers_its_link(open_page, site, tmp_path):
+    page = open_page(permissions=["clipboard-read", "clipboard-write"])
+    text = exported(read("ladybird"))
+    address = site.put("organism.html", text)
+    page.goto(f"{address}#more")
+    page.get_by_role("button", name="More", exact=True).click()
+    page.get_by_role("button", name="Copy link").click()
+    page.locator(".pl-toast", has_text="The link to this page is copied.").wait_for()
+    assert page.evaluate("navigator.clipboard.readText()") == address
+    (tmp_path / "organism.html").write_text(text)
+    page.goto((tmp_path / "organism.html").as_uri())
+    page.get_by_role("button", name="More", exact=True).click()
+    assert page.get_by_role("button", name="Clear").is_visible()
+    assert not page.get_by_role("button", name="Copy link").is_visible(), "a file has no address for others"

@@ -27,7 +27,7 @@ const find = (id) => document.getElementById(id);
 if (globalThis.DecompressionStream) {
   const { mount } = await load("PACKED");
   const model = JSON.parse(find("planaria-model").textContent);
-  mount(find("planaria"), model, { seed: model.seed });
+  mount(find("planaria"), model, { seed: model.seed, link: location.protocol.startsWith("http") });
 } else find("planaria").textContent = "This page needs a browser of 2023 or later.";
 """
 

@@ -102,6 +102,8 @@ export class Bar {
     this.record = word("record", "Record video");
     this.record.hidden = !recordable();
     this.webcam = word("webcam", "Webcam");
+    this.link = word("link", "Copy link");
+    this.link.hidden = !player.options.link;
     this.cells = tag("span");
     this.about = tag("p", { class: "pl-about" });
     const row = (words, ...parts) => part("row", tag("span", {}, words), ...parts);
@@ -112,7 +114,7 @@ export class Bar {
         button("plus", "More cells", { onclick: act("wider") }), this.fill),
       row("Seed", this.seed),
       part("pair", word("picture", "Save picture"), word("photo", "Open photo"), this.record,
-        word("randomise", "Randomise"), word("clear", "Clear"), this.loop, this.webcam),
+        word("randomise", "Randomise"), word("clear", "Clear"), this.loop, this.webcam, this.link),
       this.about);
   }
 

@@ -19,9 +19,9 @@ const PATIENCE = 500; // ms that they may take
 const ANEW = ["reset", "randomise", "clear", "undo"]; // what makes a life that is no longer the one before
 
 /**
- * Show a model in `host`: options {size, seed, prefer, autoplay, speed, compact, ondamage(damage), onstatus(text)}. It
- * plays by itself unless the device asks for little motion: then it stands still, grown. A model that can't run says so
- * in words; `world` is null then.
+ * Show a model in `host`: options {size, seed, prefer, autoplay, speed, compact, link, ondamage(damage), onstatus(text)}.
+ * `link` offers the address of the page, to be copied. It plays by itself unless the device asks for little motion: then
+ * it stands still, grown. A model that can't run says so in words; `world` is null then.
  */
 export function mount(host, payload, options = {}) {
   const element = tag("div", { class: options.compact ? "pl-player pl-compact" : "pl-player" });
@@ -320,6 +320,7 @@ class Player {
       picture: () => photoPanel.save(),
       record: () => this.record(),
       fullscreen: () => this.enlarge(),
+      link: () => this.copyLink(),
       damage: () => this.act(DAMAGE[(this.damaged + 1) % DAMAGE.length][0]),
       photo: () => bar.file.click(),
       webcam: () => photoPanel.look(),
@@ -362,6 +363,17 @@ class Player {
       this.bar.say(`Saved ${file}.`);
     });
     this.bar.say("Recording a video, for a minute at most: R or Stop recording ends it.");
+  }
+
+  /** Copy the address of this page, for others to open. */
+  async copyLink() {
+    const [address] = location.href.split("#");
+    try {
+      await navigator.clipboard.writeText(address);
+      this.bar.say("The link to this page is copied.");
+    } catch {
+      prompt("The link to this page:", address);
+    }
   }
 
   /** Take the whole screen, or give it back. */
