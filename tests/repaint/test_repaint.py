@@ -108,7 +108,7 @@ def test_what_repaints_nothing_is_refused(tmp_path):
     films.save(tmp_path / "drift.safetensors")
     for name, why in (
         ("lizard", "grows from a seed"),
-        (str(tmp_path / "drift.safetensors"), "goes on with a film"),
+        (str(tmp_path / "drift.safetensors"), "goes on with a video"),
         ("sim:life", "is a simulator"),
     ):
         with pytest.raises(UserError, match=f"{name}' {why}.*planaria run {name}"):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from planaria import recipes, store
 from planaria.config import to_dict
-from planaria.core.damage import Wound, cuts, discs, holes
+from planaria.core.damage import Damage, cuts, discs, holes
 from planaria.core.filters import FILTERS, bank, reaches
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule, RuleConfig, spread
@@ -187,7 +187,7 @@ def test_a_person_s_damage():
     cases = [{"x": sent(x[k]), "damage": text, "sample": k, **where} for text in texts for k in (0, 1)]
     answers = iter(ask("applied", *cases))
     for text in texts:
-        want = Wound.parse(text).apply(x, seed=99, frozen=2, alive=x[:, 3, None] > 0)
+        want = Damage.parse(text).apply(x, seed=99, frozen=2, alive=x[:, 3, None] > 0)
         for k in (0, 1):
             assert torch.allclose(received(next(answers), x[k]), want[k], atol=1e-6), text
             assert not torch.equal(want[k], x[k])
