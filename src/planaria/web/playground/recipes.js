@@ -7,7 +7,7 @@ export const RECIPES = {
     settings: {
       size: 24, padding: 6, damage_shape: "any", damage: 1, damage_from: 0.3,
       train: {
-        steps: 1200, batch: 4, pool: 64, rollout: [32, 48], lr: 3e-3,
+        steps: 1800, batch: 4, pool: 64, rollout: [32, 48], lr: 3e-3,
         lr_drops: [0.4, 0.6, 0.75, 0.88, 0.95], lr_factor: 0.5,
       },
     },
