@@ -7,12 +7,14 @@ from helpers.moving import shift, shifting
 from PIL import Image
 
 from planaria.config import TrainConfig
-from planaria.core.rule import RuleConfig
+from planaria.core.rule import Rule, RuleConfig
 from planaria.core.solve import Solver
 from planaria.data.clips import unpacked
 from planaria.data.frames import write_frames
+from planaria.engine.context import charge
 from planaria.errors import UserError
 from planaria.tasks.base import Batch
+from planaria.tasks.lives import Lives
 from planaria.tasks.video import Config, Task
 from planaria.training.dist import Ranks
 from planaria.training.loop import Trainer
@@ -20,8 +22,9 @@ from planaria.training.loop import Trainer
 CPU = torch.device("cpu")
 RULE = RuleConfig(channels=1, filters=("learned",), hidden=(), fire_rate=1.0, life="none", edge="circular", bias="none")
 SMALL = Config(
-    steps=1, context=2, horizon=(1, 4), overflow=0.0, rule=RULE, train=TrainConfig(batch=4, pool=0, rollout=(1, 1))
-)
+    steps=1, context=2, horizon=(1, 4), overflow=0.0, noise=0.0, damage=0.0, rule=RULE,
+    train=TrainConfig(batch=4, pool=0, rollout=(1, 1)),
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -46,7 +49,9 @@ def test_windows_hold_consecutive_frames(frames):
     assert ((columns[:, 1:] - columns[:, :-1]) % 12 == 1).all()
     assert columns[:, 0].unique().tolist() == list(range(10))  # 15 frames are learned, and a window has six
     assert torch.equal(batch.x, batch.target[:, 1])
-    assert not batch.at.any()
+    lives = Lives.read(batch.at)
+    assert not lives.age.any()
+    assert torch.equal(lives.place, columns[:, 1] % 12)  # its column is the number of a frame of this film
 
 
 def test_what_is_held_out_is_never_learned(frames):
@@ -59,7 +64,7 @@ def test_the_rule_that_made_the_film_makes_no_error(frames):
     t = task(frames, horizon=(4, 4))
     batch = t.fresh(4, rng())
     y, terms = t.live(shift(), batch, t.length(1, 0), seed=0, progress=0)
-    assert set(terms) == {"context", "frame 1", "frame 2", "frame 3", "frame 4"}
+    assert set(terms) == {"frame 1", "frame 2", "frame 3", "frame 4"}
     assert all(v.abs().max() < 1e-12 for v in terms.values())
     assert torch.allclose(y, batch.target[:, -1], atol=1e-6)
     assert t.validate(shift()) < 1e-12
@@ -75,7 +80,6 @@ def test_terms_are_the_error_of_each_frame(frames):
     torch.nn.init.zeros_(nothing.weights[0])
     _, terms = t.live(nothing, batch, 2, seed=0, progress=0)
     assert terms["frame 1"] == pytest.approx(torch.full((4,), 2 / 12 / 2))
-    assert terms["context"] == pytest.approx(torch.full((4,), 2 / 12))
 
 
 def test_the_horizon_grows(frames):
@@ -107,39 +111,149 @@ def test_noise_is_on_the_context_alone(frames):
     assert torch.equal(loud.x, loud.target[:, 1])
 
 
-def test_a_quarter_goes_on_alone(frames):
-    t = task(frames, horizon=(3, 3), life=20, train=dataclasses.replace(SMALL.train, batch=8, pool=8))
+def pooled(frames: str, **settings) -> Task:
+    return task(frames, **{"horizon": (3, 3), "train": dataclasses.replace(SMALL.train, batch=8, pool=8)} | settings)
+
+
+def test_new_samples_are_shown_one_frame_or_more(frames):
+    t = pooled(frames, context=3)
+    film = t.fresh(300, rng()).target
+    unseen = film[:, :, 0, 0, 0].isnan()
+    assert unseen.sum(1).unique().tolist() == [0, 1, 2]
+    assert not unseen[:, 2:].any()
+    assert not (unseen[:, 1] & ~unseen[:, 0]).any()  # what is shown is consecutive
+    t = pooled(frames, context=3, rule=dataclasses.replace(RULE, channels=2))
+    x = torch.zeros(3, 2, 6, 12)
+    film = torch.rand(3, 5, 1, 6, 12)
+    film[1, 0], film[2, :2] = torch.nan, torch.nan
+    rule = Rule(t.config.rule)
+    with torch.no_grad():
+        rule.weights[0].normal_(generator=rng())
+    begun = t._charged(rule, x, film, torch.tensor([True, True, True]), {})
+    for k in range(3):
+        assert torch.allclose(begun[k], charge(rule, t.layout, film[k : k + 1, k:3], 1)[0], atol=1e-6)
+    kept = t._charged(rule, x + 7, film, torch.tensor([False, True, False]), {})
+    assert torch.equal(kept[[0, 2]], x[[0, 2]] + 7)
+    assert torch.equal(kept[1], begun[1])
+
+
+def test_new_samples_of_a_pool_are_shown_frames_of_any_noise(frames):
+    film = pooled(frames, context=1, noise=0.1).fresh(400, rng()).target[:, 0]
+    levels = (film - (film > 0.5).float()).flatten(1).std(1)
+    assert levels.max() == pytest.approx(0.1, rel=0.4)
+    assert (levels < 1e-6).float().mean() == pytest.approx(0.25, abs=0.08)
+
+
+def test_lives_go_on_against_the_true_frames(frames):
+    t = pooled(frames, held_out=0.25)  # 15 frames are learned
     new = t.fresh(8, rng())
-    t.live(shift(), new, 3, seed=0, progress=0)
-    assert new.at.tolist() == [3] * 8
-    old = Batch(torch.rand(8, 1, 6, 12), target=new.target, at=torch.tensor([5] * 6 + [19, 20]))
-    drawn, places = t.draw(old, t.fresh(8, rng(1)), rng(), 0.0)
-    assert places.tolist() == [-1] * 6 + [6, 7]
-    assert drawn.at.tolist() == [0] * 6 + [19, 0]  # the last one is too old, and a new one takes its place
-    assert torch.equal(drawn.x[6], old.x[6])
+    first = Lives.read(new.at)
+    y, _ = t.live(shift(), new, 3, seed=0, progress=0)
+    lives = Lives.read(new.at)
+    assert lives.age.tolist() == [3] * 8
+    gone_on = torch.where(first.place + 3 >= 14, -1, first.place + 3)
+    assert torch.equal(lives.place, gone_on)
+    drawn, places = t.draw(Batch(y, at=new.at), t.fresh(8, rng(1)), rng(), 0.0)
+    kept = [k for k in range(8) if drawn.at[k] >= 2**52]
+    assert kept
+    for k in kept:
+        j = int(places[k])
+        assert torch.equal(drawn.x[k], y[j])
+        frame = drawn.target[k, 2:, 0, 0].argmax(-1)
+        assert frame.tolist() == [min(int(lives.place[j]) + 1 + i, 14) % 12 for i in range(3)]
     start = drawn.x.clone()
     y, terms = t.live(shift(), drawn, 3, seed=0, progress=0)
-    assert drawn.at.tolist() == [3] * 6 + [22, 3]
-    assert torch.equal(y[6], start[6].roll(3, -1))
-    assert terms["frame 1"].max() < 1e-12
-    assert terms["likeness"][6] > 1e-3
-    assert not terms["likeness"][[0, 1, 2, 3, 4, 5, 7]].any()
-    far = Batch(torch.full((8, 1, 6, 12), 11.0), target=new.target, at=torch.full((8,), 2))
-    assert not t.draw(far, t.fresh(8, rng(1)), rng(), 0.0)[0].at.any()
+    assert torch.equal(y[kept[0]], start[kept[0]].roll(3, -1))
+    assert all(terms[f"frame {k}"].max() < 1e-12 for k in (1, 2, 3))  # also of those whose film has ended
 
 
-def test_a_life_that_moves_like_the_film_is_like_it(frames):
-    t = task(frames, horizon=(3, 3), train=dataclasses.replace(SMALL.train, pool=4))
+def test_a_mirrored_life_stays_mirrored(frames):
+    t = pooled(frames, symmetry="mirror", held_out=0.0)
+    assert Lives.read(t.fresh(40, rng()).at).mirrored.unique().tolist() == [0, 1, 2, 3]
+    mirrored = torch.arange(8) % 4
+    at = Lives(torch.full((8,), 3), torch.full((8,), 4), mirrored).packed()
+    drawn, places = t.draw(Batch(torch.zeros(8, 1, 6, 12), at=at), t.fresh(8, rng(1)), rng(), 0.0)
+    for k in range(2, 8):
+        columns = drawn.target[k, 2:, 0, 0].argmax(-1)
+        way = -1 if mirrored[int(places[k])] & 2 else 1
+        assert ((columns[1:] - columns[:-1] - way) % 12 == 0).all()
+
+
+def test_a_life_that_lost_the_film_makes_room(frames):
+    t = pooled(frames)
+    nothing = shift()
+    torch.nn.init.zeros_(nothing.weights[0])
+    batch = t.fresh(8, rng())
+    y, _ = t.live(nothing, batch, 3, seed=0, progress=0)
+    assert Lives.read(batch.at).vacant.all()
+    drawn, places = t.draw(Batch(y, at=batch.at), t.fresh(8, rng(1)), rng(), 0.0)
+    assert places.tolist() == list(range(8))
+    assert (drawn.at < 2**52).all()
+
+
+@pytest.mark.parametrize("why", ["old", "far", "not a number"])
+def test_lives_end(frames, why):
+    t = pooled(frames, life=20)
+    x = torch.rand(8, 1, 6, 12)
+    x[3] = {"far": 11.0, "not a number": torch.nan}.get(why, 0.5)
+    ages = torch.full((8,), 5)
+    ages[3] = 20 if why == "old" else 5
+    at = Lives(ages, torch.full((8,), 3), torch.zeros(8, dtype=torch.int64)).packed()
+    drawn, places = t.draw(Batch(x, at=at), t.fresh(8, rng()), rng(), 0.0)
+    assert places.tolist() == [3, -1, 1, 2, 4, 5, 6, 7]  # two are new; the second is stored nowhere
+    assert drawn.at[0] < 2**52
+
+
+def test_lives_beyond_the_end_should_look_alike(frames):
+    t = pooled(frames, curriculum=0.5)
+    x, at = t.fresh(8, rng()).x, torch.full((8,), 5)  # as former checkpoints have it: an age alone
+    drawn, _ = t.draw(Batch(x, at=at), t.fresh(8, rng()), rng(), 0.4)
+    assert (drawn.at < 2**52).all()
     terms = {}
     for name, rule in (("right", shift()), ("still", shift())):
         if name == "still":
             torch.nn.init.zeros_(rule.weights[0])
-        new = t.fresh(4, rng())
-        old = Batch(new.x, target=new.target, at=torch.ones(4, dtype=torch.int64))
-        drawn, _ = t.draw(old, new, rng(), 0.0)
-        terms[name] = t.live(rule, drawn, 3, seed=0, progress=0)[1]["likeness"][3].item()
-    assert terms["right"] < 1e-9
-    assert terms["still"] > 0.01
+        drawn, places = t.draw(Batch(x, at=at), t.fresh(8, rng()), rng(), 0.6)
+        assert places.tolist()[6:] == [0, 1]  # a quarter of the batch
+        terms[name] = t.live(rule, drawn, 3, seed=0, progress=0.6)[1]["likeness"]
+    assert terms["right"][6:].max() < 1e-9
+    assert terms["still"][6:].min() > 0.01
+    assert not terms["still"][:6].any()
+
+
+def test_lives_are_roughened(frames):
+    t = pooled(frames, noise=0.5, damage=0.5)
+    x = torch.full((1, 6, 12), 0.5)
+    made = [t._roughened(x.clone(), rng(seed)) for seed in range(200)]
+    noisy = [m for m in made if not torch.isin(m, torch.tensor([0.5])).all()]
+    assert len(noisy) / 200 == pytest.approx(0.5, abs=0.12)
+    assert torch.stack(noisy).std() == pytest.approx(0.1, rel=0.2)
+    t = pooled(frames, damage=1.0, rule=dataclasses.replace(RULE, channels=2))
+    x = torch.stack([torch.arange(72.0).view(6, 12) + 1, torch.ones(6, 12)])
+    cut = t._roughened(x.clone(), rng(1))
+    hole = cut[1] == 0
+    assert 0 < hole.sum() < 60
+    assert len(cut[0, hole].unique()) == 1
+    assert torch.equal(cut[:, ~hole], x[:, ~hole])
+
+
+def test_lives_are_packed():
+    lives = Lives(torch.tensor([0, 7, 10**7]), torch.tensor([-1, 0, 2**28 - 2]), torch.tensor([0, 5, 7]))
+    packed = lives.packed()
+    assert packed.max() < 2**52
+    again = Lives.read(packed)
+    assert again.age.tolist() == [0, 7, 2**20 - 1]
+    assert (again.place.tolist(), again.mirrored.tolist()) == ([-1, 0, 2**28 - 2], [0, 5, 7])
+    assert again.vacant.tolist() == [True, False, False]
+
+
+def test_a_validation_says_how_much_is_not_followed(frames):
+    t = task(frames, held_out=0.25)
+    nothing = shift()
+    torch.nn.init.zeros_(nothing.weights[0])
+    assert t.validate(shift()) < 1e-6
+    assert t.validate(nothing) == pytest.approx(1 + 1 / 8, abs=0.15)  # its motion is none, its variance right
+    assert task(frames, held_out=0.0).validate(shift()) is None
 
 
 def test_a_bent_way_costs(frames):
@@ -197,9 +311,12 @@ def test_the_frames_a_second_of_a_checkpoint_are_exact(frames):
 def test_a_batch_of_one_learns_new_frames(frames):
     t = task(frames, horizon=(3, 3), train=dataclasses.replace(SMALL.train, batch=1, pool=4))
     new = t.fresh(1, rng())
-    old = Batch(torch.rand(1, 1, 6, 12), target=new.target, at=torch.tensor([5]))
+    at = Lives.begun(torch.tensor([5]), torch.tensor([0]))
+    at.age += 1
+    old = Batch(torch.rand(1, 1, 6, 12), target=new.target, at=at.packed())
     drawn, places = t.draw(old, new, rng(), 0.0)
-    assert (places.tolist(), drawn.at.tolist()) == ([-1], [0])
+    assert places.tolist() == [-1]
+    assert not Lives.read(drawn.at).age.any()
     trainer = Trainer(t, t.config, Ranks(0, 1, CPU))
     assert "went back" in trainer._rescue("explosion", torch.tensor([-1]))
 

@@ -1,18 +1,23 @@
 """Predict video: the rule learns to predict the next frames of a video, and continues it.
 
 Cells show the video and keep a memory of it in their hidden channels. They are shown a few frames (the context), then
-left alone: their picture after each `steps` cell steps is compared with the frame that came. Trained on one frame at
-first and on more and more of its own, as in scheduled roll-outs (Bengio et al., 2015; Sanchez-Gonzalez et al., 2020).
+left alone: their picture after each `steps` cell steps is compared with the frame that came. They learn from states of
+their own making: a pool of lives goes on against the true frames, each from wherever it got to, until it has lost the
+video. So the rule sees its own errors, and learns to undo them, as in DAgger (Ross et al., 2011), scheduled sampling
+(Bengio et al., 2015) and the pool of Mordvintsev et al. (2020); noise as by Sanchez-Gonzalez et al. (2020).
 """
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
-from annotated_types import Ge, Le, Lt
+import torch.nn.functional as F
+from annotated_types import Ge, Gt, Le, Lt
 from torch import Tensor, nn
 
 from planaria import ranges
@@ -23,7 +28,7 @@ from planaria.core.rule import Rule, RuleConfig
 from planaria.core.solve import Solver
 from planaria.data.clips import Clips, open_clips, unpacked
 from planaria.engine import run
-from planaria.engine.context import charge, predictions, shown
+from planaria.engine.context import charge, shown
 from planaria.errors import UserError
 from planaria.losses.pixel import pixel_loss
 from planaria.losses.texture_distance import texture_distance
@@ -33,6 +38,7 @@ from planaria.synonyms import Also
 from planaria.tasks import base
 from planaria.tasks.about import Forecast, Form, Leaves, Need, Words
 from planaria.tasks.base import Batch
+from planaria.tasks.lives import MOST_FRAMES, Lives, mirror
 from planaria.types import PerSample, State
 
 LIFELESS = RuleConfig(
@@ -41,13 +47,28 @@ LIFELESS = RuleConfig(
 """Rule whose cells all act in every step, and never die: most videos show no body on an empty background."""
 LOOKS = 12
 """Most places in the held-out frames that a validation starts from."""
+STARTS = (0.0, 0.25, 0.5)
+"""Places in a video, as shares of its frames, that a validation starts from with the whole context."""
+VIEW, TAIL = 100, 50
+"""Frames over which a validation follows a video, and frames after these whose looks it compares."""
+PAIRS = 256
+"""Random pairs of frames that say how different two moments of a video are."""
+LOUDNESS = (0.0, 0.2, 0.5, 1.0)
+"""Noise on the frames that a new sample is shown, as shares of `noise`, equally often; without a pool always all."""
+JITTER = 0.2
+"""Noise on half of the lives of the pool, in all channels, as a share of `noise`."""
+SCALES = 3
+"""Scales at which lives are compared by their looks, each half the one before."""
+LEAST = 1e-6
+"""Least difference of two random frames: that of a still video."""
+CONTINUES = 2**52
+"""Bit that marks a life of the pool within a batch; new samples are shown their frames first."""
+SMALLEST_LOOK = 12
+"""Cells on the shorter side that a scale has at least."""
 HORIZONS = (1, 2, 5, 10, 20, 50)
 """Frames ahead for which a model's card gives the error."""
 FAR = 10.0
 """Bound of a state; a life with numbers beyond it is ended."""
-CONTEXT = 1.0
-"""Weight of the cells' frames during the context, beside those they predict alone."""
-
 
 Count = Annotated[int, Ge(1), Le(1000)]
 Frames = Annotated[int, Ge(1), Le(10_000)]
@@ -74,25 +95,29 @@ class Config:
     steps: Count = 4
     """Cell steps from frame to frame: the most cells that a signal travels between two frames."""
     context: Annotated[Count, Also("history past lookback n_context context_frames")] = 3
-    """Frames that cells are shown before they continue alone, so that they can perceive motion."""
-    horizon: Annotated[tuple[Frames, Frames], Also("future horizon_frames forecast predict_frames")] = (1, 8)
-    """Frames that cells continue alone, at the start of the training and at its end."""
-    curriculum: Share = 0.6
-    """Share of the training over which the horizon grows."""
+    """Most frames that cells are shown before they continue alone, to perceive motion; in training 1, 2, ... or all."""
+    horizon: Annotated[tuple[Frames, Frames], Also("future horizon_frames forecast predict_frames")] = (2, 8)
+    """Frames that cells continue alone in one iteration, at the start of the training and at its end."""
+    curriculum: Share = 0.4
+    """Share of the training over which the horizon grows, and after which lives go on beyond the video's end."""
     held_out: Annotated[float, Ge(0), Lt(1)] = 0.1
     """Last share of the frames (of several videos: of the videos) that is not trained on but validates."""
     symmetry: Literal["none", "mirror", "turn"] = "none"
     """Symmetry of the video's law: mirror, left and right are alike; turn, up and sideways are alike too."""
-    noise: Annotated[float, Ge(0), Le(10)] = 0.0
-    """Standard deviation of the noise on the frames that cells are shown, so that they learn to correct errors."""
+    noise: Annotated[float, Ge(0), Le(10)] = 0.1
+    """Standard deviation of the noise on frames that cells are shown, at most; lives of the pool get a fifth of it."""
+    damage: Share = 0.1
+    """Share of the lives of the pool out of which a disc is cut, so that they learn to mend what is painted over."""
+    lost: Annotated[float, Gt(0), Le(10)] = 0.25
+    """Error at which a life has lost the video and begins anew, as a share of that between two random frames."""
     smooth: Weight = 0.0
     """Weight of a straight way from frame to frame, for interpolation between frames."""
     overflow: Weight = 0.1
     """Weight of values beyond -1..1 in any channel, or 0..1 in visible ones: it keeps a long life within bounds."""
     likeness: Annotated[Weight, Also("texture_distance wasserstein sliced_wasserstein texture_loss")] = 1.0
-    """Weight of looking like the video, for lives in the pool: too old to be compared with it frame by frame."""
+    """Weight of looking like the video, for lives that have gone on beyond its end."""
     life: Annotated[int, Ge(1), Le(10**6)] = 500
-    """Most frames that a life in the pool continues alone."""
+    """Most frames that a life in the pool goes on."""
     loss: Literal["l1", "l2"] = "l2"
     """Loss that compares frames."""
     solver: Literal["euler", "midpoint", "rk4", "dopri5"] = "euler"
@@ -104,11 +129,11 @@ class Config:
     rule: RuleConfig = LIFELESS
     """The rule that each cell runs."""
     train: TrainConfig = TrainConfig(
-        steps=1500, batch=4, pool=16, rollout=(1, 1), lr_drops=(0.5, 0.7, 0.85, 0.95), lr_factor=0.4,
-        betas=(0.9, 0.99), normalise=False, clip=1.0, validate=50,
+        steps=4000, batch=4, pool=48, rollout=(1, 1), lr=1.5e-3, lr_drops=(0.5, 0.75, 0.9), lr_factor=0.35,
+        betas=(0.9, 0.99), validate=100,
     )  # fmt: skip
-    """Training parameters; `train.pool` is how many lives go on alone for long, a quarter of each batch of 2 or more;
-    with 0, only the next few frames are learned."""
+    """Training parameters; `train.pool` is how many lives go on from iteration to iteration, at most three quarters of
+    each batch; with 0, only the next few frames are learned."""
 
     def __post_init__(self) -> None:
         ranges.check(self)
@@ -184,6 +209,21 @@ class Task(base.Task):
         self.first = min(config.horizon[0], self.longest)
         self.windows = self.clips.starts(config.context + self.longest)
         self.start = self.clips.clips[0].stack(0, config.context)
+        counts = [len(clip) for clip in self.clips.clips]
+        self.offsets = [0, *accumulate(counts)]
+        self.ends = dict(enumerate(counts)) | dict(self.clips.trained)
+        if self.offsets[-1] > MOST_FRAMES:
+            raise UserError(f"{config.frames}: {self.offsets[-1]} frames are more than {MOST_FRAMES}; take every=2")
+        self.unlike, self.moments = self._range()
+
+    def _range(self) -> tuple[float, Tensor]:
+        """Mean squared difference of two random frames that are trained on, and the moments of the video, `(2, 1)`."""
+        frames = [(clip, i) for clip, count in self.clips.trained for i in range(count - 1)]
+        rng = torch.Generator().manual_seed(0)
+        picked = [frames[k] for k in torch.randint(len(frames), (2 * PAIRS,), generator=rng).tolist()]
+        pairs = torch.stack([self.clips.clips[clip].stack(i, i + 2) for clip, i in picked], 1)
+        apart = (pairs[0, :PAIRS] - pairs[0, PAIRS:]).square().mean().item()
+        return max(apart, LEAST), _moments(pairs).mean(1, keepdim=True)
 
     def _clips(self) -> Clips:
         """Read the videos: as the checkpoint keeps them, else from their source."""
@@ -210,36 +250,88 @@ class Task(base.Task):
         return Solver(rule, config.solver, gradient=config.gradient)
 
     def fresh(self, n: int, rng: torch.Generator) -> Batch:
-        """Draw `n` windows of the videos, each context and what follows; `at` counts the frames each has been alone."""
+        """Draw `n` windows of the videos, each context and what follows; frames before those shown hold no numbers."""
         config: Config = self.config
-        length = config.context + self.longest
+        count, length = config.context, config.context + self.longest
         places = [self.windows[k] for k in torch.randint(len(self.windows), (n,), generator=rng).tolist()]
         film = torch.stack([self.clips.clips[clip].stack(i, i + length) for clip, i in places])
+        bits = torch.zeros(n, dtype=torch.int64)
         if config.symmetry != "none":
-            for k, (over, across) in enumerate((torch.rand(n, 2, generator=rng) < 0.5).tolist()):
-                film[k] = film[k].flip([axis for axis, flip in ((-2, over), (-1, across)) if flip])
+            bits = torch.randint(4, (n,), generator=rng)
+            film = torch.stack([mirror(each, k) for each, k in zip(film, bits.tolist(), strict=True)])
         if config.symmetry == "turn" and self._turns(rng):
-            film = film.transpose(-1, -2).contiguous()
+            film, bits = film.transpose(-1, -2).contiguous(), bits + 4
+        first = torch.randint(count, (n,), generator=rng) if self.pool else torch.zeros(n, dtype=torch.int64)
         if config.noise:
-            film[:, : config.context] += config.noise * torch.randn(film[:, : config.context].shape, generator=rng)
+            levels = torch.tensor(LOUDNESS if self.pool else (1.0,))
+            loud = config.noise * levels[torch.randint(len(levels), (n,), generator=rng)]
+            film[:, :count] += loud.view(n, 1, 1, 1, 1) * torch.randn(film[:, :count].shape, generator=rng)
+        film[:, :count][torch.arange(count) < first[:, None]] = torch.nan
         film = film.to(self.device)
-        return Batch(shown(self.layout, film[:, config.context - 1]), target=film, at=torch.zeros(n, dtype=torch.int64))
+        stands = torch.tensor([self.offsets[clip] + i + count - 1 for clip, i in places])
+        return Batch(shown(self.layout, film[:, count - 1]), target=film, at=Lives.begun(stands, bits).packed())
 
     def _turns(self, rng: torch.Generator) -> bool:
         """True if this batch is turned on its side; lives that go on are as upright as the video."""
         h, w = self.size
         return bool(torch.rand((), generator=rng) < 0.5) and (h == w or not self.pool)
 
-    def draw(self, old: Batch, new: Batch, rng: torch.Generator, progress: float) -> tuple[Batch, Tensor]:  # noqa: ARG002
-        """New samples, but for a quarter: lives from the pool that go on alone until they are old or out of bounds."""
-        (_, ages), (_, then) = _parts(new), _parts(old)
-        count = len(new.x)
-        first = max(1, count - -(-count // 4))
-        for k in range(first, count):
-            if 0 < then[k] < self.config.life and old.x[k].abs().max() < FAR:
-                new.x[k], ages[k] = old.x[k], then[k]
-        order = torch.arange(count)
-        return new, torch.where(order < first, -1, order)
+    def draw(self, old: Batch, new: Batch, rng: torch.Generator, progress: float) -> tuple[Batch, Tensor]:
+        """A quarter or more of new samples; the others are lives from the pool, noisy and damaged, that go on.
+
+        New ones take the places of lives that have ended: lost, out of bounds, or of age `life`; of those beyond the
+        end of their video before the curriculum is over, or beyond a quarter of the batch.
+        """
+        (film, at), then = _parts(new), old.at
+        assert then is not None
+        count, (lives, begun) = len(new.x), (Lives.read(then.clone()), Lives.read(at))
+        beyond = lives.free & (lives.free.cumsum(0) > (count // 4 if progress >= self.config.curriculum else 0))
+        bounds = old.x.flatten(1).abs().amax(1).cpu()
+        lives.end((lives.age >= self.config.life) | beyond | ~(bounds < FAR))
+        order = (~lives.vacant).int().argsort(stable=True)
+        fresh = max(1, count // 4, int(lives.vacant.sum()))
+        for k, j in enumerate(order.tolist()):
+            if k < fresh:
+                continue
+            new.x[k] = self._roughened(old.x[j].clone(), rng)
+            begun.age[k], begun.place[k], begun.mirrored[k] = lives.age[j], lives.place[j], lives.mirrored[j]
+            if lives.place[j] >= 0:
+                film[k, self.config.context :] = self._following(int(lives.place[j]), int(lives.mirrored[j]))
+        new.at = begun.packed() | (torch.arange(count) >= fresh).long() * CONTINUES
+        return new, torch.where((torch.arange(count) < fresh) & ~lives.vacant[order], -1, order)
+
+    def _following(self, place: int, mirrored: int) -> Tensor:
+        """Frames after `place`, `(n, v, h, w)`; the last one again and again where the clip ends."""
+        clip, i = self._at(place)
+        count = self.ends[clip] - i - 1
+        film = self.clips.clips[clip].stack(i + min(1, count), i + 1 + min(max(count, 0), self.longest))
+        return mirror(torch.cat([film, film[-1:].expand(self.longest - len(film), -1, -1, -1)]), mirrored)
+
+    def _at(self, place: int) -> tuple[int, int]:
+        """Clip, and frame in it, of a frame's number among those of all clips."""
+        clip = bisect_right(self.offsets, place) - 1
+        return clip, place - self.offsets[clip]
+
+    def _left(self, lives: Lives) -> Tensor:
+        """Frames that are left of the clip that each life follows, `(b,)`."""
+        left = [self.ends[clip] - i - 1 for clip, i in map(self._at, lives.place.clamp(min=0).tolist())]
+        return torch.where(lives.place < 0, 0, torch.tensor(left))
+
+    def _roughened(self, x: Tensor, rng: torch.Generator) -> Tensor:
+        """State `(c, h, w)` with a little noise, or with a disc painted over, or as it was."""
+        config: Config = self.config
+        noisy, cut = torch.rand(2, generator=rng).tolist()
+        if config.noise and noisy < 0.5:
+            x += JITTER * config.noise * torch.randn(x.shape, generator=rng).to(x)
+        if cut < config.damage:
+            (h, w), v = self.size, self.layout.visible
+            places = torch.rand(5, generator=rng).tolist()
+            y, x0, r = places[0] * h, places[1] * w, 2 + places[2] * max(1, min(h, w) / 6)
+            disc = (torch.arange(h)[:, None] - y) ** 2 + (torch.arange(w) - x0) ** 2 < r**2
+            colour = x[:v, int(places[3] * h), int(places[4] * w)].clone()
+            x[:, disc] = 0.0
+            x[:v, disc] = colour[:, None]
+        return x
 
     def length(self, drawn: int, progress: float) -> int:  # noqa: ARG002
         """Cell steps alone: the frames of the current horizon."""
@@ -249,7 +341,7 @@ class Task(base.Task):
     def live(
         self, rule: nn.Module, batch: Batch, steps: int, *, seed: int, progress: float
     ) -> tuple[State, dict[str, PerSample]]:
-        """Show the context, then run freely; a term for each frame. Old lives should look like the video.
+        """Show new samples their frames, then run freely: a term for each frame, one for looks beyond the video's end.
 
         Updates `batch.at`.
         """
@@ -257,38 +349,65 @@ class Task(base.Task):
         (film, at), alone = _parts(batch), steps // config.steps
         scale = 0.25 + 0.75 * min(1.0, progress / config.time) if config.time else 1.0
         options: dict[str, Any] = {"seed": seed, "dt": config.rule.dt * scale, "engine": config.train.engine}
-        old = (at > 0).to(film.device)
-        x, terms = self._charged(rule, batch, old, options)
-        bent, over, before = [], [], x
+        continues = at >= CONTINUES
+        lives = Lives.read(at - continues.long() * CONTINUES)
+        x = self._charged(rule, batch.x, film, ~continues, options)
+        left = self._left(lives)
+        terms, bent, over, before, wrong = {}, [], [], x, x.new_zeros(len(x))
         for k in range(alone):
             before = x
             x, bending = self._frame(rule, x, k * config.steps, options)
             bent.append(bending)
             over.append(self._overflow(x))
-            wrong = self._loss(self.layout.picture(x), film[:, config.context + k])
-            terms[f"frame {k + 1}"] = torch.where(old, 0.0, wrong) / alone
+            follows = (k < left).to(film.device)
+            made, truth = self.layout.picture(x), film[:, config.context + k]
+            terms[f"frame {k + 1}"] = torch.where(follows, self._loss(made, truth), 0.0) / alone
+            wrong = torch.where(follows, (made.detach() - truth).square().mean((1, 2, 3)), wrong)
         if self.pool:
-            pair = film[:, config.context + alone - 2 : config.context + alone]
-            unlike = texture_distance(self.layout.picture(x), self.layout.picture(before), pair, seed)
-            terms["likeness"] = torch.where(old, config.likeness * unlike, 0.0)
+            terms["likeness"] = self._unlike(x, before, film, lives.free, alone, seed)
         if config.overflow:
             terms["overflow"] = config.overflow * torch.stack(over).mean(0)
         if config.smooth:
             terms["smooth"] = config.smooth * torch.stack(bent).mean(0)
-        batch.at = at + alone
+        lost = ~(wrong.cpu() <= config.lost * self.unlike)
+        ended = (lives.place >= 0) & (left <= alone)
+        lives.age += alone
+        lives.place = torch.where(ended | (lives.place < 0), -1, lives.place + alone)
+        lives.end(lost)
+        batch.at = lives.packed()
         return x, terms
 
-    def _charged(
-        self, rule: nn.Module, batch: Batch, old: Tensor, options: dict[str, Any]
-    ) -> tuple[State, dict[str, PerSample]]:
-        """State of each sample when it is left alone: of new ones after their context, of old ones as they are."""
-        (film, _), count = _parts(batch), self.config.context
-        if count == 1:
-            return batch.x, {}
-        x, made = predictions(rule, self.layout, film[:, :count], self.config.steps, **options)
-        wrong = torch.stack([self._loss(p, film[:, k + 1]) for k, p in enumerate(made)]).mean(0)
-        x = torch.where(old[:, None, None, None], batch.x, x)
-        return x, {"context": CONTEXT * torch.where(old, 0.0, wrong)}
+    def _charged(self, rule: nn.Module, x: State, film: Tensor, begins: Tensor, options: dict[str, Any]) -> State:
+        """State of each sample when it is left alone: those that `begin` after their frames, the others as they are."""
+        count, which = self.config.context, begins.nonzero()[:, 0].to(film.device)
+        if count == 1 or not len(which):
+            return x
+        frames = film[which, :count]
+        y, steps = shown(self.layout, frames[:, 0].nan_to_num()), self.config.steps
+        for k in range(1, count):
+            y = run(rule, y, steps, t=(k + 1 - count) * steps - steps, **options)
+            sees = ~frames[:, k - 1, :1, :1, :1].isnan()
+            y = shown(self.layout, frames[:, k].nan_to_num(), torch.where(sees, y, 0.0))
+        return x.index_copy(0, which, y)
+
+    def _unlike(self, x: State, before: State, film: Tensor, free: Tensor, alone: int, seed: int) -> PerSample:
+        """Texture distance of free lives from two frames of the video at several scales, `(b,)`; 0 for the others."""
+        config: Config = self.config
+        total = x.new_zeros(len(x))
+        if not bool(free.any()):
+            return total
+        which = free.nonzero()[:, 0].to(x.device)
+        after, pair = config.context + alone, film[which]
+        pair = pair[:, after - 2 : after] if after > config.context + 1 else pair[:, -2:]
+        now, then = self.layout.picture(x[which]), self.layout.picture(before[which])
+        for scale in range(SCALES):
+            if scale:
+                if min(now.shape[2:]) < 2 * SMALLEST_LOOK:
+                    break
+                now, then = F.avg_pool2d(now, 2), F.avg_pool2d(then, 2)
+                pair = F.avg_pool2d(pair.flatten(0, 1), 2).unflatten(0, (-1, 2))
+            total = total.index_add(0, which, config.likeness * texture_distance(now, then, pair, seed + scale))
+        return total
 
     def _frame(self, rule: nn.Module, x: State, t: int, options: dict[str, Any]) -> tuple[State, PerSample]:
         """State a frame later, and the curvature of the visible channels on the way."""
@@ -309,10 +428,39 @@ class Task(base.Task):
         beyond = torch.cat([shown - shown.clamp(0, 1), hidden - hidden.clamp(-1, 1)], 1)
         return beyond.abs().mean((1, 2, 3))
 
+    @torch.no_grad()
     def validate(self, rule: nn.Module) -> float | None:
-        """Mean squared error of free roll-outs on the held-out frames, all horizons in training weighted equally."""
-        wrong, _ = self.errors(rule, self.longest)
-        return sum(wrong) / len(wrong) if wrong else None
+        """Share of the frames that free roll-outs don't follow, and how unlike the video they are afterwards.
+
+        From several starts in a video (the first that was held out, or the only one), and from one frame alone: the
+        error of each frame, as a share of half of that between two random frames, at most 1; the mean over frames. To
+        this is added a quarter of the mean distance of the log variance and log motion of the frames after these, at
+        most 1 each.
+        """
+        config: Config = self.config
+        if not self.clips.held:
+            return None
+        clip = self.clips.clips[self.clips.held[0][0]]
+        places = [(round(share * len(clip)), config.context) for share in STARTS] + [(0, 1)]
+        places = [(i, n) for i, n in dict.fromkeys(places) if i + n < len(clip)]
+        options: dict[str, Any] = {"seed": 1, "engine": config.train.engine}
+        charged = [
+            charge(rule, self.layout, clip.stack(i, i + n)[None].to(self.device), config.steps, **options)
+            for i, n in places
+        ]
+        x, missed, pictures = torch.cat(charged), [], []
+        for k in range(VIEW + TAIL):
+            x = run(rule, x, config.steps, t=k * config.steps, **options)
+            picture = self.layout.picture(x)
+            for j, (i, n) in enumerate(places):
+                if k < VIEW and i + n + k < len(clip):
+                    wrong = (picture[j] - clip.stack(i + n + k, i + n + k + 1)[0].to(x)).square().mean().item()
+                    missed.append(min(1.0, 2 * wrong / self.unlike) if math.isfinite(wrong) else 1.0)
+            if k >= VIEW:
+                pictures.append(picture)
+        seen = torch.stack(pictures).nan_to_num(1e6).clamp(-1e3, 1e3)
+        apart = (_moments(seen).log() - self.moments.log().to(seen)).abs().clamp(max=1).mean()
+        return sum(missed) / len(missed) + float(apart) / 4
 
     @torch.no_grad()
     def errors(self, rule: nn.Module, horizon: int) -> tuple[list[float], list[float]]:
@@ -358,8 +506,14 @@ class Task(base.Task):
         return metrics
 
 
+def _moments(film: Tensor) -> Tensor:
+    """Variance over the grid and mean squared change from frame to frame of `(n, b, v, h, w)`, `(2, b)`."""
+    spread = film.var((-2, -1), correction=0).mean((0, 2))
+    return torch.stack([spread, film.diff(dim=0).square().mean((0, 2, 3, 4))]).clamp(min=1e-9)
+
+
 def _parts(batch: Batch) -> tuple[Tensor, Tensor]:
-    """Film of a batch, `(b, n, v, h, w)`, and the number of frames its samples have been alone, `(b,)`."""
+    """Film of a batch, `(b, n, v, h, w)`, and where its samples stand, packed, `(b,)`."""
     assert batch.target is not None
     assert batch.at is not None
     return batch.target, batch.at
