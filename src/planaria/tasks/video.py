@@ -183,7 +183,8 @@ class Task(base.Task):
             )
         self.first = min(config.horizon[0], self.longest)
         self.windows = self.clips.starts(config.context + self.longest)
-        self.start = self.clips.clips[0].stack(0, config.context)
+        last = self.clips.clips[-1]
+        self.start = last.stack(len(last) - config.context, len(last))
 
     def _clips(self) -> Clips:
         """Read the videos: as the checkpoint keeps them, else from their source."""
