@@ -276,11 +276,13 @@ def _first(model: Saved, size: tuple[int, int]) -> Tensor:
     if not config.frames:
         raise UserError(f"{model.name} doesn't say which video it learned; name a picture or frames to begin from")
     made = config.frames.startswith(SIMULATED)  # to measure, and grey
-    film = open_clips(
+    clips = open_clips(
         config.frames, count=config.count, size=config.size or 0, every=config.every,
         crop="none" if made else config.crop, colour="auto" if made else "grey" if model.layout.visible == 1 else "rgb",
-    ).clips[0]  # fmt: skip
-    return tiled(film.stack(0, min(config.context, len(film))), size)
+    )  # fmt: skip
+    if clips.visible != model.layout.visible:
+        raise UserError(f"{config.frames} has {clips.visible} channels, {model.name} {model.layout.visible}")
+    return tiled(clips.clips[0].stack(0, max(1, min(config.context, len(clips.clips[0])))), size)
 
 
 def stopped(card: Card, path: Path | None = None) -> str:

@@ -184,7 +184,7 @@ class Task(base.Task):
         self.first = min(config.horizon[0], self.longest)
         self.windows = self.clips.starts(config.context + self.longest)
         last = self.clips.clips[-1]
-        self.start = last.stack(len(last) - config.context, len(last))
+        self.start = last.stack(max(0, len(last) - config.context), len(last))
 
     def _clips(self) -> Clips:
         """Read the videos: as the checkpoint keeps them, else from their source."""
