@@ -6,7 +6,7 @@ from helpers import films
 from PIL import Image
 
 from planaria import living, store
-from planaria.core.layout import tiled
+from planaria.core.layout import Layout, tiled
 from planaria.core.solve import Solver
 from planaria.data.frames import write_frames
 from planaria.engine.context import charge
@@ -74,6 +74,28 @@ def test_frames_charge_the_memory(model, tmp_path, form):
     found = living.find(model, start=source)
     assert torch.allclose(found.start, charge(found.rule, found.layout, frames[None, :3], 2), atol=1e-6)
     assert found.start[0, 1].any()
+
+
+def test_first_is_where_its_own_film_begins(tmp_path):
+    long = films.film(9, 3)
+    write_frames(long, tmp_path / "clip")
+    rule, layout = films.drift(3), Layout(3, None, 1)
+    card = {
+        "name": "drift",
+        "frame": {"steps": 2},
+        "grid": [10, 14],
+        "config": {"frames": str(tmp_path / "clip"), "context": 2},
+    }
+    store.save(tmp_path / "drift.safetensors", rule, layout, card, start=long[-2:])
+    first, last = (
+        living.find(tmp_path / "drift.safetensors", start="first"),
+        living.find(tmp_path / "drift.safetensors"),
+    )
+    assert torch.equal(first.start, charge(first.rule, layout, long[None, :2], 2))
+    assert torch.equal(last.start, charge(last.rule, layout, long[None, -2:], 2))
+    assert first.world().start.shape == last.world().start.shape
+    with pytest.raises(UserError, match="lizard doesn't say which video it learned"):
+        living.find("lizard", start="first")
 
 
 def test_a_gif_is_a_picture_to_a_growing_model(tmp_path):

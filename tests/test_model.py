@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from helpers import films
+from helpers import bursting, films
 from helpers.rules import rule
 from PIL import Image
 
@@ -34,11 +34,12 @@ def test_it_unpacks(lizard):
     assert isinstance(lizard, tuple)
 
 
-def test_it_knows_what_its_file_says(lizard):
+def test_it_knows_what_its_file_says(lizard, tmp_path):
     assert lizard.card == store.card("lizard")
     assert lizard.size == (72, 72)
     assert lizard.name == "lizard"
     assert lizard.path == store.gallery()["lizard"]
+    assert repr(pl.load(bursting.save_stopped(tmp_path / "run"))).endswith(", stopped at iteration 68 of 1,200")
     assert repr(lizard) == "Model 'lizard': 8,320 parameters, 16 channels, 72x72 cells, 8,000 iterations"
     with pytest.raises(UserError, match="no model 'lizrad'; the gallery has 'lizard'"):
         pl.load("lizrad")

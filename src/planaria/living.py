@@ -82,10 +82,10 @@ def find(
     """Find what `what` names: a model, a model file, a run folder, a model of the gallery, or `sim:NAME`.
 
     `start` is None (as the model says, else the seed cell), `seed`, `random`, any picture of `data.images`, a folder
-    of frames or a film, whose first frames are the context of a video model, or, of `sim:life`, a pattern (.rle,
-    .cells), or a state `(1, c, h, w)`. `size` is that of its training if None, and of a state its own; for a photo that
-    is to be repainted, as many cells in the photo's shape. `solver` takes the rule's steps (`core.solve`), as it was
-    trained if None. Raises `UserError`.
+    of frames or a film, whose first frames are the context of a video model, `first` for those of the film that it
+    learned, or, of `sim:life`, a pattern (.rle, .cells), or a state `(1, c, h, w)`. `size` is that of its training if
+    None, and of a state its own; for a photo that is to be repainted, as many cells in the photo's shape. `solver`
+    takes the rule's steps (`core.solve`), as it was trained if None. Raises `UserError`.
     """
     grid = (size, size) if isinstance(size, int) else size
     if not isinstance(start, str | Path | None):
@@ -101,6 +101,9 @@ def find(
     living = prepare(replace(model, start=None), grid, seed=seed, solver=solver, engine=engine)
     if isinstance(start, Tensor):
         return replace(living, start=start, model=model)
+    if start == "first":
+        charged = charge(living.rule, model.layout, _first(model, grid)[None], living.frame, engine=engine)
+        return replace(living, start=charged, model=model)
     shown = {"context": model.card.config, "frame": living.frame}
     begun = begin(living.rule, model.layout, grid, start, seed=seed, engine=engine, **shown)
     return replace(living, start=begun, model=model)
@@ -263,6 +266,23 @@ def _frames(source: str | Path, layout: Layout, size: tuple[int, int], context: 
         count=context.context, colour="grey" if layout.visible == 1 else "rgb",
     )  # fmt: skip
     return tiled(film.stack(0, len(film)), size)
+
+
+def _first(model: Saved, size: tuple[int, int]) -> Tensor:
+    """Read the first frames of the film that `model` learned, fitted to the grid, `(n, visible, h, w)`."""
+    from planaria.data.clips import open_clips
+
+    config = model.card.config
+    if not config.frames:
+        raise UserError(f"{model.name} doesn't say which video it learned; name a picture or frames to begin from")
+    made = config.frames.startswith(SIMULATED)  # to measure, and grey
+    clips = open_clips(
+        config.frames, count=config.count, size=config.size or 0, every=config.every,
+        crop="none" if made else config.crop, colour="auto" if made else "grey" if model.layout.visible == 1 else "rgb",
+    )  # fmt: skip
+    if clips.visible != model.layout.visible:
+        raise UserError(f"{config.frames} has {clips.visible} channels, {model.name} {model.layout.visible}")
+    return tiled(clips.clips[0].stack(0, max(1, min(config.context, len(clips.clips[0])))), size)
 
 
 def stopped(card: Card, path: Path | None = None) -> str:

@@ -16,7 +16,7 @@ from planaria.core.rule import Rule
 from planaria.engine import door, run
 from planaria.export import movie, spelled_out
 from planaria.export.movie import Film
-from planaria.living import Living, find
+from planaria.living import Living, find, stopped
 from planaria.repaint import STEPS, repaint
 from planaria.repaint.files import open_photo, picture_of, planes_of
 from planaria.store import Saved
@@ -168,7 +168,8 @@ class Model(tuple[Rule, Layout]):
     def __repr__(self) -> str:
         count = sum(p.numel() for p in self.rule.parameters())
         trained = self.card.trained
-        after = f", {trained:,} iterations" if trained is not None else ""
+        done = stopped(self.card, self.path) or (f"{trained:,} iterations" if trained is not None else "")
+        after = f", {done}" if done else ""
         h, w = self.size
         return f"Model {self.name!r}: {count:,} parameters, {self.layout.channels} channels, {h}x{w} cells{after}"
 

@@ -7,9 +7,11 @@ import time
 
 import numpy as np
 import pytest
+import torch
 from rich.console import Console
 
 from planaria.cli.progress import TrainingScreen
+from planaria.tasks.about import View
 
 
 @pytest.fixture
@@ -141,6 +143,21 @@ def test_a_picture_fits_the_terminal(clock, width, columns):
         shown.update(1, 0.5, picture=image)
     assert "38;2;0;0;254" in console.file.getvalue()
     assert max(line.count("▀") for line in said(console).splitlines()) == columns
+
+
+@pytest.mark.parametrize(("width", "picks"), [(170, "1 5 10 20 50 100"), (80, "1 10 100"), (20, "1 100")])
+def test_a_view_shows_as_many_columns_as_fit(clock, width, picks):
+    console = lively(width)
+    truth, made = (torch.full((6, 3, 36, 48), share) for share in (0.0, 1.0))
+    view = View(("1", "5", "10", "20", "50", "100"), {"video": truth, "alone": made}, "truth above, model below")
+    with TrainingScreen("film", 100, 0, console) as shown:
+        shown.update(1, 0.5, picture=view)
+    lines = said(console).splitlines()
+    assert picks.split() in [line.split() for line in lines]
+    assert any("truth above" in line for line in lines)
+    assert max(map(len, (line.rstrip() for line in lines if "\u2580" in line))) <= width
+    for colour in ("38;2;0;0;0", "38;2;255;255;255"):
+        assert colour in console.file.getvalue()
 
 
 def test_a_tiny_terminal_is_no_reason_to_stop(clock):

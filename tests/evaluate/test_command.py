@@ -37,7 +37,12 @@ def test_a_run_is_measured_on_its_own_film(place, capsys):
     assert told["model"]["horizons"] == [1, 2, 5]
     assert told["model"]["psnr"] == [100, 100, 100]
     assert told["left_out"] == [10, 20, 50]
-    said = " ".join(capsys.readouterr().out.split())
+    assert told["verdict"]["course"] == {"follows": 19, "of": 19, "alike": 1000, "run": 1000}
+    out = capsys.readouterr().out
+    assert out.startswith(
+        "follows the film for 19 of 19 frames; stays alike for 1,000 of 1,000\nfrom 8 places in the film: "
+    )
+    said = " ".join(out.split())
     assert "horizons 10, 20, 50 are left out: the held-out part has 5 frames" in said
     assert "run: scores.json, scores.md, scores.png, rollout.png, rollout.webp" in said
 

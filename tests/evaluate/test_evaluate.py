@@ -32,7 +32,8 @@ def right():
         progress=lambda *now: told.append(now),
     )  # fmt: skip
     assert list(dict.fromkeys(what for what, _, _ in told)) == [
-        "held-out starts", "whole video", "long run", "random", "shuffled", "flipped", "rolled", "1.5 times larger",
+        "held-out starts", "from 8 places", "verdict", "with noise", "whole video",
+        "long run", "random", "shuffled", "flipped", "rolled", "1.5 times larger",
         "1.5 times smaller", "twice the grid",
     ]  # fmt: skip
     assert all(0 < done <= of for _, done, of in told)
@@ -77,6 +78,7 @@ def test_scores_are_json(scores):
     assert told["noise"]["0.1"]["horizons"] == [1, 2, 5]
     assert told["left_out"] == [50]
     assert len(told["long"]) == 2
+    assert set(told["verdict"]["course"]) == {"follows", "of", "alike", "run"}
     wild = memory()
     with torch.no_grad():
         wild.weights[0].fill_(1e30)
@@ -90,9 +92,11 @@ def test_scores_are_json(scores):
 
 def test_the_tables_say_it(right):
     text = tables.markdown("mover", right[0])
-    assert text.startswith("# How mover predicts\n\nMeasured on 24 frames of 24x16 cells, the last 8 held out.")
+    assert text.startswith("# How mover predicts\n\n**Follows ")
+    assert "\n\nMeasured on 24 frames of 24x16 cells, the last 8 held out." in text
     assert "| 1 | 8 | 0.00000 | 100.0 | 1.000 | 0.08333 | 10.8 | 0.08333 | 10.8 |" in text
     assert "horizon 50 is left out: the held-out part has 8 frames" in text
+    assert "\n\n**Follows the film for 23 of 23 frames; stays alike for 1,000 of 1,000.**\n\n- from 8 places" in text
     assert "| 24..48 | 1.00 | 1.00 | 1.00 | 0.00 | 0.00% |" in text
     assert "alone" not in text
     close = dataclasses.replace(right[0].model, mse=(3.2e-7, 1e-4, 0.0))

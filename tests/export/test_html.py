@@ -7,6 +7,7 @@ import re
 
 import pytest
 import torch
+from helpers import bursting
 from helpers.payloads import payload
 from helpers.rules import rule as random_rule
 
@@ -67,6 +68,12 @@ def test_it_names_no_address_and_loads_nothing(model):
         assert not re.search(r"https?://(?!www\.w3\.org/)|\bfetch\(|XMLHttpRequest|WebSocket|<link|src=", part)
     assert "default-src 'none'" in text
     assert "<!--planaria:" not in text
+
+
+def test_a_page_says_that_its_training_stopped(tmp_path, model):
+    assert " with planaria</footer>" in page(store.read(model))
+    text = page(store.read(bursting.save_stopped(tmp_path / "run")))
+    assert "made with planaria \u00b7 its training stopped at iteration 68 of 1,200</footer>" in text
 
 
 def test_what_a_model_says_of_itself_is_no_markup(tmp_path):

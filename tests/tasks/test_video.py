@@ -280,7 +280,15 @@ def test_time_grows(frames):
 def test_the_card_says_how_to_run_it(frames):
     t = task(frames, steps=3)
     assert t.card() == {"frame": {"steps": 3, "solver": "euler"}, "length": 60, "fps": 30.0}
-    assert torch.equal(t.start, shifting(20)[:2])
+    assert torch.equal(t.start, shifting(20)[-2:])
+
+
+def test_of_several_films_it_goes_on_with_the_last(frames, tmp_path):
+    for name, film in (("a", shifting(8)), ("b", 1 - shifting(9))):
+        write_frames(film, tmp_path / "films" / name)
+    assert torch.equal(task(str(tmp_path / "films")).start, 1 - shifting(9)[-2:])
+    write_frames(shifting(1), tmp_path / "films" / "c")  # held out, and shorter than the context
+    assert torch.equal(task(str(tmp_path / "films")).start, shifting(1))
 
 
 def test_it_is_the_same_after_its_frames_have_gone(frames, tmp_path):

@@ -54,8 +54,9 @@ def eval_(
 ) -> int:
     """Measure how well a video model predicts, or how well a texture, style or text model paints.
 
-    A video model is compared with repeating the last frame and with linear extrapolation; it gets scores.json,
-    scores.md, scores.png, rollout.png and rollout.webp, in the run folder, or beside the model. A model that paints is
+    A video model gets a verdict, for how many frames it follows the video and for how many it stays like it, and is
+    compared with repeating the last frame and with linear extrapolation; it gets scores.json, scores.md, scores.png,
+    rollout.png and rollout.webp, in the run folder, or beside the model. A model that paints is
     measured by its distance from its style or prompts and from the photo, before and after, and by its stability; it
     gets scores.json, scores.md and moments.png. Any other model is measured as after its training; it gets scores.json
     and scores.md.
@@ -75,7 +76,7 @@ def eval_(
     horizons
         Frames ahead, with commas between.
     long
-        Length of the long run, in lengths of the video; 0 leaves it out.
+        Length of the long run, in lengths of the video; 0 leaves it out, and that of the verdict.
     size
         Cells on the longest side of a frame; by default as in training. 0 leaves the frames as they are. Of a photo
         192 by default, of a texture 256.
@@ -158,6 +159,9 @@ def eval_(
         )  # fmt: skip
         bar.update(part, description="drawing", completed=0, total=None)
         written = report.write(folder, alive.name, scores, shown, clips.fps)
+    for k, line in enumerate(scores.verdict.lines()):
+        console.print(line, style="dim" if k else "bold", markup=False, highlight=False, soft_wrap=True)
+    console.print()
     _tell(console, tables.tables(scores), written)
     if scores.burst is not None:
         warnings.warn(Health.of(alive).burst(scores.burst * alive.frame), stacklevel=1)

@@ -16,7 +16,8 @@ class Typed(Filming):
     size: str | None = None
     """Cells on a side, or ROWSxCOLUMNS; by default as it was trained, or as a photo to repaint (--from) has it."""
     start: Annotated[str | None, Parameter(name="--from")] = None
-    """Initial state: seed, random, a picture; of a video model also frames or a film, of sim:life a pattern (.rle)."""
+    """Initial state: seed, random, a picture; of a video model also frames or a film, or first, the first frames of the
+    video that it learned; of sim:life a pattern (.rle)."""
     erase: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = ()
     """DAMAGE@STEP, any number of times: left@150, centre(16)@200, circle(36,36,10)@100, noise(0.3)@50."""
     at: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = ()

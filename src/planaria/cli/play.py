@@ -45,8 +45,8 @@ def play(
     speed
         Steps a second, 60 by default; frames of a video model, 20.
     start
-        Initial state: a picture, seed, random, a state saved by the key S; for a video model, frames or a video too;
-        for sim:life a pattern (.rle, .cells).
+        Initial state: a picture, seed, random, a state saved by the key S; for a video model, frames or a video too, or
+        first, the first frames of the video that it learned; for sim:life a pattern (.rle, .cells).
     infect
         A model whose rule spreads through this one's body from where you click, as `planaria run --infect` has it.
     background

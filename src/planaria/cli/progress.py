@@ -10,10 +10,15 @@ from rich.live import Live
 from rich.markup import escape
 from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
 
 from planaria.console import pictures, printer
+from planaria.tasks.about import View
 from planaria.view.half_blocks import HalfBlocks
 
+WIDEST, NARROW = 144, 22
+"""Columns of characters of all pictures of a view at most, and of one at least, where it has as many cells."""
 PLAIN_SECONDS = 10.0
 """Seconds between two lines where the output is no terminal."""
 
@@ -57,8 +62,8 @@ class TrainingScreen:
         """True if the next update should bring a picture: at most two a second."""
         return self.lively and pictures(self.console) and time.monotonic() - self.painted > 0.5
 
-    def update(self, step: int, loss: float, event: str = "", picture: np.ndarray | None = None) -> None:
-        """Show iteration `step` with its loss, what the guardian did, and maybe a picture `(h, w, 3)` uint8."""
+    def update(self, step: int, loss: float, event: str = "", picture: np.ndarray | View | None = None) -> None:
+        """Show iteration `step` with its loss, what the guardian did, and maybe a view or picture `(h, w, 3)` uint8."""
         now = time.monotonic()
         self.smooth = 0.9 * self.smooth + 0.1 * loss if math.isfinite(self.smooth) else loss
         speed = (step - self.first) / max(now - self.started, 1e-9)
@@ -71,7 +76,9 @@ class TrainingScreen:
             )
             if picture is not None:
                 self.painted = now
-                block = HalfBlocks(picture, min(72, self.console.width - 4))
+                room = self.console.width - 4
+                seen = isinstance(picture, View)
+                block = rows(picture, min(WIDEST, room)) if seen else HalfBlocks(picture, min(72, room))
                 self.live.update(Group(Padding(block, (1, 2)), self.progress))
         elif now - self.spoke > PLAIN_SECONDS or step == self.steps:
             self.spoke = now
@@ -80,3 +87,17 @@ class TrainingScreen:
                 f"{step}/{self.steps}  loss {self.smooth:.5f}  log10 {log10}  {speed:.1f} it/s  {left:.0f} s left",
                 highlight=False,
             )
+
+
+def rows(view: View, width: int) -> Group:
+    """Pictures of a view under their headings, of as many columns as fit into `width` characters; two at least."""
+    count = len(view.heads)
+    across = max(row.shape[3] for row in view.rows.values())
+    fit = max(min(2, count), min(count, width // (min(across, NARROW) + 1)))
+    picks = [round(k * (count - 1) / max(1, fit - 1)) for k in range(fit)]
+    table = Table.grid(padding=(0, 1, 0, 0))
+    table.add_row(*(Text(view.heads[k], style="dim") for k in picks))
+    for row in view.rows.values():
+        tiles = row[picks].mul(255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+        table.add_row(*(HalfBlocks(tile, max(1, width // fit - 1)) for tile in tiles))
+    return Group(table, Text(view.caption, style="dim"))

@@ -17,6 +17,7 @@ from planaria.evaluate.curve import (
     linear,
 )
 from planaria.evaluate.films import held_out
+from planaria.evaluate.judging import judge
 from planaria.evaluate.life import Life
 from planaria.evaluate.scores import Scores, Whole
 from planaria.evaluate.starts import SIZES, UNSEEN, Change
@@ -52,8 +53,9 @@ def evaluate(
     """Measure a video model on a film `(n, visible, h, w)` in 0..1, whose frames from `start` on it was not trained on.
 
     The model is shown `context` frames and then runs freely, `steps` cell steps a frame. `times` is how many times
-    longer than the film the long run is; 0 leaves it out. `seed` draws noise, unseen starts, and cells that fire.
-    Raises `UserError` where the film doesn't fit the model or holds too few frames.
+    longer than the film the long runs are (that of the verdict has 1,000 frames at least); 0 leaves them out. `seed`
+    draws noise, unseen starts, and cells that fire. Raises `UserError` where the film doesn't fit the model or holds
+    too few frames.
     """
     check(layout, frames, context=context, start=start)
     kept = fitting(horizons, len(frames), start)
@@ -63,6 +65,7 @@ def evaluate(
     if context > 1:
         noise["alone"] = horizon_curve(rule, layout, frames, context=1, **asked)
     life = Life(rule, layout, steps, seed, engine, progress)
+    verdict = judge(life, frames, context, times)
     whole, film = life.whole(frames, context)
     alone = life.whole(frames, 1)[0] if context > 1 else whole
     data = measure(frame[None] for frame in frames)
@@ -79,6 +82,6 @@ def evaluate(
         still=copy_last(frames, start=start, horizons=kept), line=linear(frames, start=start, horizons=kept),
         noise=noise, whole=whole, alone=alone, data=data,
         long=tuple(compare(window, data) for window in long), late=long[-1] if long else None,
-        unseen=lives(UNSEEN), sizes=lives(SIZES), film=film,
+        unseen=lives(UNSEEN), sizes=lives(SIZES), verdict=verdict, film=film,
         burst=min((life.bursts[run] for run in ("whole video", "long run") if run in life.bursts), default=None),
     )  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Any
 
 from planaria.evaluate.curve import Curve, Frames
 from planaria.evaluate.statistics import Likeness, Stats
+from planaria.evaluate.verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ class Scores:
     """The same on other grids."""
     burst: int | None
     """Frames after which a free roll-out from the first frames was seen to have burst; None where none did."""
+    verdict: Verdict
+    """For how long it follows the film, and for how long it stays like it."""
     film: Frames = field(repr=False, compare=False)
     """The pictures of `whole`, `(n, visible, h, w)` in 0..1; those that charged the state come first."""
 

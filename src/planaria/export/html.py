@@ -53,6 +53,7 @@ def page(model: Saved, options: Options | None = None) -> str:
         "title": html.escape(options.title or data["name"]),
         "numbers": f"{numbers:,}",
         "made": made,
+        "stopped": f" \u00b7 its training {data['stopped']}" if data["stopped"].startswith("stopped") else "",
         "model": _json(data),
     }
     whole = shell(bundle("player/player.js")[1])

@@ -8,6 +8,8 @@ from torch import Tensor
 
 from planaria import evaluate
 from planaria.core.rule import Rule
+from planaria.evaluate.judging import course
+from planaria.evaluate.life import Life as Runs
 from planaria.export import Options, html, movie
 from planaria.living import find
 from planaria.report import repainting, scores
@@ -44,6 +46,17 @@ def write(folder: RunFolder, rule: Rule, task: Task, card: Card) -> None:
         write_bytes(folder / run_folder.TARGET, _png(target))
     write_bytes(folder.page, html.page(model).encode())
     write_bytes(folder / run_folder.README, card_text(card, rule.config).encode())
+
+
+def verdict(folder: RunFolder, task: Task) -> dict[str, float]:
+    """Metrics of the verdict on the saved model of a run; none for a task without a film."""
+    match task.leaves():
+        case Forecast(clips, context):
+            living = find(read(folder.model))
+            frames, _ = evaluate.held_out(clips, context)
+            return course(Runs(living.rule, living.layout, living.frame), frames, context, evaluate.TIMES).metrics()
+        case _:
+            return {}
 
 
 def _film(folder: RunFolder, shown: movie.Film) -> None:

@@ -11,18 +11,26 @@ GAP, HEAD, SMALL = 6, 24, 13
 """Pixels between pictures, of the heading line, and of its letters."""
 
 
-def sheet(rows: Sequence[Sequence[Image.Image]], heads: Sequence[str]) -> Image.Image:
-    """Rows of pictures of any sizes under the headings of their columns, on white; the pictures are not resized."""
+def sheet(rows: Sequence[Sequence[Image.Image]], heads: Sequence[str], names: Sequence[str] = ()) -> Image.Image:
+    """Rows of pictures of any sizes under the headings of their columns, on white; the pictures are not resized.
+
+    `names` stand to the left of the rows.
+    """
     ink, font = ImageDraw.Draw(Image.new("RGB", (1, 1))), ImageFont.load_default(SMALL)
+    left = GAP + max((round(ink.textlength(name, font)) + GAP for name in names), default=0)
     columns = [
         max([round(ink.textlength(head, font)), *(row[k].width for row in rows if k < len(row))])
         for k, head in enumerate(heads)
     ]
     lines = [max(image.height for image in row) for row in rows]
-    size = GAP + sum(wide + GAP for wide in columns), HEAD + GAP + sum(tall + GAP for tall in lines)
+    size = left + sum(wide + GAP for wide in columns), HEAD + GAP + sum(tall + GAP for tall in lines)
     whole = Image.new("RGB", size, "white")
     ink = ImageDraw.Draw(whole)
-    x = GAP
+    y = HEAD + GAP
+    for name, tall in zip(names, lines, strict=False):
+        ink.text((GAP, y + tall / 2), name, INK, font, anchor="lm")
+        y += tall + GAP
+    x = left
     for k, (head, wide) in enumerate(zip(heads, columns, strict=True)):
         ink.text((x + 1, GAP), head, INK, font)
         y = HEAD + GAP

@@ -55,6 +55,10 @@ def markdown(name: str, scores: Scores) -> str:
     lines = [
         f"# How {name} predicts",
         "",
+        f"**{capitals(scores.verdict.lines()[0])}.**",
+        "",
+        *(f"- {line}" for line in scores.verdict.lines()[1:]),
+        "",
         f"Measured on {scores.frames} frames of {w}x{h} cells, the last {scores.frames - scores.start} held out. "
         f"The model is shown {_frames(scores.context)}, then runs freely, {scores.steps} cell steps a frame. "
         "Errors are of pictures in 0..1.",
@@ -111,6 +115,11 @@ def repainted_markdown(name: str, found: Painted) -> str:
         f"{table.note[0].upper()}{table.note[1:]}.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def capitals(line: str) -> str:
+    """A line with a capital at its beginning."""
+    return f"{line[:1].upper()}{line[1:]}"
 
 
 def decibels(value: float) -> str:

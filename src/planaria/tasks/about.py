@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from jaxtyping import Float
 from torch import Tensor
 
 from planaria.data.clips import Clips
@@ -27,8 +28,22 @@ class Form:
     """Quantity that its metrics measure."""
     samples: str = "Pool"
     """Title of the samples that are seen while it trains."""
+    sampled: str = "living samples"
+    """What is seen there, to precede "after iteration 50"."""
     shares: bool = True
     """True if damage done in the studio reaches samples of the training too."""
+
+
+@dataclass(frozen=True)
+class View:
+    """View of what a rule does while it trains: rows of pictures, each a column wide."""
+
+    heads: tuple[str, ...]
+    """Heading of each column."""
+    rows: Mapping[str, Float[Tensor, "n 3 h w"]]
+    """Name of a row -> its pictures in 0..1."""
+    caption: str
+    """Sentence on what the rows are, without its end."""
 
 
 @dataclass(frozen=True)

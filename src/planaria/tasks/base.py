@@ -18,7 +18,7 @@ from planaria.data.images import name_of
 from planaria.engine import run
 from planaria.errors import UserError
 from planaria.store.cards import Card
-from planaria.tasks.about import Form, Leaves, Life, Need, Words
+from planaria.tasks.about import Form, Leaves, Life, Need, View, Words
 from planaria.types import Cond, PerSample, State
 
 
@@ -152,6 +152,10 @@ class Task(ABC):
 
     def validate(self, rule: nn.Module) -> float | None:  # noqa: ARG002
         """Error of the rule on held-out data, lower is better; None where nothing is held out."""
+        return None
+
+    def view(self, rule: nn.Module) -> View | None:  # noqa: ARG002
+        """View of what the rule does so far, cheap enough for every validation; None: its samples are shown."""
         return None
 
     def card(self) -> dict[str, Any]:

@@ -36,7 +36,7 @@ from planaria.ranges import CellsOrNone, Share, Weight
 from planaria.store.cards import Card
 from planaria.synonyms import Also
 from planaria.tasks import base
-from planaria.tasks.about import Forecast, Form, Leaves, Need, Words
+from planaria.tasks.about import Forecast, Form, Leaves, Need, View, Words
 from planaria.tasks.base import Batch
 from planaria.tasks.lives import MOST_FRAMES, Lives, mirror
 from planaria.types import PerSample, State
@@ -67,6 +67,8 @@ SMALLEST_LOOK = 12
 """Cells on the shorter side that a scale has at least."""
 HORIZONS = (1, 2, 5, 10, 20, 50)
 """Frames ahead for which a model's card gives the error."""
+SEEN = (1, 5, 10, 20, 50, 100)
+"""Frames ahead that are seen while it trains."""
 FAR = 10.0
 """Bound of a state; a life with numbers beyond it is ended."""
 
@@ -160,7 +162,8 @@ class Task(base.Task):
         "frames", "film", "What shall it watch?",
         "A video whose next moment follows from what lies nearby, everywhere by the same law.", "Start learning",
         {"size": "Size, in cells", "steps": "Cell steps a frame", "context": "Frames it is shown",
-         "train.steps": "Iterations"}, samples="Where it got to alone", shares=False,
+         "train.steps": "Iterations"}, samples="Where it got to alone",
+        sampled="the video above, what it makes of it alone below,", shares=False,
     )  # fmt: skip
 
     @classmethod
@@ -208,7 +211,8 @@ class Task(base.Task):
             )
         self.first = min(config.horizon[0], self.longest)
         self.windows = self.clips.starts(config.context + self.longest)
-        self.start = self.clips.clips[0].stack(0, config.context)
+        last = self.clips.clips[-1]
+        self.start = last.stack(max(0, len(last) - config.context), len(last))
         counts = [len(clip) for clip in self.clips.clips]
         self.offsets = [0, *accumulate(counts)]
         self.ends = dict(enumerate(counts)) | dict(self.clips.trained)
@@ -485,6 +489,25 @@ class Task(base.Task):
             model.append((self.layout.picture(x)[still] - wanted).square().mean().item())
             copy.append((context[still, -1] - wanted).square().mean().item())
         return model, copy
+
+    @torch.no_grad()
+    def view(self, rule: nn.Module) -> View | None:
+        """A free roll-out from the first frames of the first video, below the true frames."""
+        config, clip = self.config, self.clips.clips[0]
+        reach = min(SEEN[-1], len(clip) - config.context)
+        ahead = sorted({reach, *(h for h in SEEN if h < reach)})
+        options: dict[str, Any] = {"seed": 1, "engine": config.train.engine}
+        x = charge(rule, self.layout, clip.stack(0, config.context)[None].to(self.device), config.steps, **options)
+        now, made, truth = 0, [], []
+        for h in ahead:
+            x = run(rule, x, (h - now) * config.steps, t=now * config.steps, **options)
+            now = h
+            made.append(self.layout.rgb(x)[0].cpu())
+            true = clip.stack(config.context + h - 1, config.context + h)
+            truth.append(self.layout.rgb(shown(self.layout, true))[0])
+        heads = tuple(f"frame {h}" if k == 0 else f"{h}" for k, h in enumerate(ahead))
+        rows = {"video": torch.stack(truth), "alone": torch.stack(made)}
+        return View(heads, rows, "the video above, what it makes of it alone below")
 
     def card(self) -> dict[str, Any]:
         """Cell steps per frame, the solver, and the length of the video."""

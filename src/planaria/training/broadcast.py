@@ -25,6 +25,7 @@ from planaria.store.cards import Card
 from planaria.store.run_folder import RunFolder
 from planaria.training.dist import Ranks
 from planaria.training.loop import Report, Trainer
+from planaria.training.preview import Preview, png
 
 EVERY = 1.0
 """Least seconds between two writings."""
@@ -47,6 +48,7 @@ class Broadcast:
     def __init__(self, folder: Path, steps: int, ranks: Ranks, card: Callable[[], Card]):
         self.folder, self.ranks, self.card = folder, ranks, card
         self.status = live.Status("stopped", 0, steps)
+        self.preview = Preview()
         self._requests = live.Requests()
         self._seen: tuple[int, int] | None = None
         self._next = 0.0
@@ -68,6 +70,7 @@ class Broadcast:
         """Follow what is requested after an iteration, and show it; the report names damage done."""
         if not self.ranks.writes:
             return report
+        self.preview.after(trainer)
         self._hear()
         new = [one for one in self._requests.damage if one[0] > self._damaged] if self.ranks.size == 1 else []
         events = [self._damage(trainer, number, text) for number, text in new]
@@ -140,13 +143,15 @@ class Broadcast:
         return f"a person damaged {damaged} samples: {text.strip()}"
 
     def _write_live(self, trainer: Trainer) -> None:
-        """Show weights and pool; what can't be written is not shown, and the training goes on."""
+        """Show weights, and the preview or the pool; what can't be written is not shown, and the training goes on."""
         layout = trainer.task.layout
         x = trainer.pool.x[:SAMPLES] if trainer.pool is not None else trainer.shown
         try:
             folder = RunFolder(self.folder)
             store.save(folder.weights, trainer.rule, layout, self.card(), trainer.task.start)
-            if x is not None:
+            if self.preview.view is not None:
+                store.write_bytes(folder.pool, png(self.preview.view))
+            elif x is not None:
                 store.write_bytes(folder.pool, picture_grid(x, layout))
         except UserError:
             return

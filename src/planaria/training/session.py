@@ -22,13 +22,15 @@ from planaria.errors import UserError
 from planaria.files import append_regular
 from planaria.recipes import Recipe, find, name_for, taken
 from planaria.report import run as run_report
-from planaria.store import lock, metrics
+from planaria.store import lock, metrics, run_folder
 from planaria.store.cards import Card
 from planaria.store.run_folder import Checkpoint, RunFolder
+from planaria.tasks.about import View
 from planaria.tasks.base import Task, TaskConfig
 from planaria.training.broadcast import PAUSE, STOP, Broadcast
 from planaria.training.dist import Ranks, ranks
 from planaria.training.loop import Report, Trainer
+from planaria.training.preview import png
 
 FREE = ("train.steps", "train.checkpoint", "train.device", "train.engine")
 """Settings that may differ when a run is resumed."""
@@ -180,6 +182,8 @@ class Session:
         header = {"format": store.FORMAT, "state": state, "task": self.task_name}
         store.write_tensors(self.kept.checkpoint, tensors, header)
         self._save_model(self.trainer.best_rule(), {})
+        if (view := self.broadcast.preview.view) is not None:
+            store.write_bytes(self.kept / run_folder.ROLLOUT, png(view))
 
     def finish(self) -> dict[str, float]:
         """Measure the model and write the outputs to look at; gives the metrics."""
@@ -194,6 +198,9 @@ class Session:
                 warnings.warn(f"no number: {endless}; what it has learned grows without end", stacklevel=2)
             rule.cpu()
             self._save_model(rule, measured)
+            if judged := run_report.verdict(self.kept, self.task):
+                measured = {**judged, **measured}
+                self._save_model(rule, measured)
             run_report.write(self.kept, rule, self.task, self.card(measured))
         except BaseException as e:
             self._end(e)
@@ -206,8 +213,10 @@ class Session:
         """Card of the model file."""
         return _card(self.folder, self.task_name, self.trainer, self.config, measured)
 
-    def picture(self) -> np.ndarray | None:
-        """The newest samples side by side, `(h, w, 3)` uint8; None before the first iteration."""
+    def picture(self) -> np.ndarray | View | None:
+        """The task's view, else the newest samples side by side, `(h, w, 3)` uint8; None before the first iteration."""
+        if self.broadcast.preview.view is not None:
+            return self.broadcast.preview.view
         if self.trainer.shown is None:
             return None
         rgb = self.task.layout.rgb(self.trainer.shown[-2:]).mul(255).round().byte().cpu().numpy()

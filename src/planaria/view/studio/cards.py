@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from planaria import store, tasks
 from planaria.config import read_yaml
 from planaria.errors import UserError
+from planaria.evaluate.verdict import METRICS, Course
 from planaria.files import open_regular
 from planaria.store import metrics
 from planaria.store.cards import Settings
@@ -54,7 +55,7 @@ def blank() -> dict[str, Any]:
     """An empty card."""
     return {
         "task": "", "form": {}, "picture": "", "step": 0, "steps": 0, "loss": None, "metrics": {}, "grid": None,
-        "model": False, "note": "", "trouble": "",
+        "model": False, "note": "", "trouble": "", "verdict": "",
     }  # fmt: skip
 
 
@@ -82,13 +83,15 @@ def of_model(path: Path) -> dict[str, Any]:
         card = store.card(path)
     except UserError as e:
         return {"trouble": str(e)}
-    measured = list(card.metrics.items())[:MOST_METRICS]
+    course = Course.read(card.metrics)
+    measured = [(name, value) for name, value in card.metrics.items() if name not in METRICS][:MOST_METRICS]
     return {
         "task": card.task[:LONGEST_TEXT],
         "form": form_of(card.task),
         "picture": card.config.source[:LONGEST_TEXT],
         "step": card.trained or 0,
         "metrics": {k[:LONGEST_TEXT]: n for k, v in measured if (n := metrics.finite(v)) is not None},
+        "verdict": "" if course is None else str(course),
         "grid": list(card.grid),
         "model": True,
     }
@@ -99,7 +102,7 @@ def form_of(task: str) -> dict[str, Any]:
     if task not in tasks.names():
         return {}
     form = tasks.load(task).Task.form
-    return {"measure": form.measure, "samples": form.samples, "shares": form.shares}
+    return {"measure": form.measure, "samples": form.samples, "sampled": form.sampled, "shares": form.shares}
 
 
 def begins(path: Path) -> bool:

@@ -25,7 +25,7 @@ T = TypeVar("T")
 FILES = (
     run_folder.MODEL, run_folder.FILM, run_folder.STRIP, run_folder.SHEET, run_folder.TILES, run_folder.LOSS,
     run_folder.TARGET, run_folder.CONFIG, run_folder.README, run_folder.METRICS, run_folder.POOL, run_folder.LOG,
-    run_folder.PAGE,
+    run_folder.PAGE, run_folder.ROLLOUT,
 )  # fmt: skip
 """Files of a run that may be served."""
 MOST_POINTS = 2000

@@ -7,13 +7,15 @@ const PICTURE = 1024; // pixels, about
 
 /** The page of a model, the same as `planaria export` writes. */
 export async function pageOf({ shell, packed, player }, payload) {
-  const escaped = payload.name.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
+  const escaped = (text) => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
   const { frozen, strain = null, alpha } = payload.layout;
+  const early = payload.stopped?.startsWith("stopped") ? ` \u00b7 its training ${escaped(payload.stopped)}` : "";
   const parts = {
     PACKED: await picked(packed, player),
-    "<!--planaria:title-->": escaped,
+    "<!--planaria:title-->": escaped(payload.name),
     "<!--planaria:numbers-->": weightsOf(payload).length.toLocaleString("en-US"),
     "<!--planaria:made-->": frozen && strain === null ? "painted" : alpha === null ? "made" : "grown",
+    "<!--planaria:stopped-->": early,
     "<!--planaria:model-->": JSON.stringify({ ...payload, seed: 0 }).replaceAll("<", "\\u003c"),
   };
   const whole = Object.entries(parts).reduce((text, [mark, part]) => text.split(mark).join(part), shell);

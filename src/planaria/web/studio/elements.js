@@ -124,7 +124,9 @@ export function chip() {
     element.dataset.state = state;
     const share = steps > 0 ? Math.min(1, step / steps) : 0;
     turning.set(share);
-    tell(word, state === "running" ? `running ${Math.floor(100 * share)}%` : state);
+    const early = ["stopped", "interrupted"].includes(state) && step < steps;
+    const far = early ? `${state} at ${whole(step)} of ${whole(steps)}` : state;
+    tell(word, state === "running" ? `running ${Math.floor(100 * share)}%` : far);
   };
   return { element, set };
 }

@@ -33,6 +33,7 @@ export async function run(host, { name }) {
   const curve = make("section", { class: "panel" }, make("h2", { text: "Learning" }));
   const state = chip();
   const about = make("p", { class: "muted", text: kind(card) });
+  const verdict = make("p", { class: "verdict" });
   const now = make("section", { class: "panel" }, doing.element, controls.element);
   const settings = make("div", { class: "last" });
   const main = make("div", { class: "side" }, living.element, settings);
@@ -40,6 +41,7 @@ export async function run(host, { name }) {
   host.append(
     make("a", { class: "back", href: "#/" }, icon("back"), make("span", { text: "Home" })),
     make("div", { class: "title" }, make("h1", { text: name }), state.element, about),
+    verdict,
     make("div", { class: "bench" }, main, side),
     results,
   );
@@ -56,6 +58,8 @@ export async function run(host, { name }) {
   };
   const fill = () => {
     unload(results);
+    tell(verdict, sentence(card.verdict ?? ""));
+    verdict.hidden = !card.verdict;
     results.replaceChildren(...finished(card, name));
     settings.replaceChildren(...settingsOf(card));
   };
@@ -100,6 +104,10 @@ export async function run(host, { name }) {
     living.close();
     pool.close();
   };
+}
+
+function sentence(line) {
+  return line && `${line[0].toUpperCase()}${line.slice(1)}.`;
 }
 
 function kind(card) {
@@ -243,6 +251,7 @@ function poolView() {
   const title = make("h2", { text: "Pool" });
   const element = make("section", { class: "panel" }, title, image, words);
   let address = null;
+  let sampled = "living samples";
   return {
     element,
     show(step, content) {
@@ -251,10 +260,11 @@ function poolView() {
       image.src = address;
       image.hidden = false;
       image.dataset.step = step;
-      tell(words, `living samples after iteration ${whole(step)}`);
+      tell(words, `${sampled} after iteration ${whole(step)}`);
     },
     update(card) {
       tell(title, card.form?.samples ?? "Pool");
+      sampled = card.form?.sampled ?? sampled;
       element.hidden = image.hidden && !["running", "paused"].includes(card.state);
     },
     close() {
@@ -282,6 +292,7 @@ function settingsOf(card) {
 /** What a run leaves: film and strip, metrics, downloads. */
 function finished(card, name) {
   const sheet = (card.files ?? []).find((file) => ["sheet.png", "tiles.png"].includes(file.name));
+  const rollout = (card.files ?? []).find((file) => file.name === "rollout.png");
   const film = card.film
     ? make(
         "section",
@@ -290,6 +301,7 @@ function finished(card, name) {
         make("img", { src: card.film, alt: `Film of ${name}`, class: "film-moving" }),
         card.strip ? make("img", { src: card.strip, alt: `Moments of ${name}`, class: "film-strip" }) : null,
         sheet ? make("img", { src: sheet.url, alt: `What ${name} makes of photos`, class: "film-strip film-sheet" }) : null,
+        rollout ? make("img", { src: rollout.url, alt: `The video, and what ${name} makes of it alone`, class: "film-strip" }) : null,
       )
     : null;
   const takes = card.model ? downloads("runs", name, card.files ?? []) : null;
