@@ -1,4 +1,4 @@
-"""The command line: train, apply, run, show, play, studio, export, frames, simulate, eval, list, bench."""
+"""The command line: train, apply, run, show, play, studio, export, frames, survey, simulate, eval, list, bench."""
 
 import io
 import os
@@ -33,6 +33,7 @@ from planaria.cli.show import show
 from planaria.cli.signals import Stop, listening
 from planaria.cli.simulate import simulate
 from planaria.cli.studio import studio
+from planaria.cli.survey import survey
 from planaria.commands import command
 from planaria.console import printer
 from planaria.errors import UserError
@@ -129,6 +130,7 @@ def _app() -> cyclopts.App:
     app.command(import_, name="import")
     app.command(simulate)
     app.command(studio)
+    app.command(survey)
     return app
 
 
@@ -273,6 +275,8 @@ def _trained(recipe: "Recipe", config: Any, folder: Path, resume: bool, stop: St
         if place.writes and session.step:
             at = "is finished" if session.done else f"goes on at iteration {session.step} of {config.train.steps}"
             _tell(f"{folder} {at}")
+        for line in session.notes if place.writes else ():
+            _tell(line)
         if place.writes and session.reused and not session.step:
             for line in (f"begins from {config.train.init}", *session.reused):
                 _tell(line)

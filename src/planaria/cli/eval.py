@@ -147,6 +147,7 @@ def eval_(
             size=(config.size or 0) if size is None else size,
             crop=("none" if made else config.crop) if crop is None else crop,
             every=config.every if every is None else every,
+            cuts=config.cuts if frames is None and count is None and every is None else "keep",
             colour="auto" if made else "grey" if alive.layout.visible == 1 else "rgb",
         )  # fmt: skip
         shown, start = evaluate.held_out(clips, seen)

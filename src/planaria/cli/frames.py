@@ -58,7 +58,7 @@ def frames(
     size
         Cells on the longer side, averaged over area; 0 leaves it as it is.
     crop
-        none, square (the middle), or X,Y,WIDTH,HEIGHT in pixels of the source.
+        none, square (the middle), auto (without bars at the sides), or X,Y,WIDTH,HEIGHT in pixels of the source.
     count
         Frames at most; 0 takes all, of a simulator 200.
     start

@@ -1,5 +1,6 @@
 """Clips: films that a rule is trained on, their held-out part, and the windows of frames in the rest."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ MOST_KEPT = 32_000_000
 """Most bytes of frames that a checkpoint keeps; with more, a training needs its source to continue."""
 MOST_CLIPS = 10_000
 SIMULATED = "sim:"
+_SCENES = re.compile(r"\d{1,9}:\d{1,9}(?:[,;]\d{1,9}:\d{1,9}){0,9999}", re.ASCII)
 
 
 @runtime_checkable
@@ -44,6 +46,22 @@ class Kept:
     def stack(self, i: int, j: int) -> Float[Tensor, "n v h w"]:
         """Frames `i` up to but excluding `j`."""
         return self.frames[i:j].float().div(255)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Part of a film: its frames `first` up to but excluding `end`."""
+
+    film: Clip
+    first: int
+    end: int
+
+    def __len__(self) -> int:
+        return self.end - self.first
+
+    def stack(self, i: int, j: int) -> Float[Tensor, "n v h w"]:
+        """Frames `i` up to but excluding `j` of the scene."""
+        return self.film.stack(self.first + i, self.first + j)
 
 
 @dataclass(frozen=True)
@@ -112,13 +130,14 @@ def unpacked(packed: dict[str, Tensor], held_out: float) -> Clips:
 
 
 def open_clips(
-    source: str, *, clips: int = 1, count: int = 0, held_out: float = 0.0, size: int = 0, seed: int = 0, **options: Any
-) -> Clips:
+    source: str, *, clips: int = 1, count: int = 0, held_out: float = 0.0, size: int = 0, seed: int = 0,
+    cuts: str = "keep", **options: Any,
+) -> Clips:  # fmt: skip
     """Open the films that `source` names: whatever `open_frames` takes, or a folder of such films.
 
     `sim:NAME` is simulated `clips` times on `size` cells, `count` frames each (200 where 0), from different initial
-    states. `options` are those of `open_frames`; of a simulator, `every`.Raises `UserError` for films that can't be
-    read or differ in size.
+    states. `cuts` may give the scenes of the films, each to be a clip of its own: see `scenes`. `options` are those of
+    `open_frames`; of a simulator, `every`. Raises `UserError` for films that can't be read or differ in size.
     """
     if not 1 <= clips <= MOST_CLIPS:
         raise UserError(f"clips must be in 1..{MOST_CLIPS}, got {clips}")
@@ -127,17 +146,49 @@ def open_clips(
         films = [_simulated(source, k + seed, count or USUAL, size, **options) for k in range(clips)]
         fps = 30.0 / options.get("every", 1)
     else:
-        opened = [open_frames(path, size=size, count=count, **options) for path in _films(source)]
+        opened = [open_frames(path, size=size, count=count, **options) for path in films_of(source)]
         films, fps = opened, opened[0].fps
     shapes = {tuple(film.stack(0, 1).shape[1:]) for film in films}
     if len(shapes) > 1:
         sizes = ", ".join(sorted(f"{w}x{h} with {v} channels" for v, h, w in shapes))
         raise UserError(f"{source}: its videos differ: {sizes}; give them one size (size=64 crop=square) and colour")
     ((visible, h, w),) = shapes
+    if parts := scenes(cuts):
+        films = _cut(films, parts, source)
     return Clips(tuple(films), visible, (h, w), fps, held_out)
 
 
-def _films(source: str) -> list[str]:
+def scenes(cuts: str) -> list[list[tuple[int, int]]]:
+    """First frame and end of each scene of each film, as the setting `cuts` has them: `0:40,52:120`, `;` between films.
+
+    None for `keep`, and for `split`, which is still to be found. Raises `UserError` for anything else.
+    """
+    if cuts in ("keep", "split"):
+        return []
+    if not _SCENES.fullmatch(cuts):
+        raise UserError(f"cuts is split, keep, or scenes as FIRST:END,FIRST:END, not {cuts[:60]!r}", "cuts")
+    films = [[tuple(map(int, part.split(":"))) for part in film.split(",")] for film in cuts.split(";")]
+    if wrong := next((part for film in films for part in film if part[0] >= part[1]), None):
+        raise UserError(f"cuts: scene {wrong[0]}:{wrong[1]} has no frames; write FIRST:END, the end excluded", "cuts")
+    return [[(first, end) for first, end in film] for film in films]
+
+
+def spelled(films: Sequence[Sequence[tuple[int, int]]]) -> str:
+    """Scenes as the setting `cuts` gives them."""
+    return ";".join(",".join(f"{first}:{end}" for first, end in film) for film in films)
+
+
+def _cut(films: Sequence[Clip], parts: list[list[tuple[int, int]]], source: str) -> list[Clip]:
+    """Scenes of the films, in order."""
+    if len(parts) != len(films):
+        raise UserError(f"cuts: scenes of {len(parts)} films, but {source} has {len(films)}", "cuts")
+    for film, within in zip(films, parts, strict=True):
+        if (last := max(end for _, end in within)) > len(film):
+            raise UserError(f"cuts: a scene ends at frame {last}, but {source} has {len(film)} frames", "cuts")
+    return [Scene(film, first, end) for film, within in zip(films, parts, strict=True) for first, end in within]
+
+
+def films_of(source: str) -> list[str]:
     """List the films in a folder that holds no pictures of its own, ignoring other files; else `source`."""
     folder = Path(source)
     if not folder.is_dir():
@@ -156,7 +207,7 @@ def _simulated(
 
     if every < 1:
         raise UserError(f"every is at least 1, not {every}")
-    if crop != "none" or colour == "rgb":
+    if crop not in ("none", "auto") or colour == "rgb":
         raise UserError(f"{source} is made to measure and grey: leave out crop and colour")
     spec, taken = source.removeprefix(SIMULATED), every if every > 1 else None
     return Kept(_bytes(simulate.frames(spec, count, size=size or None, seed=seed, every=taken)))

@@ -61,7 +61,7 @@ def region(crop: str, h: int, w: int, name: str) -> tuple[int, int, int, int]:
         return (h - side) // 2, (w - side) // 2, side, side
     numbers = [part.strip() for part in crop.split(",")]
     if len(numbers) != 4 or not all(part.isdecimal() for part in numbers):
-        raise UserError(f"crop is none, square, or x,y,width,height in pixels, not {crop!r}")
+        raise UserError(f"crop is none, square, auto, or x,y,width,height in pixels, not {crop!r}")
     left, top, wide, high = map(int, numbers)
     if not (wide and high and left + wide <= w and top + high <= h):
         raise UserError(f"crop {crop!r} is not within the {w}x{h} pixels of {name}")

@@ -17,6 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from planaria import files
+from planaria.data.bars import Whole
 from planaria.data.cut import TOP, Cut, region
 from planaria.data.images import LARGEST, MOST_BYTES
 from planaria.data.sources import (
@@ -56,7 +57,8 @@ def open_frames(
     """Open the frames of a folder of pictures, an animated GIF, WebP or PNG, a film file, or a simulator `sim:NAME`.
 
     From frame `start` (0 is the first), each `every`-th, at most `count` (0: all; of a simulator 200). `crop` cuts
-    every frame to `square`, its middle, or to `x,y,w,h` in pixels of the source; then the longest side is resized to
+    every frame to `square`, its middle, to `x,y,w,h` in pixels of the source, or, where it is `auto`, to what lies
+    between bars of one colour at its sides, if there are any; then the longest side is resized to
     `size` cells (1 to 4096; 0: as it is), its shape kept: every cell is the mean of the pixels whose middles it
     covers, and enlarging repeats pixels. `colour` is rgb, grey (Rec. 601), or auto: grey where the source is grey.
     Transparency lies over `background`, 0 black to 1 white. Up to `keep` bytes of frames are kept in memory.
@@ -73,7 +75,9 @@ def open_frames(
         raise UserError(f"background is 0 (black) to 1 (white), not {background}")
     if colour not in COLOURS:
         raise unknown("colour", colour, COLOURS)
-    found = _find(source, start, every, count)
+    found = find_source(source, start, every, count)
+    if crop == "auto":
+        crop = "none" if isinstance(found, Simulated) else Whole(found, start, every).crop()
     h, w, channels = next(found.frames()).shape
     grey = channels == 1 or found.grey() if colour == "auto" else colour == "grey"
     cut = Cut(found, (h, w), region(crop, h, w, found.name), size, grey, colour == "auto", background)
@@ -291,8 +295,8 @@ def _image(frame: Picture, depth: int) -> Image.Image:
     return Image.fromarray(levels[0] if frame.shape[0] == 1 else np.ascontiguousarray(levels.transpose(1, 2, 0)))
 
 
-def _find(source: str | Path, start: int, every: int, count: int) -> Source:
-    """Find the source that `source` names."""
+def find_source(source: str | Path, start: int = 0, every: int = 1, count: int = 0) -> Source:
+    """Find the source that `source` names. Raises `UserError` where there is none."""
     name = str(source)
     if name.startswith("sim:"):
         return Simulated(name.removeprefix("sim:"), start + every * ((count or SIMULATED) - 1) + 1)

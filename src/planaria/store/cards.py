@@ -72,6 +72,8 @@ class Settings:
     crop: str = "none"
     every: int = 1
     """Each n-th frame is kept."""
+    cuts: str = "keep"
+    """Scenes of the film that are films of their own."""
     context: int = 1
     """Frames shown before the cells run freely."""
     clips: int = 1

@@ -79,6 +79,14 @@ class Task(ABC):
         yield from ()
 
     @classmethod
+    def chosen(cls, config: Any, before: Mapping[str, Any] | None) -> tuple[Any, list[str]]:  # noqa: ARG003
+        """Config with what its inputs decide, and lines about that; as `before`, the settings of the run it resumes.
+
+        Default: the config as it is.
+        """
+        return config, []
+
+    @classmethod
     def named(cls, config: Any) -> str:
         """Name of a run after its inputs."""
         source = str(to_dict(config).get(cls.form.source) or "")

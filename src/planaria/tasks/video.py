@@ -9,8 +9,8 @@ video. So the rule sees its own errors, and learns to undo them, as in DAgger (R
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -26,7 +26,9 @@ from planaria.config import TrainConfig
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule, RuleConfig
 from planaria.core.solve import Solver
-from planaria.data.clips import Clips, open_clips, unpacked
+from planaria.data.clips import Clips, open_clips, scenes, unpacked
+from planaria.data.survey import FEWEST
+from planaria.data.survey.choices import AUTOMATIC, choose
 from planaria.engine import run
 from planaria.engine.context import charge, shown
 from planaria.errors import UserError
@@ -83,19 +85,23 @@ class Config:
     frames: str = "sim:lenia"
     """A folder of frames, a video, a GIF, a folder of several of these, or a simulator: sim:lenia, sim:life."""
     size: CellsOrNone = 0
-    """Longest side of a frame in cells; 0 as it is."""
+    """Longest side of a frame in cells; 0 as it is, or as `largest` bounds it."""
+    largest: CellsOrNone = 0
+    """Longest side in cells where size is 0: a video larger by more than a third is reduced to it; 0: no limit."""
     every: int = 1
     """Each n-th frame is taken."""
     crop: str = "none"
-    """none, square (the middle), or x,y,w,h in pixels of the video."""
+    """none, square (the middle), auto (without bars at the sides), or x,y,w,h in pixels of the video."""
     count: int = 0
     """Frames of a video at most; 0 all, of a simulator 200."""
     clips: Frames = 1
     """Films that a simulator makes, each from another start."""
+    cuts: str = "split"
+    """split: scenes between cuts are films of their own; keep: cuts are learned too; or the scenes: 0:40,52:120."""
     colour: Literal["auto", "rgb", "grey"] = "auto"
     """auto: grey where the video is grey."""
-    steps: Count = 4
-    """Cell steps from frame to frame: the most cells that a signal travels between two frames."""
+    steps: Annotated[int, Ge(0), Le(1000)] = 0
+    """Cell steps from frame to frame: the cells that a signal travels in one; 0: as many as what moves in it needs."""
     context: Annotated[Count, Also("history past lookback n_context context_frames")] = 3
     """Most frames that cells are shown before they continue alone, to perceive motion; in training 1, 2, ... or all."""
     horizon: Annotated[tuple[Frames, Frames], Also("future horizon_frames forecast predict_frames")] = (2, 8)
@@ -143,6 +149,7 @@ class Config:
             raise UserError(
                 "video is learned by a rule with rule.life=none, rule.frozen=0 and rule.cond=0", "rule.life"
             )
+        scenes(self.cuts)
         if not self.frames.strip():
             raise UserError("frames is empty; give a folder of pictures, a video file, or sim:NAME", "frames")
         if self.horizon[0] > self.horizon[1]:
@@ -171,6 +178,17 @@ class Task(base.Task):
         """The video."""
         keys = ("size", "every", "crop", "count", "colour")
         yield Need("frames", "frames", {"frames": config.frames, **{key: getattr(config, key) for key in keys}})
+
+    @classmethod
+    def chosen(cls, config: Any, before: Mapping[str, Any] | None) -> tuple[Any, list[str]]:
+        """Config with its size, crop, scenes and cell steps chosen from the video, and lines about that."""
+        open_ = {key: value for key, value in AUTOMATIC.items() if getattr(config, key) == value}
+        if before is not None:
+            return replace(config, **{key: before[key] for key in open_ if key in before}), []
+        keys = ("frames", "size", "largest", "every", "crop", "count", "colour", "steps", "cuts", "held_out")
+        least = config.context + config.horizon[1]
+        settings, lines = choose(**{key: getattr(config, key) for key in keys}, least=least)
+        return replace(config, **settings), lines
 
     @classmethod
     def words(cls, card: Card) -> Words:
@@ -231,12 +249,14 @@ class Task(base.Task):
 
     def _clips(self) -> Clips:
         """Read the videos: as the checkpoint keeps them, else from their source."""
+        if not self.config.steps:
+            self.config = replace(self.config, steps=FEWEST) if self.tensors else self.chosen(self.config, None)[0]
         config: Config = self.config
         if self.tensors:
             return unpacked(self.tensors, config.held_out)
         clips = open_clips(
             config.frames, clips=config.clips, count=config.count, held_out=config.held_out, size=config.size,
-            every=config.every, crop=config.crop, colour=config.colour,
+            every=config.every, crop=config.crop, colour=config.colour, cuts=config.cuts,
         )  # fmt: skip
         self.tensors = clips.pack()
         return unpacked(self.tensors, config.held_out) if self.tensors else clips  # what a resumed run will see

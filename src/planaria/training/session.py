@@ -45,6 +45,8 @@ class Session:
 
     def __init__(self, folder: Path, task_name: str, config: TaskConfig, ranks: Ranks, *, resume: bool = False):
         self.folder, self.task_name, self.config, self.ranks = folder, task_name, config, ranks
+        self.notes: list[str] = []
+        """Notes on its inputs, and what was chosen from them, a line each."""
         try:
             is_file = folder.exists() and not folder.is_dir()
         except (OSError, ValueError) as e:
@@ -59,11 +61,13 @@ class Session:
             raise
 
     def _set_up(self, resume: bool) -> None:
-        folder, config, ranks = self.folder, self.config, self.ranks
-        settings = {"task": self.task_name, **to_dict(config)}
-        kept = self.kept
+        folder, ranks, kept = self.folder, self.ranks, self.kept
         if kept.began and not resume:
-            raise taken(folder, config)
+            raise taken(folder, self.config)
+        before = kept.settings() if kept.began else None
+        config, self.notes = tasks.load(self.task_name).Task.chosen(self.config, before)
+        self.config = config
+        settings = {"task": self.task_name, **to_dict(config)}
         if kept.began:
             self._same(kept.settings(), settings)
         for caveat in caveats(config.rule.filters):

@@ -1,0 +1,102 @@
+"""Cuts and fades of a film: where it goes on with another scene, which no local law continues."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from planaria.data.survey.shifts import LOST, shifts
+
+Frames = Float[Tensor, "n v h w"]
+
+NEAR = 8
+"""Frames on each side with which a change is compared."""
+LEAP = 2.5
+"""Factor by which the change at a cut exceeds the second largest near it."""
+LEAST = 0.03
+"""Least mean difference of two frames at a cut, in 0..1."""
+OTHER = 0.3
+"""Least share of blocks that aren't found again after a cut."""
+FLASH = 3
+"""Frames after which the old scene is back, where it was a flash and no cut."""
+REACH = 3
+"""Farthest shift of a block that is sought, in cells of the small frames."""
+HALVES = (4, 8, 16)
+"""Halves of the fades that are sought, in frames."""
+MIXED = 0.2
+"""Largest difference of the frame in the middle of a fade from the mean of its ends, as a share of theirs."""
+FADED = 0.06
+"""Least mean difference of the ends of a fade, in 0..1."""
+
+
+@dataclass(frozen=True)
+class Fade:
+    """Gradual change from one scene to another, or from or to one colour."""
+
+    first: int
+    """First frame that is neither."""
+    end: int
+    """First frame that is wholly the next scene."""
+
+
+def cuts(small: Frames) -> list[int]:
+    """Numbers of the frames with which another scene begins, of a whole film in small, at most 40 cells a side."""
+    change = (small[1:] - small[:-1]).abs().flatten(1).mean(1)
+    found = []
+    for t in range(len(change)):
+        if change[t] < LEAST:
+            continue
+        near = torch.cat([change[max(0, t - NEAR) : t], change[t + 1 : t + 1 + NEAR]]).sort(descending=True).values
+        if len(near) < 2 or change[t] < LEAP * near[1] or _flashes(small, t, float(change[t])):
+            continue
+        if _other(small[t], small[t + 1]) >= OTHER:
+            found.append(t + 1)
+    return found
+
+
+def fades(small: Frames, at: list[int]) -> list[Fade]:
+    """Fades of a whole film in small, `at` the cuts that are known: frames between two scenes, mixed of both."""
+    found: list[Fade] = []
+    for half in HALVES:
+        if len(small) < 3 * half:
+            continue
+        before, middle, after = small[: -2 * half], small[half:-half], small[2 * half :]
+        apart = (after - before).abs().flatten(1).mean(1)
+        mixed = (middle - (after + before) / 2).abs().flatten(1).mean(1) < MIXED * apart
+        likely = mixed & (apart > FADED) & (apart > LEAP * apart.median())
+        while bool(likely.any()):
+            t = int(torch.where(likely, apart, 0.0).argmax())
+            likely[max(0, t - 2 * half) : t + 2 * half + 1] = False
+            fade = Fade(t + 1, t + 2 * half)
+            crossed = any(fade.first <= cut <= fade.end for cut in at)
+            if not crossed and _other(small[t], small[t + 2 * half]) >= OTHER:
+                found = [f for f in found if f.end <= fade.first or f.first >= fade.end]
+                found.append(fade)
+    return sorted(found, key=lambda fade: fade.first)
+
+
+def scenes(count: int, at: list[int], faded: list[Fade], least: int) -> list[tuple[int, int]]:
+    """First frame and end of each scene of `count` frames, without fades and scenes of fewer than `least` frames.
+
+    Where all are shorter, the longest is left.
+    """
+    ends = sorted([(cut, cut) for cut in at] + [(fade.first, fade.end) for fade in faded])
+    parts, first = [], 0
+    for end, begin in [*ends, (count, count)]:
+        parts.append((first, end))
+        first = begin
+    return [part for part in parts if part[1] - part[0] >= least] or [max(parts, key=lambda part: part[1] - part[0])]
+
+
+def _flashes(small: Frames, t: int, change: float) -> bool:
+    """True if the scene before frame `t + 1` is back soon after, or was there shortly before."""
+    pairs = [(t, t + 1 + k) for k in range(1, FLASH + 1)] + [(t - k, t + 1) for k in range(1, FLASH + 1)]
+    within = [(i, j) for i, j in pairs if i >= 0 and j < len(small)]
+    return any(float((small[j] - small[i]).abs().mean()) < change / 2 for i, j in within)
+
+
+def _other(here: Tensor, there: Tensor) -> float:
+    """Share of the blocks of one frame that aren't found in another."""
+    after = shifts(here[None], there[None], REACH).after
+    return float((after > LOST**2).float().mean())
