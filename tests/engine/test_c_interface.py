@@ -64,7 +64,7 @@ def in_c(rule: Rule) -> RuleInC:
         round(config.fire_rate * 2**32), config.life_threshold, config.dt, config.channels,
         config.channels - config.frozen, native.LIVES[config.life], config.life_channel, native.EDGES[config.edge],
         config.life_edge == "zero", native.ACTIVATIONS[config.activation], len(rule.kernels), len(rule.weights),
-        len(blurs), floats(rule.kernels), whole(rule.reaches), whole([len(w) for w in rule.weights]),
+        len(blurs), floats(torch.stack(rule.kernels)), whole(rule.reaches), whole([len(w) for w in rule.weights]),
         whole([channel for channel, _ in blurs]), whole([len(line) for line in lines]),
         floats(torch.cat(lines) if lines else []),
     )  # fmt: skip

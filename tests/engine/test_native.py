@@ -240,7 +240,11 @@ def test_a_roll_out_keeps_only_what_it_changed():
         r = small()
         weights = [w.detach().numpy() for w in r.weights]
         job = native._Walk(r, 50, Moment(), "").job()
-        y, taps, bias = torch.empty_like(x), r.kernels.reshape(-1, 9).numpy(), np.zeros((len(x), 128), np.float32)
+        y, taps, bias = (
+            torch.empty_like(x),
+            torch.stack(r.kernels).flatten(1).numpy(),
+            np.zeros((len(x), 128), np.float32),
+        )
         log = native.kernel.forward(
             job, x.numpy(), y.numpy(), taps, r.reaches, bias, weights, [], [], [], keep=True, threads=1
         )
@@ -281,7 +285,7 @@ def test_a_missing_kernel_is_said(monkeypatch):
 
 def test_the_module_checks_what_it_is_given():
     r, x = Rule(), torch.zeros(1, 16, 8, 8).numpy()
-    weights, taps = [w.detach().numpy() for w in r.weights], r.kernels.reshape(-1, 9).numpy()
+    weights, taps = [w.detach().numpy() for w in r.weights], torch.stack(r.kernels).flatten(1).numpy()
     bias = np.zeros((1, 128), np.float32)
 
     def call(

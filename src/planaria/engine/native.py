@@ -65,6 +65,8 @@ def declines(rule: nn.Module, x: State) -> str:
         return f"the state is on {x.device.type}"
     if x.dtype not in (torch.float32, torch.float64) or any(p.dtype != x.dtype for p in rule.parameters()):
         return "it takes float32 or float64, the same for state and weights"
+    if any(kernel.shape != (3, 3) for kernel in rule.kernels):
+        return "it runs no filter wider than 3x3"
     config = rule.config
     if x.shape[1] != config.channels:
         return f"the state has {x.shape[1]} channels, the rule {config.channels}"
@@ -142,7 +144,7 @@ class _Walk(Walk):
             self.job(),
             _array(x),
             y.numpy(),
-            _array(self.rule.kernels.to(x.dtype).reshape(-1, 9)),
+            _array(torch.stack(self.rule.kernels).to(x.dtype).flatten(1)),
             self.rule.reaches,
             _array(first_bias),
             [_array(w) for w in (first[:, : self.perceived], *rest)],
