@@ -1,8 +1,10 @@
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
 
-from planaria.core.filters import FILTERS, MEANINGS, bank, caveats, reaches
+from planaria.core.filters import FARTHEST, FILTERS, MEANINGS, RING, bank, caveats, reaches
 from planaria.errors import UserError
 
 
@@ -33,12 +35,12 @@ def test_a_slope_is_the_same_from_afar(name, slope, reach):
 
 @pytest.mark.parametrize("name", sorted(FILTERS.keys() - {"sobel", "scharr"}))
 def test_other_filters_keep_their_numbers_when_dilated(name):
-    assert torch.equal(bank((f"{name}@7",)), bank((name,)))
+    assert all(map(torch.equal, bank((f"{name}@7",)), bank((name,))))
 
 
 def test_every_kernel_has_a_reach():
-    names = ("identity", "sobel@2", "learned@16", "mean@1", "identity@3")
-    assert reaches(names) == (1, 2, 2, *[16] * 9, 1, 3)
+    names = ("identity", "sobel@2", "learned@16", "mean@1", "ring", "identity@3", "ring@5")
+    assert reaches(names) == (1, 2, 2, *[16] * 9, 1, 1, 3, 5)
     assert len(bank(names)) == len(reaches(names))
 
 
@@ -74,21 +76,45 @@ def test_laplacians_ignore_ramps_and_answer_to_curvature(name, answer):
     assert torch.allclose(response(kernel, RIGHTWARDS**2), torch.tensor(answer))
 
 
+@pytest.mark.parametrize("reach", range(1, FARTHEST + 1))
+def test_a_ring_is_the_average_of_the_cells_at_its_distance(reach):
+    (kernel,) = bank((f"ring@{reach}",))
+    assert kernel.shape == (2 * reach + 1, 2 * reach + 1)
+    places = [(i - reach, j - reach) for i in range(2 * reach + 1) for j in range(2 * reach + 1)]
+    within = torch.tensor([reach - 0.5 <= math.hypot(*place) < reach + 0.5 for place in places]).view(kernel.shape)
+    assert torch.equal(kernel != 0, within)
+    assert kernel.unique().tolist() == [0.0, torch.tensor(1 / int(within.sum())).item()]
+
+
+def test_the_rings_share_the_cells_among_them():
+    """Every cell but the middle one is in one ring; the first ring is the eight neighbours."""
+    kernels = bank(tuple(f"ring@{n}" for n in range(1, FARTHEST + 1)))
+    whole = sum(F.pad(kernel != 0, [FARTHEST - len(kernel) // 2] * 4).int() for kernel in kernels)
+    near = torch.tensor([math.hypot(i - FARTHEST, j - FARTHEST) < FARTHEST + 0.5 for i in range(33) for j in range(33)])
+    near[33 * FARTHEST + FARTHEST] = False
+    assert torch.equal(whole, near.view(33, 33).int())
+    assert [int((kernel != 0).sum()) for kernel in kernels[:4]] == [8, 12, 16, 32]
+    assert torch.equal(kernels[0], *bank(("ring",)))
+
+
 def test_learned_sees_all_nine_cells_apart():
-    kernels = bank(("learned",)).reshape(9, 9)
+    kernels = torch.stack(bank(("learned",))).reshape(9, 9)
     assert torch.equal(kernels, torch.eye(9))
 
 
 def test_a_bank_keeps_order_and_counts():
-    assert bank(("mean", "sobel", "identity")).shape == (4, 3, 3)
+    assert [kernel.shape for kernel in bank(("mean", "sobel", "ring@2"))] == [(3, 3), (3, 3), (3, 3), (5, 5)]
     assert torch.equal(bank(("mean", "identity"))[1], bank(("identity",))[0])
 
 
 def test_every_filter_has_a_meaning():
-    assert set(MEANINGS) == set(FILTERS)
+    assert set(MEANINGS) == {*FILTERS, RING}
 
 
-@pytest.mark.parametrize("names", [("identity", "gaussian"), ("laplacian",), ("identity", "mean@2", "laplacian5")])
+@pytest.mark.parametrize(
+    "names",
+    [("identity", "gaussian"), ("laplacian",), ("identity", "mean@2", "laplacian5"), ("identity", "ring@1", "ring@4")],
+)
 def test_symmetric_filters_are_warned_of(names):
     (said,) = caveats(names)
     assert "symmetric" in said
@@ -107,7 +133,14 @@ def test_a_grid_that_falls_apart_is_warned_of(names, grids):
 
 @pytest.mark.parametrize(
     "names",
-    [("identity", "sobel"), ("scharr",), ("mean", "learned"), ("sobel@2", "laplacian"), ("learned@2", "mean@3")],
+    [
+        ("identity", "sobel"),
+        ("scharr",),
+        ("mean", "learned"),
+        ("sobel@2", "laplacian"),
+        ("learned@2", "mean@3"),
+        ("sobel@2", "ring@2"),
+    ],
 )
 def test_working_choices_are_not(names):
     assert caveats(names) == []

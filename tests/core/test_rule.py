@@ -7,7 +7,7 @@ from helpers.rules import brink, rule
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planaria.core.filters import FILTERS
+from planaria.core.filters import MEANINGS
 from planaria.core.layout import Layout
 from planaria.core.noise import fire
 from planaria.core.rule import ACTIVATIONS, Rule, RuleConfig, shapes
@@ -25,7 +25,7 @@ def against_oracle(r: Rule, x: torch.Tensor, t: int, seed: int, cond: torch.Tens
     fires = fire(c.fire_rate, seed, t, (b, h, w))
     for k in range(b):
         want = oracle.step(
-            x[k].tolist(), r.kernels.tolist(), r.reaches, [v.tolist() for v in r.weights],
+            x[k].tolist(), [k.tolist() for k in r.kernels], r.reaches, [v.tolist() for v in r.weights],
             [v.tolist() for v in r.biases], fires[k, 0].tolist(), edge=c.edge, life=c.life, life_edge=c.life_edge,
             channel=c.life_channel, threshold=c.life_threshold, activation=c.activation, frozen=c.frozen, dt=c.dt,
             blurs={int(channel): int(size) for channel, size in (blur.split("@") for blur in c.blurs)},
@@ -38,9 +38,16 @@ def against_oracle(r: Rule, x: torch.Tensor, t: int, seed: int, cond: torch.Tens
             torch.testing.assert_close(got, expected, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize(("edge", "life", "name"), list(itertools.product(EDGES, LIVES, FILTERS)))
+@pytest.mark.parametrize(("edge", "life", "name"), list(itertools.product(EDGES, LIVES, MEANINGS)))
 def test_rule_is_the_paper(edge, life, name):
     against_oracle(rule(edge=edge, life=life, filters=("identity", name)), brink(), 5, 3)
+
+
+@pytest.mark.parametrize(("edge", "life"), list(itertools.product(EDGES, LIVES)))
+@pytest.mark.parametrize("size", [(6, 7), (1, 1)])
+def test_rings_see_as_far_as_they_say_among_other_filters(edge, life, size):
+    r = rule(edge=edge, life=life, filters=("ring@2", "sobel", "ring@7", "identity", "mean@2", "ring@2"), frozen=1)
+    against_oracle(r, brink(1, 6, *size), 5, 3)
 
 
 @pytest.mark.parametrize("edge", EDGES)
@@ -150,6 +157,17 @@ def test_a_change_travels_as_far_as_the_widest_filter_and_life_one_cell():
     reached = (r(x) != r(y)).any(1)[0].nonzero()
     assert sorted({tuple(cell) for cell in reached.tolist()}) == [(i, j) for i in (2, 7, 12) for j in (2, 7, 12)]
     assert rule(filters=("learned@5",)).alive(y)[0, 0].sum() == 9
+
+
+def test_a_change_travels_to_a_ring_and_no_further():
+    x = torch.zeros(1, 6, 15, 15, dtype=torch.double)
+    y = x.clone()
+    y[..., 7, 7] = 1.0
+    r = rule(life="none", fire_rate=1.0, filters=("identity", "ring@5"))
+    reached = (r(x) != r(y)).any(1)[0].nonzero() - 7
+    assert len(reached) == 1 + 28
+    assert {round(v) for v in reached.double().norm(dim=1).tolist()} == {0, 5}
+    assert r.farthest == 5
 
 
 def test_a_filter_that_reaches_one_cell_is_the_plain_one():

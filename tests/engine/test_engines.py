@@ -23,6 +23,7 @@ DILATED = [
     ("laplacian@3", "sobel", "scharr@3"),
     ("mean@16", "identity@2"),
 ]
+RINGS = [("ring@2", "sobel", "ring@16"), ("identity", "ring", "ring@3"), ("ring@5",)]
 
 
 def outcome(r, x, steps, engine, cond=None, **kw):
@@ -53,7 +54,7 @@ def agree(r, x, steps, engine, **kw):
     life_edge=st.sampled_from(["same", "zero"]),
     blurs=st.sampled_from([(), (), (), ("3@5", "0@3")]),
     rate=st.sampled_from([0.0, 0.5, 1.0]),
-    names=st.sampled_from([*PLAIN, *DILATED]),
+    names=st.sampled_from([*PLAIN, *DILATED, *RINGS]),
     hidden=st.sampled_from([(), (7,), (5, 6)]),
     activation=st.sampled_from(["relu", *ACTIVATIONS]),
     bias=st.sampled_from(["none", "hidden", "all"]),
@@ -77,8 +78,9 @@ def test_engines_agree(
     b, h, w = shape
     declined = _FAST[engine].declines(r, brink())
     assume("it has no" not in declined)
-    if blurs and engine != "native":
-        with pytest.raises(UserError, match="it blurs no channels"):
+    if declined:
+        assert blurs or names in RINGS
+        with pytest.raises(UserError, match="it blurs no channels|wider than 3x3"):
             run(r, brink(), steps, engine=engine)
         return
     cond = torch.randn(b, told, generator=torch.Generator().manual_seed(4), dtype=torch.double) if told else None
@@ -101,6 +103,21 @@ def test_dilated_filters_around_life_that_moves_from_edge_to_edge(engine, edge, 
     x = torch.zeros(2, 6, 24, 27, dtype=torch.double)
     x[0, :, 4:8, 5:9] = x[1, :, 12:16, 20:24] = brink(1)[0, :, 1:5, 2:3]
     x[:, 5] = brink(2, 1, 24, 27)[:, 0]
+    agree(r, x, 6, engine, seed=5)
+
+
+@pytest.mark.parametrize("engine", OTHERS)
+@pytest.mark.parametrize("edge", EDGES)
+@pytest.mark.parametrize("life", ["none", "before", "both"])
+@pytest.mark.parametrize("reach", [2, 9])
+def test_rings_around_life_that_moves_from_edge_to_edge(engine, edge, life, reach):
+    """Two blocks in a world that is wider than a vector, one of them on the seam."""
+    r = rule(0.08, edge=edge, life=life, filters=(f"ring@{reach}", "identity", "sobel", "ring@3"), frozen=1)
+    if _FAST[engine].declines(r, torch.zeros(1, 6, 4, 4)):
+        pytest.skip("it runs no rings")
+    x = torch.zeros(2, 6, 24, 41, dtype=torch.double)
+    x[0, :, :4, :4] = x[1, :, 12:16, 20:24] = brink(1)[0, :, 1:5, 2:3]
+    x[:, 5] = brink(2, 1, 24, 41)[:, 0]
     agree(r, x, 6, engine, seed=5)
 
 

@@ -26,7 +26,7 @@ def step(
 ):  # fmt: skip
     """One step of one sample: x[c][i][j] -> x'[c][i][j].
 
-    kernels[f][3][3], whose outer taps lie reaches[f] cells away; weights[layer][out][in], the first reading channel
+    kernels[f][n][n], whose outermost taps lie reaches[f] cells away; weights[layer][out][in], the first reading channel
     by channel all filters, then `cond`;
     biases[layer][out] for the first layers that have one; fires[i][j] says who acts; blurs[channel] is how many cells
     wide that channel is blurred.
@@ -50,15 +50,22 @@ def step(
             block = [(place(m, height), place(n, width)) for m, n in block]
         return any(s[channel][m][n] > threshold for m, n in block if m is not None and n is not None)
 
+    def response(k, reach, c, i, j):
+        half = len(k) // 2
+        apart = reach // half
+        return math.fsum(
+            v * at(x, c, i + apart * (a - half), j + apart * (b - half))
+            for a, row in enumerate(k)
+            for b, v in enumerate(row)
+        )
+
     y = [[list(row) for row in plane] for plane in x]
     for i in range(height):
         for j in range(width):
             if not fires[i][j]:
                 continue
             p = [
-                math.fsum(k[a][b] * at(x, c, i + n * (a - 1), j + n * (b - 1)) for a in range(3) for b in range(3))
-                for c in range(channels)
-                for k, n in zip(kernels, reaches, strict=True)
+                response(k, reach, c, i, j) for c in range(channels) for k, reach in zip(kernels, reaches, strict=True)
             ] + list(cond)
             for layer, w in enumerate(weights):
                 bias = biases[layer] if layer < len(biases) else [0.0] * len(w)

@@ -102,7 +102,10 @@ def test_filters_and_blurs_are_the_same():
     cases = [{"filters": [f"{name}{at}" for name in FILTERS]} for at in ("", "@1", "@2", "@16")]
     for case, answer in zip(cases, ask("bank", *cases), strict=True):
         names = tuple(case["filters"])
-        assert answer == {"kernels": bank(names).flatten(1).tolist(), "reaches": list(reaches(names))}
+        assert answer == {
+            "kernels": [kernel.flatten().tolist() for kernel in bank(names)],
+            "reaches": list(reaches(names)),
+        }
     ((first, second),) = ask("spread", {"blurs": ["13@7", "4@15"]})
     for found, (channel, kernel) in zip((first, second), spread(("13@7", "4@15")), strict=True):
         assert found[:2] == [channel, len(kernel)]

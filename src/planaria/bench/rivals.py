@@ -24,10 +24,11 @@ class Eager(nn.Module):
         self.config = config = rule.config
         if config.blurs:
             raise UserError("a rule that blurs channels has no rival here to be measured against")
-        self.reaches = [(reach, len(list(run))) for reach, run in groupby(rule.reaches)]
-        runs = rule.kernels[:, None].split([count for _, count in self.reaches])
-        for i, kernels in enumerate(runs):
-            self.register_buffer(f"kernels{i}", kernels.repeat(config.channels, 1, 1, 1).clone())
+        self.reaches = []
+        kernels = zip(rule.kernels, rule.reaches, strict=True)
+        for i, ((_, reach), run) in enumerate(groupby(kernels, lambda pair: (len(pair[0]), pair[1]))):
+            self.reaches.append(reach)
+            self.register_buffer(f"kernels{i}", torch.stack([k[None] for k, _ in run]).repeat(config.channels, 1, 1, 1))
         self.bend = ACTIVATIONS[config.activation]
         self.layers = nn.ModuleList()
         count = len(rule.kernels) * config.channels
@@ -61,9 +62,10 @@ class Eager(nn.Module):
     def perceive(self, x: Tensor) -> Tensor:
         """Perception: every filter of every channel, those of one channel next to each other."""
         parts, mode = [], {"zero": "constant"}.get(self.config.edge, self.config.edge)
-        for i, (n, _) in enumerate(self.reaches):
-            padded = F.pad(x, (n, n, n, n), mode=mode)
-            parts.append(F.conv2d(padded, self.get_buffer(f"kernels{i}"), groups=self.config.channels, dilation=n))
+        for i, n in enumerate(self.reaches):
+            padded, kernels = F.pad(x, (n, n, n, n), mode=mode), self.get_buffer(f"kernels{i}")
+            apart = n // (kernels.shape[-1] // 2)
+            parts.append(F.conv2d(padded, kernels, groups=self.config.channels, dilation=apart))
         if len(parts) == 1:
             return parts[0]
         return torch.cat([p.unflatten(1, (self.config.channels, -1)) for p in parts], 2).flatten(1, 2)

@@ -50,7 +50,7 @@ class Work:
     @property
     def flops(self) -> int:
         """Floating-point operations of one roll-out where every cell computes everything; a backward counts twice."""
-        perception = 9 * self.config.channels * len(bank(self.config.filters))
+        perception = self.config.channels * sum(max(9, int(k.count_nonzero())) for k in bank(self.config.filters))
         network = sum(prod(shape) for name, shape in shapes(self.config).items() if name.startswith("weights"))
         return 2 * (perception + network) * self.cells * (3 if self.trains else 1)
 

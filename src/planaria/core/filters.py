@@ -1,8 +1,9 @@
 """Perception filters: kernels by which a cell perceives its neighbourhood.
 
-A filter is one or more 3x3 kernels, applied to every channel alone (cross-correlation, as torch does it;
-x grows to the right, y downwards). `name@N` is the same kernel with its eight outer taps N cells away: a dilated
-kernel (Holschneider et al., 1989). Settings name filters; engines only ever see the numbers.
+A filter is one or more kernels, applied to every channel alone (cross-correlation, as torch does it; x grows to the
+right, y downwards). Most are 3x3, and `name@N` is the same kernel with its eight outer taps N cells away: a dilated
+kernel (Holschneider et al., 1989). `ring@N` is as wide as its reach. Settings name filters; engines only ever see the
+numbers.
 """
 
 import math
@@ -44,7 +45,10 @@ FILTERS: dict[str, tuple[Kernel, ...]] = {
         _kernel([[int((i, j) == (a, b)) for j in range(3)] for i in range(3)]) for a in range(3) for b in range(3)
     ),
 }
-"""Name -> kernels, scaled as published."""
+"""Name -> 3x3 kernels, scaled as published."""
+
+RING = "ring"
+"""The filter that is no 3x3 kernel: the average of the cells around this one at a distance of its reach."""
 
 MEANINGS: dict[str, str] = {
     "identity": "the cell's own state",
@@ -55,6 +59,7 @@ MEANINGS: dict[str, str] = {
     "laplacian5": "difference from the four nearest neighbours, 5-point; no direction",
     "mean": "average of the 3x3 block; no direction",
     "learned": "all nine cells one by one: the first layer becomes a learned 3x3 convolution",
+    RING: "average of the cells around this one: the eight neighbours, or in ring@N those N cells away; no direction",
 }
 """Name -> description."""
 
@@ -69,8 +74,8 @@ def split(name: str) -> tuple[str, int]:
     Raises `UserError` for an unknown name, and for a reach outside 1..16.
     """
     base, at, reach = name.partition("@")
-    if base not in FILTERS:
-        raise unknown("filter", base, FILTERS)
+    if base not in MEANINGS:
+        raise unknown("filter", base, MEANINGS)
     if at and not (re.fullmatch("[1-9][0-9]?", reach) and int(reach) <= FARTHEST):
         raise UserError(
             f"filter {name!r}: after @ comes how many cells away its outer taps lie, 1 to {FARTHEST}, as in {base}@2"
@@ -78,44 +83,58 @@ def split(name: str) -> tuple[str, int]:
     return base, int(reach) if at else 1
 
 
-def bank(names: tuple[str, ...]) -> Tensor:
-    """Stack the kernels of named filters, in order: `(f, 3, 3)` float32. Raises `UserError` for unknown names.
+def bank(names: tuple[str, ...]) -> tuple[Tensor, ...]:
+    """Kernels of named filters, in order: `(n, n)` float32 each, n odd. Raises `UserError` for unknown names.
 
-    Their reaches are given by `reaches`.
+    The outermost taps lie as far away as `reaches` says, and the others evenly between: `n // 2` to a side.
     """
     if not names:
         raise UserError("a rule needs at least one filter; the usual choice is: identity, sobel")
     kernels = []
     for base, reach in map(split, names):
+        if base == RING:
+            kernels.append(_ring(reach))
+            continue
         scale = reach if base in SLOPES else 1
-        kernels += [[[v / scale for v in row] for row in kernel] for kernel in FILTERS[base]]
-    return torch.tensor(kernels)
+        kernels += [torch.tensor([[v / scale for v in row] for row in kernel]) for kernel in FILTERS[base]]
+    return tuple(kernels)
 
 
 def reaches(names: tuple[str, ...]) -> tuple[int, ...]:
-    """Distance in cells to the outer taps of every kernel of `bank(names)`, `(f,)`; 1 for the direct neighbours."""
-    return tuple(reach for base, reach in map(split, names) for _ in FILTERS[base])
+    """Distance in cells to the outermost taps of every kernel of `bank(names)`; 1 for the direct neighbours."""
+    return tuple(reach for base, reach in map(split, names) for _ in FILTERS.get(base, (RING,)))
 
 
 def caveats(names: tuple[str, ...]) -> list[str]:
     """Reasons why a choice of filters cannot work, as sentences; empty if it can."""
     kernels = bank(names)
-    beside = kernels.clone()
-    beside[:, 1, 1] = 0
-    if not bool(beside.any()):
+    steps = [reach // (len(k) // 2) for k, reach in zip(kernels, reaches(names), strict=True)]
+    beside = [
+        step * abs(place - len(k) // 2)
+        for k, step in zip(kernels, steps, strict=True)
+        for place in k.nonzero().flatten().tolist()
+    ]
+    if not any(beside):
         return [
             f"filters {', '.join(names)}: cells see only themselves, so all become alike in any training; add sobel"
         ]
-    same = [torch.equal(kernels, k) for k in (kernels.flip(1), kernels.flip(2), kernels.transpose(1, 2))]
-    if all(same):
+    if all(torch.equal(k, other) for k in kernels for other in (k.flip(0), k.flip(1), k.T)):
         return [
             f"filters {', '.join(names)}: all symmetric, so cells can't tell left from right or up from down; "
             "only pictures with the same symmetry can be learned; add sobel"
         ]
-    apart = math.gcd(*(n for n, outer in zip(reaches(names), beside, strict=True) if outer.any()))
+    apart = math.gcd(*beside)
     if apart > 1:
         return [
             f"filters {', '.join(names)}: cells feel only those a multiple of {apart} away, so the grid falls apart "
             f"into {apart * apart} that know nothing of each other; add sobel"
         ]
     return []
+
+
+def _ring(reach: int) -> Tensor:
+    """Kernel `(2 * reach + 1, 2 * reach + 1)`: equal weights, sum 1, where reach - 1/2 <= distance < reach + 1/2."""
+    line = torch.arange(-reach, reach + 1) ** 2
+    square = line[:, None] + line
+    cells = (square > reach * (reach - 1)) & (square <= reach * (reach + 1))  # whole numbers: a quarter decides none
+    return cells / cells.sum()

@@ -125,17 +125,19 @@ class Rule(nn.Module):
     last, which starts at zero, so that a fresh rule is still.
     """
 
-    kernels: Tensor
     reaches: tuple[int, ...]
-    """Distance in cells to each kernel's outer taps."""
+    """Distance in cells to each kernel's outermost taps."""
+    _taps: Tensor
 
     def __init__(self, config: RuleConfig | None = None, *, seed: int = 0):
         super().__init__()
         self.config = config = config or RuleConfig()
-        self.register_buffer("kernels", bank(config.filters), persistent=False)  # (f, 3, 3)
+        kernels = bank(config.filters)
+        self.register_buffer("_taps", torch.cat([k.flatten() for k in kernels]), persistent=False)
         self.reaches = reaches(config.filters)
         self._blurs = spread(config.blurs)
-        self._runs = [(reach, len(list(run))) for reach, run in groupby(self.reaches)]
+        self._sides = [len(k) for k in kernels]
+        self._runs = [(*run, len(list(same))) for run, same in groupby(zip(self._sides, self.reaches, strict=True))]
         shape = shapes(config)
         self.weights = nn.ParameterList(torch.empty(s) for name, s in shape.items() if name.startswith("weights"))
         self.biases = nn.ParameterList(torch.zeros(s) for name, s in shape.items() if name.startswith("biases"))
@@ -145,6 +147,12 @@ class Rule(nn.Module):
         nn.init.zeros_(self.weights[-1])
 
     @property
+    def kernels(self) -> list[Tensor]:
+        """Kernels of the filters, `(n, n)` each, whose outermost taps lie `reaches` cells away."""
+        parts = self._taps.split([side * side for side in self._sides])
+        return [taps.view(side, side) for taps, side in zip(parts, self._sides, strict=True)]
+
+    @property
     def farthest(self) -> int:
         """Largest distance in cells that a step reads, in any direction."""
         return max(*self.reaches, *(len(kernel) // 2 for _, kernel in self._blurs), 1)
@@ -152,10 +160,11 @@ class Rule(nn.Module):
     def perceive(self, x: State) -> Tensor:
         """Perception `(b, c*f, h, w)`: every filter of every channel, the filters of one channel next to each other."""
         c, first, parts = x.shape[1], 0, []
-        for reach, count in self._runs:
-            kernels = self.kernels[first : first + count, None].repeat(c, 1, 1, 1).to(x.dtype)
-            parts.append(F.conv2d(self.pad(x, reach), kernels, groups=c, dilation=reach))
-            first += count
+        for side, reach, count in self._runs:
+            end = first + count * side * side
+            kernels = self._taps[first:end].view(count, 1, side, side).repeat(c, 1, 1, 1).to(x.dtype)
+            parts.append(F.conv2d(self.pad(x, reach), kernels, groups=c, dilation=reach // (side // 2)))
+            first = end
         if len(parts) == 1:
             return parts[0]
         return torch.cat([p.unflatten(1, (c, -1)) for p in parts], 2).flatten(1, 2)

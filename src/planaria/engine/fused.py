@@ -39,6 +39,8 @@ def declines(rule: nn.Module, x: State) -> str:
         return "Triton is not installed"
     if x.dtype != torch.float32 and not (_interpreted() and x.dtype == torch.float64):
         return f"it runs in float32, not in {str(x.dtype).removeprefix('torch.')}"
+    if any(kernel.shape != (3, 3) for kernel in rule.kernels):
+        return "it runs no filter wider than 3x3"
     config = rule.config
     if config.blurs:
         return "it blurs no channels"
@@ -88,7 +90,7 @@ def rollout(
     """Run `steps` steps of `rule` from `x`; arguments as for `planaria.run`."""
     keys = [derive(moment.seed, moment.t + k) for k in range(steps)]
     signed = torch.tensor([_signed(k) for k in keys], dtype=torch.int32).to(x.device)
-    taps = tuple(rule.kernels.detach().double().flatten().tolist())
+    taps = tuple(torch.stack(rule.kernels).detach().double().flatten().tolist())
     apart = tuple(n if n != before else 0 for n, before in zip(rule.reaches, (0, *rule.reaches), strict=False))
     return roll(_Walk(rule, steps, moment, taps, apart, signed, precision), x, cond)
 

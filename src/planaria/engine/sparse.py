@@ -21,8 +21,11 @@ from planaria.core.rule import ACTIVATIONS, Rule
 from planaria.engine.node import Gradients, Walk, roll
 from planaria.types import Cond, State
 
-Taps = tuple[tuple[int, tuple[tuple[int, float], ...]], ...]
-"""Distance between the taps of each kernel, and its taps other than zero: (place of nine, row by row; weight)."""
+Offset = tuple[int, int]
+"""Rows down and columns to the right."""
+Taps = tuple[tuple[tuple[Offset, float], ...], ...]
+"""Taps of each kernel other than zero: how far away the cell lies, and its weight."""
+HERE: Offset = (0, 0)
 
 
 def declines(rule: nn.Module, x: State) -> str:
@@ -170,14 +173,19 @@ class _Change:
 
 
 def _taps(rule: Rule) -> Taps:
-    flat = rule.kernels.detach().double().reshape(-1, 9).tolist()
-    taps = [tuple((place, v) for place, v in enumerate(k) if v != 0) or ((4, 0.0),) for k in flat]
-    return tuple(zip(rule.reaches, taps, strict=True))
+    taps = []
+    for kernel, reach in zip(rule.kernels, rule.reaches, strict=True):
+        half = len(kernel) // 2
+        apart = reach // half
+        places = [((i - half) * apart, (j - half) * apart) for i, j in kernel.nonzero().tolist()]
+        weights = kernel.detach().double()[kernel != 0].tolist()
+        taps.append(tuple(zip(places, weights, strict=True)) or ((HERE, 0.0),))
+    return tuple(taps)
 
 
-@lru_cache(maxsize=16)
-def _neighbours(b: int, h: int, w: int, edge: str, reach: int, border: int = 0) -> Tensor:
-    """Row numbers of every cell and the eight `reach` away, `(b*(h + 2*border)*(w + 2*border) + 1, 9)` int32.
+@lru_cache(maxsize=64)
+def _neighbours(b: int, h: int, w: int, edge: str, offsets: tuple[Offset, ...], border: int = 0) -> Tensor:
+    """Row numbers of the cells `offsets` away, `(b*(h + 2*border)*(w + 2*border) + 1, len(offsets))` int32.
 
     The cells are those of the grid and of `border` rings around it, row by row; the last is the nothing beyond.
     """
@@ -185,44 +193,40 @@ def _neighbours(b: int, h: int, w: int, edge: str, reach: int, border: int = 0) 
     rows, cols = torch.arange(-border, h + border), torch.arange(-border, w + border)
     row, col = torch.meshgrid(rows, cols, indexing="ij")
     places = []
-    for di in (-reach, 0, reach):
-        for dj in (-reach, 0, reach):
-            i, j = row + di, col + dj
-            inside = (i >= 0) & (i < h) & (j >= 0) & (j < w)
-            if edge == "circular":
-                place = (i % h) * w + j % w
-            elif edge == "replicate":
-                place = i.clamp(0, h - 1) * w + j.clamp(0, w - 1)
-            else:
-                place = torch.where(inside, i * w + j, -1)
-            places.append(place.flatten())
+    for di, dj in offsets:
+        i, j = row + di, col + dj
+        inside = (i >= 0) & (i < h) & (j >= 0) & (j < w)
+        if edge == "circular":
+            place = (i % h) * w + j % w
+        elif edge == "replicate":
+            place = i.clamp(0, h - 1) * w + j.clamp(0, w - 1)
+        else:
+            place = torch.where(inside, i * w + j, -1)
+        places.append(place.flatten())
     block = torch.stack(places, 1)
     table = block + (torch.arange(b) * h * w)[:, None, None]
-    table = torch.where(block < 0, n, table).reshape(-1, 9)
-    return torch.cat([table, torch.full((1, 9), n)]).to(torch.int32)
+    table = torch.where(block < 0, n, table).reshape(-1, len(offsets))
+    return torch.cat([table, torch.full((1, len(offsets)), n)]).to(torch.int32)
 
 
 class _Stencil:
     """Gather of perception rows, and scatter of their gradients to the cells they came from."""
 
     def __init__(self, b: int, h: int, w: int, taps: Taps, edge: str, dtype: torch.dtype):
-        places = [[place for place, _ in k] for _, k in taps]
-        near = [_neighbours(b, h, w, edge, reach) for reach, _ in taps]
-        self.forward = [cells[:, p] for cells, p in zip(near, places, strict=True)]
-        self.weights = [torch.tensor([v for _, v in k], dtype=dtype) for _, k in taps]
+        self.forward = [_neighbours(b, h, w, edge, tuple(offset for offset, _ in k)) for k in taps]
+        self.weights = [torch.tensor([v for _, v in k], dtype=dtype) for k in taps]
         # Cell i was seen by the cell at the mirrored place, through kernel f: row (cell, f) of the gradient. That holds
         # of the copies of a rim too, which lie beyond a zero edge as it were.
         self.copied = edge == "replicate"
-        border = max(reach for reach, _ in taps) if self.copied else 0
+        border = max(max(map(abs, offset)) for k in taps for offset, _ in k) if self.copied else 0
         around = "zero" if self.copied else edge
-        seen = [_neighbours(b, h, w, around, reach, border)[:-1] for reach, _ in taps]
-        mirrored = [cells[:, [8 - place for place in p]] for cells, p in zip(seen, places, strict=True)]
+        mirrored = [_neighbours(b, h, w, around, tuple((-di, -dj) for (di, dj), _ in k), border)[:-1] for k in taps]
         self.back = torch.cat([cells * len(taps) + f for f, cells in enumerate(mirrored)], 1)
         self.back_weights = torch.cat(self.weights)
-        self.centred = [k == ((4, 1.0),) for _, k in taps]
+        self.centred = [k == ((HERE, 1.0),) for k in taps]
         if self.copied:
-            beyond = _neighbours(b, h, w, "zero", 1, border)[:-1, 4] == b * h * w
-            self.rim = _neighbours(b, h, w, "replicate", 1, border)[:-1, 4][beyond]
+            beyond = _neighbours(b, h, w, "zero", (HERE,), border)[:-1, 0] == b * h * w
+            self.rim = _neighbours(b, h, w, "replicate", (HERE,), border)[:-1, 0][beyond]
             self.copies, self.back = self.back[beyond], self.back[~beyond]
 
     def perceive(self, x: Tensor, rows: Tensor) -> Tensor:

@@ -127,7 +127,7 @@ def payload(model: Saved) -> dict[str, Any]:
         "rule": to_dict(rule.config),
         "layout": to_dict(layout),
         "grid": list(model.size),
-        "kernels": rule.kernels.flatten(1).tolist(),
+        "kernels": [kernel.flatten().tolist() for kernel in rule.kernels],
         "reaches": list(rule.reaches),
         "blurs": [[channel, len(kernel), kernel.flatten().tolist()] for channel, kernel in spread(rule.config.blurs)],
         "weights": [_base64(w) for w in rule.weights],
