@@ -2,6 +2,7 @@ import pytest
 import torch
 from PIL import Image
 
+from planaria.data import simulate
 from planaria.data.clips import Clips, Kept, open_clips, unpacked
 from planaria.data.frames import write_frames
 from planaria.errors import UserError
@@ -94,11 +95,39 @@ def test_what_is_kept_comes_back():
     assert (again.size, again.visible, again.fps) == ((4, 6), 1, 30.0)
 
 
+def test_films_of_simulators_keep_every_digit():
+    clips = open_clips("sim:lenia", clips=2, count=3, size=40)
+    exact = simulate.frames("lenia", 3, size=40)
+    assert torch.equal(clips.clips[0].stack(0, 3), exact)
+    packed = clips.pack()
+    assert packed["values"].dtype == torch.float32
+    again = unpacked(packed, 0.0)
+    assert all(torch.equal(a.stack(0, 3), b.stack(0, 3)) for a, b in zip(again.clips, clips.clips, strict=True))
+    assert (again.size, again.visible, again.fps) == (clips.size, 1, 30.0)
+
+
+def test_a_film_of_zeros_and_ones_is_kept_in_8_bits():
+    clips = open_clips("sim:life", count=3, size=8)
+    assert clips.pack()["frames"].dtype == torch.uint8
+    assert torch.equal(clips.clips[0].stack(0, 3), simulate.frames("life", 3, size=8))
+
+
+def test_a_frame_drawn_is_a_copy():
+    clips = open_clips("sim:lenia", count=2, size=40)
+    clips.clips[0].stack(0, 1).zero_()
+    assert clips.clips[0].stack(0, 1).any()
+
+
 def test_too_much_is_not_kept(monkeypatch):
     monkeypatch.setattr("planaria.data.clips.MOST_KEPT", 71)
     assert kept(3).pack() == {}
     monkeypatch.setattr("planaria.data.clips.MOST_KEPT", 72)
     assert set(kept(3).pack()) == {"frames", "lengths", "fps"}
+    lenia = open_clips("sim:lenia", count=2, size=3)
+    monkeypatch.setattr("planaria.data.clips.MOST_KEPT", 4 * 2 * 9 - 1)
+    assert lenia.pack() == {}
+    monkeypatch.setattr("planaria.data.clips.MOST_KEPT", 4 * 2 * 9)
+    assert set(lenia.pack()) == {"values", "lengths", "fps"}
 
 
 @pytest.mark.parametrize(
@@ -111,6 +140,8 @@ def test_too_much_is_not_kept(monkeypatch):
         {"frames": torch.zeros(4, 2, 5, 5, dtype=torch.uint8)},
         {"frames": torch.zeros(4, 3, 0, 5, dtype=torch.uint8)},
         {"frames": None},
+        {"values": torch.zeros(4, 3, 5, 5)},
+        {"frames": None, "values": torch.zeros(3, 3, 5, 5)},
     ],
 )
 def test_films_of_a_checkpoint_that_dont_fit_are_one_line(odd):

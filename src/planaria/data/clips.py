@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from planaria.data.frames import SIMULATED as USUAL
@@ -36,16 +36,17 @@ class Clip(Protocol):
 
 @dataclass(frozen=True)
 class Kept:
-    """Film in memory."""
+    """Film in memory, in 8 bits or in float32."""
 
-    frames: UInt8[Tensor, "n v h w"]
+    frames: Shaped[Tensor, "n v h w"]
 
     def __len__(self) -> int:
         return len(self.frames)
 
     def stack(self, i: int, j: int) -> Float[Tensor, "n v h w"]:
         """Frames `i` up to but excluding `j`."""
-        return self.frames[i:j].float().div(255)
+        frames = self.frames[i:j]
+        return frames.clone() if frames.is_floating_point() else frames.float().div(255)
 
 
 @dataclass(frozen=True)
@@ -108,19 +109,25 @@ class Clips:
         return [(k, i) for k, count in self.trained for i in range(count - length + 1)]
 
     def pack(self) -> dict[str, Tensor]:
-        """All frames in 8 bits and their number in each clip; nothing where they are too many to keep."""
+        """All frames and their number in each clip; nothing where they are too many to keep.
+
+        They are `frames` in 8 bits, or `values` in float32 where a simulator made them.
+        """
         lengths = [len(clip) for clip in self.clips]
-        if sum(lengths) * self.visible * self.size[0] * self.size[1] > MOST_KEPT:
+        exact = any(isinstance(clip, Kept) and clip.frames.is_floating_point() for clip in self.clips)
+        if sum(lengths) * self.visible * self.size[0] * self.size[1] * (4 if exact else 1) > MOST_KEPT:
             return {}
-        frames = torch.cat([_bytes(clip.stack(0, n)) for clip, n in zip(self.clips, lengths, strict=True)])
-        return {"frames": frames, "lengths": torch.tensor(lengths), "fps": torch.tensor(self.fps, dtype=torch.float64)}
+        films = [clip.stack(0, n) for clip, n in zip(self.clips, lengths, strict=True)]
+        kept = {"values": torch.cat(films)} if exact else {"frames": torch.cat([_bytes(film) for film in films])}
+        return {**kept, "lengths": torch.tensor(lengths), "fps": torch.tensor(self.fps, dtype=torch.float64)}
 
 
 def unpacked(packed: dict[str, Tensor], held_out: float) -> Clips:
     """Read back the clips that `pack` packed. Raises `UserError` where they don't fit."""
-    if not packed.keys() >= {"frames", "lengths", "fps"}:
+    kept = packed.keys() - {"lengths", "fps"}
+    if kept not in ({"frames"}, {"values"}) or not packed.keys() >= {"lengths", "fps"}:
         raise UserError("the checkpoint is damaged: it keeps a part of its video only")
-    frames, lengths, fps = packed["frames"], packed["lengths"].tolist(), float(packed["fps"])
+    (frames,), lengths, fps = (packed[name] for name in kept), packed["lengths"].tolist(), float(packed["fps"])
     whole = sum(lengths) == len(frames) and min(lengths, default=0) > 0 and fps > 0
     if not whole or frames.shape[1] not in (1, 3) or min(frames.shape) < 1:
         raise UserError(f"the checkpoint is damaged: its video is {list(frames.shape)} in clips of {str(lengths)[:60]}")
@@ -210,7 +217,13 @@ def _simulated(
     if crop not in ("none", "auto") or colour == "rgb":
         raise UserError(f"{source} is made to measure and grey: leave out crop and colour")
     spec, taken = source.removeprefix(SIMULATED), every if every > 1 else None
-    return Kept(_bytes(simulate.frames(spec, count, size=size or None, seed=seed, every=taken)))
+    return _compact(simulate.frames(spec, count, size=size or None, seed=seed, every=taken))
+
+
+def _compact(frames: Tensor) -> Kept:
+    """Keep float32 frames in 8 bits where these hold them exactly, as those of Life."""
+    small = Kept(_bytes(frames))
+    return small if torch.equal(small.stack(0, len(frames)), frames) else Kept(frames)
 
 
 def _bytes(frames: Tensor) -> Tensor:

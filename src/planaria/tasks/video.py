@@ -160,7 +160,9 @@ class Config:
 class Task(base.Task):
     """Prediction of one video or several, learned by one rule."""
 
-    keeps: ClassVar = {"frames": (torch.uint8, 4), "lengths": (torch.int64, 1), "fps": (torch.float64, 0)}
+    keeps: ClassVar = {
+        "frames": (torch.uint8, 4), "values": (torch.float32, 4), "lengths": (torch.int64, 1), "fps": (torch.float64, 0)
+    }  # fmt: skip
     judged: ClassVar = "prediction"
     also: ClassVar = (
         "video_prediction prediction predict forecast forecasting dynamics film motion next_frame frames movie"
