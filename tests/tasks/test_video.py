@@ -349,7 +349,7 @@ def test_pictures_too_small_for_the_pool(frames):
     ("settings", "says"),
     [
         ({"rule": dataclasses.replace(RULE, channels=8, life="both")}, "rule.life=none"),
-        ({"steps": 0}, "steps must be in 1..1000, got 0"),
+        ({"steps": -1}, "steps must be in 0..1000, got -1"),
         ({"horizon": (3, 2)}, "horizon must be two numbers, least first, got 3, 2"),
         ({"frames": " "}, "frames is empty"),
         ({"held_out": 1.0}, "held_out must be at least 0 and below 1, got 1.0"),
