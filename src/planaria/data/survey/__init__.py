@@ -13,7 +13,7 @@ from planaria.data.bars import BLOCKY, Whole
 from planaria.data.clips import SIMULATED, films_of
 from planaria.data.frames import Frames, find_source, open_frames
 from planaria.data.survey import cells, cuts, shifts
-from planaria.data.survey.predictable import predictable
+from planaria.data.survey.analogues import predictable
 
 SIDE = 128
 """Longest side of the frames that are looked at, in cells."""
@@ -30,7 +30,7 @@ USUAL = 96
 """Longest side in cells to which the recipe film reduces a larger video."""
 LARGE = 128 * 128
 """Cells of a frame above which a training takes long."""
-SLIGHT = 0.3
+SLIGHT = 0.2
 """Largest share of the frame that all that moves lies within, if one small part moves."""
 LEFT = 0.5
 """Least share of the frame that is left without an overlay, if cutting that off is a cure."""

@@ -50,7 +50,7 @@ class Box:
     width: int
 
 
-def noise(shots: list[Frames]) -> float:
+def noise(shots: list[Tensor]) -> float:
     """Standard deviation of what flickers in still places, in 0..1; 0 where that isn't white in time."""
     first, second = [], []
     for shot in shots:
@@ -66,14 +66,14 @@ def noise(shots: list[Frames]) -> float:
     return b if a and b / a >= WHITE else 0.0
 
 
-def moving(shots: list[Frames], sigma: float) -> float:
+def moving(shots: list[Tensor], sigma: float) -> float:
     """Mean share of cells that change from a frame to the next, beyond noise of standard deviation `sigma`."""
     least = max(CHANGED, 5 * sigma)
     shares = [((shot[1:] - shot[:-1]).abs().amax(1) > least).float().mean((1, 2)) for shot in shots if len(shot) > 1]
     return float(torch.cat(shares).mean()) if shares else 0.0
 
 
-def ever(shots: list[Frames], sigma: float) -> Bool[Tensor, "h w"]:
+def ever(shots: list[Tensor], sigma: float) -> Bool[Tensor, "h w"]:
     """Cells that change at all within a shot."""
     least = max(2 * CHANGED, 8 * sigma)
     return torch.stack([(shot.amax(0) - shot.amin(0)).amax(0) > least for shot in shots]).any(0)
@@ -87,7 +87,7 @@ def box(cells: Bool[Tensor, "h w"]) -> Box | None:
     return Box(rows[0], columns[0], rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1)
 
 
-def overlay(shots: list[Frames], sigma: float) -> Box | None:
+def overlay(shots: list[Tensor], sigma: float) -> Box | None:
     """Box around the largest thing that never changes while everything around it does: a logo; None without one."""
     still = torch.stack([(shot.amax(0) - shot.amin(0)).amax(0) for shot in shots]).amax(0) <= LOGO_STILL + 4 * sigma
     h, w = still.shape
@@ -132,7 +132,7 @@ class Repeats:
     """Distance of new frames where it is always the same; 0 where it changes."""
 
 
-def repeats(shots: list[Frames]) -> Repeats | None:
+def repeats(shots: list[Tensor]) -> Repeats | None:
     """Repeated frames in a cadence, as of a film shown at another rate; None where there is none."""
     same, gaps = [], []
     for shot in shots:
@@ -147,12 +147,14 @@ def repeats(shots: list[Frames]) -> Repeats | None:
     if not same:
         return None
     share, apart = float(torch.cat(same).float().mean()), torch.cat(gaps)
-    if not RARE <= share <= ALWAYS or len(apart) < CADENCE or int(apart.max() - apart.min()) > UNEVEN:
+    if not RARE <= share <= ALWAYS or len(apart) < CADENCE:
+        return None
+    if int(apart.max() - apart.min()) > UNEVEN or int(apart.max()) < 2:
         return None
     return Repeats(share, int(apart[0]) if int(apart.max()) == int(apart.min()) else 0)
 
 
-def textured(shots: list[Frames], sigma: float) -> bool:
+def textured(shots: list[Tensor], sigma: float) -> bool:
     """True if the film looks like a moving texture: everything moves, and it looks alike everywhere and all along."""
     film = torch.cat(shots)
     n, _, h, w = film.shape

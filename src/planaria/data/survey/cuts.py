@@ -25,7 +25,10 @@ REACH = 3
 HALVES = (4, 8, 16)
 """Halves of the fades that are sought, in frames."""
 MIXED = 0.2
-"""Largest difference of the frame in the middle of a fade from the mean of its ends, as a share of theirs."""
+"""Largest difference of the frame in the middle of a fade from the mean of its ends, as a share of theirs;
+elsewhere in the film it is twice that or more."""
+LONGER = 1.15
+"""Factor by which the ends of a longer fade differ more than those of a shorter one within it."""
 FADED = 0.06
 """Least mean difference of the ends of a fade, in 0..1."""
 
@@ -57,23 +60,25 @@ def cuts(small: Frames) -> list[int]:
 
 def fades(small: Frames, at: list[int]) -> list[Fade]:
     """Fades of a whole film in small, `at` the cuts that are known: frames between two scenes, mixed of both."""
-    found: list[Fade] = []
+    found: list[tuple[float, Fade]] = []
     for half in HALVES:
         if len(small) < 3 * half:
             continue
         before, middle, after = small[: -2 * half], small[half:-half], small[2 * half :]
         apart = (after - before).abs().flatten(1).mean(1)
-        mixed = (middle - (after + before) / 2).abs().flatten(1).mean(1) < MIXED * apart
-        likely = mixed & (apart > FADED) & (apart > LEAP * apart.median())
+        off = (middle - (after + before) / 2).abs().flatten(1).mean(1) / apart.clamp(min=1e-6)
+        likely = (off < MIXED) & (off < off.median() / 2) & (apart > FADED)
         while bool(likely.any()):
             t = int(torch.where(likely, apart, 0.0).argmax())
             likely[max(0, t - 2 * half) : t + 2 * half + 1] = False
             fade = Fade(t + 1, t + 2 * half)
             crossed = any(fade.first <= cut <= fade.end for cut in at)
             if not crossed and _other(small[t], small[t + 2 * half]) >= OTHER:
-                found = [f for f in found if f.end <= fade.first or f.first >= fade.end]
-                found.append(fade)
-    return sorted(found, key=lambda fade: fade.first)
+                lapping = [f for f in found if f[1].end > fade.first and f[1].first < fade.end]
+                if float(apart[t]) > LONGER * max((strength for strength, _ in lapping), default=0.0):
+                    found = [f for f in found if f not in lapping]
+                    found.append((float(apart[t]), fade))
+    return sorted((fade for _, fade in found), key=lambda fade: fade.first)
 
 
 def scenes(count: int, at: list[int], faded: list[Fade], least: int) -> list[tuple[int, int]]:

@@ -118,25 +118,31 @@ class Motion:
     """Growth of the picture a frame; 0 where it doesn't grow."""
 
 
-def motion(shots: list[Frames]) -> Motion:
+def motion(shots: list[Tensor]) -> Motion:
     """How things move in `shots`, each without a cut."""
     first = _pairs(shots, 1)
     if not len(first[0]):
         return Motion(0.0, 0.0, False, None, True, 0.0)
-    close = shifts(*first)
-    fast = _speeds(close, 1)[1]
-    apart = 1 if not fast or fast > BRISK else 4 if fast <= SLOW else 2
-    pairs = _pairs(shots, apart) if apart > 1 else first
-    found = shifts(*pairs) if apart > 1 and len(pairs[0]) else close
-    apart = apart if len(pairs[0]) else 1
-    median, fast = _speeds(found, apart)
-    moving = int(found.moving.sum())
-    known = moving > 0 and int(found.found.sum()) >= KNOWN * moving
+    found, apart = shifts(*first), 1
+    fast = _speeds(found, 1)[1]
+    farther = 4 if fast <= SLOW else 2 if fast <= BRISK else 1
+    pairs = _pairs(shots, farther)
+    if farther > 1 and len(pairs[0]):
+        wider = shifts(*pairs)
+        if _known(wider) or not _known(found):
+            found, apart = wider, farther
+    median, fast = _speeds(found, apart) if _known(found) else (0.0, 0.0)
     whole, steady, zoom = _together(found, apart)
-    return Motion(median if known else 0.0, fast if known else 0.0, known, whole, steady, zoom)
+    return Motion(median, fast, _known(found), whole, steady, zoom)
 
 
-def _pairs(shots: list[Frames], apart: int) -> tuple[Frames, Frames]:
+def _known(found: Shifts) -> bool:
+    """True if enough of the blocks that moved are found again."""
+    moving = int(found.moving.sum())
+    return moving > 0 and int(found.found.sum()) >= KNOWN * moving
+
+
+def _pairs(shots: list[Tensor], apart: int) -> tuple[Tensor, Tensor]:
     """Pairs of frames `apart` frames apart, spread evenly."""
     places = [(k, i) for k, shot in enumerate(shots) for i in range(len(shot) - apart)]
     places = places[:: max(1, len(places) // PAIRS)][:PAIRS]
@@ -160,6 +166,7 @@ def _together(found: Shifts, apart: int) -> tuple[tuple[float, float] | None, bo
         textured = found.texture[k] > TEXTURED
         if textured.float().mean() < WIDE or found.found[k][textured].float().mean() < KNOWN:
             continue
+        textured = textured & (found.found[k] | ~found.moving[k])
         down, right = found.down[k][textured], found.right[k][textured]
         there = torch.stack([y[textured], x[textured]], 1)
         way = torch.stack([down, right], 1)
@@ -178,7 +185,7 @@ def _together(found: Shifts, apart: int) -> tuple[tuple[float, float] | None, bo
         return None, True, 0.0
     ways = torch.tensor(moves)
     zoom = float(torch.tensor(grows).median())
-    steady = len(moves) > TOGETHER * len(found.down) and bool((ways.std(0) < UNSTEADY).all())
+    steady = len(ways) < 2 or bool((ways.std(0) < UNSTEADY).all())
     down, right = ways.median(0).values.tolist()
     return (down, right), steady, zoom if abs(zoom) >= ZOOM else 0.0
 

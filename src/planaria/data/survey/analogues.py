@@ -11,10 +11,14 @@ SIDE = 32
 """Longest side of the frames that are compared as a whole, in cells."""
 HALF = 0.5
 """Mean squared difference, as a share of that of random moments, at which two moments have parted."""
-CLOSEST = 0.25
+CLOSEST = 0.1
 """Share of the nearest pairs that count as similar moments."""
+WINDOW = 4
+"""Frames of a moment as a whole: enough to tell which way things move."""
+AWAY = 0.9
+"""Mean squared difference of frames, as a share of that of random ones, from which on they are moments of their own."""
 LEAST = 8
-"""Fewest pairs of moments that a mean is taken of."""
+"""Fewest pairs of moments that are followed."""
 ROOM = 3
 """Part of the film, a third, over which similar moments can be followed at least."""
 STEADY = 0.1
@@ -34,7 +38,7 @@ BUSY = 0.5
 def predictable(frames: Frames) -> int:
     """Number of frames ahead that `frames` `(n, v, h, w)` are predictable, from 0 to their number.
 
-    Two frames make a moment. Of moments as a whole, and of small patches, the most similar pairs are followed until
+    Four frames make a moment, or two of a small patch. Of both, the most similar pairs are followed until
     the difference of half of them is half that of random pairs; the longer of the two counts. A film that repeats
     itself, or never parts from a similar moment, is predictable for its whole length.
     """
@@ -51,33 +55,30 @@ def _whole(x: Float[Tensor, "n cells"]) -> int:
     """Frames until similar moments part, all cells together."""
     n = len(x)
     apart = torch.cdist(x[None].double(), x[None].double())[0].square() / x.shape[1]
-    moment = apart[:-1, :-1] + apart[1:, 1:]  # the distance of two frames is that of both
     usual = float(apart.mean()) * n / (n - 1)
     if usual < EMPTY:
         return n
     drift = torch.stack([apart.diagonal(k).mean() for k in range(1, n)])
-    far = (drift > HALF * usual).nonzero()
-    theiler = max(4, int(far[0]) + 1 if len(far) else n)
-    begun = min(n - 1, n - n // ROOM)  # moments with frames after them to follow
-    i, j = torch.triu_indices(begun, begun, theiler)
-    if len(i) < LEAST:
+    far = (drift > AWAY * usual).nonzero()
+    theiler = max(WINDOW, int(far[0]) + 1 if len(far) else n)
+    begun = n - n // ROOM - WINDOW + 1  # moments with frames after them to follow
+    if begun - theiler < LEAST:
         return 0
-    distance = torch.full((begun, begun), torch.inf, dtype=moment.dtype)
-    distance[i, j] = moment[i, j]
-    nearest, other = torch.minimum(distance, distance.mT).min(1)
+    moment = torch.stack([apart[k : begun + k, k : begun + k] for k in range(WINDOW)]).mean(0)
+    i = torch.arange(begun)
+    nearest, other = moment.masked_fill((i[:, None] - i).abs() < theiler, torch.inf).min(1)
     order = nearest.argsort()[: max(LEAST, int(CLOSEST * n))]
-    first = order[nearest[order].isfinite()]
-    second = other[first]
+    first = order[nearest[order].isfinite()] + WINDOW - 1
+    second = other[order][: len(first)] + WINDOW - 1
     at_first = last = 0.0
     for k in range(n):
-        still = (first + 1 + k < n) & (second + 1 + k < n)
+        still = (first + k < n) & (second + k < n)
         if int(still.sum()) < LEAST:
             return n if last - at_first < STEADY else k
-        parted = float(apart[first[still] + 1 + k, second[still] + 1 + k].median()) / usual
-        at_first = at_first if k else parted
-        if parted > HALF:
+        last = float(apart[first[still] + k, second[still] + k].median()) / usual
+        at_first = at_first if k else last
+        if last > HALF:
             return k
-        last = parted
     return n
 
 
