@@ -21,12 +21,14 @@ Film = np.ndarray
 
 SKY = (0.1, 0.1, 0.3)
 """Background of the films of balls, RGB."""
-COLOURS = ((0.9, 0.4, 0.2), (0.2, 0.8, 0.4), (0.5, 0.5, 0.95))
-"""Colours of the balls, RGB; the first is the only ball's."""
+ORANGE = (0.9, 0.4, 0.2)
+"""Colour of the only ball, RGB."""
+COLOURS = ((0.9, 0.15, 0.2), (0.15, 0.85, 0.3), (0.2, 0.3, 0.95))
+"""Colours of three balls, RGB; they are added where balls pass through each other."""
 RADII = (4.0, 3.0, 5.0)
-"""Radii of the balls, in cells."""
-SPEEDS = (1.5811388300841898, 1.2, 0.9)
-"""Speeds of the balls, in cells a frame: the first is that of (1.3, 0.9)."""
+"""Radii of the balls, in cells; the first is the only ball's."""
+VELOCITIES = ((0.9, 1.3), (1.1, 0.5), (0.4, 0.8))
+"""Their velocities, rows and columns a frame, forwards or backwards along each."""
 
 LONGEST = 12
 """Most cells of a snake."""
@@ -52,28 +54,30 @@ def frames(name: str, count: int = 0, size: tuple[int, int] = (0, 0), seed: int 
 
 def ball(count: int, h: int, w: int, rng: np.random.Generator | None) -> Iterator[np.ndarray]:
     """One ball with a soft edge that bounces between the walls; without `rng` from the place that the tables name."""
-    return _bouncing(count, h, w, rng, 1)
+    return _bouncing(count, h, w, rng, (ORANGE,))
 
 
 def balls(count: int, h: int, w: int, rng: np.random.Generator | None) -> Iterator[np.ndarray]:
-    """Three balls of three colours, radii and speeds that pass over each other, the last on top."""
-    return _bouncing(count, h, w, rng or np.random.default_rng(0), len(COLOURS))
+    """Three balls of three colours, radii and speeds that pass through each other, as light does."""
+    return _bouncing(count, h, w, rng or np.random.default_rng(0), COLOURS)
 
 
-def _bouncing(count: int, h: int, w: int, rng: np.random.Generator | None, n: int) -> Iterator[np.ndarray]:
+def _bouncing(
+    count: int, h: int, w: int, rng: np.random.Generator | None, colours: tuple[tuple[float, ...], ...]
+) -> Iterator[np.ndarray]:
+    n = len(colours)
     radii = np.array(RADII[:n])[:, None]
     last = np.array([h - 1, w - 1], float)
-    place, way = np.array([[12.0, 10.0]]), np.array([[0.9, 1.3]])
+    place, way = np.array([[12.0, 10.0]]), np.array(VELOCITIES[:n])
     if rng is not None:
         place = radii + rng.random((n, 2)) * (last - 2 * radii)
-        turned = rng.random(n) * 2 * np.pi
-        way = np.array(SPEEDS[:n])[:, None] * np.stack([np.sin(turned), np.cos(turned)], 1)
+        way = way * rng.choice((-1.0, 1.0), (n, 2))
     rows, columns = np.mgrid[:h, :w]
     for _ in range(count):
         shown = np.broadcast_to(np.array(SKY), (h, w, 3))
-        for (y, x), radius, colour in zip(place, RADII, COLOURS, strict=False):
+        for (y, x), radius, colour in zip(place, RADII, colours, strict=False):
             cover = np.clip(radius + 0.5 - np.hypot(rows - y, columns - x), 0, 1)[..., None]
-            shown = shown + cover * (np.array(colour) - shown).round(9)
+            shown = shown + cover * (np.array(colour) - np.array(SKY)).round(9)
         yield _bytes(shown)
         place = place + way
         out = (place < radii) | (place > last - radii)

@@ -103,7 +103,7 @@ class Config:
     steps: Annotated[int, Ge(0), Le(1000)] = 0
     """Cell steps from frame to frame: the cells that a signal travels in one; 0: as many as what moves in it needs."""
     context: Annotated[Count, Also("history past lookback n_context context_frames")] = 3
-    """Most frames that cells are shown before they continue alone, to perceive motion; in training 1, 2, ... or all."""
+    """Most frames that cells are shown before they continue alone, to perceive motion; half of the samples see fewer."""
     horizon: Annotated[tuple[Frames, Frames], Also("future horizon_frames forecast predict_frames")] = (2, 8)
     """Frames that cells continue alone in one iteration, at the start of the training and at its end."""
     curriculum: Share = 0.4
@@ -287,7 +287,8 @@ class Task(base.Task):
             film = torch.stack([mirror(each, k) for each, k in zip(film, bits.tolist(), strict=True)])
         if config.symmetry == "turn" and self._turns(rng):
             film, bits = film.transpose(-1, -2).contiguous(), bits + 4
-        first = torch.randint(count, (n,), generator=rng) if self.pool else torch.zeros(n, dtype=torch.int64)
+        fewer = torch.randint(2 * count, (n,), generator=rng)
+        first = torch.where(fewer < count, fewer, 0) if self.pool else torch.zeros_like(fewer)
         if config.noise:
             levels = torch.tensor(LOUDNESS if self.pool else (1.0,))
             loud = config.noise * levels[torch.randint(len(levels), (n,), generator=rng)]
