@@ -103,8 +103,8 @@ class Config:
     steps: Annotated[int, Ge(0), Le(1000)] = 0
     """Cell steps from frame to frame: the cells that a signal travels in one; 0: as many as what moves in it needs."""
     context: Annotated[Count, Also("history past lookback n_context context_frames")] = 3
-    """Most frames that cells are shown before they continue alone, to perceive motion; half of the samples see fewer."""
-    horizon: Annotated[tuple[Frames, Frames], Also("future horizon_frames forecast predict_frames")] = (2, 8)
+    """Most frames that cells are shown before they continue alone; half of the samples see fewer."""
+    horizon: Annotated[tuple[Frames, Frames], Also("future horizon_frames forecast predict_frames")] = (8, 8)
     """Frames that cells continue alone in one iteration, at the start of the training and at its end."""
     curriculum: Share = 0.4
     """Share of the training over which the horizon grows, and after which lives go on beyond the video's end."""
