@@ -41,6 +41,8 @@ void backward(const Plan& job, int sample, void* room, const void* log, const re
     Watch watch(alone);
     Block block(job, scratch.net, watch, true);
     Blurring blurring;
+    Spreading wides(job, scratch.spreading);
+    scratch.planes.zero(planes(job));
     scratch.x.resize(size);
     copy(grid, job.stride, trace.last.data(), scratch.x.data(), watch);
     scratch.gradient.zero(size);
@@ -82,15 +84,24 @@ void backward(const Plan& job, int sample, void* room, const void* log, const re
             for (int c = job.own; c < out; c++) to[c] = 0;
             watch.did(out);
         }
+        if (job.wides && n) {
+            const int far = job.border;
+            const Box& reach = step.reach;
+            const Box seen = {reach.top - far, reach.bottom + far, reach.left - far, reach.right + far};
+            part(job, x, seen, seen.top, seen.bottom, scratch.planes.data(), watch);
+        }
         for (int i = 0; i < n; i += NB) {
             const int m = n - i < NB ? n - i : NB;
-            block.hidden(x, row, step.acted.data() + i, m, first_bias);
+            block.hidden(x, scratch.planes.data(), row, step.acted.data() + i, m, first_bias);
             const real* gp = block.learn(passed.data() + static_cast<std::size_t>(i) * out, m, sums);
-            for (int k = 0; k < m; k++)
-                block.spread(gp + static_cast<std::size_t>(k) * block.width(0),
-                             g + static_cast<std::size_t>(step.acted[i + k]) * job.stride, row);
+            for (int k = 0; k < m; k++) {
+                const real* of_cell = gp + static_cast<std::size_t>(k) * block.width(0);
+                block.spread(of_cell, g + static_cast<std::size_t>(step.acted[i + k]) * job.stride, row);
+                wides.take(step.acted[i + k], of_cell);
+            }
             watch.did(static_cast<std::size_t>(m) * block.width(0));
         }
+        wides.give(step.acted, g, watch);
         spread_blurs(job, grid, step.reach, step.acted, passed.data(), g, blurring, watch);
         if (step.wrapped) unwrap(g, job.stride, grid, job.edge);
     }

@@ -1,7 +1,7 @@
 // The network at work on a block of cells: perception, hidden layers, and their gradients.
 #pragma once
 #include "activation.h"
-#include "grid.h"
+#include "wide.h"
 
 namespace {
 
@@ -15,7 +15,7 @@ class Block {
   public:
     // `learns`: it also does the way back
     Block(const Plan& job, Buffer<real>& room, Watch& watch, bool learns)
-        : job_(job), watch_(watch), depth_(job.layers), steep_(learns && curved()) {
+        : job_(job), watch_(watch), wides_(job), depth_(job.layers), steep_(learns && curved()) {
         std::size_t n = 0;
         for (int l = 0; l < depth_; l++) at_[l] = n, n += static_cast<std::size_t>(NB) * width(l);
         widest_ = 0;
@@ -38,14 +38,15 @@ class Block {
         const int c = job_.channels, runs = job_.runs;
         const Run* const run = job_.run;
         for (int v = job_.stride / VL - 1; v >= 0; v--) {  // last first: its overrun is overwritten by the others
-            const real *p = x + v * VL, *w = job_.taps;
-            real* to = out + v * VL;
-            for (int r = 0, f = 0; r < runs; r++) {
+            const real* p = x + v * VL;
+            for (int r = 0; r < runs; r++) {
                 const std::ptrdiff_t down = run[r].reach * row, right = run[r].reach * job_.stride;
                 const vec n[9] = {load(p - down - right), load(p - down), load(p - down + right),
                                   load(p - right),        load(p),        load(p + right),
                                   load(p + down - right), load(p + down), load(p + down + right)};
-                for (const int end = run[r].end; f < end; f++, w += 9, to += c) {
+                const real* w = job_.taps + 9 * run[r].first;
+                real* to = out + run[r].first * c + v * VL;
+                for (int f = run[r].first; f < run[r].end; f++, w += 9, to += c) {
                     vec sum = n[0] * w[0];
 #pragma GCC unroll 8
                     for (int k = 1; k < 9; k++) sum += n[k] * w[k];
@@ -58,8 +59,8 @@ class Block {
     void spread(const real* p, real* g, std::ptrdiff_t row) const {
         const int c = job_.channels, runs = job_.runs;
         const Run* const run = job_.run;
-        for (int r = 0, first = 0; r < runs; first = run[r++].end) {
-            const int end = run[r].end;
+        for (int r = 0; r < runs; r++) {
+            const int first = run[r].first, end = run[r].end;
             const std::ptrdiff_t down = run[r].reach * row, right = run[r].reach * job_.stride;
             const std::ptrdiff_t to[9] = {-down - right, -down,        -down + right, -right,      0,
                                           right,         down - right, down,          down + right};
@@ -76,11 +77,28 @@ class Block {
             }
         }
     }
+    // what wide filters add to the perception of cells `at`, as many at a time as a vector holds
+    void perceive_wide(const real* planes, const std::int32_t* at, int n) {
+        const std::size_t cells = Grid(job_).cells(), wide = width(0);
+        for (int i = 0, m; i < n; i += m) {
+            for (m = 1; i + m < n && at[i + m] >= at[i] && at[i + m] - at[i] < VL;) m++;
+            for (int k = 0; k < job_.wides; k++)
+                for (int c = 0; c < job_.channels; c++) {
+                    real lane[VL];
+                    store(lane, wides_.perceive(k, planes + c * cells + at[i]));
+                    real* to = entering(0) + i * wide + job_.wide[k].filter * job_.channels + c;
+                    for (int j = 0; j < m; j++) to[j * wide] = lane[at[i + j] - at[i]];
+                }
+            watch_.did(wides_.taps() * job_.channels * VL);
+        }
+    }
     // perception and every hidden layer of cells `at`; returns what enters the last layer
-    void hidden(const real* x, std::ptrdiff_t row, const std::int32_t* at, int n, const real* first_bias) {
+    void hidden(const real* x, const real* planes, std::ptrdiff_t row, const std::int32_t* at, int n,
+                const real* first_bias) {
         for (int i = 0; i < n; i++)
             perceive(x + static_cast<std::size_t>(at[i]) * job_.stride, row,
                      entering(0) + static_cast<std::size_t>(i) * width(0));
+        if (job_.wides) perceive_wide(planes, at, n);
         watch_.did(static_cast<std::size_t>(n) * width(0));
         for (int l = 0; l + 1 < depth_; l++) {
             const Layer<real>& layer = job_.layer[l];
@@ -93,8 +111,9 @@ class Block {
         }
     }
     // what the cells add in this step, (n, out_pad of the last layer)
-    void flow(const real* x, std::ptrdiff_t row, const std::int32_t* at, int n, const real* first_bias, real* dx) {
-        hidden(x, row, at, n, first_bias);
+    void flow(const real* x, const real* planes, std::ptrdiff_t row, const std::int32_t* at, int n,
+              const real* first_bias, real* dx) {
+        hidden(x, planes, row, at, n, first_bias);
         const int l = depth_ - 1;
         const Layer<real>& layer = job_.layer[l];
         product<bias>(n, layer.out_pad, layer.in, entering(l), width(l), 1, layer.across, layer.out_pad, dx,
@@ -170,6 +189,7 @@ class Block {
 
     const Plan& job_;
     Watch& watch_;
+    const Wides wides_;
     int depth_, widest_;
     real* room_;
     bool steep_;  // slopes are kept

@@ -70,7 +70,7 @@ class Walk {
     }
     // What cells add in this step, (n, row_of_flow()).
     void flow(const std::int32_t* at, int n, real* dx) {
-        block_.flow(scratch_.x.data(), row_, at, n, first_bias_, dx);
+        block_.flow(scratch_.x.data(), scratch_.planes.data(), row_, at, n, first_bias_, dx);
         for (int k = 0; k < job_.blurs; k++) {
             const real* lacking = scratch_.blurred.data() + k * grid_.cells();
             real* to = dx + job_.blur[k].channel;
@@ -82,6 +82,7 @@ class Walk {
     void mark_living();
     void choose_acting(int t);
     void blur();
+    void lay_out();
     void compute_flow();
     void decide_life();
     void add_flow(Step* log);
@@ -250,6 +251,18 @@ void Walk::blur() {
     }
 }
 
+// What wide filters read, as planes.
+void Walk::lay_out() {
+    if (!job_.wides) return;
+    const Box seen = reach_.empty() ? reach_
+                                    : Box{reach_.top - job_.border, reach_.bottom + job_.border,
+                                          reach_.left - job_.border, reach_.right + job_.border};
+    int from, to;
+    share(seen, from, to);
+    part(job_, scratch_.x.data(), seen, from, to, scratch_.planes.data(), watch_);
+    crew_.meet();
+}
+
 // What the acting cells will add, and which of them would be alive then.
 void Walk::compute_flow() {
     const Buffer<std::int32_t>& acting = scratch_.acting[rank_];
@@ -362,6 +375,7 @@ void Walk::step(int t) {
     if (job_.life) mark_living();
     choose_acting(t);
     blur();
+    lay_out();
     compute_flow();
     if (job_.life) decide_life();
     add_flow(log);
@@ -389,6 +403,7 @@ void enter_scratch(const Plan& job, int sample, void* room, const real* x, const
             scratch.ranks = crew.size;
         }
         scratch.x.zero(cells * job.stride);
+        scratch.planes.zero(planes(job));
         if (job.life) {
             scratch.life_value.zero(cells);
             Buffer<std::uint8_t>* masks[] = {&scratch.living, &scratch.tried, &scratch.near, &scratch.life,

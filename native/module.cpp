@@ -33,14 +33,21 @@ void fit(bool fits, const char* otherwise) {
 
 template <class real>
 std::unique_ptr<Rollout<real>> forward(Job job, In<real> x, Out<real> y, In<real> taps, const std::vector<int>& reaches,
-                                       In<real> first_bias, const std::vector<In<real>>& weights,
-                                       const std::vector<In<real>>& biases, const std::vector<int>& blurred,
-                                       const std::vector<In<real>>& blurs, bool keep, int threads, bool obeys,
-                                       const std::string& isa) {
+                                       const std::vector<int>& wide, const std::vector<std::vector<int>>& places,
+                                       const std::vector<In<real>>& wide_taps, In<real> first_bias,
+                                       const std::vector<In<real>>& weights, const std::vector<In<real>>& biases,
+                                       const std::vector<int>& blurred, const std::vector<In<real>>& blurs, bool keep,
+                                       int threads, bool obeys, const std::string& isa) {
     fit(x.ndim() == 4 && y.size() == x.size() && taps.ndim() == 2 && taps.shape(1) == 9 && first_bias.ndim() == 2,
         "x and y are (b, c, h, w), taps (f, 9), first_bias (b, out)");
     fit(threads >= 1, "there is at least one thread");
     fit(reaches.size() == taps.shape(0), "every filter has a reach");
+    fit(wide.size() == places.size() && wide.size() == wide_taps.size(), "every wide filter has places and weights");
+    std::vector<Wide<real>> wides;
+    for (std::size_t k = 0; k < wide.size(); k++) {
+        fit(places[k].size() == 2 * wide_taps[k].size(), "every tap of a wide filter has a place, down and right");
+        wides.push_back({wide[k], static_cast<int>(wide_taps[k].size()), places[k].data(), wide_taps[k].data()});
+    }
     job.batch = static_cast<int>(x.shape(0)), job.channels = static_cast<int>(x.shape(1));
     job.height = static_cast<int>(x.shape(2)), job.width = static_cast<int>(x.shape(3));
     std::vector<Matrix<real>> matrices;
@@ -62,6 +69,8 @@ std::unique_ptr<Rollout<real>> forward(Job job, In<real> x, Out<real> y, In<real
     const Parameters<real> parameters{static_cast<int>(taps.shape(0)),
                                       taps.data(),
                                       reaches.data(),
+                                      static_cast<int>(wides.size()),
+                                      wides.data(),
                                       static_cast<int>(matrices.size()),
                                       matrices.data(),
                                       first_bias.data(),
@@ -114,9 +123,10 @@ void bind(nb::module_& m, const char* name) {
              nb::arg("obeys"))
         .def_prop_ro("bytes", &Rollout<real>::bytes);
     m.def("forward", &forward<real>, nb::arg("job"), nb::arg("x").noconvert(), nb::arg("y").noconvert(),
-          nb::arg("taps").noconvert(), nb::arg("reaches"), nb::arg("first_bias").noconvert(), nb::arg("weights"),
-          nb::arg("biases"), nb::arg("blurred"), nb::arg("blurs"), nb::kw_only(), nb::arg("keep"), nb::arg("threads"),
-          nb::arg("obeys") = false, nb::arg("isa") = "");
+          nb::arg("taps").noconvert(), nb::arg("reaches"), nb::arg("wide"), nb::arg("places"), nb::arg("wide_taps"),
+          nb::arg("first_bias").noconvert(), nb::arg("weights"), nb::arg("biases"), nb::arg("blurred"),
+          nb::arg("blurs"), nb::kw_only(), nb::arg("keep"), nb::arg("threads"), nb::arg("obeys") = false,
+          nb::arg("isa") = "");
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #pragma once
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,6 +33,8 @@ struct Parameters {
     int filters;
     const real* taps;  // (filters, 9)
     const int* reach;  // (filters): how far away the outer taps lie
+    int wides;
+    const Wide<real>* wide;  // filters in ascending order of which `taps` and `reach` say nothing
     int layers;
     const Matrix<real>* weight;
     const real* first_bias;  // (batch, out)
@@ -105,11 +108,17 @@ class Network {
   public:
     Network(const Kernel<real>& kernel, const Job& job, const Parameters<real>& p, Call& call)
         : taps_(p.taps, p.taps + static_cast<std::size_t>(p.filters) * 9) {
+        int wides = 0;
         for (int f = 0; f < p.filters; f++)
-            if (f && p.reach[f] == p.reach[f - 1])
+            if (wides < p.wides && p.wide[wides].filter == f) {
+                const auto [filter, taps, place, weight] = p.wide[wides++];
+                places_.emplace_back(place, place + 2 * static_cast<std::size_t>(taps));
+                kept_.emplace_back(weight, weight + taps);
+                wides_.push_back({filter, taps, places_.back().data(), kept_.back().data()});
+            } else if (runs_.size() && runs_.back().end == f && runs_.back().reach == p.reach[f])
                 runs_.back().end++;
             else
-                runs_.push_back({p.reach[f], f + 1});
+                runs_.push_back({p.reach[f], f, f + 1});
         for (int k = 0; k < p.blurs; k++) {
             const auto [channel, side, weight] = p.blur[k];
             kept_.emplace_back(weight, weight + side);
@@ -145,13 +154,16 @@ class Network {
     int filters() const { return static_cast<int>(taps_.size() / 9); }
     const real* taps() const { return taps_.data(); }
     const std::vector<Run>& runs() const { return runs_; }
+    const std::vector<Wide<real>>& wides() const { return wides_; }
     const std::vector<Blur<real>>& blurs() const { return blurs_; }
 
   private:
     std::vector<Layer<real>> layers_;
     std::vector<std::vector<real>> kept_;
+    std::vector<std::vector<int>> places_;
     std::vector<real> taps_;
     std::vector<Run> runs_;
+    std::vector<Wide<real>> wides_;
     std::vector<Blur<real>> blurs_;
 };
 
@@ -304,6 +316,8 @@ class Rollout {
         job_.taps = network_.taps();
         job_.runs = static_cast<int>(network_.runs().size());
         job_.run = network_.runs().data();
+        job_.wides = static_cast<int>(network_.wides().size());
+        job_.wide = network_.wides().data();
         job_.blurs = static_cast<int>(network_.blurs().size());
         job_.blur = network_.blurs().data();
         job_.layers = static_cast<int>(network_.layers().size());
@@ -312,6 +326,8 @@ class Rollout {
     static int border(const Parameters<real>& p) {
         int far = 1;
         for (int f = 0; f < p.filters; f++) far = std::max(far, p.reach[f]);
+        for (int k = 0; k < p.wides; k++)
+            for (int i = 0; i < 2 * p.wide[k].taps; i++) far = std::max(far, std::abs(p.wide[k].place[i]));
         for (int k = 0; k < p.blurs; k++) far = std::max(far, p.blur[k].side / 2);
         return far;
     }
@@ -325,6 +341,13 @@ class Rollout {
         if (p.weight[p.layers - 1].out != job.own) misuse("the last layer does not write the state");
         if (std::any_of(p.reach, p.reach + p.filters, [](int n) { return n < 1 || n > farthest; }))
             misuse("every filter has a reach of 1 cell or more");
+        for (int k = 0; k < p.wides; k++) {
+            const auto [filter, taps, place, weight] = p.wide[k];
+            const int* const end = place + 2 * static_cast<std::size_t>(std::max(taps, 0));
+            if (filter <= (k ? p.wide[k - 1].filter : -1) || filter >= p.filters || taps < 1 ||
+                std::any_of(place, end, [](int n) { return n < -farthest || n > farthest; }))
+                misuse("a wide filter has taps within reach");
+        }
         for (int k = 0; k < p.blurs; k++) {
             const auto [channel, side, weight] = p.blur[k];
             bool fits = channel >= 0 && channel < job.own && side > 0 && side % 2 && side <= 2 * farthest;

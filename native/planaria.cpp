@@ -2,6 +2,7 @@
 #include "planaria.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <numeric>
 #include <vector>
 
@@ -36,6 +37,33 @@ std::vector<Blur<float>> blurs_of(const planaria_rule& rule, const float* line) 
     return blurs;
 }
 
+int count_of(const planaria_rule& rule, int filter) {
+    return rule.counts ? rule.counts[filter] : 0;
+}
+
+std::size_t own_taps(const planaria_rule& rule) {
+    std::size_t taps = 0;
+    for (int f = 0; f < rule.filters; f++) taps += count_of(rule, f);
+    return taps;
+}
+
+std::vector<Wide<float>> wides_of(const planaria_rule& rule, const int* place, const float* weight) {
+    std::vector<Wide<float>> wides;
+    for (int f = 0; f < rule.filters; f++) {
+        const int taps = count_of(rule, f);
+        if (taps) wides.push_back({f, taps, place, weight});
+        place += 2 * static_cast<std::size_t>(taps), weight += taps;
+    }
+    return wides;
+}
+
+std::vector<int> reaches_of(const planaria_rule& rule) {
+    std::vector<int> reaches(rule.reaches, rule.reaches + rule.filters);
+    for (int f = 0; f < rule.filters; f++)
+        if (count_of(rule, f)) reaches[f] = 1;
+    return reaches;
+}
+
 const planaria_rule& checked(const planaria_rule& rule, int batch, int height, int width) {
     constexpr int widest = 1 << 20;
     if (batch < 1 || height < 1 || width < 1) misuse("a grid has a batch, a height and a width of 1 or more");
@@ -45,7 +73,18 @@ const planaria_rule& checked(const planaria_rule& rule, int batch, int height, i
         misuse("the settings are out of their ranges");
     if (!(rule.fire >= 0 && rule.fire <= 4294967296.0)) misuse("fire is 0 to 2^32");
     std::uint64_t rim = 1, in = static_cast<std::uint64_t>(rule.channels) * rule.filters;
-    for (int f = 0; f < rule.filters; f++) rim = std::max<std::uint64_t>(rim, std::clamp(rule.reaches[f], 1, farthest));
+    std::uint64_t taps = 0, wides = 0;
+    for (int f = 0; f < rule.filters; f++) {
+        const int count = count_of(rule, f);
+        if (count < 0 || count > widest) misuse("a filter has 0 to 2^20 taps of its own");
+        taps += count, wides += count > 0;
+        affordable(16 * taps);
+        if (!count) rim = std::max<std::uint64_t>(rim, std::clamp(rule.reaches[f], 1, farthest));
+    }
+    for (std::uint64_t i = 0; i < 2 * taps; i++) {
+        if (rule.places[i] < -farthest || rule.places[i] > farthest) misuse("a filter has taps within reach");
+        rim = std::max<std::uint64_t>(rim, std::abs(rule.places[i]));
+    }
     for (int k = 0; k < rule.blurs; k++) {
         if (rule.sides[k] < 1 || rule.sides[k] > farthest) misuse("a blur is odd and symmetric");
         rim = std::max<std::uint64_t>(rim, rule.sides[k]);
@@ -55,6 +94,7 @@ const planaria_rule& checked(const planaria_rule& rule, int batch, int height, i
     affordable(cells * row);
     affordable(cells * row * batch);
     affordable(cells * (8 + 4ull * rule.blurs));
+    if (wides) affordable(4 * rule.channels * (cells + 8));
     affordable(4ull * (std::max(rule.widths[0], 1) + 8ull) * batch);
     std::uint64_t numbers = 0;
     for (int l = 0; l < rule.layers; l++) {
@@ -82,7 +122,10 @@ struct planaria_plan {
                   int height, int width)
         : rule_(checked(rule, batch, height, width)),
           taps_(rule.taps, rule.taps + 9 * static_cast<std::size_t>(rule.filters)),
-          reaches_(rule.reaches, rule.reaches + rule.filters),
+          reaches_(reaches_of(rule)),
+          places_(rule.places, rule.places + 2 * own_taps(rule)),
+          wide_taps_(rule.weights, rule.weights + own_taps(rule)),
+          wides_(wides_of(rule, places_.data(), wide_taps_.data())),
           widths_(rule.widths, rule.widths + rule.layers),
           lines_(rule.blur_lines, rule.blur_lines + std::accumulate(rule.sides, rule.sides + rule.blurs, 0)),
           blurs_(blurs_of(rule, lines_.data())),
@@ -145,6 +188,10 @@ struct planaria_plan {
         if (!traced_) misuse("no steps were recorded");
         back_ = false;
         affordable(4ull * rollout_.numbers() * job().batch);
+        const std::uint64_t rim = job().border, wide = job().width + 2 * rim;
+        const std::uint64_t plane = (job().height + 4 * rim) * wide + rim + 8;
+        affordable(4 * plane * job().channels);
+        affordable(4 * plane * job().channels * wides_.size());
         sums_.assign(rollout_.numbers() * job().batch, 0);
         rollout_.backward(call_, gradient(), gradient(), sums_.data(), 1);
         back_ = true;
@@ -216,21 +263,17 @@ struct planaria_plan {
         }
         for (int b = 0; b < batch; b++)
             for (int o = 0; o < widths_[0]; o++) first_.push_back(biases[0] ? biases[0][o] : 0);
-        return {rule_.filters,
-                taps_.data(),
-                reaches_.data(),
-                rule_.layers,
-                matrices_.data(),
-                first_.data(),
-                static_cast<int>(rows_.size()),
-                rows_.data(),
-                rule_.blurs,
-                blurs_.data()};
+        return {rule_.filters, taps_.data(),     reaches_.data(), static_cast<int>(wides_.size()), wides_.data(),
+                rule_.layers,  matrices_.data(), first_.data(),   static_cast<int>(rows_.size()),  rows_.data(),
+                rule_.blurs,   blurs_.data()};
     }
 
     const planaria_rule rule_;  // what it points to is the caller's
     const std::vector<float> taps_;
-    const std::vector<int> reaches_, widths_;
+    const std::vector<int> reaches_, places_;
+    const std::vector<float> wide_taps_;
+    const std::vector<Wide<float>> wides_;
+    const std::vector<int> widths_;
     const std::vector<float> lines_;
     const std::vector<Blur<float>> blurs_;
     std::vector<Matrix<float>> matrices_;

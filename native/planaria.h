@@ -40,6 +40,10 @@ typedef struct planaria_rule {
     const int32_t* blurred;  /* (blurs): channels to whose change is added what they lack of their blur */
     const int32_t* sides;    /* (blurs): of each blur, in cells, odd */
     const float* blur_lines; /* of each blur its weights along rows as along columns, symmetric, one after the other */
+    const int32_t* counts; /* (filters), or null: how many taps a filter has of its own, which `taps` and `reaches` then
+                              don't describe; 0 for the others */
+    const int32_t* places; /* of each tap of its own, filter after filter: rows down, columns to the right */
+    const float* weights;  /* and its weight */
 } planaria_rule;
 
 typedef struct planaria_plan planaria_plan;

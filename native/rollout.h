@@ -24,8 +24,16 @@ struct Layer {
     const real *across, *back, *bias;  // bias (out_pad); that of the first layer is per sample, (batch, out_pad)
 };
 
-struct Run {  // the filters before `end` and behind the run before, whose outer taps lie `reach` cells away
-    int reach, end;
+struct Run {  // filters of nine taps one after the other, the outer ones of which lie `reach` cells away
+    int reach, first, end;
+};
+
+// A filter of other taps: rows down and columns to the right of each, and its weight.
+template <class real>
+struct Wide {
+    int filter, taps;
+    const int* place;  // (taps, 2)
+    const real* weight;
 };
 
 // A channel that is blurred: its flow gains the blur, by the same weights along rows and columns, less the channel.
@@ -59,6 +67,8 @@ struct Plan : Job {
     const real* taps;  // (filters, 9), row by row
     int runs;
     const Run* run;
+    int wides;
+    const Wide<real>* wide;
     int blurs;
     const Blur<real>* blur;
     int border;  // as far as a filter or a blur reaches: cells kept around the grid

@@ -25,7 +25,7 @@ struct Trace {
 };
 
 struct Scratch {  // room for one sample at work
-    Buffer<real> x, life_value, gradient, net, blank, blurred;
+    Buffer<real> x, planes, life_value, gradient, net, blank, blurred, spreading;
     Buffer<std::uint8_t> living, tried, near, life, occupied, fires;
     Buffer<real>* dx = nullptr;
     Buffer<std::int32_t>*acting = nullptr, *ring = nullptr;

@@ -29,7 +29,7 @@ class RuleInC(c.Structure):
         *((name, c.c_int32) for name in ("channels", "own", "life", "life_channel", "edge", "open", "activation")),
         *((name, c.c_int32) for name in ("filters", "layers", "blurs")),
         ("taps", Floats), ("reaches", Whole), ("widths", Whole), ("blurred", Whole), ("sides", Whole),
-        ("blur_lines", Floats),
+        ("blur_lines", Floats), ("counts", Whole), ("places", Whole), ("weights", Floats),
     ]  # fmt: skip
 
 
@@ -59,14 +59,17 @@ def pointers(arrays) -> c.Array:
 
 def in_c(rule: Rule) -> RuleInC:
     config, blurs = rule.config, spread(rule.config.blurs)
+    nine, _, wide, places, weights = native._taps(config.filters, torch.float32)
+    counts = {k: len(w) for k, w in zip(wide, weights, strict=True)}
     lines = [kernel[len(kernel) // 2] / kernel[len(kernel) // 2].sum() for _, kernel in blurs]
     return RuleInC(
         round(config.fire_rate * 2**32), config.life_threshold, config.dt, config.channels,
         config.channels - config.frozen, native.LIVES[config.life], config.life_channel, native.EDGES[config.edge],
         config.life_edge == "zero", native.ACTIVATIONS[config.activation], len(rule.kernels), len(rule.weights),
-        len(blurs), floats(torch.stack(rule.kernels)), whole(rule.reaches), whole([len(w) for w in rule.weights]),
+        len(blurs), floats(nine), whole(rule.reaches), whole([len(w) for w in rule.weights]),
         whole([channel for channel, _ in blurs]), whole([len(line) for line in lines]),
-        floats(torch.cat(lines) if lines else []),
+        floats(torch.cat(lines) if lines else []), whole([counts.get(k, 0) for k in range(len(nine))]),
+        whole([v for place in places for v in place]), floats(np.concatenate([np.zeros(0), *weights])),
     )  # fmt: skip
 
 
@@ -79,6 +82,7 @@ def view(address: int, shape: tuple[int, ...]) -> np.ndarray:
     [
         {"channels": 16, "hidden": (32,)},
         {"filters": ("identity", "sobel@2"), "edge": "circular", "bias": "all", "life": "none"},
+        {"channels": 5, "filters": ("ring@4", "sobel", "ring@2"), "edge": "circular", "frozen": 1},
         {"channels": 9, "frozen": 2, "blurs": ("5@5", "6@3"), "activation": "gelu", "edge": "replicate"},
     ],
 )
@@ -114,6 +118,13 @@ def test_mistakes_are_told_in_words(library):
     told.life_channel = 6
     assert library.planaria_prepare(c.byref(told), arrays, arrays, 1, 4, 4) is None
     assert library.planaria_message() == b"the settings do not fit the state"
+    told = in_c(random_rule(filters=("ring@2",)).float())
+    told.places[3] = -(2**31)
+    assert library.planaria_prepare(c.byref(told), arrays, arrays, 1, 4, 4) is None
+    assert library.planaria_message() == b"a filter has taps within reach"
+    told.counts[0] = -1
+    assert library.planaria_prepare(c.byref(told), arrays, arrays, 1, 4, 4) is None
+    assert library.planaria_message() == b"a filter has 0 to 2^20 taps of its own"
     assert library.planaria_prepare(c.byref(in_c(rule)), arrays, arrays, 1, 2**30, 2**30) is None
     assert library.planaria_message() == b"there is not enough memory"
 

@@ -68,6 +68,10 @@ def test_the_kernel_was_built():
         {"channels": 16, "edge": "replicate"},
         {"channels": 16, "edge": "circular", "life": "after", "life_edge": "zero"},
         {"channels": 7, "filters": ("identity", "sobel@2", "sobel"), "edge": "replicate", "frozen": 1},
+        *({"filters": ("ring@2", "sobel", "ring@5", "mean@2", "ring"), "edge": edge} for edge in native.EDGES),
+        {"channels": 1, "filters": ("identity", "ring@7"), "edge": "circular", "life": "none", "fire_rate": 1.0},
+        {"channels": 37, "filters": ("ring@3",), "life": "after", "frozen": 4, "hidden": ()},
+        {"channels": 16, "filters": ("ring@4", "identity"), "blurs": ("3@7",), "edge": "replicate", "life": "none"},
         *({"activation": name, "hidden": (33, 17), "bias": "all"} for name in ACTIVATIONS),
         *({"activation": "silu", "blurs": ("3@5", "0@15"), "edge": edge, "frozen": 1} for edge in native.EDGES),
         {"channels": 40, "blurs": ("3@3", "39@7", "20@3"), "life": "none", "edge": "circular", "dt": 0.3},
@@ -126,6 +130,7 @@ def test_activations_and_their_slopes_are_torchs(isa, dtype, activation):
     edge=st.sampled_from(sorted(native.EDGES)),
     life=st.sampled_from(["none", "both"]),
     blurs=st.sampled_from([(), ("3@5",), ("0@15", "3@3")]),
+    filters=st.sampled_from([("identity", "sobel"), ("ring@2", "identity", "ring@9")]),
     hidden=st.sampled_from([(9,), (20, 5)]),
     activation=st.sampled_from(sorted(ACTIVATIONS)),
     frozen=st.integers(0, 2),
@@ -177,7 +182,11 @@ def test_one_float32_step_is_close_and_the_same_cells_fire(isa):
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("edge", native.EDGES)
 @pytest.mark.parametrize("life", ["both", "after", "none"])
-@pytest.mark.parametrize("more", [{}, {"activation": "gelu", "blurs": ("3@15", "5@3")}], ids=["relu", "gelu, blurred"])
+@pytest.mark.parametrize(
+    "more",
+    [{}, {"activation": "gelu", "blurs": ("3@15", "5@3")}, {"filters": ("identity", "ring@3", "sobel")}],
+    ids=["relu", "gelu, blurred", "rings"],
+)
 def test_the_bytes_do_not_depend_on_the_number_of_threads(threads, batch, edge, life, more):
     r, x = small(edge=edge, life=life, **more), brink(batch, 16, 40, 40).float().requires_grad_()
     found = []
@@ -240,14 +249,9 @@ def test_a_roll_out_keeps_only_what_it_changed():
         r = small()
         weights = [w.detach().numpy() for w in r.weights]
         job = native._Walk(r, 50, Moment(), "").job()
-        y, taps, bias = (
-            torch.empty_like(x),
-            torch.stack(r.kernels).flatten(1).numpy(),
-            np.zeros((len(x), 128), np.float32),
-        )
-        log = native.kernel.forward(
-            job, x.numpy(), y.numpy(), taps, r.reaches, bias, weights, [], [], [], keep=True, threads=1
-        )
+        y, bias = torch.empty_like(x), np.zeros((len(x), 128), np.float32)
+        taps = native._taps(r.config.filters, x.dtype)
+        log = native.kernel.forward(job, x.numpy(), y.numpy(), *taps, bias, weights, [], [], [], keep=True, threads=1)
         return log.bytes
 
     empty = torch.zeros(1, 16, 64, 64)
@@ -285,26 +289,31 @@ def test_a_missing_kernel_is_said(monkeypatch):
 
 def test_the_module_checks_what_it_is_given():
     r, x = Rule(), torch.zeros(1, 16, 8, 8).numpy()
-    weights, taps = [w.detach().numpy() for w in r.weights], torch.stack(r.kernels).flatten(1).numpy()
+    weights, taps = [w.detach().numpy() for w in r.weights], native._taps(r.config.filters, torch.float32)[0]
     bias = np.zeros((1, 128), np.float32)
 
     def call(
-        x=x, taps=taps, reaches=r.reaches, bias=bias, weights=weights, blurred=(), blurs=(), threads=1, isa="",
-        **settings,
+        x=x, taps=taps, reaches=r.reaches, wide=(), places=(), wide_taps=(), bias=bias, weights=weights, blurred=(),
+        blurs=(), threads=1, isa="", **settings,
     ):  # fmt: skip
         job = native._Walk(r, 1, Moment(), "").job()
         for name, value in settings.items():
             setattr(job, name, value)
         y = np.empty_like(x)
         return native.kernel.forward(
-            job, x, y, taps, reaches, bias, weights, [], blurred, blurs, keep=False, threads=threads, isa=isa
-        )
+            job, x, y, taps, reaches, wide, places, wide_taps, bias, weights, [], blurred, blurs,
+            keep=False, threads=threads, isa=isa,
+        )  # fmt: skip
 
     def blur(*line):
         return [np.array(line, np.float32)]
 
+    def other(filters, *places, weights=1):
+        return {"wide": filters, "places": list(places), "wide_taps": blur(*[0.5] * weights) * len(places)}
+
     assert call() is None
     assert call(blurred=[15], blurs=blur(0.25, 0.5, 0.25)) is None
+    assert call(**other([0, 2], [-3, 4], [0, 0])) is None
     for wrong in (
         {"x": x[0]}, {"taps": taps[:1]}, {"bias": bias[:, :3]}, {"bias": np.zeros((2, 128), np.float32)},
         {"weights": weights[:1]}, {"weights": []}, {"own": 17}, {"steps": -1}, {"threads": 0}, {"life_channel": 16},
@@ -313,7 +322,9 @@ def test_the_module_checks_what_it_is_given():
         {"blurs": blur(0.25, 0.5, 0.25)}, {"blurred": [16], "blurs": blur(0.25, 0.5, 0.25)},
         {"blurred": [-1], "blurs": blur(1.0)}, {"blurred": [1], "blurs": blur(0.5, 0.5)},
         {"blurred": [1], "blurs": blur()}, {"blurred": [1], "blurs": blur(0.25, 0.5, 0.2)},
-        {"blurred": [1], "blurs": blur(*[0.0] * 4097)},
+        {"blurred": [1], "blurs": blur(*[0.0] * 4097)}, {"wide": [1]}, other([1], [1, 2, 3, 4]), other([1], [1]),
+        other([3], [1, 2]), other([-1], [1, 2]), other([1, 1], [1, 2], [1, 2]), other([2, 1], [1, 2], [1, 2]),
+        other([1], [0, -(2**20)]), other([1], [2**20, 0]), other([1], [], weights=0),
     ):  # fmt: skip
         with pytest.raises(ValueError):
             call(**wrong)

@@ -9,6 +9,7 @@ instruction set, and picks the best that the processor has.
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
@@ -16,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from planaria.core.filters import bank, reaches
 from planaria.core.moment import Moment
 from planaria.core.rule import Rule, spread
 from planaria.engine.node import Gradients, Walk, condition_gradients, roll
@@ -65,8 +67,6 @@ def declines(rule: nn.Module, x: State) -> str:
         return f"the state is on {x.device.type}"
     if x.dtype not in (torch.float32, torch.float64) or any(p.dtype != x.dtype for p in rule.parameters()):
         return "it takes float32 or float64, the same for state and weights"
-    if any(kernel.shape != (3, 3) for kernel in rule.kernels):
-        return "it runs no filter wider than 3x3"
     config = rule.config
     if x.shape[1] != config.channels:
         return f"the state has {x.shape[1]} channels, the rule {config.channels}"
@@ -144,8 +144,7 @@ class _Walk(Walk):
             self.job(),
             _array(x),
             y.numpy(),
-            _array(torch.stack(self.rule.kernels).to(x.dtype).flatten(1)),
-            self.rule.reaches,
+            *_taps(self.config.filters, x.dtype),
             _array(first_bias),
             [_array(w) for w in (first[:, : self.perceived], *rest)],
             [_array(b) for b in biases[1:]],
@@ -190,6 +189,21 @@ class _Walk(Walk):
         """Weights and biases."""
         count = len(self.config.hidden) + 1
         return list(parameters[:count]), list(parameters[count:])
+
+
+@lru_cache(maxsize=64)
+def _taps(names: tuple[str, ...], dtype: torch.dtype) -> tuple[Any, ...]:
+    """Filters in the kernel's format.
+
+    First the nine taps of each and its reach; then, of those that are wider than 3x3, whose nine are zero, the numbers,
+    the places of the taps other than zero (rows down and columns to the right, in turn), and their weights.
+    """
+    kernels = bank(names)
+    nine = torch.stack([k if k.shape == (3, 3) else torch.zeros(3, 3) for k in kernels])
+    wide = [i for i, k in enumerate(kernels) if k.shape != (3, 3)]
+    places = [(kernels[i].nonzero() - len(kernels[i]) // 2).flatten().tolist() for i in wide]
+    weights = [_array(kernels[i][kernels[i] != 0].to(dtype)) for i in wide]
+    return _array(nine.to(dtype).flatten(1)), reaches(names), wide, places, weights
 
 
 def _obeys() -> bool:
