@@ -13,7 +13,7 @@ import threading
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -71,14 +71,16 @@ class TrainConfig:
     """Fewest and most cell steps in an iteration."""
     warmup: Annotated[int, Ge(0)] = 0
     """First iterations, over which the roll-out lengthens from a quarter to its full length."""
+    optimiser: Literal["adam", "soap"] = field(default="adam", metadata={"sparse": True})
+    """Optimiser: adam; or soap, Adam in the eigenbasis of each weight's gradients, for a law known to many digits."""
     lr: Annotated[float, Gt(0), Lt(100)] = 2e-3
-    """Learning rate of Adam."""
+    """Learning rate of the optimiser."""
     lr_drops: tuple[Share, ...] = (0.25,)
     """Points at which the learning rate drops, as shares of all iterations."""
     lr_factor: Annotated[float, Gt(0), Le(1)] = 0.1
     """Factor of the learning rate at each drop."""
     betas: tuple[Memory, Memory] = (0.9, 0.999)
-    """Adam's decay rates of the means of gradients and of their squares."""
+    """The optimiser's decay rates of the means of gradients and of their squares."""
     normalise: bool = True
     """Normalise each weight tensor's gradient to norm 1."""
     clip: Annotated[float, Ge(0), Lt(1e9)] = 0.0

@@ -17,6 +17,7 @@ from planaria.tasks.base import Batch, Task, TaskConfig
 from planaria.training import guardian
 from planaria.training.dist import Ranks
 from planaria.training.inherit import inherit
+from planaria.training.optimiser import OPTIMISERS
 from planaria.training.pool import Pool, pack
 from planaria.training.restoring import points, pooled
 from planaria.training.state import TrainingState
@@ -62,7 +63,7 @@ class Trainer:
         self.reused = [] if parent is None else inherit(self.rule, parent)
         self.model: nn.Module = task.wrap(self.rule)
         self.learned = [p for p in self.model.parameters() if p.requires_grad]
-        self.adam = torch.optim.Adam(self.learned, self.settings.lr, betas=self.settings.betas)
+        self.optimiser = OPTIMISERS[self.settings.optimiser](self.learned, self.settings.lr, self.settings.betas)
         self.step_count = 0
         self.recent: list[float] = []
         self.caution = 1.0
@@ -129,7 +130,7 @@ class Trainer:
         return self.task.length(int(torch.randint(low, high + 1, (), generator=rng)), self.progress)
 
     def _learn(self, loss: Tensor, lr: float) -> None:
-        self.adam.zero_grad()
+        self.optimiser.zero_grad()
         loss.backward()
         grads = [p.grad for p in self.learned if p.grad is not None]
         self.ranks.mean(grads)
@@ -138,9 +139,9 @@ class Trainer:
                 g /= g.norm() + 1e-8
         if self.settings.clip:
             nn.utils.clip_grad_norm_(self.learned, self.settings.clip)
-        for group in self.adam.param_groups:
+        for group in self.optimiser.param_groups:
             group["lr"] = lr
-        self.adam.step()
+        self.optimiser.step()
 
     def _validate(self) -> tuple[float | None, str]:
         """Measure the held-out error: keep the best weights, and lower the rate where no new best came for long."""
@@ -231,22 +232,20 @@ class Trainer:
         return [p.detach().clone() for p in self.learned]
 
     def _safe_point(self) -> list[Tensor]:
-        """Weights, then Adam's three tensors for each (zeros before its first step)."""
+        """Weights, then the optimiser's tensors for each (blank ones before its first step)."""
         flat = self._weights()
         for p in self.learned:
-            state = self.adam.state.get(p) or {
-                "step": torch.zeros(()), "exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)
-            }  # fmt: skip
-            flat += [state[name].detach().clone() for name in ("step", "exp_avg", "exp_avg_sq")]
+            state = self.optimiser.state.get(p) or self.optimiser.blank(p)
+            flat += [state[name].detach().clone() for name in self.optimiser.names]
         return flat
 
     @torch.no_grad()
     def _go_back(self, point: Sequence[Tensor]) -> None:
-        count = len(self.learned)
-        for i, p in enumerate(self.learned):
-            p.copy_(point[i])
-            step, mean, square = (v.clone() for v in point[count + 3 * i : count + 3 * i + 3])
-            self.adam.state[p] = {"step": step.cpu(), "exp_avg": mean.to(p.device), "exp_avg_sq": square.to(p.device)}
+        names, states = self.optimiser.names, iter(point[len(self.learned) :])
+        for p, weights in zip(self.learned, point, strict=False):
+            p.copy_(weights)
+            held = {name: next(states).clone() for name in names}
+            self.optimiser.state[p] = {name: t.cpu() if name == "step" else t.to(p.device) for name, t in held.items()}
 
     def best_rule(self) -> Rule:
         """The rule with the weights of the lowest smoothed loss so far (the newest before there is one)."""

@@ -13,7 +13,7 @@ from planaria.types import State
 def points(tensors: Mapping[str, Tensor], kind: str, like: Sequence[Tensor]) -> list[Tensor]:
     """The tensors `KIND.0`, `KIND.1`, ... of a checkpoint: as many as `like`, of the same kinds and shapes.
 
-    Of each weight's three tensors of Adam, the first counts its steps. Raises `UserError` for anything else.
+    Of the optimiser's tensors for each weight, the first counts its steps. Raises `UserError` for anything else.
     """
     found = [_like(tensors, f"{kind}.{i}", t.shape, t.dtype) for i, t in enumerate(like)]
     if odd := next((n for n in tensors if n.startswith(f"{kind}.") and n not in _names(kind, len(like))), ""):
