@@ -97,7 +97,9 @@ def rows(view: View, width: int) -> Group:
     picks = [round(k * (count - 1) / max(1, fit - 1)) for k in range(fit)]
     table = Table.grid(padding=(0, 1, 0, 0))
     table.add_row(*(Text(view.heads[k], style="dim") for k in picks))
-    for row in view.rows.values():
+    for number, row in enumerate(view.rows.values()):
+        if number:
+            table.add_row()
         tiles = row[picks].mul(255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
         table.add_row(*(HalfBlocks(tile, max(1, width // fit - 1)) for tile in tiles))
     return Group(table, Text(view.caption, style="dim"))
