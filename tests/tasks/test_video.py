@@ -1,8 +1,10 @@
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
 import torch
+from helpers import scenery
 from helpers.moving import shift, shifting
 from PIL import Image
 
@@ -13,11 +15,13 @@ from planaria.data.clips import unpacked
 from planaria.data.frames import write_frames
 from planaria.engine.context import charge
 from planaria.errors import UserError
+from planaria.store.run_folder import RunFolder
 from planaria.tasks.base import Batch
 from planaria.tasks.lives import Lives
 from planaria.tasks.video import Config, Task
 from planaria.training.dist import Ranks
 from planaria.training.loop import Trainer
+from planaria.training.session import train
 
 CPU = torch.device("cpu")
 RULE = RuleConfig(channels=1, filters=("learned",), hidden=(), fire_rate=1.0, life="none", edge="circular", bias="none")
@@ -381,3 +385,30 @@ def test_what_is_out_of_bounds_costs(frames):
     assert t._overflow(torch.stack([torch.zeros(6, 12), torch.ones(6, 12)])[None]).tolist() == [0.0]
     _, terms = t.live(shift(t.layout), t.fresh(2, rng()), 1, seed=0, progress=0)
     assert terms["overflow"].tolist() == [0.0, 0.0]
+
+
+def test_what_is_chosen_from_a_video_is_written_down_and_resumed(tmp_path):
+    film = np.pad(np.concatenate([scenery.drift(1, 20), scenery.drift(2, 20)]), ((0, 0), (6, 6), (0, 0), (0, 0)))
+    frames = scenery.folder(tmp_path / "film", film)
+    settings = {
+        "frames": frames, "crop": "auto", "size": 0, "largest": 32, "context": 2, "horizon": (1, 2), "held_out": 0.0,
+        "rule": {"channels": 4, "hidden": (4,)}, "train": {"steps": 1, "batch": 1, "pool": 0},
+    }  # fmt: skip
+    run = train("video", name="run", runs=tmp_path, **settings)
+    kept = RunFolder(run).settings()
+    assert {key: kept[key] for key in ("crop", "size", "cuts", "steps")} == {
+        "crop": "0,6,64,48", "size": 32, "cuts": "0:20,20:40", "steps": 4,
+    }  # fmt: skip
+    shutil.rmtree(frames)
+    again = train(
+        "video", name="run", runs=tmp_path, resume=True, **settings | {"train": settings["train"] | {"steps": 2}}
+    )
+    assert RunFolder(again).settings() == kept | {"train": kept["train"] | {"steps": 2}}
+
+
+def test_a_run_from_before_there_were_cuts_goes_on_as_it_was(tmp_path):
+    frames = scenery.folder(tmp_path / "film", np.concatenate([scenery.drift(1, 20), scenery.drift(2, 20)]))
+    there = {"frames": frames, "steps": 4, "size": 0, "crop": "none"}
+    config, lines = Task.chosen(Config(frames=frames), there)
+    assert (config.steps, config.size, config.cuts, lines) == (4, 0, "split", [])
+    assert len(Task(config, torch.device("cpu")).clips.clips) == 1, "what was not split then is not split now"

@@ -3,8 +3,10 @@
 import json
 import os
 
+import numpy as np
 import pytest
-from helpers import films
+from helpers import films, scenery
+from PIL import Image
 
 from planaria.store import live
 
@@ -57,7 +59,7 @@ def test_the_form_asks_for_a_film_and_keeps_what_was_typed(place, visit, complai
     page.get_by_role("radio", name="video").check(force=True)
     page.get_by_role("heading", name="What shall it watch?").wait_for()
     assert steps.input_value() == "123", "what both kinds have stays as it was typed"
-    assert page.get_by_label("Cell steps a frame").input_value() == "4"
+    assert page.get_by_label("Cell steps a frame").input_value() == "0", "as many as the film needs"
     path = page.get_by_label("Frames on this machine")
     assert path.input_value() == "sim:lenia"
     page.get_by_role("button", name="life", exact=True).click()
@@ -108,3 +110,18 @@ def test_home_shows_the_frame_that_a_run_begins_with(place, visit):
     still.wait_for()
     assert "/made/runs/rain/start.png" in still.get_attribute("src")
     studios.until(lambda: still.evaluate("(image) => image.naturalWidth") == 16)
+
+
+def test_a_dropped_film_is_chosen_and_looked_at(place, visit, complaints, tmp_path):
+    film = np.concatenate([scenery.drift(1, 20), scenery.drift(2, 20)])
+    frames = [Image.fromarray((frame * 255).astype(np.uint8)) for frame in film]
+    frames[0].save(tmp_path / "two.gif", save_all=True, append_images=frames[1:], duration=40)
+    page = visit("new")
+    page.get_by_role("radio", name="video").check(force=True)
+    page.locator("#film-file").set_input_files(tmp_path / "two.gif")
+    notes = page.get_by_role("status", name="About this film")
+    notes.get_by_text("a cut before frame 20").wait_for()
+    assert page.locator("#film-path").input_value() == str(place.folder / ".films" / "two.gif")
+    page.get_by_role("button", name="life", exact=True).click()
+    notes.wait_for(state="hidden")
+    assert complaints == []

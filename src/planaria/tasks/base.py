@@ -87,6 +87,11 @@ class Task(ABC):
         return config, []
 
     @classmethod
+    def surveyed(cls, config: Any) -> dict[str, Any]:  # noqa: ARG003
+        """Arguments with which `choose` looks at its film. Default: none, as it watches none."""
+        return {}
+
+    @classmethod
     def named(cls, config: Any) -> str:
         """Name of a run after its inputs."""
         source = str(to_dict(config).get(cls.form.source) or "")

@@ -187,10 +187,14 @@ class Task(base.Task):
         open_ = {key: value for key, value in AUTOMATIC.items() if getattr(config, key) == value}
         if before is not None:
             return replace(config, **{key: before[key] for key in open_ if key in before}), []
-        keys = ("frames", "size", "largest", "every", "crop", "count", "colour", "steps", "cuts", "held_out")
-        least = config.context + config.horizon[1]
-        settings, lines = choose(**{key: getattr(config, key) for key in keys}, least=least)
+        settings, lines = choose(**cls.surveyed(config))
         return replace(config, **settings), lines
+
+    @classmethod
+    def surveyed(cls, config: Any) -> dict[str, Any]:
+        """Arguments with which `choose` looks at the video."""
+        keys = ("frames", "size", "largest", "every", "crop", "count", "colour", "steps", "cuts", "held_out")
+        return {**{key: getattr(config, key) for key in keys}, "least": config.context + config.horizon[1]}
 
     @classmethod
     def words(cls, card: Card) -> Words:

@@ -3,14 +3,16 @@
 import io
 import json
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from helpers import films
+from helpers import films, scenery
 from helpers.studios import studio, until
 from PIL import Image
 
+from planaria.data.frames import open_frames
 from planaria.recipes import find
 from planaria.store import live
 from planaria.view.studio import making
@@ -69,6 +71,57 @@ def test_a_film_that_is_none_is_refused_at_its_field(place, tmp_path):
         assert (status, said["field"]) == (400, "frames"), said
     assert "lenia" in said["error"]
     assert place.get("/api/home")[1]["runs"] == []
+
+
+def gif(n: int = 12) -> bytes:
+    frames = [Image.fromarray((frame * 255).astype(np.uint8)) for frame in scenery.ball(n)]
+    out = io.BytesIO()
+    frames[0].save(out, "GIF", save_all=True, append_images=frames[1:], duration=40)
+    return out.getvalue()
+
+
+def test_a_film_is_taken_in_and_learned_from(place):
+    data = gif()
+    status, said, _ = place.ask("PUT", "/api/films?name=My%20Ball.GIF", data)
+    assert status == 200, said
+    kept = Path(json.loads(said)["film"])
+    assert (kept.name, kept.parent) == ("my-ball.gif", place.folder / ".films")
+    assert kept.read_bytes() == data
+    assert len(open_frames(kept)) == 12
+    again = json.loads(place.ask("PUT", "/api/films?name=my-ball.gif", data)[1])
+    assert again["film"] == str(kept), "the same film is kept once"
+    assert [p.name for p in (place.folder / ".films").iterdir()] == ["my-ball.gif"]
+    assert place.get("/api/home")[1]["runs"] == [], "the folder of films is no run"
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "why"),
+    [
+        ("a.txt", b"GIF89a", "no video"),
+        ("a.gif", b"GIF89a" + bytes(30), "a.gif"),
+        ("a.mp4", b"x" * 1000, "a.mp4"),
+        ("a.gif", b"", "empty"),
+        ("a.gif", gif(1), "no film"),
+        ("../../a.gif", b"x", "a.gif"),
+    ],
+)
+def test_what_is_no_film_is_refused_and_leaves_nothing(place, name, data, why):
+    status, said, _ = place.ask("PUT", f"/api/films?name={name}", data)
+    assert status == 400
+    assert why in json.loads(said)["error"]
+    assert str(place.folder) not in json.loads(said)["error"]
+    assert not (place.folder / ".films").exists() or list((place.folder / ".films").iterdir()) == []
+
+
+def test_a_film_is_looked_at_before_it_is_learned(place, tmp_path):
+    two = np.concatenate([scenery.drift(1, 20), scenery.drift(2, 20)])
+    source = scenery.folder(tmp_path / "film", two)
+    status, said = place.post("/api/survey", recipe="film", settings={"frames": source})
+    assert status == 200
+    assert "a cut before frame 20" in said["lines"][0]
+    for settings in ({"frames": "sim:life"}, {"frames": str(tmp_path / "none")}, {"frames": source, "size": "x"}):
+        assert place.post("/api/survey", task="video", settings=settings) == (200, {"lines": []})
+    assert place.post("/api/survey", task="grow", settings={}) == (200, {"lines": []})
 
 
 def test_a_card_shows_the_frame_that_a_run_begins_with(place):

@@ -27,7 +27,8 @@ from planaria.store import live, run_folder
 from planaria.store.cards import Settings
 from planaria.store.run_folder import RunFolder
 from planaria.view.studio.feed import Feed
-from planaria.view.studio.forms import filled, forms, inputs, name_for
+from planaria.view.studio.films import Films
+from planaria.view.studio.forms import filled, forms, inputs, name_for, surveyed
 from planaria.view.studio.guard import Guard, Refusal, read_json, refused
 from planaria.view.studio.launch import Trainings
 from planaria.view.studio.making import Cache, Maker
@@ -50,6 +51,7 @@ class Studio:
         self.slow, self.quick = Maker(FILM_SECONDS), Maker(PICTURE_SECONDS)
         self.cache = Cache(folder / ".cache", self.slow)
         self.pictures = Pictures(folder, self.quick)
+        self.films = Films(folder, self.quick)
         self.feed = Feed(self.runs, self.home)
 
     def app(self, **patience: float) -> ASGIApp:
@@ -72,6 +74,8 @@ class Studio:
             ("GET", "/api/thumb", self.get_thumb),
             ("PUT", "/api/pictures", self.put_picture),
             ("GET", "/pictures/{file}", self.get_picture),
+            ("PUT", "/api/films", self.put_film),
+            ("POST", "/api/survey", self.survey),
             ("POST", "/api/runs", self.start),
             ("GET", one, self.get_run),
             ("DELETE", one, self.put_away),
@@ -141,6 +145,19 @@ class Studio:
     async def get_picture(self, request: Request) -> Response:
         """An uploaded picture."""
         return _file(self.pictures.path(request.path_params["file"]))
+
+    async def put_film(self, request: Request) -> Response:
+        """Upload a film."""
+        return JSONResponse(await self.films.take(request.query_params.get("name", ""), request.stream()))
+
+    async def survey(self, request: Request) -> Response:
+        """Lines on the film that a form names so far; none where it can't be opened, or something else is wrong."""
+        asked = await read_json(request)
+        try:
+            given = await asyncio.to_thread(surveyed, asked)
+            return JSONResponse(await self.quick.do("survey", **given) if given else {"lines": []})
+        except Refusal:
+            return JSONResponse({"lines": []})
 
     async def start(self, request: Request) -> Response:
         """Begin a training."""

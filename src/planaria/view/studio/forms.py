@@ -102,6 +102,12 @@ def inputs(recipe: Recipe, config: Any) -> Iterator[tuple[str, str, Mapping[str,
             yield need.field, jobs[need.kind], need.given
 
 
+def surveyed(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of the survey of the film that a page asks for; none where its task watches none."""
+    recipe, config = filled(asked)
+    return tasks.load(recipe.task).Task.surveyed(config)
+
+
 def _spelled(key: str, value: object) -> str:
     """Format a value as it would be typed."""
     if isinstance(value, bool):

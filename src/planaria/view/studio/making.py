@@ -38,7 +38,7 @@ class Maker:
         self._idle: asyncio.TimerHandle | None = None
         self._over = False
 
-    async def do(self, job: str, **arguments: str | int) -> dict[str, Any]:
+    async def do(self, job: str, **arguments: str | float) -> dict[str, Any]:
         """Result of a job. Raises `Refusal` with its error, when it takes too long, or after `end`."""
         if self._waiting >= MOST_WAITING:
             raise Refusal(503, "too much is being made at once; try again in a moment")
@@ -248,6 +248,27 @@ def look(frames: str, size: int, every: int, crop: str, count: int, colour: str)
     return {}
 
 
+def moves(source: str, shown: str) -> dict[str, Any]:
+    """Open an uploaded film, called `shown`, and read a frame and the next one."""
+    from planaria.data.frames import open_frames
+
+    try:
+        frames = open_frames(source, size=64)
+        frames.stack(0, 2)
+    except IndexError:
+        raise UserError(f"{shown!r} is a single picture, no film") from None
+    except UserError as e:
+        raise UserError(str(e).replace(source, shown)) from None
+    return {}
+
+
+def survey(frames: str, **given: Any) -> dict[str, Any]:
+    """Lines on the film that a training is to learn, and on what it will choose from that."""
+    from planaria.data.survey.choices import choose
+
+    return {"lines": choose(frames, **given)[1]}
+
+
 def photos(source: str) -> dict[str, Any]:
     """Open some of the photos that a training is to learn on."""
     from planaria.data.photos import open_photos
@@ -284,7 +305,7 @@ def warm() -> dict[str, Any]:
 
 JOBS = {
     "warm": warm, "film": film, "start": start, "export": export, "upload": upload, "thumb": thumb, "check": check,
-    "look": look, "photos": photos,
+    "look": look, "photos": photos, "moves": moves, "survey": survey,
 }  # fmt: skip
 
 

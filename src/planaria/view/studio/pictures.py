@@ -39,10 +39,10 @@ class Pictures:
             spare = self.folder / f".{os.urandom(8).hex()}.part"
             try:
                 await asyncio.to_thread(self.folder.mkdir, parents=True, exist_ok=True)
-                await self._receive(spare, chunks)
+                await receive(spare, chunks, "picture")
                 whole = self.folder / f".{os.urandom(8).hex()}.png"
                 about = await self.maker.do("upload", source=str(spare), output=str(whole), shown=shown)
-                kept = await asyncio.to_thread(self._settle, whole, name_of(shown))
+                kept = await asyncio.to_thread(settle, whole, name_of(shown), ".png")
             except OSError as e:
                 raise Refusal(507, f"can't keep the picture: {e.strerror or e}") from None
             finally:
@@ -76,28 +76,30 @@ class Pictures:
         key = hashlib.sha256(f"thumb {source}".encode()).hexdigest()[:32]
         return await self.thumbs.get("thumb", key, ".png", source=source)
 
-    async def _receive(self, spare: Path, chunks: AsyncIterable[bytes]) -> None:
-        """Write an upload to disk as it comes, so that memory holds little of it."""
-        got = 0
-        with spare.open("xb") as f:
-            async for chunk in chunks:
-                got += len(chunk)
-                if got > MOST_PICTURE:
-                    raise Refusal(413, f"a picture has at most {MOST_PICTURE // 10**6} MB")
-                await asyncio.to_thread(f.write, chunk)
-        if not got:
-            raise Refusal(400, "the picture is empty", "picture")
 
-    def _settle(self, whole: Path, wanted: str) -> Path:
-        """Give a checked picture its name, or find it among those already here."""
-        data = whole.read_bytes()
-        whole.unlink()
-        for number in range(1, 10_000):
-            path = self.folder / (f"{wanted}.png" if number == 1 else f"{wanted}-{number}.png")
-            if not path.exists():
-                store.write_bytes(path, data)
+async def receive(spare: Path, chunks: AsyncIterable[bytes], what: str) -> None:
+    """Write an upload to disk as it comes, so that memory holds little of it; `what` names its kind."""
+    got = 0
+    with spare.open("xb") as f:
+        async for chunk in chunks:
+            got += len(chunk)
+            if got > MOST_PICTURE:
+                raise Refusal(413, f"a {what} has at most {MOST_PICTURE // 10**6} MB")
+            await asyncio.to_thread(f.write, chunk)
+    if not got:
+        raise Refusal(400, f"the {what} is empty", what)
+
+
+def settle(whole: Path, wanted: str, suffix: str) -> Path:
+    """Give a checked upload its name beside it, or find it among those already there."""
+    data = whole.read_bytes()
+    whole.unlink()
+    for number in range(1, 10_000):
+        path = whole.parent / (f"{wanted}{suffix}" if number == 1 else f"{wanted}-{number}{suffix}")
+        if not path.exists():
+            store.write_bytes(path, data)
+            return path
+        with contextlib.suppress(OSError):
+            if read(path, len(data)) == data:
                 return path
-            with contextlib.suppress(OSError):
-                if read(path, len(data)) == data:
-                    return path
-        raise Refusal(409, f"too many pictures are called {wanted!r}")
+    raise Refusal(409, f"too many files are called {wanted!r}")

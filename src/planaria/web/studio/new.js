@@ -63,7 +63,7 @@ export async function fresh(host, { query }) {
     };
     const choosers = {
       picture: () => pictures(forms.pictures, face, tell, { oncure }),
-      film: () => films(forms.films, face, tell),
+      film: () => films(forms.films, face, tell, async () => (await ask("/api/survey", { method: "POST", json: chosen() })).lines),
       style: () => pictures(forms.styles, face, tell, STYLE),
       words: () => prompts(tell),
     };
@@ -105,6 +105,7 @@ export async function fresh(host, { query }) {
     const large = Number(cells) > 0 && `${cells} cells`;
     const parts = [large, steps && `${whole(steps)} iterations`];
     summary.textContent = [...parts, changed && `${changed} changed`].filter(Boolean).join(" \u00b7 ");
+    chooser?.look?.(Object.entries(chosen().settings).filter(([key]) => !key.includes(".")));
   }
 
   function chosen() {
