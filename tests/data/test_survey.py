@@ -33,7 +33,7 @@ def test_a_plain_ball_raises_no_alarm(tmp_path):
     assert (film.count, film.grey, film.scenes, film.noise) == (160, False, ((0, 160),), 0.0)
     assert film.predictable == film.looked == 160
     assert 1.3 <= film.speed <= 1.9
-    assert steps_for(film.fast) == 4
+    assert steps_for(film.fast) == 2
 
 
 @pytest.mark.parametrize("spec", ["lenia", "life", "gray-scott"])

@@ -27,7 +27,7 @@ from planaria.core.layout import Layout
 from planaria.core.rule import Rule, RuleConfig
 from planaria.core.solve import Solver
 from planaria.data.clips import Clips, open_clips, scenes, unpacked
-from planaria.data.survey import FEWEST
+from planaria.data.survey import UNSEEN
 from planaria.data.survey.choices import AUTOMATIC, choose
 from planaria.engine import run
 from planaria.engine.context import charge, shown
@@ -256,7 +256,7 @@ class Task(base.Task):
     def _clips(self) -> Clips:
         """Read the videos: as the checkpoint keeps them, else from their source."""
         if not self.config.steps:
-            self.config = replace(self.config, steps=FEWEST) if self.tensors else self.chosen(self.config, None)[0]
+            self.config = replace(self.config, steps=UNSEEN) if self.tensors else self.chosen(self.config, None)[0]
         config: Config = self.config
         if self.tensors:
             return unpacked(self.tensors, config.held_out)

@@ -24,8 +24,10 @@ SMALL = 32
 """Longest side of the frames in which cuts are sought, in cells."""
 WATCHED = 20_000
 """Most frames in which cuts are sought."""
-FEWEST, MOST = 4, 12
+FEWEST, MOST = 2, 12
 """Cell steps from frame to frame, at least and at most."""
+UNSEEN = 4
+"""Cell steps from frame to frame where the film isn't looked at, as a simulator's."""
 USUAL = 96
 """Longest side in cells to which the recipe film reduces a larger video."""
 LARGE = 128 * 128
@@ -86,7 +88,7 @@ class Survey:
 
 def steps_for(fast: float, reach: int = 1) -> int:
     """Cell steps from frame to frame for speeds up to `fast` cells a frame; a signal travels `reach` cells a step."""
-    return min(MOST, max(FEWEST, math.ceil(fast / reach) + 1))
+    return min(MOST, max(FEWEST, math.ceil(fast / reach)))
 
 
 def size_for(longest: int, largest: int) -> int:

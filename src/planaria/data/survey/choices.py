@@ -6,7 +6,7 @@ from typing import Any
 from planaria.data.bars import Whole
 from planaria.data.clips import SIMULATED, films_of, spelled
 from planaria.data.frames import find_source
-from planaria.data.survey import FEWEST, LINES, Survey, named, steps_for, survey
+from planaria.data.survey import LINES, UNSEEN, Survey, named, steps_for, survey
 
 AUTOMATIC: Mapping[str, Any] = {"steps": 0, "size": 0, "crop": "auto", "cuts": "split"}
 """Settings that may be chosen -> the value that leaves them to be."""
@@ -24,7 +24,7 @@ def choose(
     at. Raises `UserError` for frames that can't be opened.
     """
     if frames.startswith(SIMULATED):
-        simulated = {"steps": steps or FEWEST, "crop": "none" if crop == "auto" else crop}
+        simulated = {"steps": steps or UNSEEN, "crop": "none" if crop == "auto" else crop}
         return simulated | ({"cuts": "keep"} if cuts == "split" else {}), []
     crop = common_crop(frames) if crop == "auto" else crop
     films = survey(
@@ -77,5 +77,5 @@ def _lines(films: list[Survey], given: int, steps: int) -> Iterator[str]:
         for line in film.lines():
             yield before + line
     fast = max(film.fast for film in films)
-    if fast and not given and steps > FEWEST:
+    if fast and not given and steps > UNSEEN:
         yield f"what moves goes up to {fast:.1f} cells a frame, so cells make {steps} steps in it (steps={steps})"
