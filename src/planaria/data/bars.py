@@ -10,8 +10,10 @@ from planaria.data.sources import Pictures, Source
 
 LOOKED = 240
 """Frames from the first taken on among which pictures are looked at, in full size."""
-PICTURES = 16
+PICTURES = 8
 """Pictures looked at."""
+ACROSS = 512
+"""Most pixels looked at along a bar."""
 FLAT = 14
 """Largest difference from the bar's colour within a bar, in levels of 255: compression leaves some."""
 LEAST = 0.02
@@ -29,7 +31,7 @@ BLOCKY = 1.25
 
 @final
 class Whole:
-    """Some pictures of a source as they are, RGB or grey in 0..255."""
+    """Some pictures of a source as they are, RGB or grey in 8 bits."""
 
     def __init__(self, source: Source, start: int = 0, every: int = 1) -> None:
         self.pictures = [_levels(picture) for picture in _some(source, start, every)]
@@ -38,11 +40,11 @@ class Whole:
         """Region without bars, as the setting `crop` says it: `x,y,w,h` in pixels; none where there are no bars."""
         if not self.pictures or len({picture.shape for picture in self.pictures}) > 1:
             return "none"
-        film = np.stack(self.pictures)
-        _, h, w, _ = film.shape
+        h, w, _ = self.pictures[0].shape
+        film = np.stack([picture[:, :: -(-w // ACROSS)] for picture in self.pictures]).astype(np.float32)
         top, bottom = _bar(film), _bar(film[:, ::-1])
-        across = film.transpose(0, 2, 1, 3)
-        left, right = _bar(across), _bar(across[:, ::-1])
+        film = np.stack([picture[:: -(-h // ACROSS)].swapaxes(0, 1) for picture in self.pictures]).astype(np.float32)
+        left, right = _bar(film), _bar(film[:, ::-1])
         if h - top - bottom < LEFT * h or w - left - right < LEFT * w or not (top or bottom or left or right):
             return "none"
         return f"{left},{top},{w - left - right},{h - top - bottom}"
@@ -53,7 +55,7 @@ class Whole:
         for picture in self.pictures:
             if min(picture.shape[:2]) < 8 * BLOCK:
                 return 1.0
-            grey = picture.mean(2)
+            grey = picture.mean(2, dtype=np.float32)
             for side in (grey, grey.T):
                 steps = np.abs(np.diff(side, axis=1)).mean(0)
                 edges = np.arange(len(steps)) % BLOCK == BLOCK - 1
@@ -73,8 +75,11 @@ def _some(source: Source, start: int, every: int) -> Iterator[np.ndarray]:
 
 
 def _levels(picture: np.ndarray) -> np.ndarray:
-    top = {"u1": 1.0, "u2": 1 / 257, "f4": 255.0}[picture.dtype.str[1:]]
-    return picture[..., :3].astype(np.float32) * top
+    """Convert a picture of any type to 8 bits, without its transparency."""
+    shown = picture[..., :3]
+    if shown.dtype == np.uint8:
+        return shown
+    return (shown >> 8 if shown.dtype == np.uint16 else shown * 255).astype(np.uint8)
 
 
 def _bar(film: np.ndarray) -> int:

@@ -63,6 +63,8 @@ class Survey:
     """Number of frames that were read."""
     size: tuple[int, int]
     """Rows and columns of the frames, as training will see them."""
+    side: int
+    """Setting `size` for that; 0 as they are."""
     grey: bool
     fps: float
     scenes: tuple[tuple[int, int], ...]
@@ -80,10 +82,6 @@ class Survey:
     predictable: int
     """Frames ahead that these are predictable, at least."""
     findings: tuple[Finding, ...]
-
-    def lines(self, most: int = LINES) -> list[str]:
-        """Lines worth reading before training, the most important first."""
-        return [finding.text for finding in self.findings[:most]]
 
 
 def steps_for(fast: float, reach: int = 1) -> int:
@@ -136,10 +134,10 @@ def _survey(
     moved = shifts.motion(shots)
     wider = max(grid) / max(seen.size)
     film = _Film(path, plain, grid, n, at, faded, parts, shots, sigma, moved, wider, every)
+    speed, fast = moved.median * wider, moved.fast * wider
     return Survey(
-        path, n, grid, seen.visible == 1, seen.fps, tuple(parts), cells.moving(shots, sigma), moved.median * wider,
-        moved.fast * wider, sigma, len(longest_shot), predictable(longest_shot),
-        tuple(film.findings(size, largest, crop)),
+        path, n, grid, size, seen.visible == 1, seen.fps, tuple(parts), cells.moving(shots, sigma), speed, fast, sigma,
+        len(longest_shot), predictable(longest_shot), tuple(film.findings(size, largest, crop)),
     )  # fmt: skip
 
 
@@ -246,8 +244,8 @@ class _Film:
             yield Finding("camera", text, {})
         elif self.moved.whole is not None:
             down, right = (v * self.wider for v in self.moved.whole)
-            speed = f"{abs(right):.1f} cells a frame to the {'right' if right > 0 else 'left'}"
-            speed += f" and {abs(down):.1f} {'down' if down > 0 else 'up'}"
+            across, along = "right" if right > 0 else "left", "down" if down > 0 else "up"
+            speed = f"{abs(right):.1f} cells a frame to the {across} and {abs(down):.1f} {along}"
             if self.moved.steady:
                 text = f"all of the picture moves alike, {speed}: what comes in at the edge can't be known before"
             else:
@@ -283,8 +281,8 @@ class _Film:
         h, w = self.grid
         longest = max(self.plain.size)
         if size and size == largest and longest != size:
-            text = f"its {self.plain.size[1]}x{self.plain.size[0]} pixels are reduced to {w}x{h} cells: size=N, or"
-            yield Finding("size", f"{text} size={longest} as it is", {"size": size})
+            text = f"its {self.plain.size[1]}x{self.plain.size[0]} pixels are reduced to {w}x{h} cells"
+            yield Finding("size", f"{text}; size={longest} keeps them all", {"size": longest})
         elif h * w > LARGE:
             text = f"its {w}x{h} cells make {h * w:,} a frame, which takes long: size=96 is usual"
             yield Finding("size", text, {"size": 96})

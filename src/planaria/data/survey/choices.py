@@ -31,15 +31,14 @@ def choose(
         frames, size=size, every=every, crop=crop, count=count, colour=colour, largest=largest, least=least
     )  # fmt: skip
     fast = max(film.fast for film in films)
-    longest = max(max(film.size) for film in films)
     chosen: dict[str, Any] = {
         "steps": steps or steps_for(fast),
         "crop": crop,
-        "size": size or (longest if largest and _reduced(films, largest) else 0),
+        "size": max(film.side for film in films),
     }
     if cuts == "split":
         chosen["cuts"] = _split(films, held_out, least)
-    return chosen, list(_lines(films, steps, chosen["steps"]))[:LINES]
+    return chosen, list(_lines(films, cuts, steps, chosen["steps"]))[:LINES]
 
 
 def common_crop(frames: str) -> str:
@@ -51,10 +50,6 @@ def common_crop(frames: str) -> str:
     left, top = min(box[0] for box in boxes), min(box[1] for box in boxes)
     right, bottom = max(box[0] + box[2] for box in boxes), max(box[1] + box[3] for box in boxes)
     return f"{left},{top},{right - left},{bottom - top}"
-
-
-def _reduced(films: list[Survey], largest: int) -> bool:
-    return any(finding.settings.get("size") == largest for film in films for finding in film.findings)
 
 
 def _split(films: list[Survey], held_out: float, least: int) -> str:
@@ -71,11 +66,12 @@ def _split(films: list[Survey], held_out: float, least: int) -> str:
     return spelled(scenes)
 
 
-def _lines(films: list[Survey], given: int, steps: int) -> Iterator[str]:
+def _lines(films: list[Survey], cuts: str, given: int, steps: int) -> Iterator[str]:
     for film in films:
         before = f"{named(film.name)}: " if len(films) > 1 else ""
-        for line in film.lines():
-            yield before + line
+        for finding in film.findings:
+            if finding.name != "cuts" or cuts == "split":
+                yield before + finding.text
     fast = max(film.fast for film in films)
     if fast and not given and steps > UNSEEN:
         yield f"what moves goes up to {fast:.1f} cells a frame, so cells make {steps} steps in it (steps={steps})"
