@@ -8,6 +8,8 @@ import pytest
 from helpers import films, scenery
 from PIL import Image
 
+from planaria import store
+from planaria.evaluate.verdict import Course
 from planaria.store import live
 
 pytest_plugins = ("helpers.browser",)
@@ -125,3 +127,19 @@ def test_a_dropped_film_is_chosen_and_looked_at(place, visit, complaints, tmp_pa
     page.get_by_role("button", name="life", exact=True).click()
     notes.wait_for(state="hidden")
     assert complaints == []
+
+
+def test_a_run_that_was_stopped_says_so_and_gives_its_verdict(place, visit):
+    training(place)
+    folder = place.folder / "rain"
+    films.save(folder / "model.safetensors", visible=3, size=(12, 16))
+    saved = store.read(folder)
+    course = Course(3, 20, 60, 1000)
+    store.save(saved.path, saved.rule, saved.layout, saved.card.changed(figures=course.metrics()), saved.start)
+    Image.new("RGB", (60, 20), "orange").save(folder / live.POOL)
+    live.write_status(folder, live.Status("stopped", 40, 90, 0.1), os.getpid())
+    page = visit("run/rain")
+    page.locator(".chip", has_text="stopped at 40 of 90").wait_for()
+    page.locator(".verdict", has_text="Follows the film for 3 of 20 frames; stays alike for 60 of 1,000.").wait_for()
+    page.get_by_text("the video above, what it makes of it alone below, after iteration 40").wait_for(state="attached")
+    assert "frames followed" not in page.locator("body").inner_text()

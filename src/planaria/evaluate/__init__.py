@@ -22,6 +22,7 @@ from planaria.evaluate.life import Life
 from planaria.evaluate.scores import Scores, Whole
 from planaria.evaluate.starts import SIZES, UNSEEN, Change
 from planaria.evaluate.statistics import Likeness, Stats, compare, measure
+from planaria.evaluate.verdict import Course
 
 __all__ = ["Curve", "Frames", "Likeness", "Scores", "Stats", "Whole", "evaluate", "held_out", "horizon_curve"]
 
@@ -49,13 +50,14 @@ def evaluate(
     seed: int = 0,
     engine: str = "auto",
     progress: Progress | None = None,
+    course: Course | None = None,
 ) -> Scores:
     """Measure a video model on a film `(n, visible, h, w)` in 0..1, whose frames from `start` on it was not trained on.
 
     The model is shown `context` frames and then runs freely, `steps` cell steps a frame. `times` is how many times
     longer than the film the long runs are (that of the verdict has 1,000 frames at least); 0 leaves them out. `seed`
     draws noise, unseen starts, and cells that fire. Raises `UserError` where the film doesn't fit the model or holds
-    too few frames.
+    too few frames. `course` is that of the verdict, where it was measured before.
     """
     check(layout, frames, context=context, start=start)
     kept = fitting(horizons, len(frames), start)
@@ -65,7 +67,7 @@ def evaluate(
     if context > 1:
         noise["alone"] = horizon_curve(rule, layout, frames, context=1, **asked)
     life = Life(rule, layout, steps, seed, engine, progress)
-    verdict = judge(life, frames, context, times)
+    verdict = judge(life, frames, context, times, course)
     whole, film = life.whole(frames, context)
     alone = life.whole(frames, 1)[0] if context > 1 else whole
     data = measure(frame[None] for frame in frames)

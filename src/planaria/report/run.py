@@ -10,6 +10,7 @@ from planaria import evaluate
 from planaria.core.rule import Rule
 from planaria.evaluate.judging import course
 from planaria.evaluate.life import Life as Runs
+from planaria.evaluate.verdict import Course
 from planaria.export import Options, html, movie
 from planaria.living import find
 from planaria.report import repainting, scores
@@ -38,7 +39,7 @@ def write(folder: RunFolder, rule: Rule, task: Task, card: Card) -> None:
             repainting.repainted(folder, rule, task.layout, photos)
         case Forecast() as forecast:
             _film(folder, movie.shoot(model, Options(seed=1)))
-            _measure(folder.path, model, forecast)
+            _measure(folder.path, model, forecast, Course.read(card.metrics))
         case Life(steps, every):
             events = actions(task.layout, card)
             _film(folder, movie.film(rule, task.layout, steps=steps, size=task.size, every=every, seed=1, **events))
@@ -64,12 +65,12 @@ def _film(folder: RunFolder, shown: movie.Film) -> None:
     shown.save(folder / run_folder.STRIP)
 
 
-def _measure(folder: Path, model: Saved, forecast: Forecast) -> None:
-    """Measure the saved model on its own video, as `planaria eval` does."""
+def _measure(folder: Path, model: Saved, forecast: Forecast, known: Course | None) -> None:
+    """Measure the saved model on its own video, as `planaria eval` does; the course of its verdict may be `known`."""
     living = find(model)
     frames, start = evaluate.held_out(forecast.clips, forecast.context)
     found = evaluate.evaluate(
-        living.rule, living.layout, frames, context=forecast.context, steps=living.frame, start=start
+        living.rule, living.layout, frames, context=forecast.context, steps=living.frame, start=start, course=known
     )
     scores.write(folder, model.name, found, frames, forecast.clips.fps)
 

@@ -10,6 +10,7 @@ import { plot } from "./plot.js";
 
 const WEIGHTS = 1;
 const POOL = 2;
+const SAMPLED = "living samples"; // what is seen of a training whose task has no view of its own
 const REGROW_AFTER = 300;
 const FRAMES_AFTER = 60;
 const HANDS_OFF = 8000;
@@ -251,7 +252,7 @@ function poolView() {
   const title = make("h2", { text: "Pool" });
   const element = make("section", { class: "panel" }, title, image, words);
   let address = null;
-  let sampled = "living samples";
+  let sampled = SAMPLED;
   return {
     element,
     show(step, content) {
@@ -265,6 +266,7 @@ function poolView() {
     update(card) {
       tell(title, card.form?.samples ?? "Pool");
       sampled = card.form?.sampled ?? sampled;
+      image.classList.toggle("labelled", sampled !== SAMPLED);
       element.hidden = image.hidden && !["running", "paused"].includes(card.state);
     },
     close() {
