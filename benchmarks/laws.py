@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 import planaria as pl
-from planaria import files
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule
 from planaria.data import simulate
@@ -28,6 +27,8 @@ SIDE = 96
 """Cells on a side of the grids of the measurements."""
 FINE = 8
 """Shifts to a cell among which the best is taken."""
+BEGUN = 32
+"""Steps of Gray-Scott before the first frame, as in the films of the recipe."""
 SEEN = (0, 100, 500, 5000)
 """Frames of a film strip."""
 
@@ -101,13 +102,15 @@ def likeness(a: Tensor, b: Tensor) -> float:
 def gray_scott(folder: Path, frames: int, noise: float) -> None:
     """Patterns from unseen seeds, beside the simulator's: the substance's mean, variance and spectrum."""
     rule, layout = train("gray-scott", folder)
-    true, rng = simulate.load("gray-scott,show=both"), torch.Generator().manual_seed(100)
+    true, rng = simulate.load("gray-scott,show=both,dt=1"), torch.Generator().manual_seed(100)
     x = true.start(4, SIDE, seed=1000)
+    for _ in range(BEGUN):
+        x = true(x)
     y = shown(layout, x + noise * torch.randn(x.shape, generator=rng))
     strip = [(x, y)]
     print("| frame | mean | variance | spectrum |")
     for k in range(1, frames + 1):
-        x, y = true(x), pl.run(rule, y, true_steps(true))
+        x, y = true(x), pl.run(rule, y, 1)
         if k in SEEN:
             strip.append((x, y))
             same = compare(measure(z[None, :1] for z in y), measure(z[None, :1] for z in x))
@@ -115,15 +118,10 @@ def gray_scott(folder: Path, frames: int, noise: float) -> None:
     write(folder / "gray-scott.png", strip, layout)
 
 
-def true_steps(true: simulate.Simulator) -> int:
-    """Cell steps of the model for one of the simulator's: as many as that divides it into."""
-    return round(true.settings.dt)
-
-
 def write(path: Path, strip: list[tuple[Tensor, Tensor]], layout: Layout) -> None:
     """Write the first sample's film strip, the simulator's above the model's."""
     rows = [[image(layout.rgb(state[:1])[0], 3) for state in row] for row in zip(*strip, strict=True)]
-    files.writable(path.parent)
+    path.parent.mkdir(parents=True, exist_ok=True)
     sheet(rows, [f"frame {k}" for k in SEEN[: len(strip)]]).save(path)
     print(path)
 
