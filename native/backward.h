@@ -94,11 +94,10 @@ void backward(const Plan& job, int sample, void* room, const void* log, const re
             const int m = n - i < NB ? n - i : NB;
             block.hidden(x, scratch.planes.data(), row, step.acted.data() + i, m, first_bias);
             const real* gp = block.learn(passed.data() + static_cast<std::size_t>(i) * out, m, sums);
-            for (int k = 0; k < m; k++) {
-                const real* of_cell = gp + static_cast<std::size_t>(k) * block.width(0);
-                block.spread(of_cell, g + static_cast<std::size_t>(step.acted[i + k]) * job.stride, row);
-                wides.take(step.acted[i + k], of_cell);
-            }
+            for (int k = 0; k < m; k++)
+                block.spread(gp + static_cast<std::size_t>(k) * block.width(0),
+                             g + static_cast<std::size_t>(step.acted[i + k]) * job.stride, row);
+            wides.take(step.acted.data() + i, m, gp, block.width(0));
             watch.did(static_cast<std::size_t>(m) * block.width(0));
         }
         wides.give(step.acted, g, watch);

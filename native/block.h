@@ -80,17 +80,20 @@ class Block {
     // what wide filters add to the perception of cells `at`, as many at a time as a vector holds
     void perceive_wide(const real* planes, const std::int32_t* at, int n) {
         const std::size_t cells = Grid(job_).cells(), wide = width(0);
-        for (int i = 0, m; i < n; i += m) {
-            for (m = 1; i + m < n && at[i + m] >= at[i] && at[i + m] - at[i] < VL;) m++;
+        int vectors = 0, first[NB + 1];  // of each its first cell's number in the block
+        for (int i = 0; i < n; i++)
+            if (!i || at[i] < at[first[vectors - 1]] || at[i] - at[first[vectors - 1]] >= VL) first[vectors++] = i;
+        first[vectors] = n;
+        for (int c = 0; c < job_.channels; c++)
             for (int k = 0; k < job_.wides; k++)
-                for (int c = 0; c < job_.channels; c++) {
+                for (int v = 0; v < vectors; v++) {
+                    const std::int32_t start = at[first[v]];
                     real lane[VL];
-                    store(lane, wides_.perceive(k, planes + c * cells + at[i]));
-                    real* to = entering(0) + i * wide + job_.wide[k].filter * job_.channels + c;
-                    for (int j = 0; j < m; j++) to[j * wide] = lane[at[i + j] - at[i]];
+                    store(lane, wides_.perceive(k, planes + c * cells + start));
+                    real* to = entering(0) + job_.wide[k].filter * job_.channels + c;
+                    for (int i = first[v]; i < first[v + 1]; i++) to[i * wide] = lane[at[i] - start];
                 }
-            watch_.did(wides_.taps() * job_.channels * VL);
-        }
+        watch_.did(wides_.taps() * job_.channels * VL * vectors);
     }
     // perception and every hidden layer of cells `at`; returns what enters the last layer
     void hidden(const real* x, const real* planes, std::ptrdiff_t row, const std::int32_t* at, int n,

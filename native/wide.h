@@ -77,30 +77,37 @@ class Spreading {
         room.zero(job.border + size_ * job.channels * job.wides);
         planes_ = room.data() + job.border;
     }
-    // The gradients of one cell's perception.
-    void take(std::size_t cell, const real* p) {
-        if (!job_.wides) return;
-        box_.hold(grid_.row(cell), grid_.column(cell), grid_.column(cell));
-        put(cell, p);
+    // The gradients `p` of the perception of cells `at`, in rows of `wide` numbers.
+    void take(const std::int32_t* at, int n, const real* p, int wide) {
+        for (int k = 0; k < job_.wides; k++)
+            for (int c = 0; c < job_.channels; c++) {
+                const real* from = p + job_.wide[k].filter * job_.channels + c;
+                real* to = plane(k, c);
+                for (int i = 0; i < n; i++) to[at[i]] = from[static_cast<std::size_t>(i) * wide];
+            }
+        for (int i = 0; job_.wides && i < n; i++) box_.hold(grid_.row(at[i]), grid_.column(at[i]), grid_.column(at[i]));
     }
     // Gives those of all cells `at` that were taken, and forgets them.
     void give(const Buffer<std::int32_t>& at, real* g, Watch& watch) {
         if (box_.empty()) return;
-        const int far = job_.border, channels = job_.channels;
+        const int far = job_.border, left = box_.left - far, right = box_.right + far;
         for (int r = box_.top - far; r <= box_.bottom + far; r++)
-            for (int q = box_.left - far; q <= box_.right + far; q += VL) {
-                const int n = box_.right + far - q + 1 < VL ? box_.right + far - q + 1 : VL;
-                const std::size_t cell = grid_.cell(r, q);
-                for (int c = 0; c < channels; c++) {
+            for (int c = 0; c < job_.channels; c++) {  // a row at a time, to stay in cache
+                for (int q = left; q <= right; q += VL) {
+                    const std::size_t cell = grid_.cell(r, q);
                     vec total = {};
                     for (int k = 0; k < job_.wides; k++) total += wides_.spread(k, plane(k, c) + cell);
                     real lane[VL];
                     store(lane, total);
-                    for (int i = 0; i < n; i++) g[(cell + i) * job_.stride + c] += lane[i];
+                    for (int i = 0; i < VL && q + i <= right; i++) g[(cell + i) * job_.stride + c] += lane[i];
                 }
-                watch.did(wides_.taps() * channels * VL);
+                watch.did(wides_.taps() * (right - left + 1));
             }
-        for (std::size_t i = 0; i < at.size(); i++) put(at[i], nullptr);
+        for (int k = 0; k < job_.wides; k++)
+            for (int c = 0; c < job_.channels; c++) {
+                real* to = plane(k, c);
+                for (std::size_t i = 0; i < at.size(); i++) to[at[i]] = 0;
+            }
         box_ = nowhere;
     }
 
@@ -108,11 +115,6 @@ class Spreading {
     real* plane(int k, int c) const {  // from the first cell of the border on
         return planes_ + (static_cast<std::size_t>(k) * job_.channels + c) * size_ +
                static_cast<std::size_t>(job_.border) * grid_.wide;
-    }
-    void put(std::size_t cell, const real* p) {
-        for (int k = 0; k < job_.wides; k++)
-            for (int c = 0; c < job_.channels; c++)
-                plane(k, c)[cell] = p ? p[job_.wide[k].filter * job_.channels + c] : 0;
     }
 
     const Plan& job_;

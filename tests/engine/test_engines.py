@@ -113,7 +113,7 @@ def test_dilated_filters_around_life_that_moves_from_edge_to_edge(engine, edge, 
 def test_rings_around_life_that_moves_from_edge_to_edge(engine, edge, life, reach):
     """Two blocks in a world that is wider than a vector, one of them on the seam."""
     r = rule(0.08, edge=edge, life=life, filters=(f"ring@{reach}", "identity", "sobel", "ring@3"), frozen=1)
-    if _FAST[engine].declines(r, torch.zeros(1, 6, 4, 4)):
+    if "wider than 3x3" in _FAST[engine].declines(r, brink()):
         pytest.skip("it runs no rings")
     x = torch.zeros(2, 6, 24, 41, dtype=torch.double)
     x[0, :, :4, :4] = x[1, :, 12:16, 20:24] = brink(1)[0, :, 1:5, 2:3]

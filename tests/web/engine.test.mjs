@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { bandsOf } from "../../src/planaria/web/engine/crew.js";
-import { bodyOf, decode, firstBias, fold, threshold, withWeights } from "../../src/planaria/web/engine/model.js";
+import { bodyOf, decode, firstBias, fold, taps, threshold, withWeights } from "../../src/planaria/web/engine/model.js";
 
 const base64 = (...values) => Buffer.from(new Float32Array(values).buffer).toString("base64");
 
@@ -37,9 +37,17 @@ for (const [what, changes, message] of [
   ["a layer too many", { weights: [base64(1), base64(1)] }, /layers don't fit/],
   ["filters without reach", { reaches: [] }, /how far they reach/],
   ["filters that reach too far", { reaches: [17] }, /how far they reach/],
+  ["filters wider than they reach", { kernels: [Array(25).fill(1)], reaches: [1] }, /as wide as they reach/],
 ]) {
   test(`${what} is refused in words`, () => assert.throws(() => decode(payload(changes)), message));
 }
+
+test("a wide kernel is a list of taps", () => {
+  const kernel = Array(25).fill(0);
+  kernel[0] = 0.5;
+  kernel[13] = -1;
+  assert.deepEqual(taps(Float32Array.from(kernel)), [[-2, -2, 0.5], [0, 1, -1]]);
+});
 
 test("newer weights replace all of them or none", () => {
   const model = decode(payload());

@@ -48,6 +48,8 @@ RULES = {
     "no cell acts": {"fire_rate": 0.0},
     "dilated": {"filters": ("identity", "sobel", "sobel@2", "learned@7"), "life": "none", "dt": 0.25},
     "dilated, on a torus": {"filters": ("identity", "laplacian@3", "scharr"), "edge": "circular"},
+    "rings": {"filters": ("ring@2", "identity", "sobel", "ring@7"), "edge": "replicate", "frozen": 1},
+    "rings on a torus": {"filters": ("identity", "ring", "ring@9"), "edge": "circular", "life": "none", "dt": 0.25},
     "blurred": {"channels": 9, "edge": "circular", "life": "none", "blurs": ("4@3", "5@7", "7@15"), "dt": 0.5},
     "blurred, at a rim": {"channels": 9, "frozen": 2, "blurs": ("6@5",), "dt": 0.5},
     "frozen": {"frozen": 3, "channels": 11},

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from planaria import recipes, store
 from planaria.config import to_dict
 from planaria.core.damage import Damage, cuts, discs, holes
-from planaria.core.filters import FILTERS, bank, reaches
+from planaria.core.filters import MEANINGS, bank, reaches
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule, RuleConfig, spread
 from planaria.export.html import payload
@@ -99,7 +99,7 @@ def test_first_weights_are_the_rule_s_to_the_bit():
 
 
 def test_filters_and_blurs_are_the_same():
-    cases = [{"filters": [f"{name}{at}" for name in FILTERS]} for at in ("", "@1", "@2", "@16")]
+    cases = [{"filters": [f"{name}{at}" for name in MEANINGS]} for at in ("", "@1", "@2", "@16")]
     for case, answer in zip(cases, ask("bank", *cases), strict=True):
         names = tuple(case["filters"])
         assert answer == {

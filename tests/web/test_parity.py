@@ -40,6 +40,8 @@ SHAPES = {
     "dilated torus": {"filters": ("identity", "laplacian@3", "scharr"), "edge": "circular", "life": "none"},
     "dilated, with life and chance": {"filters": ("identity", "sobel@2"), "fire_rate": 0.5},
     "dilated, learned": {"filters": ("learned@2",), "hidden": (12,), "edge": "circular", "life": "after"},
+    "rings": {"filters": ("ring@2", "identity", "sobel", "ring@7"), "fire_rate": 0.5},
+    "rings on a torus": {"filters": ("identity", "ring", "ring@9"), "edge": "circular", "life": "none", "dt": 0.5},
     "copied rim": {"edge": "replicate"},
     "copied rim, two layers": {"edge": "replicate", "hidden": (9, 7), "life": "none", "fire_rate": 1.0, "dt": 0.25},
     "copied rim, dilated": {"edge": "replicate", "filters": ("identity", "sobel", "sobel@2"), "life": "after"},

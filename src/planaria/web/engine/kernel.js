@@ -10,7 +10,7 @@
 // All errors are Errors in words; memory that runs out is one. The same model, seed and steps give the same bytes on every
 // machine.
 
-import { firstBias, threshold } from "./model.js";
+import { firstBias, taps, threshold } from "./model.js";
 
 const EDGES = ["zero", "circular", "replicate"];
 const LIVES = { none: 0, before: 1, after: 2, both: 3 };
@@ -122,13 +122,18 @@ class Plan {
     this.count = this.shape.reduce((a, b) => a * b);
     this.room = null; // for the areas that are read and written: [place, numbers]
     const { kernels, reaches, widths, blurs } = model;
+    const nine = (k) => k.length === 9;
+    const others = kernels.map((k) => (nine(k) ? [] : taps(k)));
     const fixed = [
-      Float32Array.from(kernels.flatMap((k) => [...k])),
+      Float32Array.from(kernels.flatMap((k) => (nine(k) ? [...k] : Array(9).fill(0)))),
       Int32Array.from(reaches),
       Int32Array.from(widths.slice(1)),
       Int32Array.from(blurs.map(([channel]) => channel)),
       Int32Array.from(blurs.map(([, side]) => side)),
       Float32Array.from(blurs.flatMap(line)),
+      Int32Array.from(others.map((list) => list.length)),
+      Int32Array.from(others.flatMap((list) => list.flatMap(([row, column]) => [row, column]))),
+      Float32Array.from(others.flatMap((list) => list.map(([, , weight]) => weight))),
     ];
     const layers = parameters(model);
     this.at = kernel.lend([...fixed, ...layers], (rooms) =>
@@ -328,7 +333,7 @@ function places(rooms) {
 
 /** A `planaria_rule` of native/planaria.h. */
 function ruleOf({ rule, kernels, own, widths, blurs }, pointers) {
-  const bytes = new DataView(new ArrayBuffer(88));
+  const bytes = new DataView(new ArrayBuffer(104));
   [threshold(rule.fire_rate), rule.life_threshold, rule.dt].forEach((v, i) => bytes.setFloat64(8 * i, v, true));
   const words = [rule.channels, own, LIVES[rule.life] ?? -1, rule.life_channel, EDGES.indexOf(rule.edge)];
   words.push(rule.life_edge === "zero" ? 1 : 0, ACTIVATIONS.indexOf(rule.activation));

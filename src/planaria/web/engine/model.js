@@ -5,10 +5,13 @@ export function decode(payload) {
   const { rule, layout } = payload;
   if (payload.format !== 1) throw new Error("this page can't read a model of that format");
   if (!["zero", "circular", "replicate"].includes(rule.edge)) throw new Error(`this page knows no edge ${rule.edge}`);
-  const kernels = payload.kernels.map((k) => Float32Array.from(k));
-  const reaches = payload.reaches ?? kernels.map(() => 1); // how many cells away each kernel's outer taps lie
+  const kernels = payload.kernels.map((k) => Float32Array.from(k)); // square, row by row
+  const reaches = payload.reaches ?? kernels.map(() => 1); // how many cells away each kernel's outermost taps lie
   if (reaches.length !== kernels.length || !reaches.every((n) => Number.isInteger(n) && n >= 1 && n <= 16)) {
     throw new Error("the model's filters don't say how far they reach");
+  }
+  if (!kernels.every((k, i) => k.length === 9 || k.length === (2 * reaches[i] + 1) ** 2)) {
+    throw new Error("the model's filters aren't as wide as they reach");
   }
   const blurs = payload.blurs ?? []; // [channel, side, kernel]
   const own = rule.channels - rule.frozen;
@@ -19,6 +22,13 @@ export function decode(payload) {
   const model = { ...payload, kernels, reaches, blurs, own, widths, weights, biases, cond: new Float32Array(rule.cond), layout };
   check(model);
   return model;
+}
+
+/** Taps other than zero of a kernel that is as wide as it reaches: [rows down, columns to the right, weight] each. */
+export function taps(kernel) {
+  const side = Math.sqrt(kernel.length);
+  const far = (side - 1) / 2;
+  return Array.from(kernel, (v, i) => [Math.floor(i / side) - far, (i % side) - far, v]).filter(([, , v]) => v);
 }
 
 /** The model with other parameters: `flat` holds all weights, then all biases. */

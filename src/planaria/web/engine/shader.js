@@ -1,6 +1,6 @@
 // The step as GLSL ES 3, written for one model's shape: its channels, layers, filters, edge and life.
 
-import { bodyOf, firstBias, labelsOf, threshold } from "./model.js";
+import { bodyOf, firstBias, labelsOf, taps, threshold } from "./model.js";
 
 const GLSL_ACTIVATIONS = {
   relu: "max(v, 0.0)",
@@ -98,15 +98,24 @@ export function stepShader(model, block, first, count) {
   const limit = threshold(rule.fire_rate);
   const acts = limit >= 2 ** 32 ? "true" : `fold(fold(fold(key, 0u), uint(q.y)), uint(q.x)) < ${limit}u`;
   const outs = Array.from({ length: count }, (_, i) => `layout(location = ${i}) out vec4 y${i};`);
-  const lines = [];
-  for (const reach of new Set(reaches)) {
+  const [lines, lists] = [[], []];
+  const nine = kernels.map((kernel) => kernel.length === 9);
+  for (const reach of new Set(reaches.filter((_, k) => nine[k]))) {
     lines.push(`    for (int i = 0; i < 9; i++) n[i] = at(x, g, q + ${reach} * ivec2(i % 3 - 1, i / 3 - 1));`);
     kernels.forEach((kernel, k) => {
-      if (reaches[k] !== reach) return;
-      const taps = [...kernel].map((v, i) => (v ? `${real(v)} * n[${i}]` : "")).filter(Boolean);
-      lines.push(`    p[${k * groups} + g] = ${taps.join(" + ") || "vec4(0.0)"};`);
+      if (reaches[k] !== reach || !nine[k]) return;
+      const terms = [...kernel].map((v, i) => (v ? `${real(v)} * n[${i}]` : "")).filter(Boolean);
+      lines.push(`    p[${k * groups} + g] = ${terms.join(" + ") || "vec4(0.0)"};`);
     });
   }
+  kernels.forEach((kernel, k) => {
+    if (nine[k]) return;
+    const list = taps(kernel);
+    lists.push(`const ivec3 taps${k}[${list.length}] = ivec3[](${list.map(tap).join(", ")});`);
+    lines.push(`    vec4 sum${k} = vec4(0.0);
+    for (int i = 0; i < ${list.length}; i++) sum${k} += intBitsToFloat(taps${k}[i].z) * at(x, g, q + taps${k}[i].xy);
+    p[${k * groups} + g] = sum${k};`);
+  });
   const thinking = [];
   for (let i = 0; i < layers - 2; i++) {
     const from = i === 0 ? "p" : `h${i - 1}`;
@@ -135,6 +144,7 @@ ${terms("v", "j")}
   return `${head(model, block)}
 uniform sampler2DArray x;
 uniform uint key;
+${lists.join("\n")}
 ${outs.join("\n")}
 uint fold(uint key, uint v) {
   v ^= key + 0x9e3779b9u;
@@ -272,6 +282,11 @@ ${lines.join("\n")}
     }
   }
 }`;
+}
+
+/** A tap as GLSL writes it: columns to the right, rows down, and the bits of its weight. */
+function tap([row, column, weight]) {
+  return `ivec3(${column}, ${row}, ${new Int32Array(Float32Array.of(weight).buffer)[0]})`;
 }
 
 /** A number as GLSL writes it, to float32's last digit. */

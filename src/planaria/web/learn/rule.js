@@ -18,25 +18,34 @@ const FILTERS = {
   mean: [Array(9).fill(1 / 9)],
   learned: Array.from({ length: 9 }, (_, k) => Array.from({ length: 9 }, (_, i) => Number(i === k))),
 };
+const RING = "ring"; // no 3x3 kernel: the average of the cells at its distance
 const SLOPES = new Set(["sobel", "scharr"]);
 
-/** Kernels of named filters, 9 float32 values each, and how far away each one's outer taps lie. */
+/** Kernels of named filters, float32 values row by row, and how far away each one's outermost taps lie. */
 export function bank(names) {
   const kernels = [];
   const reaches = [];
   for (const name of names) {
     const [, base, at] = /^([a-z0-9]+)(?:@([1-9][0-9]?))?$/.exec(name) ?? [];
     const reach = at ? Number(at) : 1;
-    if (!Object.hasOwn(FILTERS, base ?? "") || reach > FARTHEST) {
-      const known = Object.keys(FILTERS).join(", ");
+    if (!(Object.hasOwn(FILTERS, base ?? "") || base === RING) || reach > FARTHEST) {
+      const known = [...Object.keys(FILTERS), RING].join(", ");
       throw new Error(`there is no filter ${name.slice(0, 40)}; there are ${known}, each with @1 to @${FARTHEST}`);
     }
-    for (const kernel of FILTERS[base]) {
+    for (const kernel of FILTERS[base] ?? [ring(reach)]) {
       kernels.push(kernel.map((v) => Math.fround(v / (SLOPES.has(base) ? reach : 1))));
       reaches.push(reach);
     }
   }
   return { kernels, reaches };
+}
+
+/** Equal weights, sum 1, at each distance that is `reach` - 1/2 or more and less than `reach` + 1/2. */
+function ring(reach) {
+  const line = Array.from({ length: 2 * reach + 1 }, (_, i) => (i - reach) ** 2);
+  const cells = line.flatMap((a) => line.map((b) => a + b > reach * (reach - 1) && a + b <= reach * (reach + 1)));
+  const count = cells.filter(Boolean).length;
+  return cells.map((within) => (within ? 1 / count : 0));
 }
 
 /** Channels that are blurred, `CHANNEL@SIZE` each: [channel, side, kernel]. */
