@@ -128,3 +128,15 @@ def test_hands_in_a_world():
 def test_what_is_out_of_range(wrong):
     with pytest.raises(UserError, match=wrong.split("=")[0]):
         load(f"gray-scott,{wrong}")
+
+
+def test_a_film_may_show_both_substances():
+    told, both = load("gray-scott,size=40"), load("gray-scott,size=40,show=both")
+    x, y = told.start(2, seed=3), both.start(2, seed=3)
+    for _ in range(5):
+        x, y = told(x), both(y)
+    assert torch.equal(y[:, :2], x)
+    assert not y[:, 2].any()
+    frames = torch.stack(list(both.film(2)))
+    assert frames.shape == (2, 3, 40, 40)
+    assert frames[1, 1].any()
