@@ -50,6 +50,8 @@ def show(what: Path, /) -> int:
     }
     if living.learned_film:
         rows["frame"] = f"{living.frame} cell steps, {living.size[1]}x{living.size[0]} cells"
+    if card.badge:
+        rows["health"] = f"{card.badge} bodies cut by a brush"
     for key, value in rows.items():
         table.add_row(f"[bold]{key}[/]", _printable(value))
     for key, value in sorted(card.metrics.items(), key=lambda metric: natural(Path(metric[0]))):

@@ -23,7 +23,7 @@ from planaria.losses.pixel import pixel_loss
 from planaria.ranges import Cells, CellsOrNone, Share
 from planaria.synonyms import Also
 from planaria.tasks import base
-from planaria.tasks.about import Form, Need
+from planaria.tasks.about import Body, Form, Need
 from planaria.tasks.base import Batch
 from planaria.types import Mask, PerSample, Picture, State
 
@@ -45,6 +45,8 @@ MIXED: dict[str, str] = {
     "again": "strokes on the next best sample, which has often not healed yet",
 }
 """Kind of training damage that can be mixed in -> its effect."""
+FEWEST = 200
+"""Fewest iterations after which the health of a trained model is examined."""
 SPECKLED, NOISY = 0.25, 0.2
 """Share of the cells that speckle erases in training, and strength of its noise."""
 
@@ -189,6 +191,10 @@ class Task(base.Goal):
         self.threshold = rule.life_threshold
         self.mix = shares(config.damage_mix)
         self._loss = pixel_loss(config.loss)
+
+    def body(self) -> Body | None:
+        """The picture as it grows."""
+        return Body(self.target.cpu(), self.config.certificate and self.config.train.steps >= FEWEST)
 
     @property
     def size(self) -> tuple[int, int]:

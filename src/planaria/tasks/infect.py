@@ -32,7 +32,7 @@ from planaria.ranges import CellsOrNone, Share
 from planaria.store.cards import Card
 from planaria.synonyms import Also
 from planaria.tasks import base, grow
-from planaria.tasks.about import Form, Need, Words
+from planaria.tasks.about import Body, Form, Need, Words
 from planaria.tasks.base import Batch
 from planaria.types import State
 
@@ -185,6 +185,10 @@ class Task(grow.Task):
         self._loss = pixel_loss(config.loss)
         self._virus = _rule(host["virus"], self.tensors, "virus") if "virus" in host else None
         self._bodies: State | None = None
+
+    def body(self) -> Body | None:
+        """The picture that an infected seed becomes, where the infection spreads with the body."""
+        return Body(self.target.cpu()) if self.config.spreading.contact else None
 
     def init(self, seed: int) -> Rule:
         """Rule of host and virus."""

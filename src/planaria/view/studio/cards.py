@@ -53,7 +53,7 @@ class Memory:
 def blank() -> dict[str, Any]:
     """An empty card."""
     return {
-        "task": "", "form": {}, "picture": "", "step": 0, "steps": 0, "loss": None, "metrics": {}, "grid": None,
+        "task": "", "form": {}, "picture": "", "step": 0, "steps": 0, "loss": None, "metrics": {}, "badge": "", "grid": None,
         "model": False, "note": "", "trouble": "",
     }  # fmt: skip
 
@@ -89,6 +89,7 @@ def of_model(path: Path) -> dict[str, Any]:
         "picture": card.config.source[:LONGEST_TEXT],
         "step": card.trained or 0,
         "metrics": {k[:LONGEST_TEXT]: n for k, v in measured if (n := metrics.finite(v)) is not None},
+        "badge": card.badge,
         "grid": list(card.grid),
         "model": True,
     }
