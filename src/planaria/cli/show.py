@@ -34,6 +34,7 @@ def show(what: Path, /) -> int:
     from planaria import store
     from planaria.data.sources import natural
     from planaria.living import find
+    from planaria.store.cards import CUT, HEALED
     from planaria.view.half_blocks import HalfBlocks, cropped
 
     console = printer()
@@ -55,6 +56,8 @@ def show(what: Path, /) -> int:
     for key, value in rows.items():
         table.add_row(f"[bold]{key}[/]", _printable(value))
     for key, value in sorted(card.metrics.items(), key=lambda metric: natural(Path(metric[0]))):
+        if card.badge and key in (CUT, HEALED):
+            continue
         if isinstance(value, float) and math.isfinite(value):
             log = f"  (log10 {math.log10(value):.2f})" if value > 0 and "mse" in key.lower() else ""
             table.add_row(_printable(key), f"{value:.6f}{log}")

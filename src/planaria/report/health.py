@@ -109,7 +109,7 @@ def picture(found: Certificate) -> Image.Image:
 
 def _beside(rows: list[list[Image.Image]]) -> list[list[Image.Image]]:
     """Rows two by two, next to each other."""
-    return [sum(rows[k : k + 2], []) for k in range(0, len(rows), 2)]
+    return [[tile for row in rows[k : k + 2] for tile in row] for k in range(0, len(rows), 2)]
 
 
 def _tiles(case: Case) -> list[Image.Image]:

@@ -200,6 +200,10 @@ class Card(Mapping[str, Any]):
         """Copy with other fields, given as JSON has them."""
         return Card.parse({**self.json, **fields})
 
+    def measured(self, metrics: Mapping[str, float]) -> "Card":
+        """Copy with further metrics."""
+        return self.changed(figures={**self.metrics, **metrics})
+
     @property
     def badge(self) -> str:
         """Line on its health: `heals 987 of 1,000`; empty where it was not examined."""

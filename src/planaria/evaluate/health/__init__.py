@@ -44,9 +44,7 @@ QUICK = Extent(8, 1, (1000, 5000), 40)
 
 
 @torch.no_grad()
-def examine(
-    organism: Organism, *, quick: bool = False, seed: int = 0, progress: Progress | None = None
-) -> Certificate:
+def examine(organism: Organism, *, quick: bool = False, seed: int = 0, progress: Progress | None = None) -> Certificate:
     """Examine an organism. `quick` takes a tenth of the time; `seed` decides the damage and which cells fire.
 
     An organism without a target is compared with the mean picture of its own bodies at step 1,000, in which its

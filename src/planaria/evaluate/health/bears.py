@@ -79,9 +79,7 @@ def _firing(rule: Rule, rate: float) -> Rule:
     return other
 
 
-def _grown(
-    name: str, n: int, organism: Organism, placed: Callable[[State], State] = lambda x: x
-) -> Test:
+def _grown(name: str, n: int, organism: Organism, placed: Callable[[State], State] = lambda x: x) -> Test:
     """Test of bodies that grow from the seed, `placed` elsewhere maybe."""
 
     def begin(x: State, first: int, seed: int) -> State:  # noqa: ARG001

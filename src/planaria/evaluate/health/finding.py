@@ -1,6 +1,7 @@
 """Finding: the organism in a model file, and the picture that it should show."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -56,10 +57,11 @@ def organism(model: Saved, task: Task | None = None, target: str = "", engine: s
     return Organism(**{**vars(found), "target": body.target, "target_name": model.card.config.source or "its target"})
 
 
-def task_of(model: Saved) -> Task | None:
-    """Task that a model was trained for, with its picture from the checkpoint beside it or from where it was.
+def task_of(model: Saved, engine: str = "auto") -> Task | None:
+    """Task that a model was trained for, to run on `engine`.
 
-    None where the picture is gone, or where the model has other settings than it was trained with.
+    Its picture comes from the checkpoint beside the model, else from where it was in training. None where the picture
+    is gone, or where the model has other settings than it was trained with.
     """
     card = model.card
     if card.task not in tasks.names() or not card.config.source:
@@ -67,6 +69,7 @@ def task_of(model: Saved) -> Task | None:
     known = tasks.load(card.task)
     try:
         config = parse(known.Config, (card.config.json, model.name))
+        config = replace(config, train=replace(config.train, engine=engine))
         task = known.Task(config, torch.device("cpu"), _kept(model.path))
     except UserError:
         return None

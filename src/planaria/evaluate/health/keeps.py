@@ -56,9 +56,7 @@ class Keeping:
         }  # fmt: skip
 
 
-def keep(
-    organism: Organism, homes: State, steps: tuple[int, ...], stretches: int, *, seed: int, tick: Tick
-) -> Keeping:
+def keep(organism: Organism, homes: State, steps: tuple[int, ...], stretches: int, *, seed: int, tick: Tick) -> Keeping:
     """Go on with bodies `homes` from step 1,000 to each of `steps`; then look at the first for its motion.
 
     `stretches` are those of 20 steps that the Lyapunov exponent is the mean of; `seed` is that of their growth.
@@ -130,7 +128,7 @@ def lyapunov(organism: Organism, x: State, stretches: int, *, t: int, seed: int)
     """
     double = replace(organism, rule=copy.deepcopy(organism.rule).double())
     body, x = organism.layout.body, x.double()
-    noise = uniform(derive(seed, Stream.NOISE), 0, (body, *x.shape[2:])).double() - 0.5
+    noise = uniform(derive(seed, Stream.NOISE), 0, (body, x.shape[2], x.shape[3])).double() - 0.5
     away = torch.where(organism.alive(x), noise, 0.0)
     if not _length(away):
         return -math.inf

@@ -111,7 +111,7 @@ def perform(organism: Organism, homes: State, test: Test, settled: float, *, see
     target = later.target
     assert target is not None
     curves, ends, worst = [], [], []
-    stops = tuple(stop for stop in STOPS if stop < test.steps) + (test.steps,)
+    stops = (*(stop for stop in STOPS if stop < test.steps), test.steps)
     for chunk in organism.chunks(test.bodies):
         before = homes[torch.arange(chunk.start, chunk.stop) % len(homes)]
         fires = derive(seed, chunk.start)
@@ -149,9 +149,7 @@ def _step_by_step(
     return x, np.stack(found)
 
 
-def _cases(
-    organism: Organism, later: Organism, before: State, x: State, y: State, error: np.ndarray
-) -> list[Case]:
+def _cases(organism: Organism, later: Organism, before: State, x: State, y: State, error: np.ndarray) -> list[Case]:
     """The worst bodies of a chunk as pictures."""
     order = sorted(range(len(error)), key=lambda k: -np.nan_to_num(error[k], nan=math.inf))[:WORST]
     shown, cut, after = organism.layout.picture(before), later.layout.picture(x), later.layout.picture(y)

@@ -53,8 +53,8 @@ class Memory:
 def blank() -> dict[str, Any]:
     """An empty card."""
     return {
-        "task": "", "form": {}, "picture": "", "step": 0, "steps": 0, "loss": None, "metrics": {}, "badge": "", "grid": None,
-        "model": False, "note": "", "trouble": "",
+        "task": "", "form": {}, "picture": "", "step": 0, "steps": 0, "loss": None, "metrics": {}, "grid": None,
+        "badge": "", "model": False, "note": "", "trouble": "",
     }  # fmt: skip
 
 
