@@ -61,14 +61,14 @@ def examine(organism: Organism, *, quick: bool = False, seed: int = 0, progress:
     else:
         count.expect("growing", extent.runs * AGE)
     growth, homes = grow(organism, extent.runs, seed=fires, tick=count.tick)
-    planned = [*heals.tests(organism, quick=quick), *bears.tests(organism, homes, quick=quick)]
+    planned = [*heals.checks(organism, quick=quick), *bears.checks(organism, homes, quick=quick)]
     long = extent.old * (extent.steps[-1] - AGE) + keeps.WINDOW + 2 * keeps.STRETCH * extent.stretches
-    count.expect("keeping", long + sum(test.bodies * test.steps for test in planned))
+    count.expect("keeping", long + sum(check.bodies * check.steps for check in planned))
     kept = keeps.keep(organism, homes[: extent.old], extent.steps, extent.stretches, seed=fires, tick=count.tick)
     trials = []
-    for number, test in enumerate(planned):
-        count.what = test.name
-        trials.append(perform(organism, homes, test, growth.settled, seed=derive(damage, number), tick=count.tick))
+    for number, check in enumerate(planned):
+        count.what = check.name
+        trials.append(perform(organism, homes, check, growth.settled, seed=derive(damage, number), tick=count.tick))
     return Certificate(
         organism.name, organism.size, organism.target_name, organism.runs_on, seed, quick, growth, kept, tuple(trials)
     )

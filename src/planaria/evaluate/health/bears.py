@@ -11,7 +11,7 @@ from torch import Tensor
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule
 from planaria.evaluate.health.organism import AGE, Organism
-from planaria.evaluate.health.trial import Begin, Test
+from planaria.evaluate.health.trial import Begin, Check
 from planaria.types import Picture, State
 
 RATES = (0.3, 0.8)
@@ -21,10 +21,10 @@ LEVELS = 127
 RIM = 2
 """Rows between the edge of the grid and a seed at the rim."""
 FEW, SLOW = 8, 200
-"""Bodies of each test; and steps that the reference, which is slow, runs one body for."""
+"""Bodies of each check; and steps that the reference, which is slow, runs one body for."""
 
 
-def tests(organism: Organism, homes: State, *, quick: bool) -> Iterator[Test]:
+def checks(organism: Organism, homes: State, *, quick: bool) -> Iterator[Check]:
     """All burdens for the grown bodies `homes`; `quick` leaves out all but the fire rates, and takes fewer bodies."""
     n = FEW // 2 if quick else FEW
     for rate in RATES:
@@ -32,14 +32,14 @@ def tests(organism: Organism, homes: State, *, quick: bool) -> Iterator[Test]:
         yield _grown(f"grown at a fire rate of {rate:g}", n, replace(organism, rule=rule))
     if quick:
         return
-    yield Test("states in 8 bits", "bears", n, _same, between=rounding(organism.layout, homes))
+    yield Check("states in 8 bits", "bears", n, _same, between=rounding(organism.layout, homes))
     if organism.runs_on != "reference":
         reference = replace(organism, engine="reference")
-        yield Test("the reference engine", "bears", 1, _same, reference, steps=SLOW)
+        yield Check("the reference engine", "bears", 1, _same, reference, steps=SLOW)
     h, w = organism.size
     if h == w:
         turned = replace(organism, target=_target(organism).rot90(1, (1, 2)))
-        yield Test("turned by 90 degrees", "bears", n, lambda x, _, __: x.rot90(1, (2, 3)).contiguous(), turned)
+        yield Check("turned by 90 degrees", "bears", n, lambda x, _, __: x.rot90(1, (2, 3)).contiguous(), turned)
     yield _touching(organism, n)
     tall, wide = h // 4, w // 4
     shown = F.pad(_target(organism), (wide, wide, tall, tall))
@@ -48,7 +48,7 @@ def tests(organism: Organism, homes: State, *, quick: bool) -> Iterator[Test]:
     up = max(0, h // 2 - RIM)
     risen = F.pad(_target(organism)[:, up:], (0, 0, 0, up))
     yield _grown("grown from a seed at the rim", n, replace(organism, target=risen), lambda x: x.roll(-up, 2))
-    yield Test("no number in one cell", "bears", n, _poisoned(organism))
+    yield Check("no number in one cell", "bears", n, _poisoned(organism))
 
 
 def rounding(layout: Layout, homes: State) -> Callable[[State], State]:
@@ -79,17 +79,17 @@ def _firing(rule: Rule, rate: float) -> Rule:
     return other
 
 
-def _grown(name: str, n: int, organism: Organism, placed: Callable[[State], State] = lambda x: x) -> Test:
-    """Test of bodies that grow from the seed, `placed` elsewhere maybe."""
+def _grown(name: str, n: int, organism: Organism, placed: Callable[[State], State] = lambda x: x) -> Check:
+    """Check of bodies that grow from the seed, `placed` elsewhere maybe."""
 
     def begin(x: State, first: int, seed: int) -> State:  # noqa: ARG001
         return placed(organism.seeds(len(x), organism.size))
 
-    return Test(name, "bears", n, begin, organism, age=0, steps=AGE)
+    return Check(name, "bears", n, begin, organism, age=0, steps=AGE)
 
 
-def _touching(organism: Organism, n: int) -> Test:
-    """Test of two bodies side by side, the first cells of the one next to the last ones of the other."""
+def _touching(organism: Organism, n: int) -> Check:
+    """Check of two bodies side by side, the first cells of the one next to the last ones of the other."""
     target, alpha = _target(organism), organism.layout.alpha or 0
     columns = (target[3] > organism.threshold).any(0).nonzero()
     apart = int(columns.max() - columns.min()) + 1 if len(columns) else 1
@@ -100,7 +100,7 @@ def _touching(organism: Organism, n: int) -> Test:
 
     size = organism.size[0], organism.size[1] + apart
     pair = replace(organism, size=size, target=both(target, 3))
-    return Test("two bodies that touch", "bears", n, lambda x, _, __: both(x, alpha), pair)
+    return Check("two bodies that touch", "bears", n, lambda x, _, __: both(x, alpha), pair)
 
 
 def _poisoned(organism: Organism) -> Begin:

@@ -26,7 +26,7 @@ class Certificate:
     """Engine that ran it: the same one gives the same numbers, to the bit."""
     seed: int
     quick: bool
-    """True if fewer bodies were taken, and fewer tests."""
+    """True if fewer bodies were taken, and fewer checks."""
     grows: Growth
     keeps: Keeping
     trials: tuple[Trial, ...]

@@ -9,11 +9,11 @@ from torch import Tensor
 from planaria.core.damage import DRAWN, LEFT, Damage, strokes
 from planaria.core.noise import derive, uniform
 from planaria.evaluate.health.organism import AGE, Organism
-from planaria.evaluate.health.trial import Begin, Test
+from planaria.evaluate.health.trial import Begin, Check
 from planaria.types import Mask, State
 
 BRUSH = "brush strokes"
-"""Name of the test that the badge speaks of."""
+"""Name of the check that the badge speaks of."""
 STANDARD = ("left", "right", "top", "bottom", "centre")
 STRENGTHS = (0.05, 0.1, 0.2, 0.3)
 """Strengths of noise, and shares of cells that speckle erases."""
@@ -25,22 +25,22 @@ TRIES = 16
 """Times that strokes are drawn for one body until they leave enough of it."""
 
 
-def tests(organism: Organism, *, quick: bool) -> Iterator[Test]:
+def checks(organism: Organism, *, quick: bool) -> Iterator[Check]:
     """All ways to damage a body; `quick` leaves out the weaker strengths and takes fewer bodies."""
     few = 8 if quick else 32
-    yield Test(BRUSH, "heals", 96 if quick else 1000, _brushed(organism))
+    yield Check(BRUSH, "heals", 96 if quick else 1000, _brushed(organism))
     for name in STANDARD:
-        yield Test(f"{name} cut out" if name == "centre" else f"{name} half", "heals", few // 4, _cut(organism, name))
+        yield Check(f"{name} cut out" if name == "centre" else f"{name} half", "heals", few // 4, _cut(organism, name))
     for strength in (0.2,) if quick else STRENGTHS:
-        yield Test(f"noise {strength:.0%}", "heals", few, _cut(organism, f"noise({strength})"))
+        yield Check(f"noise {strength:.0%}", "heals", few, _cut(organism, f"noise({strength})"))
     for share in (0.2,) if quick else STRENGTHS:
-        yield Test(f"speckle {share:.0%}", "heals", few, _cut(organism, f"speckle({share})"))
-    yield Test("hidden channels, strokes", "heals", few, _hidden(organism, brushed=True))
+        yield Check(f"speckle {share:.0%}", "heals", few, _cut(organism, f"speckle({share})"))
+    yield Check("hidden channels, strokes", "heals", few, _hidden(organism, brushed=True))
     if not quick:
-        yield Test("hidden channels, all cells", "heals", few, _hidden(organism, brushed=False))
-    yield Test(f"strokes twice, {PAUSE} steps apart", "heals", few, _twice(organism), age=AGE + PAUSE)
+        yield Check("hidden channels, all cells", "heals", few, _hidden(organism, brushed=False))
+    yield Check(f"strokes twice, {PAUSE} steps apart", "heals", few, _twice(organism), age=AGE + PAUSE)
     for share in (0.1,) if quick else FRAGMENTS:
-        yield Test(f"{share:.0%} of the body left", "fragment", few, _fragment(organism, share))
+        yield Check(f"{share:.0%} of the body left", "fragment", few, _fragment(organism, share))
 
 
 def brush(organism: Organism, x: State, first: int, seed: int) -> Mask:

@@ -100,10 +100,10 @@ def motion(organism: Organism, x: State, *, t: int, seed: int) -> tuple[float, i
     series = pictures[:, :, lives].flatten(1).numpy()
     series = series - series.mean(0)
     apart = np.array([math.sqrt(np.square(series[p:] - series[:-p]).mean()) for p in range(1, WINDOW // 2 + 1)])
-    return float(apart[0]), _period(apart)
+    return float(apart[0]), period(apart)
 
 
-def _period(apart: np.ndarray) -> int | None:
+def period(apart: np.ndarray) -> int | None:
     """Period of a body whose pictures 1, 2, ... steps apart differ by `apart`; None where it has none."""
     most = float(apart.max())
     if most < STILL:

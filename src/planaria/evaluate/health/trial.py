@@ -25,7 +25,7 @@ Begin = Callable[[State, int, int], State]
 
 
 @dataclass(frozen=True)
-class Test:
+class Check:
     """One way to damage or burden bodies."""
 
     name: str
@@ -56,7 +56,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Trial:
-    """Outcome of a test. Every body is healed, extinct, burst, overgrown, or else has settled in a second shape."""
+    """Outcome of a check. Every body is healed, extinct, burst, overgrown, or else has settled in a second shape."""
 
     name: str
     group: Group
@@ -102,24 +102,24 @@ def quantile(values: np.ndarray, share: float) -> tuple[float, ...]:
     return tuple(order[:, round(share * (order.shape[1] - 1))].tolist())
 
 
-def perform(organism: Organism, homes: State, test: Test, settled: float, *, seed: int, tick: Tick) -> Trial:
-    """Perform one test on the grown bodies `homes` of `organism`, which it takes in turn.
+def perform(organism: Organism, homes: State, check: Check, settled: float, *, seed: int, tick: Tick) -> Trial:
+    """Perform one check on the grown bodies `homes` of `organism`, which it takes in turn.
 
     `settled` is the organism's own error; `seed` decides the damage and which cells fire.
     """
-    later = test.organism or organism
+    later = check.organism or organism
     target = later.target
     assert target is not None
     curves, ends, worst = [], [], []
-    stops = (*(stop for stop in STOPS if stop < test.steps), test.steps)
-    for chunk in organism.chunks(test.bodies):
+    stops = (*(stop for stop in STOPS if stop < check.steps), check.steps)
+    for chunk in organism.chunks(check.bodies):
         before = homes[torch.arange(chunk.start, chunk.stop) % len(homes)]
         fires = derive(seed, chunk.start)
-        x = test.begin(before, chunk.start, seed)
-        if test.between is None:
-            y, found = follow(later, x, stops, target, t=test.age, seed=fires, tick=tick)
+        x = check.begin(before, chunk.start, seed)
+        if check.between is None:
+            y, found = follow(later, x, stops, target, t=check.age, seed=fires, tick=tick)
         else:
-            y, found = _step_by_step(later, x, stops, target, test, fires, tick)
+            y, found = _step_by_step(later, x, stops, target, check, fires, tick)
         curves.append(found)
         ends.append(torch.stack([later.faded(y), ~later.bounded(y), later.overgrown(y, target)]))
         worst = _worst([*worst, *_cases(organism, later, before, x, y, found[-1])])
@@ -128,7 +128,7 @@ def perform(organism: Organism, homes: State, test: Test, settled: float, *, see
     healed = (last < HEALED) & ~extinct & ~burst
     lost = extinct | burst | (overgrown & ~healed)
     return Trial(
-        test.name, test.group, test.bodies, healed=int(healed.sum()),
+        check.name, check.group, check.bodies, healed=int(healed.sum()),
         as_before=int(((last < 2 * settled) & ~extinct & ~burst).sum()),
         extinct=int(extinct.sum()), burst=int(burst.sum()), overgrown=int((overgrown & ~healed).sum()),
         second=int((~healed & ~lost).sum()), stops=stops, lower=quantile(error, 0.1), median=quantile(error, 0.5),
@@ -137,12 +137,12 @@ def perform(organism: Organism, homes: State, test: Test, settled: float, *, see
 
 
 def _step_by_step(
-    organism: Organism, x: State, stops: tuple[int, ...], target: Picture, test: Test, seed: int, tick: Tick
+    organism: Organism, x: State, stops: tuple[int, ...], target: Picture, check: Check, seed: int, tick: Tick
 ) -> tuple[State, np.ndarray]:
-    assert test.between is not None
+    assert check.between is not None
     found = [errors(organism, x, target)]
-    for t in range(test.steps):
-        x = test.between(organism.after(x, 1, t=test.age + t, seed=seed))
+    for t in range(check.steps):
+        x = check.between(organism.after(x, 1, t=check.age + t, seed=seed))
         tick(len(x))
         if t + 1 in stops:
             found.append(errors(organism, x, target))
