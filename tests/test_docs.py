@@ -3,13 +3,12 @@
 import re
 import runpy
 import shlex
-from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
+from helpers.bodies import brief
 from helpers.published import CHEST, TEXTURE, drawn, layers, textures
 from helpers.tiny import WORDS
 from helpers.tiny_clip import offline, trained
@@ -20,7 +19,6 @@ from planaria.cli import main
 from planaria.config import pairs
 from planaria.data import emoji, scenes, simulate
 from planaria.data.frames import write_frames
-from planaria.evaluate import health
 from planaria.export.movie import Film
 from planaria.recipes import find
 from planaria.tasks import video
@@ -106,31 +104,18 @@ def small(what: str) -> list[str]:
     return PAINT.get(task) or (FILM if task == "video" else SMALL)
 
 
-@pytest.fixture
-def brief(monkeypatch):
-    """Certificates of health take two bodies and two checks."""
-    extent = health.Extent(2, 1, (1000, 1002), 4)
-    for name in ("FULL", "QUICK"):
-        monkeypatch.setattr(health, name, extent)
-    first = health.heals.checks
-
-    def few(*given, **more):
-        return (replace(check, bodies=2, steps=2) for check in islice(first(*given, **more), 2))
-
-    monkeypatch.setattr(health.heals, "checks", few)
-    monkeypatch.setattr(health.bears, "checks", lambda *_, **__: ())
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
-def test_python_blocks_run(page, place, brief, monkeypatch):
+def test_python_blocks_run(page, place, monkeypatch):
     monkeypatch.chdir(place)
+    brief(monkeypatch)
     for code in blocks(page, "python"):
         exec(compile(code, page.name, "exec"), {"__name__": page.stem})
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if commands(p)], ids=lambda p: p.name)
-def test_commands_run(page, place, brief, monkeypatch):
+def test_commands_run(page, place, monkeypatch):
     monkeypatch.chdir(place)
+    brief(monkeypatch)
     for number, words in enumerate(commands(page)):
         if words[1] == "train" and "--help" not in words and "--resume" not in words:
             words = [*words, *small(words[2]), "--name", f"{page.stem}-{number}"]

@@ -1,9 +1,14 @@
 """Bodies to examine: a disc under rules that are known to the last digit."""
 
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
 import torch
 
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule, RuleConfig
+from planaria.evaluate import health
 from planaria.evaluate.health import Organism
 from planaria.evaluate.health.finding import seeds
 
@@ -37,3 +42,19 @@ def grown(n: int) -> torch.Tensor:
     x = LAYOUT.embed(disc(), n)
     x[:, 4:] = 0.5 * disc()[3]
     return x
+
+
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Certificates have every check, but of two bodies and two steps, and a short long life."""
+    extent = health.Extent(2, 1, (1000, 1002), 4)
+    for name in ("FULL", "QUICK"):
+        monkeypatch.setattr(health, name, extent)
+    for part in (health.heals, health.bears):
+        monkeypatch.setattr(part, "checks", _shortened(part.checks))
+
+
+def _shortened(checks):
+    def short(*given, **more) -> Iterator[health.trial.Check]:
+        return (replace(check, bodies=2, steps=2) for check in checks(*given, **more))
+
+    return short

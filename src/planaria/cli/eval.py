@@ -16,6 +16,7 @@ from planaria.console import busy, printer
 from planaria.errors import UserError
 
 if TYPE_CHECKING:
+    from planaria.evaluate.health import Certificate
     from planaria.evaluate.repainting import Judge
     from planaria.living import Living
     from planaria.report import tables
@@ -120,12 +121,15 @@ def eval_(
 
     from planaria import evaluate, living, store, tasks
     from planaria.data.clips import open_clips
+    from planaria.files import unwritable
     from planaria.health import Health
     from planaria.report import scores as report
     from planaria.report import tables
     from planaria.store.cards import Card
 
     growing = {"--quick": quick or None, "--target": target, "--json": json}
+    if json is not None and (why := unwritable(json)):
+        raise UserError(f"--json {json} {why}")
     if every_one is not None:
         _refuse({"MODEL": model, "--target": target, "-o": output}, "--all examines every model")
         return certify_all(every_one, quick=quick, seed=seed, engine=engine, json=json)
@@ -188,28 +192,41 @@ def _grown(
 ) -> int:
     """Examine the health of a body, and measure it as its task does after training, where its picture is there."""
     from planaria import store
-    from planaria.evaluate.health.finding import task_of
+    from planaria.evaluate.health.finding import reason_against, task_of
     from planaria.report import health as certificates
     from planaria.report import scores as report
     from planaria.report import tables
-    from planaria.store.run_folder import inside
 
     folder, console, saved = _folder(model, output), printer(), store.read(model)
     task = task_of(saved, engine)
-    found = certify(saved, task, target, quick=quick, seed=seed, engine=engine, console=console)
-    shown, written = [certificates.table(found)], certificates.write(folder, found)
+    grows = not reason_against(saved) and (task is None or task.body() is not None)
+    if not grows and task is None:
+        raise UserError(f"{model} grows no body, and what it was trained on is gone")
+    shown: list[tables.Table] = []
+    written: list[Path] = []
+    if grows:
+        found = certify(saved, task, target, quick=quick, seed=seed, engine=engine, console=console)
+        shown, written = [certificates.table(found)], certificates.write(folder, found)
+        _keep(found, saved.path, json)
     if task is not None:
-        metrics = task.measure(saved.rule)
+        with busy(console, "measuring"):
+            metrics = task.measure(saved.rule)
         shown.append(tables.measured(saved.name, metrics))
         written += report.write_measured(folder, saved.name, metrics)
-    if json is not None:
-        write_json(json, found.to_dict())
-        written.append(json)
-    run = inside(model) if saved.path is not None else None
-    if run is not None and run.began and run.model == saved.path:
-        store.add_metrics(run.model, found.metrics)
     _tell(console, shown, written)
     return 0
+
+
+def _keep(found: "Certificate", path: Path | None, json: Path | None) -> None:
+    """Write a certificate as JSON too, and its badge into the model file `path` where that is in a run folder."""
+    from planaria import store
+    from planaria.store.run_folder import RunFolder
+
+    if json is not None:
+        write_json(json, found.to_dict())
+    run = None if path is None else RunFolder(path.parent)
+    if run is not None and run.began and run.model == path:
+        store.add_metrics(run.model, found.metrics)
 
 
 def _paint(

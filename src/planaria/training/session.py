@@ -20,7 +20,7 @@ from planaria.core.filters import caveats
 from planaria.core.rule import Rule
 from planaria.errors import UserError
 from planaria.evaluate.health import Certificate, examine
-from planaria.evaluate.health.finding import organism
+from planaria.evaluate.health.finding import organism, reason_against
 from planaria.files import append_regular
 from planaria.recipes import Recipe, find, name_for, taken
 from planaria.report import health
@@ -214,10 +214,10 @@ class Session:
     def _examine(self) -> Certificate | None:
         """Examine the health of the saved model, quickly, and write the certificate, where the task asks for it."""
         body = self.task.body()
-        if body is None or not body.at_end:
+        if body is None or not body.at_end or reason_against(model := store.read(self.kept.model)):
             return None
         self.broadcast.note("examining its health")
-        found = examine(organism(store.read(self.kept.model), self.task), quick=True)
+        found = examine(organism(model, self.task), quick=True)
         health.write(self.folder, found)
         return found
 

@@ -5,7 +5,7 @@ import math
 
 import pytest
 import torch
-from helpers.bodies import LAYOUT, SIZE, disc, grown, linear, still
+from helpers.bodies import LAYOUT, SIZE, brief, disc, grown, linear, still
 from helpers.tiny import WORDS
 from PIL import Image
 
@@ -15,7 +15,7 @@ from planaria.cli import main
 from planaria.core.infection import Spread, combine, infectable
 from planaria.core.rule import Rule, RuleConfig
 from planaria.errors import UserError
-from planaria.evaluate.health import STANDS_IN, examine, heals
+from planaria.evaluate.health import FULL, QUICK, STANDS_IN, examine, heals
 from planaria.evaluate.health.finding import organism, placed, reason_against, seeds, task_of
 from planaria.evaluate.health.trial import perform
 from planaria.report import health as report
@@ -25,7 +25,12 @@ from planaria.tasks import grow
 FILES = ["health.json", "health.md", "health.png"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(autouse=True)
+def _brief(monkeypatch):
+    brief(monkeypatch)
+
+
+@pytest.fixture
 def certificate():
     return examine(still(), quick=True, seed=3)
 
@@ -43,11 +48,10 @@ def place(tmp_path, monkeypatch):
 
 
 def test_every_part_is_there(certificate):
-    assert certificate.grows.runs == 8
-    assert certificate.keeps.steps == (1000, 5000)
-    assert certificate.brush.bodies == 96
-    assert certificate.badge == f"heals {certificate.brush.healed} of 96"
-    assert certificate.metrics == {CUT: 96, HEALED: certificate.brush.healed}
+    assert (QUICK.runs, QUICK.steps, FULL.runs, FULL.steps[-1]) == (8, (1000, 5000), 16, 100_000)
+    assert certificate.keeps.steps == (1000, 1002)
+    assert certificate.badge == f"heals {certificate.brush.healed} of 2"
+    assert certificate.metrics == {CUT: 2, HEALED: certificate.brush.healed}
     told = json.loads(json.dumps(certificate.to_dict(), allow_nan=False))
     assert told["engine"] == certificate.engine
     assert (told["seed"], told["quick"], told["target"]) == (3, True, "a disc")
@@ -209,6 +213,7 @@ def test_every_model_of_a_folder(place, capsys):
         (["--all", "nowhere"], "--all nowhere: no such folder; say gallery, or a folder of runs or model files"),
         (["blob.safetensors", "--all", "gallery"], "--all examines every model; leave out MODEL"),
         (["blob.safetensors", "--target", "nothing.png"], "nothing.png"),
+        (["blob.safetensors", "--json", "."], "--json . is a folder"),
         (["blob.safetensors", "--context", "2"], "is no video model; leave out --context"),
         (["sim:life", "--quick"], "sim:life is no video model"),
         (["blob.safetensors", "--quick", "--engine", "nativ"], "unknown engine 'nativ'"),

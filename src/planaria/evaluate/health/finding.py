@@ -14,7 +14,7 @@ from planaria.core.layout import Layout
 from planaria.core.rule import Rule
 from planaria.data.images import picture
 from planaria.errors import UserError
-from planaria.evaluate.health.organism import AGE, Organism, Seeds, mean_picture
+from planaria.evaluate.health.organism import AGE, Organism, Seeds, mean_picture, with_target
 from planaria.store import Saved
 from planaria.store.run_folder import Checkpoint, RunFolder
 from planaria.tasks.base import Task
@@ -50,11 +50,11 @@ def organism(model: Saved, task: Task | None = None, target: str = "", engine: s
         raise UserError(f"the health of {model.name} can't be examined: {why}")
     found = Organism(model.name, model.rule, model.layout, model.size, seeds(model.rule, model.layout), engine=engine)
     if target:
-        return Organism(**{**vars(found), "target": placed(found, target), "target_name": target})
+        return with_target(found, placed(found, target), target)
     body = None if task is None else task.body()
     if body is None or body.target.shape[1:] != model.size:
         return found
-    return Organism(**{**vars(found), "target": body.target, "target_name": model.card.config.source or "its target"})
+    return with_target(found, body.target, model.card.config.source or "its target")
 
 
 def task_of(model: Saved, engine: str = "auto") -> Task | None:
@@ -64,9 +64,11 @@ def task_of(model: Saved, engine: str = "auto") -> Task | None:
     is gone, or where the model has other settings than it was trained with.
     """
     card = model.card
-    if card.task not in tasks.names() or not card.config.source:
+    if card.task not in tasks.names():
         return None
     known = tasks.load(card.task)
+    if (source := known.Task.form.source) and source not in card.config.json:
+        return None
     try:
         config = parse(known.Config, (card.config.json, model.name))
         config = replace(config, train=replace(config.train, engine=engine))
