@@ -16,7 +16,7 @@ LAYOUT = Layout(visible=4, alpha=3, hidden=4)
 SIZE = (24, 20)
 
 
-def disc(size: tuple[int, int] = SIZE, radius: float = 8) -> torch.Tensor:
+def disc(size: tuple[int, int] = SIZE, radius: float = 9) -> torch.Tensor:
     """A picture `(4, h, w)` of an opaque disc of one colour, in the middle."""
     h, w = size
     y, x = torch.meshgrid(torch.arange(h) - h // 2, torch.arange(w) - w // 2, indexing="ij")

@@ -65,11 +65,11 @@ def test_strokes_leave_enough_to_heal_from():
     alive = still().alive(x)
     left = (alive & ~gone).flatten(1).sum(1)
     assert left.min() >= LEFT
-    assert (left < alive[0].sum() / 3).any(), "and take most of some"
+    assert (left < alive[0].sum() / 2).any(), "and take more than half of some"
     assert (gone & alive)[:, SIZE[0] // 2, SIZE[1] // 2].any(), "the middle too"
     tiny = torch.zeros(1, 8, *SIZE)
     tiny[0, 3, 5, 5:9] = 1
-    assert (still().alive(tiny) & ~heals.brush(still(), tiny, 0, 1)[:, 0]).sum() >= 2
+    assert (still().alive(tiny) & ~heals.brush(still(), tiny, 0, 1)[:, 0]).any()
 
 
 def test_hidden_channels_are_hit_alone():
@@ -112,7 +112,7 @@ def test_what_loses_nothing_that_shows_is_healed():
 
 
 def test_the_fates_of_bodies():
-    fades = outcome("left half", organism=replaced(linear(-0.9)))
+    fades = outcome("left half", steps=60, organism=replaced(linear(-0.9)))
     assert (fades.extinct, fades.healed) == (6, 0)
     explodes = outcome("left half", steps=60, organism=replaced(linear(0.5)))
     assert (explodes.burst, explodes.second) == (6, 0)

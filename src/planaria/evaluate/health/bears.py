@@ -80,7 +80,7 @@ def _firing(rule: Rule, rate: float) -> Rule:
 
 
 def _grown(name: str, n: int, organism: Organism, placed: Callable[[State], State] = lambda x: x) -> Check:
-    """Check of bodies that grow from the seed, `placed` elsewhere maybe."""
+    """Check with bodies that grow from the seed, `placed` elsewhere maybe."""
 
     def begin(x: State, first: int, seed: int) -> State:  # noqa: ARG001
         return placed(organism.seeds(len(x), organism.size))
@@ -89,7 +89,7 @@ def _grown(name: str, n: int, organism: Organism, placed: Callable[[State], Stat
 
 
 def _touching(organism: Organism, n: int) -> Check:
-    """Check of two bodies side by side, the first cells of the one next to the last ones of the other."""
+    """Check with two bodies side by side, the first cells of the one next to the last ones of the other."""
     target, alpha = _target(organism), organism.layout.alpha or 0
     columns = (target[3] > organism.threshold).any(0).nonzero()
     apart = int(columns.max() - columns.min()) + 1 if len(columns) else 1

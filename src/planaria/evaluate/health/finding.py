@@ -43,7 +43,7 @@ def reason_against(model: Saved) -> str:
 def organism(model: Saved, task: Task | None = None, target: str = "", engine: str = "auto") -> Organism:
     """The organism in a model, with the picture `target`, else that of its `task`, else none.
 
-    A given target is any source of `data.images`; it is resized and shifted until it lies best on the grown body.
+    A given target is any source of `data.images`; it is trimmed, resized and shifted until it lies best on the grown body.
     Raises `UserError` for a model that grows none.
     """
     if why := reason_against(model):
@@ -109,13 +109,13 @@ def placed(organism: Organism, source: str) -> Picture:
     mean = mean_picture(organism, grown)
     cells = (mean[3] > 0.5).nonzero()
     if not len(cells):
-        return _centred(picture(source, max(1, min(h, w) * 4 // 7)), (h, w), (h / 2, w / 2))
+        return _centred(picture(source, max(1, min(h, w) * 4 // 7), trim=True), (h, w), (h / 2, w / 2))
     first, last = cells.amin(0), cells.amax(0)
     longest = int((last - first).max()) + 1
     middle = tuple(((first + last + 1) / 2).tolist())
     best, found = math.inf, torch.zeros(4, h, w)
     for size in range(max(1, longest - RESIZE), longest + RESIZE + 1):
-        shown = _centred(picture(source, size), (h, w), middle)
+        shown = _centred(picture(source, size, trim=True), (h, w), middle)
         for down in range(-SHIFT, SHIFT + 1):
             for right in range(-SHIFT, SHIFT + 1):
                 moved = shown.roll((down, right), (1, 2))
