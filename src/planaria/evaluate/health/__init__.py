@@ -47,7 +47,7 @@ QUICK = Extent(8, 1, (1000, 5000), 40)
 def examine(organism: Organism, *, quick: bool = False, seed: int = 0, progress: Progress | None = None) -> Certificate:
     """Examine an organism. `quick` takes a tenth of the time; `seed` decides the damage and which cells fire.
 
-    An organism without a target is compared with the mean picture of its own bodies at step 1,000: it then shows whether
+    An organism without a target is compared with the mean picture of its own bodies at step 1,000, which shows whether
     a body comes back to itself, not what it looks like.
     """
     extent = QUICK if quick else FULL

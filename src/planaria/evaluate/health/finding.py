@@ -43,7 +43,7 @@ def reason_against(model: Saved) -> str:
 def organism(model: Saved, task: Task | None = None, target: str = "", engine: str = "auto") -> Organism:
     """The organism in a model, with the picture `target`, else that of its `task`, else none.
 
-    A given target is any source of `data.images`; it is trimmed, resized and shifted until it lies best on the grown body.
+    A given target is any source of `data.images`; it is trimmed, resized and shifted until it lies best on the body.
     Raises `UserError` for a model that grows none.
     """
     if why := reason_against(model):
