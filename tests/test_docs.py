@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from helpers.bodies import brief
 from helpers.published import CHEST, TEXTURE, drawn, layers, textures
 from helpers.tiny import WORDS
 from helpers.tiny_clip import offline, trained
@@ -106,6 +107,7 @@ def small(what: str) -> list[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_python_blocks_run(page, place, monkeypatch):
     monkeypatch.chdir(place)
+    brief(monkeypatch)
     for code in blocks(page, "python"):
         exec(compile(code, page.name, "exec"), {"__name__": page.stem})
 
@@ -113,6 +115,7 @@ def test_python_blocks_run(page, place, monkeypatch):
 @pytest.mark.parametrize("page", [p for p in PAGES if commands(p)], ids=lambda p: p.name)
 def test_commands_run(page, place, monkeypatch):
     monkeypatch.chdir(place)
+    brief(monkeypatch)
     for number, words in enumerate(commands(page)):
         if words[1] == "train" and "--help" not in words and "--resume" not in words:
             words = [*words, *small(words[2]), "--name", f"{page.stem}-{number}"]

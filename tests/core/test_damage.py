@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from planaria.core.damage import KINDS, Damage, cuts, discs, holes
+from planaria.core.damage import DRAWN, KINDS, Damage, cuts, discs, holes, strokes
 from planaria.errors import UserError
 
 
@@ -79,3 +79,37 @@ def test_training_damage_varies_in_place_and_size():
         assert least <= share.min()
         assert share.max() <= most
         assert share.std() > 0.02
+
+
+def test_strokes_lie_on_the_body():
+    alive = torch.zeros(200, 40, 30, dtype=torch.bool)
+    alive[:, 8:32, 6:24] = True
+    u = torch.rand(200, DRAWN, generator=torch.Generator().manual_seed(0))
+    gone = strokes(alive, u)[:, 0]
+    assert gone.shape == alive.shape
+    assert (gone & alive).flatten(1).any(1).all()
+    assert gone[:, 20, 15].any(), "the middle too"
+    near = torch.zeros_like(alive[0])
+    near[4:36, 2:28] = True  # half of the largest width, a third of 24, beyond the body
+    assert not (gone & ~near).any()
+    share = (gone & alive).flatten(1).sum(1) / alive[0].sum()
+    assert share.min() < 0.03
+    assert share.max() > 0.7
+    assert torch.equal(strokes(alive, u)[:, 0], gone)
+    assert torch.equal(strokes(alive[3:4], u[3:4])[0, 0], gone[3]), "each body by its own numbers"
+
+
+def test_the_numbers_of_a_stroke():
+    alive = torch.zeros(1, 9, 9, dtype=torch.bool)
+    alive[0, 2:8, 2:8] = True
+    u = torch.zeros(1, DRAWN)
+    assert strokes(alive, u)[0, 0].nonzero().tolist() == [[2, 2]]  # one stroke, one cell wide, from a cell to itself
+    u[0, 11] = 0.99  # its last cell
+    assert strokes(alive, u)[0, 0].nonzero().tolist() == [[k, k] for k in range(2, 8)]
+    u[0, 1] = 0.9999  # two cells wide
+    assert strokes(alive, u)[0, 0].nonzero().tolist() == [
+        [k, m] for k in range(1, 9) for m in range(1, 9) if abs(k - m) <= 1 and 1 < k + m - 2 < 13 and (k, m) != (1, 1)
+    ]
+    u[0, 0] = 0.99  # five strokes: the other four are one cell at the corner
+    assert strokes(alive, u).sum() >= 6
+    assert not strokes(torch.zeros_like(alive), u).any()

@@ -8,11 +8,12 @@ import torch
 
 from planaria import tasks
 from planaria.config import TrainConfig, describe
+from planaria.core.damage import LEFT
 from planaria.core.rule import Rule, RuleConfig
 from planaria.data.images import picture
 from planaria.errors import UserError
 from planaria.losses.pixel import pixel_loss
-from planaria.tasks.grow import REGIMES, Config, Task, centred
+from planaria.tasks.grow import MIXED, REGIMES, Config, Task, centred
 
 CPU = torch.device("cpu")
 SMALL = {"size": 12, "padding": 4, "rule": RuleConfig(channels=8, hidden=(4,))}
@@ -73,6 +74,11 @@ def test_every_setting_of_every_task_has_its_sentence(name):
         ({"damage_from": 1.5}, "damage_from must be in 0..1, got 1.5"),
         ({"damage_from": -0.5}, "damage_from"),
         ({"damage_from": math.nan}, "damage_from"),
+        ({"damage_mix": ("specle:0.1",)}, "unknown kind in damage_mix 'specle'.*Did you mean 'speckle'"),
+        ({"damage_mix": ("noise",)}, "damage_mix: 'noise' is no KIND:SHARE with a share in 0..1, as in noise:0.1"),
+        ({"damage_mix": ("noise:2",)}, "'noise:2' is no KIND:SHARE"),
+        ({"damage_mix": ("noise:nan",)}, "'noise:nan' is no KIND:SHARE"),
+        ({"damage_mix": ("noise:0.7", "again:0.4")}, "the shares add up to 1.1, at most 1"),
     ],
 )
 def test_settings_out_of_range(settings, says):
@@ -233,6 +239,59 @@ def test_damage_is_of_the_shape_asked_for():
         assert 5 < sum(c > 0 for c in corners(either)) < 30
 
 
+def bodies() -> torch.Tensor:
+    """Eight squares of 12 cells."""
+    x = torch.zeros(8, 8, 20, 20)
+    x[:, :, 4:16, 4:16] = torch.rand(8, 8, 12, 12, generator=rng(1)) + 0.2
+    return x
+
+
+def test_strokes_follow_the_body():
+    made = task(damage_shape="strokes", damage=3)
+    damaged = made.damage(bodies(), rng(5), 0.5)
+    gone = damaged != bodies()
+    assert not gone[:5].any()
+    assert gone[5:].flatten(1).any(1).all()
+    assert (gone == gone[:, :1]).all()
+    assert (damaged[:, 3] > 0.1).flatten(1).sum(1).min() >= LEFT
+    small = torch.zeros(8, 8, 20, 20)
+    small[:, :, 9:12, 9:12] = 1.0  # nine cells: fewer than must be left
+    assert torch.equal(made.damage(small, rng(5), 0.5), small)
+
+
+@pytest.mark.parametrize("kind", MIXED)
+def test_other_damage_is_mixed_in(kind):
+    made = task(damage_shape="strokes", damage=3, damage_mix=(f"{kind}:1",))
+    before = bodies()
+    after = made.damage(before, rng(2), 0.5)
+    changed = after != before
+    samples = changed.flatten(1).any(1).tolist()
+    assert samples == [False] * 2 + [True] * 3 + [False] * 3 if kind == "again" else [False] * 5 + [True] * 3
+    assert torch.equal(before, bodies())
+    if kind == "hidden":
+        assert not changed[:, :4].any()
+        assert (after[changed] == 0).all()
+    elif kind == "noise":
+        assert (after - before)[changed].std() == pytest.approx(0.2, abs=0.02)
+        assert (changed == (before > 0))[5:].float().mean() > 0.99
+    elif kind == "speckle":
+        inside = changed[5:, 0, 4:16, 4:16]
+        assert inside.float().mean() == pytest.approx(0.25, abs=0.08)
+    else:
+        assert (after[changed] == 0).all()
+
+
+def test_a_mix_leaves_the_usual_damage_its_share():
+    made = task(damage_shape="disc", damage=7, damage_mix=("hidden:0.5",))
+    hidden = usual = 0
+    for seed in range(12):
+        changed = made.damage(bodies(), rng(seed), 1.0) != bodies()
+        alone = ~changed[:, :4].flatten(1).any(1) & changed[:, 4:].flatten(1).any(1)
+        hidden += int(alone.sum())
+        usual += int(changed[:, :4].flatten(1).any(1).sum())
+    assert min(hidden, usual) > 20
+
+
 def test_damage_waits_for_its_time():
     made = task(damage_from=0.5)
     x = torch.ones(8, 8, 20, 20)
@@ -302,3 +361,11 @@ def test_the_rest_of_a_task_does_nothing_by_default():
     made = task()
     rule = Rule(made.config.rule)
     assert made.wrap(rule) is rule
+
+
+def test_a_body_to_examine():
+    body = task(train=TrainConfig(steps=199)).body()
+    assert torch.equal(body.target, target())
+    assert not body.at_end
+    assert task(train=TrainConfig(steps=200)).body().at_end
+    assert not task(certificate=False).body().at_end

@@ -34,6 +34,7 @@ from planaria.cli.signals import Stop, listening
 from planaria.cli.simulate import simulate
 from planaria.cli.studio import studio
 from planaria.cli.survey import survey
+from planaria.cli.tables import print_table
 from planaria.commands import command
 from planaria.console import printer
 from planaria.errors import UserError
@@ -261,6 +262,7 @@ def _train(recipe: "Recipe", config: Any, name: str | None, runs: Path, resume: 
 
 def _trained(recipe: "Recipe", config: Any, folder: Path, resume: bool, stop: Stop) -> int:
     from planaria.engine import native
+    from planaria.report.health import table
     from planaria.store.run_folder import RunFolder
     from planaria.training.dist import ranks
     from planaria.training.session import Session
@@ -298,6 +300,8 @@ def _trained(recipe: "Recipe", config: Any, folder: Path, resume: bool, stop: St
                 )
             return 130
     if place.writes:
+        if session.certificate is not None:
+            print_table(console, table(session.certificate))
         show(folder)
         _tell(f"to touch it: {command('play', folder)}, or open {RunFolder(folder).page} in a browser")
     return 0

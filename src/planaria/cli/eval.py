@@ -1,26 +1,26 @@
-"""`planaria eval`: how well a video model predicts, or how well another model paints, as tables and pictures."""
+"""`planaria eval`: how well a video model predicts, another paints, or a body heals, as tables and pictures."""
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
+from planaria.cli.health import certify, certify_all, write_json
+from planaria.cli.tables import print_table
 from planaria.commands import command
 from planaria.console import busy, printer
 from planaria.errors import UserError
 
 if TYPE_CHECKING:
+    from planaria.evaluate.health import Certificate
     from planaria.evaluate.repainting import Judge
     from planaria.living import Living
     from planaria.report import tables
-    from planaria.store.cards import Card, Settings
+    from planaria.store.cards import Settings
     from planaria.types import Picture
 
 Kind = TypeVar("Kind")
@@ -32,10 +32,14 @@ LONGEST, TEXTURE, PHOTOS = 192, 256, 4
 
 
 def eval_(
-    model: Path,
+    model: Path | None = None,
     frames: str | None = None,
     /,
     *,
+    quick: bool = False,
+    target: str | None = None,
+    every_one: Annotated[str | None, Parameter(name="--all")] = None,
+    json: Path | None = None,
     held_out: float | None = None,
     context: int | None = None,
     horizons: str = "1,2,5,10,20,50",
@@ -52,19 +56,27 @@ def eval_(
     seed: int = 0,
     engine: str = "auto",
 ) -> int:
-    """Measure how well a video model predicts, or how well a texture, style or text model paints.
+    """Measure how well a video model predicts, a texture, style or text model paints, or a body grows and heals.
 
     A video model gets a verdict, for how many frames it follows the video and for how many it stays like it, and is
     compared with repeating the last frame and with linear extrapolation; it gets scores.json, scores.md, scores.png,
     rollout.png and rollout.webp, in the run folder, or beside the model. A model that paints is
     measured by its distance from its style or prompts and from the photo, before and after, and by its stability; it
-    gets scores.json, scores.md and moments.png. Any other model is measured as after its training; it gets scores.json
-    and scores.md.
+    gets scores.json, scores.md and moments.png. A body that grows gets a certificate of its health: health.json,
+    health.md and health.png, and what was measured after its training in scores.json and scores.md.
 
     Parameters
     ----------
     model
         A run folder or a model file.
+    quick
+        Of a body that grows, fewer tests on fewer bodies, in about 20 seconds rather than minutes.
+    target
+        Picture that a body should show, where its model doesn't say; its own mean picture stands in for none.
+    every_one
+        Examine every body of the gallery, or of a folder of runs and model files: --all gallery.
+    json
+        File for all numbers of the certificates, as JSON.
     frames
         A folder of pictures, a video, or sim:NAME; by default what the model was trained on, of several videos the
         first that was held out.
@@ -110,16 +122,26 @@ def eval_(
 
     from planaria import evaluate, living, store, tasks
     from planaria.data.clips import open_clips
+    from planaria.files import unwritable
     from planaria.health import Health
     from planaria.report import scores as report
     from planaria.report import tables
     from planaria.store.cards import Card
 
+    growing = {"--quick": quick or None, "--target": target, "--json": json}
+    if json is not None and (why := unwritable(json)):
+        raise UserError(f"--json {json} {why}")
+    if every_one is not None:
+        _refuse({"MODEL": model, "--target": target, "-o": output}, "--all examines every model")
+        return certify_all(every_one, quick=quick, seed=seed, engine=engine, json=json)
+    if model is None:
+        raise UserError(f"name a model, or examine every one that grows: {command('eval', '--all', 'gallery')}")
     card = Card() if str(model).startswith(living.SIMULATED) else store.card(model)
     film = {"FRAMES": frames, "--held-out": held_out, "--context": context, "--crop": crop, "--every": every}
     painting = {"--photos": photos, "--style": style, "--backbones": backbones, "--steps": steps}
     known = tasks.load(card.task) if card.task in tasks.names() else None
     if known is not None and known.Task.judged == "painting":
+        _refuse(growing, f"{model} grows no body")
         _refuse(film, f"{model} is no video model")
         wanted = _numbers("--steps", steps or "60,200,1000", "cell steps")
         judged = (photos, style, backbones, size, count)
@@ -129,7 +151,8 @@ def eval_(
         if known is None or known.Task.judged != "measure":
             raise UserError(f"{model} is no video model, and says of no other task that it was trained for it")
         _refuse(film, f"{model} is no video model")
-        return _measure(model, known, card, output, engine)
+        return _grown(model, target, quick, json, output, seed, engine)
+    _refuse(growing, f"{model} grows no body")
     config = card.config
     source = frames or config.frames
     if not source:
@@ -169,25 +192,46 @@ def eval_(
     return 0
 
 
-def _measure(model: Path, known: ModuleType, card: "Card", output: Path | None, engine: str) -> int:
-    """Measure a model as its task does after training."""
-    import torch
-
+def _grown(
+    model: Path, target: str | None, quick: bool, json: Path | None, output: Path | None, seed: int, engine: str
+) -> int:
+    """Examine the health of a body, and measure it as its task does after training, where its picture is there."""
     from planaria import store
-    from planaria.config import parse
+    from planaria.evaluate.health.finding import reason_against, task_of
+    from planaria.report import health as certificates
     from planaria.report import scores as report
     from planaria.report import tables
 
-    config = parse(known.Config, (card.config.json, str(model)))
-    folder, console = _folder(model, output), printer()
-    with busy(console, "measuring"):
-        saved = store.read(model)
-        task = known.Task(replace(config, train=replace(config.train, engine=engine)), torch.device("cpu"))
-        if task.layout != saved.layout:
-            raise UserError(f"{model} has other channels than its settings say")
-        metrics = task.measure(saved.rule)
-    _tell(console, [tables.measured(saved.name, metrics)], report.write_measured(folder, saved.name, metrics))
+    folder, console, saved = _folder(model, output), printer(), store.read(model)
+    task = task_of(saved, engine)
+    grows = not reason_against(saved) and (task is None or task.body() is not None)
+    if not grows and task is None:
+        raise UserError(f"{model} grows no body, and what it was trained on is gone")
+    shown: list[tables.Table] = []
+    written: list[Path] = []
+    if grows:
+        found = certify(saved, task, target, quick=quick, seed=seed, engine=engine, console=console)
+        shown, written = [certificates.table(found)], certificates.write(folder, found)
+        _keep(found, saved.path, json)
+    if task is not None:
+        with busy(console, "measuring"):
+            metrics = task.measure(saved.rule)
+        shown.append(tables.measured(saved.name, metrics))
+        written += report.write_measured(folder, saved.name, metrics)
+    _tell(console, shown, written)
     return 0
+
+
+def _keep(found: "Certificate", path: Path | None, json: Path | None) -> None:
+    """Write a certificate as JSON too, and its badge into the model file `path` where that is in a run folder."""
+    from planaria import store
+    from planaria.store.run_folder import RunFolder
+
+    if json is not None:
+        write_json(json, found.to_dict())
+    run = None if path is None else RunFolder(path.parent)
+    if run is not None and run.began and run.model == path:
+        store.add_metrics(run.model, found.metrics)
 
 
 def _paint(
@@ -320,8 +364,7 @@ def _bar(console: Console) -> Progress:
 def _tell(console: Console, found: "Sequence[tables.Table]", written: Sequence[Path]) -> None:
     """Print tables, and where they were written."""
     for table in found:
-        console.print(_rich(table))
-        console.print(f"{table.note}\n", style="dim", markup=False, highlight=False)
+        print_table(console, table)
     names = ", ".join(path.name for path in written)
     console.print(f"{written[0].parent}: {names}", markup=False, highlight=False, soft_wrap=True)
 
@@ -349,13 +392,3 @@ def _folder(model: Path, output: Path | None) -> Path:
     if lock.is_held(folder):
         raise UserError(f"{folder} is being trained; write the results elsewhere: -o FOLDER")
     return folder
-
-
-def _rich(table: "tables.Table") -> Table:
-    """A table for the terminal."""
-    shown = Table(box=None, title=table.title, title_style="bold", title_justify="left", pad_edge=False)
-    for k, head in enumerate(table.head):
-        shown.add_column(head, justify="right" if k else "left", header_style="dim")
-    for row in table.rows:
-        shown.add_row(*row)
-    return shown

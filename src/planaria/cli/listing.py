@@ -101,5 +101,5 @@ def _trained(card: "Card") -> str:
     error = log10(card.metrics["mse at step 400"])
     return (
         f"{config.picture}, {config.size} cells in {rows}x{columns}, {card.trained:,} iterations; "
-        f"log10 MSE {error:.2f} at step 400"
+        f"log10 MSE {error:.2f} at step 400" + (f"; {card.badge}" if card.badge else "")
     )

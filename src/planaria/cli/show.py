@@ -35,6 +35,7 @@ def show(what: Path, /) -> int:
     from planaria.data.sources import natural
     from planaria.evaluate.verdict import METRICS, Course
     from planaria.living import find
+    from planaria.store.cards import CUT, HEALED
     from planaria.view.half_blocks import HalfBlocks, cropped
 
     console = printer()
@@ -53,10 +54,13 @@ def show(what: Path, /) -> int:
         rows["frame"] = f"{living.frame} cell steps, {living.size[1]}x{living.size[0]} cells"
     if (course := Course.read(card.metrics)) is not None:
         rows["verdict"] = str(course)
+    if card.badge:
+        rows["health"] = f"{card.badge} bodies cut by a brush"
+    said = (*METRICS, *((CUT, HEALED) if card.badge else ()))
     for key, value in rows.items():
         table.add_row(f"[bold]{key}[/]", _printable(value))
     for key, value in sorted(card.metrics.items(), key=lambda metric: natural(Path(metric[0]))):
-        if key not in METRICS and isinstance(value, float) and math.isfinite(value):
+        if key not in said and isinstance(value, float) and math.isfinite(value):
             log = f"  (log10 {math.log10(value):.2f})" if value > 0 and "mse" in key.lower() else ""
             table.add_row(_printable(key), f"{value:.6f}{log}")
     console.print(table, highlight=False)

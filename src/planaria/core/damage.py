@@ -22,6 +22,13 @@ KINDS: dict[str, str] = {
 }
 """Kind of damage -> description of what it removes or disturbs."""
 
+MOST_STROKES, WIDEST = 5, 1 / 3
+"""Largest number of strokes of a brush, and largest width of one, in lengths of the body."""
+DRAWN = 1 + 3 * MOST_STROKES
+"""Random numbers that the strokes on one body are drawn from."""
+LEFT = 12
+"""Fewest living cells that strokes must leave: from fewer no body is expected to heal."""
+
 _ARGUMENTS = {"centre": ((0, 1), (16.0,)), "circle": ((3,), ()), "speckle": ((0, 1), (0.3,)), "noise": ((0, 1), (0.3,))}
 
 
@@ -117,3 +124,32 @@ def holes(n: int, size: tuple[int, int], rng: torch.Generator, side: tuple[float
     y = torch.linspace(-1, 1, h)[None, :, None] - centre[:, 0]
     x = torch.linspace(-1, 1, w)[None, None, :] - centre[:, 1]
     return ((y.abs() < half[:, 0]) & (x.abs() < half[:, 1]))[:, None]
+
+
+def strokes(alive: Tensor, u: Tensor) -> Mask:
+    """Masks of what a brush erases from `n` bodies `alive` `(n, h, w)`: one to five strokes on each, `(n, 1, h, w)`.
+
+    A stroke goes straight from one random living cell to another; its width lies between one cell and a third of the
+    body's longer side. `u` `(n, 16)` in [0, 1) decides: the number of strokes, their widths, first and last cells.
+    Nothing is erased where nobody lives.
+    """
+    n, h, w = alive.shape
+    row, column = torch.arange(h, dtype=torch.float32)[:, None], torch.arange(w, dtype=torch.float32)
+    gone = torch.zeros(n, 1, h, w, dtype=torch.bool)
+    for k in range(n):
+        cells = alive[k].nonzero()
+        if not len(cells):
+            continue
+        longest = int((cells.amax(0) - cells.amin(0)).max()) + 1
+        count = 1 + int(u[k, 0] * MOST_STROKES)
+        width = 1 + u[k, 1 : 1 + count] * max(0.0, longest * WIDEST - 1)
+        first, last = (
+            cells[(u[k, begin : begin + count] * len(cells)).long()].float()[..., None, None]
+            for begin in (1 + MOST_STROKES, 1 + 2 * MOST_STROKES)
+        )
+        (y, x), (down, right) = first.unbind(1), (last - first).unbind(1)
+        along = ((row - y) * down + (column - x) * right) / (down**2 + right**2).clamp(min=1)
+        along = along.clamp(0, 1)
+        away = (row - y - along * down) ** 2 + (column - x - along * right) ** 2
+        gone[k, 0] = (away <= (width[:, None, None] / 2) ** 2).any(0)
+    return gone

@@ -140,6 +140,7 @@ def payload(model: Saved) -> dict[str, Any]:
         "frame": card.frame_steps,
         "length": card.loop_steps,
         "solver": card.solver,
+        **({"badge": card.badge} if card.badge else {}),
         **({} if model.start is None else {"start": _start(model.start, most=1 if layout.photo else None)}),
     }
 

@@ -28,6 +28,7 @@ def card_text(card: Card, rule: RuleConfig) -> str:
         f"- Cells: {rule.channels} channels, filters {', '.join(rule.filters)}, hidden {list(rule.hidden)}, "
         f"{sum(map(math.prod, shapes(rule).values())):,} parameters.",
         f"- Edge {rule.edge}, life {rule.life}, fire rate {rule.fire_rate}.",
+        *([f"- Health: it {card.badge} bodies cut by a brush (health.md)."] if card.badge else []),
         "",
         *_reused(card),
         "## Metrics",

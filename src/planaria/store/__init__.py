@@ -78,6 +78,12 @@ def save(
     write_tensors(path, tensors, header_of(rule, layout, card))
 
 
+def add_metrics(path: Path, metrics: Mapping[str, float]) -> None:
+    """Write further metrics into the card of a model file, atomically; all else in it stays as it is."""
+    header, tensors = read_header(path), read_tensors(path)
+    write_tensors(path, tensors, {**header, "card": dict(_card(path, header).measured(metrics))})
+
+
 def header_of(rule: Rule, layout: Layout, card: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """JSON in the header of a model file."""
     return {"format": FORMAT, "rule": to_dict(rule.config), "layout": to_dict(layout), "card": dict(card or {})}

@@ -16,6 +16,8 @@ USUAL_GRID = (72, 72)
 """Default rows and columns of a grid, where a card doesn't say."""
 USUAL_LOOP = 200
 """Default cell steps of a loop, where a card doesn't say."""
+CUT, HEALED = "bodies cut by a brush", "bodies healed"
+"""Metrics that the badge speaks of."""
 LONGEST_FRAME, LONGEST_LOOP = 10_000, 1_000_000
 """Most cell steps of a frame and of a loop that are accepted."""
 
@@ -200,6 +202,15 @@ class Card(Mapping[str, Any]):
         """Copy with other fields, given as JSON has them."""
         return Card.parse({**self.json, **fields})
 
+    def measured(self, metrics: Mapping[str, float]) -> "Card":
+        """Copy with further metrics."""
+        return self.changed(figures={**self.metrics, **metrics})
+
+    @property
+    def badge(self) -> str:
+        """Line on its health: `heals 987 of 1,000`; empty where it was not examined."""
+        return badge(self.metrics)
+
     @property
     def frame_steps(self) -> int:
         """Cell steps from frame to frame; 1 where it has no frames."""
@@ -229,6 +240,12 @@ class Card(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         return f"Card({dict(self.json)!r})"
+
+
+def badge(metrics: Mapping[str, float]) -> str:
+    """Line on an organism's health, from its metrics; empty where it was not examined."""
+    cut, healed = metrics.get(CUT, 0), metrics.get(HEALED, 0)
+    return f"heals {healed:,.0f} of {cut:,.0f}" if 0 < cut <= MOST and 0 <= healed <= cut else ""
 
 
 def _is_count(value: Any) -> bool:

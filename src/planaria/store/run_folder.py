@@ -22,6 +22,7 @@ README, PAGE, LOSS, TARGET = "README.md", "organism.html", "loss.png", "target.p
 FILM, STRIP, SHEET, TILES, STYLE = "film.webp", "strip.png", "sheet.png", "tiles.png", "style.png"
 SCORES, SCORES_TEXT, SCORES_PLOT = "scores.json", "scores.md", "scores.png"
 ROLLOUT, ROLLOUT_FILM, MOMENTS = "rollout.png", "rollout.webp", "moments.png"
+HEALTH, HEALTH_TEXT, HEALTH_PLOT = "health.json", "health.md", "health.png"
 """Files of an evaluation."""
 
 

@@ -108,4 +108,14 @@ class Repainted:
     style: Picture | None = None
 
 
+@dataclass(frozen=True)
+class Body:
+    """A growing body, whose health can be examined."""
+
+    target: Picture
+    """Picture `(4, h, w)` that it should show."""
+    at_end: bool = False
+    """True if a training examines it at its end."""
+
+
 Leaves = Life | Forecast | Grown | Repainted

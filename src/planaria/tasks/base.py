@@ -18,7 +18,7 @@ from planaria.data.images import name_of
 from planaria.engine import run
 from planaria.errors import UserError
 from planaria.store.cards import Card
-from planaria.tasks.about import Form, Leaves, Life, Need, View, Words
+from planaria.tasks.about import Body, Form, Leaves, Life, Need, View, Words
 from planaria.types import Cond, PerSample, State
 
 
@@ -115,6 +115,10 @@ class Task(ABC):
     def leaves(self) -> Leaves:
         """Outputs of its run to look at."""
         return Life()
+
+    def body(self) -> Body | None:
+        """The growing body whose health can be examined. Default: none, as no single body is grown."""
+        return None
 
     def __init__(self, config: Any, device: torch.device, tensors: dict[str, Tensor] | None = None):
         self.config, self.device, self.tensors = config, device, tensors or {}

@@ -1,6 +1,7 @@
 """Grow, persist, regenerate: one cell becomes a picture (Mordvintsev et al., Distill, 2020)."""
 
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -11,18 +12,18 @@ from torch import Tensor, nn
 
 from planaria import ranges
 from planaria.config import TrainConfig
-from planaria.core.damage import Damage, cuts, discs, holes
+from planaria.core.damage import DRAWN, LEFT, Damage, cuts, discs, holes, strokes
 from planaria.core.layout import Layout
 from planaria.core.rule import RuleConfig
 from planaria.data import keying
 from planaria.data.images import picture, remarks
 from planaria.engine import run
-from planaria.errors import UserError, concerning
+from planaria.errors import UserError, concerning, unknown
 from planaria.losses.pixel import pixel_loss
 from planaria.ranges import Cells, CellsOrNone, Share
 from planaria.synonyms import Also
 from planaria.tasks import base
-from planaria.tasks.about import Form, Need
+from planaria.tasks.about import Body, Form, Need
 from planaria.tasks.base import Batch
 from planaria.types import Mask, PerSample, Picture, State
 
@@ -36,7 +37,18 @@ CUTTERS: dict[str, tuple[Callable[[int, tuple[int, int], torch.Generator], Mask]
     "mixed": (discs, cuts),
     "any": (discs, cuts, holes),
 }
-"""Kind of training damage -> functions that make it, drawn with equal probability."""
+"""Kind of training damage -> functions that make it, drawn with equal probability. Strokes follow the body instead."""
+MIXED: dict[str, str] = {
+    "speckle": "a random quarter of all cells is erased",
+    "noise": "normal noise of strength 0.2 is added to every living cell",
+    "hidden": "strokes that erase the hidden channels alone",
+    "again": "strokes on the next best sample, which has often not healed yet",
+}
+"""Kind of training damage that can be mixed in -> its effect."""
+FEWEST = 200
+"""Fewest iterations after which the health of a trained model is examined."""
+SPECKLED, NOISY = 0.25, 0.2
+"""Share of the cells that speckle erases in training, and strength of its noise."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +76,12 @@ class Config:
     """Samples of a batch that are damaged, the best ones; the regime's own number (3 or 0) if none."""
     damage_from: Share = 0.0
     """Share of the training after which damage begins, once cells have learned to grow."""
-    damage_shape: Literal["disc", "cut", "hole", "mixed", "any"] = "disc"
-    """Kind of damage: a disc as published, everything on one side of a line, a rectangle; mixed: the first two."""
+    damage_shape: Literal["disc", "cut", "hole", "mixed", "any", "strokes"] = "disc"
+    """Damage: a disc as published, one side of a line, a rectangle; mixed: the first two; strokes: of a brush."""
+    damage_mix: tuple[str, ...] = ()
+    """Shares of the damaged samples that get another damage: speckle:0.15, noise:0.1, hidden:0.1, again:0.1."""
+    certificate: bool = True
+    """Examine the health of the trained model, in about 20 seconds; not after fewer than 200 iterations."""
     rule: RuleConfig = RuleConfig()
     """The rule that each cell runs."""
     train: TrainConfig = TrainConfig()
@@ -82,6 +98,26 @@ class Config:
         leaves_one_whole(self.damage or 0, self.train)
         with concerning("background"):
             keying.parse(self.background)
+        with concerning("damage_mix"):
+            shares(self.damage_mix)
+
+
+def shares(mix: Sequence[str]) -> dict[str, float]:
+    """Parse `speckle:0.15`, ... as shares of the damaged samples. Raises `UserError`."""
+    found: dict[str, float] = {}
+    for text in mix:
+        kind, _, share = text.partition(":")
+        if kind not in MIXED:
+            raise unknown("kind in damage_mix", kind, MIXED)
+        try:
+            found[kind] = float(share)
+        except ValueError:
+            found[kind] = math.nan
+        if not 0 <= found[kind] <= 1:
+            raise UserError(f"damage_mix: {text!r} is no KIND:SHARE with a share in 0..1, as in {kind}:0.1")
+    if sum(found.values()) > 1 + 1e-9:
+        raise UserError(f"damage_mix={', '.join(mix)}: the shares add up to {sum(found.values()):g}, at most 1")
+    return found
 
 
 def leaves_one_whole(damage: int, train: TrainConfig) -> None:
@@ -153,7 +189,12 @@ class Task(base.Goal):
         self.pool = config.train.pool if pooled else 0
         self.damaged = min(damaged, config.train.batch - 1) if config.damage is None else config.damage
         self.threshold = rule.life_threshold
+        self.mix = shares(config.damage_mix)
         self._loss = pixel_loss(config.loss)
+
+    def body(self) -> Body | None:
+        """The picture as it grows."""
+        return Body(self.target.cpu(), self.config.certificate and self.config.train.steps >= FEWEST)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -172,19 +213,58 @@ class Task(base.Goal):
         """Damage the last, best samples, once it is time."""
         if not self.damaged or progress < self.config.damage_from:
             return x
-        gone = self._masks(min(self.damaged, len(x)), rng).to(x.device)
-        alpha = x[-len(gone) :, self.layout.alpha or 0, None]
-        left = (torch.where(gone, 0.0, alpha) > self.threshold).any((1, 2, 3), keepdim=True)
-        gone = gone & left  # nothing is learned from damage that kills
-        own = x.shape[1] - self.layout.frozen
-        damaged = x[-len(gone) :].clone()
-        damaged[:, :own] = torch.where(gone, 0.0, damaged[:, :own])
-        return torch.cat([x[: -len(gone)], damaged])
+        n = min(self.damaged, len(x))
+        kinds = self._kinds(n, rng)
+        spare = len(x) - n - kinds.count("again")
+        places = [max(0, spare + kinds[:k].count("again")) if kind == "again" else len(x) - n + k
+                  for k, kind in enumerate(kinds)]  # fmt: skip
+        best, own = x[places], x.shape[1] - self.layout.frozen
+        alpha = self.layout.alpha or 0
+        gone = self._masks(best[:, alpha] > self.threshold, kinds, rng).to(x.device)
+        left = (torch.where(gone, 0.0, best[:, alpha, None]) > self.threshold).flatten(1).sum(1)
+        hidden = torch.tensor([kind == "hidden" for kind in kinds], device=x.device)
+        least = LEFT if self.config.damage_shape == "strokes" or kinds.count("") < n else 1
+        gone = gone & ((left >= least) | hidden)[:, None, None, None]  # nothing is learned from damage that kills
+        spared = hidden[:, None] & (torch.arange(own, device=x.device) < self.layout.visible)
+        best[:, :own] = torch.where(gone & ~spared[..., None, None], 0.0, best[:, :own])
+        for k, kind in enumerate(kinds):
+            if kind == "noise":
+                best[k] = self._noisy(best[k : k + 1], rng)[0]
+        damaged = x.clone()
+        damaged[places] = best
+        return damaged
 
-    def _masks(self, n: int, rng: torch.Generator) -> Mask:
-        kinds = torch.stack([make(n, self.size, rng) for make in CUTTERS[self.config.damage_shape]])
-        pick = torch.rand(n, generator=rng) * len(kinds)
-        return kinds[pick.long(), torch.arange(n)]
+    def _kinds(self, n: int, rng: torch.Generator) -> list[str]:
+        """Kind of damage of each of `n` samples; empty for the usual one."""
+        if not self.mix:
+            return [""] * n
+        bounds = torch.tensor(list(self.mix.values())).cumsum(0)
+        names = [*self.mix, ""]
+        return [names[int((bounds <= u).sum())] for u in torch.rand(n, generator=rng)]
+
+    def _masks(self, alive: Tensor, kinds: Sequence[str], rng: torch.Generator) -> Mask:
+        """Masks of what is erased from bodies `alive` `(n, h, w)`."""
+        n = len(alive)
+        if self.config.damage_shape == "strokes":
+            gone = strokes(alive.cpu(), torch.rand(n, DRAWN, generator=rng))
+        else:
+            made = torch.stack([make(n, self.size, rng) for make in CUTTERS[self.config.damage_shape]])
+            pick = torch.rand(n, generator=rng) * len(made)
+            gone = made[pick.long(), torch.arange(n)]
+        for k, kind in enumerate(kinds):
+            if kind == "noise":
+                gone[k] = False
+            elif kind == "speckle":
+                gone[k, 0] = torch.rand(self.size, generator=rng) < SPECKLED
+            elif kind:
+                gone[k : k + 1] = strokes(alive[k : k + 1].cpu(), torch.rand(1, DRAWN, generator=rng))
+        return gone
+
+    def _noisy(self, x: State, rng: torch.Generator) -> State:
+        """A sample with noise on its living cells."""
+        seed = int(torch.randint(2**31, (), generator=rng))
+        alive = x[:, self.layout.alpha or 0, None] > self.threshold
+        return Damage("noise", (NOISY,)).apply(x, seed=seed, frozen=self.layout.frozen, alive=alive)
 
     def measure(self, rule: nn.Module) -> dict[str, float]:
         """Squared error (mean over 4 runs) as it grows, and 200 steps after each standard cut at step 200."""

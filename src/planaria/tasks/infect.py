@@ -32,7 +32,7 @@ from planaria.ranges import CellsOrNone, Share
 from planaria.store.cards import Card
 from planaria.synonyms import Also
 from planaria.tasks import base, grow
-from planaria.tasks.about import Form, Need, Words
+from planaria.tasks.about import Body, Form, Need, Words
 from planaria.tasks.base import Batch
 from planaria.types import State
 
@@ -87,8 +87,8 @@ class Config:
     """Samples of a batch that are damaged, the best ones: so it learns to heal as well."""
     damage_from: Share = 0.0
     """Share of the training after which damage begins."""
-    damage_shape: Literal["disc", "cut", "hole", "mixed", "any"] = "disc"
-    """Kind of damage: a disc as published, everything on one side of a line, a rectangle; mixed: the first two."""
+    damage_shape: Literal["disc", "cut", "hole", "mixed", "any", "strokes"] = "disc"
+    """Damage: a disc as published, one side of a line, a rectangle; mixed: the first two; strokes: of a brush."""
     train: TrainConfig = TrainConfig(steps=2000, pool=256, lr_drops=(0.5, 0.7, 0.82, 0.92), lr_factor=0.4)
     """Training parameters."""
 
@@ -181,10 +181,14 @@ class Task(grow.Task):
         self.target = grow.target(self.tensors).to(device)
         self.pool, self.damaged = config.train.pool, config.damage
         self.renewed = max(1, config.train.batch // 4)
-        self.threshold = self.host.config.life_threshold
+        self.threshold, self.mix = self.host.config.life_threshold, {}
         self._loss = pixel_loss(config.loss)
         self._virus = _rule(host["virus"], self.tensors, "virus") if "virus" in host else None
         self._bodies: State | None = None
+
+    def body(self) -> Body | None:
+        """The picture that an infected seed becomes, where the infection spreads with the body."""
+        return Body(self.target.cpu()) if self.config.spreading.contact else None
 
     def init(self, seed: int) -> Rule:
         """Rule of host and virus."""

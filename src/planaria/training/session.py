@@ -19,8 +19,11 @@ from planaria.config import to_dict, write_yaml
 from planaria.core.filters import caveats
 from planaria.core.rule import Rule
 from planaria.errors import UserError
+from planaria.evaluate.health import Certificate, examine
+from planaria.evaluate.health.finding import organism, reason_against
 from planaria.files import append_regular
 from planaria.recipes import Recipe, find, name_for, taken
+from planaria.report import health
 from planaria.report import run as run_report
 from planaria.store import lock, metrics, run_folder
 from planaria.store.cards import Card
@@ -32,7 +35,7 @@ from planaria.training.dist import Ranks, ranks
 from planaria.training.loop import Report, Trainer
 from planaria.training.preview import png
 
-FREE = ("train.steps", "train.checkpoint", "train.device", "train.engine")
+FREE = ("train.steps", "train.checkpoint", "train.device", "train.engine", "certificate")
 """Settings that may differ when a run is resumed."""
 
 
@@ -53,6 +56,8 @@ class Session:
             raise UserError(f"no run can be called {folder.name[:80]!r}: {getattr(e, 'strerror', None) or e}") from None
         if is_file:
             raise UserError(f"{folder} is a file, so no run can be written there")
+        self.certificate: Certificate | None = None
+        """Health of the trained model, where it was examined at the end."""
         self._hold = self._alone()
         try:
             self._set_up(resume)
@@ -204,6 +209,9 @@ class Session:
             self._save_model(rule, measured)
             if judged := run_report.verdict(self.kept, self.task):
                 measured = {**judged, **measured}
+            self.certificate = self._examine()
+            if self.certificate is not None:
+                measured |= self.certificate.metrics
                 self._save_model(rule, measured)
             run_report.write(self.kept, rule, self.task, self.card(measured))
         except BaseException as e:
@@ -212,6 +220,16 @@ class Session:
         self.broadcast.end("finished")
         self.close()
         return measured
+
+    def _examine(self) -> Certificate | None:
+        """Examine the health of the saved model, quickly, and write the certificate, where the task asks for it."""
+        body = self.task.body()
+        if body is None or not body.at_end or reason_against(model := store.read(self.kept.model)):
+            return None
+        self.broadcast.note("examining its health")
+        found = examine(organism(model, self.task), quick=True)
+        health.write(self.folder, found)
+        return found
 
     def card(self, measured: dict[str, float]) -> Card:
         """Card of the model file."""

@@ -55,7 +55,7 @@ def blank() -> dict[str, Any]:
     """An empty card."""
     return {
         "task": "", "form": {}, "picture": "", "step": 0, "steps": 0, "loss": None, "metrics": {}, "grid": None,
-        "model": False, "note": "", "trouble": "", "verdict": "",
+        "badge": "", "model": False, "note": "", "trouble": "", "verdict": "",
     }  # fmt: skip
 
 
@@ -92,6 +92,7 @@ def of_model(path: Path) -> dict[str, Any]:
         "step": card.trained or 0,
         "metrics": {k[:LONGEST_TEXT]: n for k, v in measured if (n := metrics.finite(v)) is not None},
         "verdict": "" if course is None else str(course),
+        "badge": card.badge,
         "grid": list(card.grid),
         "model": True,
     }

@@ -32,6 +32,8 @@ const SETTINGS = {
   damage: [null, orNone(COUNT)],
   damage_from: [0, SHARE],
   damage_shape: ["disc", choice("disc", "cut", "hole", "mixed", "any")],
+  damage_mix: [[], list(TEXT)],
+  certificate: [true, FLAG],
   rule: {
     channels: [16, whole(1, 4096)],
     filters: [["identity", "sobel"], list(TEXT, 1)],
@@ -138,7 +140,7 @@ function demandRule({ channels, frozen, life, life_channel: channel }) {
   demand(life === "none" || (channel >= 0 && channel < own), `rule.life_channel=${channel} is not in 0..${own - 1}`);
 }
 
-function demandFit({ damage, rule, train }) {
+function demandFit({ damage, damage_mix: mix, rule, train }) {
   demandRule(rule);
   const { rollout, pool, batch } = train;
   const few = `rule.channels=${rule.channels}: a picture needs 4 channels (red, green, blue, alpha)`;
@@ -146,6 +148,7 @@ function demandFit({ damage, rule, train }) {
   demand(rollout[0] <= rollout[1], `train.rollout must be two numbers, least first, got ${rollout.join(", ")}`);
   demand(pool === 0 || pool >= batch, `train.pool=${pool} is smaller than train.batch=${batch}`);
   demand((damage ?? 0) < batch, `damage=${damage} must leave one sample of train.batch=${batch} whole`);
+  demand(mix.length === 0, "damage_mix is for Python: in the browser, damage_shape alone says how samples are damaged");
 }
 
 function demand(fits, words) {

@@ -275,7 +275,8 @@ class Player {
     const parameters = held.reduce((n, text) => n + Math.floor((text.length * 3) / 16), 0);
     const { stopped } = this.health;
     const whole = payload.trained ? `trained for ${payload.trained.toLocaleString("en")} iterations` : "";
-    const trained = [stopped ? `training ${stopped}` : whole].filter(Boolean).map((said) => `, ${said}`).join("");
+    const { badge } = payload;
+    const trained = [stopped ? `training ${stopped}` : whole, badge].filter(Boolean).map((said) => `, ${said}`).join("");
     const { solver } = payload;
     const other = solver && solver !== "euler" ? ` Trained with the solver ${solver}; here it runs with Euler's.` : "";
     const processor = `WebAssembly: ${world.why}${world.repaints ? "; fewer cells go faster" : ""}`;

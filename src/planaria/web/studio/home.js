@@ -50,11 +50,12 @@ function sketch(card, drawn) {
 function about(card) {
   if (card.trouble) return card.trouble;
   const loss = typeof card.loss === "number" ? `log10 loss ${log10(card.loss)} \u00b7 ` : "";
-  return loss + ago(card.changed);
+  return [loss + ago(card.changed), card.badge].filter(Boolean).join(" \u00b7 ");
 }
 
 function rested(card) {
-  return card.grid?.length === 2 ? `${card.grid[1]} \u00d7 ${card.grid[0]}` : (card.picture ?? "");
+  const cells = card.grid?.length === 2 ? `${card.grid[1]} \u00d7 ${card.grid[0]}` : (card.picture ?? "");
+  return [cells, card.badge].filter(Boolean).join(" \u00b7 ");
 }
 
 /** Open the page in `host`; gives the function that leaves it. */
