@@ -397,7 +397,7 @@ def test_what_is_chosen_from_a_video_is_written_down_and_resumed(tmp_path):
     run = train("video", name="run", runs=tmp_path, **settings)
     kept = RunFolder(run).settings()
     assert {key: kept[key] for key in ("crop", "size", "cuts", "steps")} == {
-        "crop": "0,6,64,48", "size": 32, "cuts": "0:20,20:40", "steps": 4,
+        "crop": "0,6,64,48", "size": 32, "cuts": "0:20,20:40", "steps": 2,
     }  # fmt: skip
     shutil.rmtree(frames)
     again = train(
