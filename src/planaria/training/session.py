@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,13 @@ from planaria.core.filters import caveats
 from planaria.core.rule import Rule
 from planaria.errors import UserError
 from planaria.files import append_regular
-from planaria.recipes import Recipe, find, name_for, taken
+from planaria.recipes import Recipe, find, name_for, one_length, taken
 from planaria.report import run as run_report
 from planaria.store import lock, metrics
 from planaria.store.cards import Card
 from planaria.store.run_folder import Checkpoint, RunFolder
 from planaria.tasks.base import Task, TaskConfig
+from planaria.training import budget
 from planaria.training.broadcast import PAUSE, STOP, Broadcast
 from planaria.training.dist import Ranks, ranks
 from planaria.training.loop import Report, Trainer
@@ -49,6 +51,8 @@ class Session:
             raise UserError(f"no run can be called {folder.name[:80]!r}: {getattr(e, 'strerror', None) or e}") from None
         if is_file:
             raise UserError(f"{folder} is a file, so no run can be written there")
+        self.budget = ""
+        """The iterations that `train.minutes` was found to mean, in a line; empty where none were given."""
         self._hold = self._alone()
         try:
             self._set_up(resume)
@@ -58,10 +62,12 @@ class Session:
 
     def _set_up(self, resume: bool) -> None:
         folder, config, ranks = self.folder, self.config, self.ranks
-        settings = {"task": self.task_name, **to_dict(config)}
         kept = self.kept
         if kept.began and not resume:
             raise taken(folder, config)
+        if config.train.minutes:
+            config = self.config = self._fitted()
+        settings = {"task": self.task_name, **to_dict(config)}
         if kept.began:
             self._same(kept.settings(), settings)
         for caveat in caveats(config.rule.filters):
@@ -89,6 +95,16 @@ class Session:
                 metrics.cut(kept.metrics, self.step)
         self._settle()
         ranks.barrier()
+
+    def _fitted(self) -> TaskConfig:
+        """Config with the iterations that fit into its minutes; those of a run that began before are kept."""
+        if not self.kept.began:
+            config = budget.fitted(self.task_name, self.config, self.ranks)
+            minutes = self.config.train.minutes
+            self.budget = f"{minutes:g} minute{'' if minutes == 1 else 's'} here: {config.train.steps:,} iterations"
+            return config
+        steps = find(str(self.folder)).config({}).train.steps
+        return replace(self.config, train=replace(self.config.train, steps=steps, minutes=0.0))
 
     def _restore(self, saved: Checkpoint) -> None:
         with _damages(saved.path):
@@ -337,7 +353,7 @@ def train(
     dictionaries: `train("grow", picture="cat.png", train={"steps": 400})`.
     """
     recipe = find(str(what))
-    config = recipe.config(settings)
+    config = one_length(recipe, recipe.config(settings))
     with ranks(config.train.device) as place:
         session = Session(folder_of(recipe, config, name, Path(runs)), recipe.task, config, place, resume=resume)
         with closing(session):
