@@ -29,6 +29,16 @@ void spread_blurs(const Plan& job, const Grid& grid, const Box& reach, const Buf
     }
 }
 
+// Whether no gradient comes from a sample: every one is zero, and the state finite, as zero times another is no number.
+bool quiet(const Plan& job, const real* gy, const Buffer<real>& last) {
+    const std::size_t n = static_cast<std::size_t>(job.channels) * job.height * job.width;
+    for (std::size_t i = 0; i < n; i++)
+        if (gy[i] != 0) return false;
+    for (std::size_t i = 0; i < last.size(); i++)
+        if (!(last[i] - last[i] == 0)) return false;
+    return true;
+}
+
 void backward(const Plan& job, int sample, void* room, const void* log, const real* gy, real* gx,
               const Gradients<real>& sums, const Crew& alone) {
     Scratch& scratch = *static_cast<Scratch*>(room);
@@ -39,6 +49,10 @@ void backward(const Plan& job, int sample, void* room, const void* log, const re
     const std::size_t size = grid.cells() * job.stride;
     const real* first_bias = job.layer[0].bias + static_cast<std::size_t>(sample) * job.layer[0].out_pad;
     Watch watch(alone);
+    if (quiet(job, gy, trace.last)) {
+        std::memset(gx, 0, sizeof(real) * job.channels * h * w);
+        return;
+    }
     Block block(job, scratch.net, watch, true);
     Blurring blurring;
     Spreading wides(job, scratch.spreading);
@@ -53,14 +67,14 @@ void backward(const Plan& job, int sample, void* room, const void* log, const re
     for (std::size_t t = trace.steps.size(); t-- > 0;) {
         const Step& step = *trace.steps[t];
         const int n = static_cast<int>(step.acted.size()), dead = static_cast<int>(step.died.size());
-        const real* old = step.rows.data();
+        const real* old = step.rows.data();  // of a flow none: the state is as it was
         const auto restore = [&](std::int32_t at) {
             std::memcpy(x + static_cast<std::size_t>(at) * job.stride, old, sizeof(real) * job.own);
             old += job.own;
             watch.did(job.own);
         };
         watch.did(1 << 10);  // what a step takes where no cell acts
-        for (int i = 0; i < n; i++) restore(step.acted[i]);
+        for (int i = 0; i < n && !job.flow; i++) restore(step.acted[i]);
         for (int i = 0; i < dead; i++) restore(step.died[i]);
         if (step.wrapped) wrap(x, job.stride, grid, job.border, job.edge);
         if (job.life) {
@@ -90,6 +104,7 @@ void backward(const Plan& job, int sample, void* room, const void* log, const re
             const Box seen = {reach.top - far, reach.bottom + far, reach.left - far, reach.right + far};
             part(job, x, seen, seen.top, seen.bottom, scratch.planes.data(), watch);
         }
+        if (job.flow) std::memset(g, 0, sizeof(real) * size);  // it went to what the state gains, not to the state
         for (int i = 0; i < n; i += NB) {
             const int m = n - i < NB ? n - i : NB;
             block.hidden(x, scratch.planes.data(), row, step.acted.data() + i, m, first_bias);

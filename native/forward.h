@@ -52,6 +52,13 @@ class Walk {
     Box held() const { return job_.own == job_.channels ? box_ : whole(); }
     Watch& watch() { return watch_; }
     void step(int t);
+    // What the way back of a flow must know; the state stays as it is.
+    void prepare_flow(Step& log) const {
+        log.acted.reserve(static_cast<std::size_t>(job_.height) * job_.width);
+        for (int r = 1; r <= job_.height; r++)
+            for (int q = 1; q <= job_.width; q++) log.acted.push(static_cast<std::int32_t>(cell(r, q)));
+        log.reach = whole(), log.wrapped = job_.edge != Edge::zero;
+    }
     Box whole() const { return {1, job_.height, 1, job_.width}; }
     void begin() { box_ = scratch_.boxes[0]; }
     void end() { scratch_.boxes[0] = box_; }
@@ -318,7 +325,10 @@ void Walk::add_flow(Step* log) {
         if (log) keep(*log, at, log->acted);
         real* p = x + static_cast<std::size_t>(at) * job_.stride;
         const real* d = flows.data() + static_cast<std::size_t>(i) * out;
-        for (int c = 0; c < out; c += VL) store(p + c, load(p + c) + load(d + c));
+        if (job_.flow)
+            std::memcpy(p, d, sizeof(real) * job_.own);
+        else
+            for (int c = 0; c < out; c += VL) store(p + c, load(p + c) + load(d + c));
         if (life) scratch_.life_value[at] = p[lc];
     }
 }
@@ -431,7 +441,10 @@ void advance(const Plan& job, int sample, void* room, void* log, const Crew& cre
     Trace* trace = static_cast<Trace*>(log);
     Walk walk(job, sample, scratch, trace, crew, rank);
     walk.begin();
-    for (int t = 0; t < job.steps; t++) walk.step(t);
+    if (job.flow && trace)
+        walk.prepare_flow(*trace->next());
+    else
+        for (int t = 0; t < job.steps; t++) walk.step(t);
     crew.meet();
     if (rank == 0) {
         walk.end();

@@ -143,6 +143,7 @@ NB_MODULE(_native, m) {
             "edge", [](const Job& job) { return static_cast<int>(job.edge); },
             [](Job& job, int edge) { job.edge = static_cast<Edge>(edge); })
         .def_rw("open", &Job::open)
+        .def_rw("flow", &Job::flow)
         .def_prop_rw(
             "activation", [](const Job& job) { return static_cast<int>(job.activation); },
             [](Job& job, int activation) { job.activation = static_cast<Activation>(activation); })

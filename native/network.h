@@ -337,6 +337,8 @@ class Rollout {
             activation > static_cast<int>(Activation::tanh) ||
             (job.life && (job.life_channel < 0 || job.life_channel >= job.own)))
             misuse("the settings do not fit the state");
+        if (job.flow && (job.steps != 1 || job.life || job.fire < 1ull << 32))
+            misuse("a flow is that of one step that fires everywhere, without life");
         if (p.layers < 1 || p.layers > 17) misuse("a network has 1 to 17 layers");
         if (p.weight[p.layers - 1].out != job.own) misuse("the last layer does not write the state");
         if (std::any_of(p.reach, p.reach + p.filters, [](int n) { return n < 1 || n > farthest; }))

@@ -63,6 +63,8 @@ class TrainConfig:
 
     steps: Annotated[int, Ge(1), Le(10**9)] = 8000
     """Iterations of training."""
+    minutes: Annotated[float, Ge(0), Le(10**6)] = field(default=0.0, metadata={"sparse": True})
+    """Time that the iterations may take here: their number follows from it, in place of train.steps; 0: no limit."""
     batch: Annotated[int, Ge(1), Le(2**16)] = 8
     """Samples in an iteration."""
     pool: Annotated[int, Ge(0)] = 1024
@@ -190,13 +192,17 @@ def to_dict(config: Any) -> dict[str, Any]:
     """
 
     def plain(value: Any) -> Any:
+        if dataclasses.is_dataclass(value):
+            said = [f for f in dataclasses.fields(value) if not (f.metadata.get("sparse") and at_default(f, value))]
+            return {f.name: plain(getattr(value, f.name)) for f in said}
         if isinstance(value, dict):
             return {k: plain(v) for k, v in value.items()}
         return [plain(v) for v in value] if isinstance(value, tuple | list) else value
 
-    sparse = [f for f in dataclasses.fields(config) if f.metadata.get("sparse")]
-    unsaid = {f.name for f in sparse if getattr(config, f.name) == f.default}
-    return plain({k: v for k, v in dataclasses.asdict(config).items() if k not in unsaid})
+    def at_default(one: dataclasses.Field[Any], value: Any) -> bool:
+        return bool(getattr(value, one.name) == one.default)
+
+    return plain(config)
 
 
 def parse(cls: type[T], *layers: tuple[Mapping[str, Any], str], tokens: Sequence[str] = ()) -> T:

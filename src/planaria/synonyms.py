@@ -17,7 +17,8 @@ class Also:
 _MEANT = {
     # settings of a training, as other libraries and papers call them
     "train.steps": "iterations iteration iters n_iters num_iterations n_iterations epochs epoch n_epochs "
-    "num_epochs max_epochs n_batches num_steps max_steps total_steps train_steps training_steps updates duration",
+    "num_epochs max_epochs n_batches num_steps max_steps total_steps train_steps training_steps updates",
+    "train.minutes": "duration time_limit max_time time_budget budget max_minutes hours seconds max_duration timeout",
     "train.optimiser": "optimizer optim opt",
     "train.lr": "learning_rate learningrate learn_rate rate step_size eta alpha lrate",
     "train.lr_drops": "milestones lr_milestones scheduler lr_schedule schedule lr_decay decay lr_steps",

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from planaria.core.moment import Moment
 from planaria.core.rule import ACTIVATIONS, Rule, RuleConfig
+from planaria.core.solve import Solver
 from planaria.engine import choose, native, run
 from planaria.errors import UserError
 
@@ -262,6 +263,100 @@ def test_a_roll_out_keeps_only_what_it_changed():
     assert kept(empty) < kept(some) < 12 * state, "50 dense states would be 50 times the state"
 
 
+@pytest.mark.parametrize("method", ["midpoint", "rk4", "dopri5"])
+@pytest.mark.parametrize("gradient", ["plain", "adjoint"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"edge": "circular", "frozen": 2, "cond": 3, "activation": "tanh"},
+        {"edge": "zero", "blurs": ("3@5",), "activation": "gelu", "hidden": (9, 7), "bias": "all", "dt": 0.5},
+        {"edge": "replicate", "channels": 1, "activation": "silu"},
+    ],
+)
+def test_a_solvers_flows_are_the_references(method, gradient, settings):
+    r = rule(life="none", fire_rate=1.0, **settings)
+    solver = Solver(r, method, gradient=gradient)
+    c, k = r.config.channels, r.config.cond
+    rng = torch.Generator().manual_seed(5)
+    x, direction = brink(2, c, 5, 9).requires_grad_(), torch.randn(2, c, 5, 9, generator=rng, dtype=torch.double)
+    cond = torch.randn(2, k, generator=rng, dtype=torch.double, requires_grad=True) if k else None
+    leaves = [x, *r.parameters(), *([] if cond is None else [cond])]
+    want, got = (run(solver, x, 3, cond=cond, engine=name) for name in ("reference", "auto"))
+    torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-10)
+    assert not torch.equal(got, want), "another engine rounds in another way"
+    for a, b in zip(*(torch.autograd.grad((y * direction).sum(), leaves) for y in (got, want)), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)
+
+
+def test_gradients_of_a_flows_gradients_and_transforms_are_the_references():
+    r, x = rule(life="none", fire_rate=1.0, activation="silu", frozen=1), brink(1).requires_grad_()
+    solver = Solver(r, "rk4")
+    found = []
+    for name in ("reference", "auto"):
+        (g,) = torch.autograd.grad(run(solver, x, 1, engine=name).square().sum(), x, create_graph=True)
+        found.append(torch.autograd.grad(g.square().sum(), [x, *r.parameters()]))
+    for a, b in zip(*found, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-9)
+    whole = torch.func.grad(lambda v: run(solver, v, 1).square().sum())(x.detach())
+    assert torch.equal(
+        whole, torch.func.grad(lambda v: run(solver, v, 1, engine="reference").square().sum())(x.detach())
+    )
+
+
+def test_a_checkpointed_solver_keeps_a_state_a_step():
+    r, x = rule(life="none", fire_rate=1.0, activation="tanh"), brink(2, 6, 16, 16)
+    kept, found = {}, {}
+    for gradient in ("plain", "checkpoint"):
+        sizes: dict[int, int] = {}
+
+        def keep(v, sizes=sizes):
+            sizes[v.data_ptr()] = v.numel()
+            return v
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda v: v):
+            y = run(Solver(r, "rk4", gradient=gradient), x, 6)
+            kept[gradient] = sum(sizes.values())
+        found[gradient] = torch.autograd.grad(y.square().sum(), list(r.parameters()))
+    assert all(torch.equal(a, b) for a, b in zip(*found.values(), strict=True))
+    assert kept["checkpoint"] < kept["plain"] / 2
+
+
+def test_a_solver_says_who_computes_its_flows():
+    r, x = rule(life="none", fire_rate=1.0), brink(1)
+    assert choose(Solver(r, "rk4"), x)[0] == "native"
+    assert choose(Solver(r, "rk4"), x, "native")[0] == "native"
+    assert choose(Solver(r, "euler", gradient="checkpoint"), x)[0] == "reference"
+    assert choose(Solver(r, "rk4"), x.half())[0] == "reference"
+    with pytest.raises(UserError, match="engine sparse can't run this"):
+        run(Solver(r, "rk4"), x, 1, engine="sparse")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_sample_without_a_gradient_changes_no_byte_of_the_others(dtype):
+    r = rule(hidden=(20, 9), bias="all", life="none", fire_rate=1.0).to(dtype)
+    x, direction = brink(3).to(dtype), brink(3, seed=8).to(dtype)
+    direction[1] = 0
+    found = []
+    for some in ([0, 1, 2], [0, 2]):
+        v = x[some].requires_grad_()
+        y = run(r, v, 4, engine="native")
+        found.append(torch.autograd.grad((y * direction[some]).sum(), [v, *r.parameters()]))
+    (whole, *ours), (part, *theirs) = found
+    assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+    assert torch.equal(whole[[0, 2]], part)
+    assert not whole[1].any()
+
+
+def test_where_a_state_is_no_number_a_gradient_of_zero_is_none():
+    r = rule(life="none", fire_rate=1.0)
+    x = brink(2)
+    x[1, 0, 2, 2] = torch.nan
+    weight = torch.tensor([1.0, 0.0], dtype=x.dtype)[:, None, None, None]
+    for engine in ("reference", "native"):
+        (g,) = torch.autograd.grad((run(r, x, 2, engine=engine) * weight).sum(), r.weights[0])
+        assert g.isnan().any(), engine
+
+
 def test_what_it_cannot_run_goes_to_the_next_engine():
     x = torch.zeros(1, 16, 8, 8)
     cases = [
@@ -318,7 +413,8 @@ def test_the_module_checks_what_it_is_given():
         {"x": x[0]}, {"taps": taps[:1]}, {"bias": bias[:, :3]}, {"bias": np.zeros((2, 128), np.float32)},
         {"weights": weights[:1]}, {"weights": []}, {"own": 17}, {"steps": -1}, {"threads": 0}, {"life_channel": 16},
         {"isa": "avx1024"}, {"edge": 3}, {"edge": -1}, {"reaches": [1, 1]}, {"reaches": [1, 0, 1]},
-        {"reaches": [1, 2**20, 1]}, {"activation": 6}, {"activation": -1}, {"blurred": [1]},
+        {"reaches": [1, 2**20, 1]}, {"activation": 6}, {"activation": -1}, {"flow": True},
+        {"flow": True, "life": 0}, {"flow": True, "life": 0, "fire": 2**32, "steps": 2}, {"blurred": [1]},
         {"blurs": blur(0.25, 0.5, 0.25)}, {"blurred": [16], "blurs": blur(0.25, 0.5, 0.25)},
         {"blurred": [-1], "blurs": blur(1.0)}, {"blurred": [1], "blurs": blur(0.5, 0.5)},
         {"blurred": [1], "blurs": blur()}, {"blurred": [1], "blurs": blur(0.25, 0.5, 0.2)},

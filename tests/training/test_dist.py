@@ -39,6 +39,13 @@ def test_two_processes_train_one_model(tmp_path):
     assert not torch.equal(one.weights[0], two.weights[0])
 
 
+def test_the_first_process_decides_what_a_budget_allows(tmp_path):
+    done = torchrun(TESTS / "helpers" / "two_budgets.py", tmp_path)
+    assert done.returncode == 0, done.stderr
+    first, second = (int((tmp_path / f"{rank}.txt").read_text()) for rank in (0, 1))
+    assert first == second == RunFolder(tmp_path / "run").settings()["train"]["steps"] > 60, "the slower clock has 60"
+
+
 def test_the_command_line_trains_resumes_and_refuses_under_torchrun(tmp_path):
     words = ["-m", "planaria", "train", "grow", *WORDS, "--runs", tmp_path, "--name", "a"]
     done = torchrun(*words, "train.steps=6")

@@ -243,9 +243,11 @@ def _begun(config: Any, init: str | None) -> Any:
 
 
 def _train(recipe: "Recipe", config: Any, name: str | None, runs: Path, resume: bool) -> int:
+    from planaria.recipes import one_length
     from planaria.store.run_folder import RunFolder
     from planaria.training.session import folder_of
 
+    config = one_length(recipe, config)
     folder = folder_of(recipe, config, name, runs)
     for line in recipe.notes:
         _tell(line)
@@ -274,8 +276,11 @@ def _trained(recipe: "Recipe", config: Any, folder: Path, resume: bool, stop: St
     ):
         if place.writes and (lacking := native.lacking(place.device)):
             _tell(lacking)
+        if place.writes and session.budget:
+            _tell(session.budget)
         if place.writes and session.step:
-            at = "is finished" if session.done else f"goes on at iteration {session.step} of {config.train.steps}"
+            whole = session.config.train.steps
+            at = "is finished" if session.done else f"goes on at iteration {session.step} of {whole}"
             _tell(f"{folder} {at}")
         for line in session.notes if place.writes else ():
             _tell(line)

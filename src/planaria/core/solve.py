@@ -5,6 +5,7 @@ Chen, Rubanova, Bettencourt and Duvenaud, "Neural ordinary differential equation
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -31,6 +32,9 @@ GRADIENTS: dict[str, str] = {
     "adjoint": "keeps two states a step, and one flow at a time on a second equation backwards: as exact as the method",
 }
 """Name -> trade-off between memory and time in the backward pass."""
+
+Flow = Callable[..., State]
+"""Function that gives the flow of a state, and of a state under a condition."""
 
 MOST_STEPS = 10_000
 """Inner steps that dopri5 may take from one time to the next."""
@@ -85,12 +89,13 @@ class Solver(nn.Module):
         cond: Cond | None = None,
         dt: float | None = None,
         origin: tuple[int, int] = (0, 0),
+        flow: Flow | None = None,
     ) -> State:
         """State `dt` later, the rule's own `dt` if None. `t`, `seed` and `origin` matter only to rules that fire at
-        random."""
+        random. `flow` computes the rule's flow in its place; euler needs none."""
         dt = self.dt if dt is None else dt
         if self.method != "euler":
-            return self._integrate(x, [dt], cond)[0] if dt else x
+            return self._integrate(x, [dt], cond, flow or self.rule.flow)[0] if dt else x
 
         def step(x: Tensor, cond: Tensor | None) -> Tensor:
             return self.rule(x, t, seed=seed, cond=cond, dt=dt, origin=origin)
@@ -112,7 +117,7 @@ class Solver(nn.Module):
         if self.method == "dopri5":
             states = [x] if times[0] == 0 else []
             later = list(times[len(states) :])
-            return torch.stack([*states, *(self._integrate(x, later, cond) if later else [])])
+            return torch.stack([*states, *(self._integrate(x, later, cond, self.rule.flow) if later else [])])
         for time in times:
             while (steps + 1) * self.dt <= time + NEAR * self.dt:
                 x = self(x, t + steps, seed=seed, cond=cond)
@@ -121,7 +126,7 @@ class Solver(nn.Module):
             states.append(self(x, t + steps, seed=seed, cond=cond, dt=rest) if rest > NEAR * self.dt else x)
         return torch.stack(states)
 
-    def _integrate(self, x: Tensor, times: Sequence[float], cond: Tensor | None) -> Tensor:
+    def _integrate(self, x: Tensor, times: Sequence[float], cond: Tensor | None, flow: Flow) -> Tensor:
         """States at `times`, all after 0, `(n, b, c, h, w)`; frozen channels stay to the bit."""
         try:
             from torchdiffeq import odeint, odeint_adjoint
@@ -139,10 +144,10 @@ class Solver(nn.Module):
             if self._learns("adjoint"):  # the condition stands in the state, at rest: so it gets its gradient
                 joined = (x,) if cond is None else (x, cond)
                 weights = tuple(self.rule.parameters())
-                y: Any = odeint_adjoint(self._at_rest, joined, when, adjoint_params=weights, **settings)
+                y: Any = odeint_adjoint(partial(_at_rest, flow), joined, when, adjoint_params=weights, **settings)
                 y = y[0]
             else:
-                y = odeint(lambda _, x: self.rule.flow(x, cond), x, when, **settings)
+                y = odeint(lambda _, x: flow(x, cond), x, when, **settings)
             return torch.cat([y[1:, :, :own], x[:, own:].expand(len(times), -1, -1, -1, -1)], 2)
 
         try:
@@ -152,10 +157,6 @@ class Solver(nn.Module):
                 f"solver {self.method} can't follow the flow ({str(e).split(':')[0]:.60}): it is too steep for rtol="
                 f"{self.rtol:g} and atol={self.atol:g}, or the state isn't finite; take rk4, or larger tolerances"
             ) from None
-
-    def _at_rest(self, _: Tensor, joined: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """Flow of a state, and a zero flow of its condition."""
-        return self.rule.flow(*joined), *(torch.zeros_like(v) for v in joined[1:])
 
     def _learns(self, gradient: str) -> bool:
         """True if a gradient is to be computed in this way."""
@@ -175,6 +176,11 @@ def trajectory(
 ) -> Float[Tensor, "n b c h w"]:
     """States of `rule` at several `times` after `x`, as `Solver.trajectory` gives them."""
     return Solver(rule, method, rtol=rtol, atol=atol, gradient=gradient).trajectory(x, times, cond=cond)
+
+
+def _at_rest(flow: Flow, _: Tensor, joined: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Flow of a state, and a zero flow of its condition."""
+    return flow(*joined), *(torch.zeros_like(v) for v in joined[1:])
 
 
 def _again(step: Callable[..., Tensor], *inputs: Tensor | None) -> Tensor:

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Iterator
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -9,6 +10,7 @@ from torch import nn
 
 from planaria.core.moment import Moment
 from planaria.core.rule import Rule
+from planaria.core.solve import Solver
 from planaria.engine import compiled, door, fused, native, node, sparse
 from planaria.errors import UserError, unknown
 from planaria.types import Cond, State
@@ -46,6 +48,8 @@ _FAST: dict[str, _Engine] = {
 
 def choose(rule: nn.Module, x: State, engine: str = "auto", *, cond: Cond | None = None) -> tuple[str, str]:
     """Engine that will run `rule` on `x`, and why. Depends on the rule, device and grid, never on the state.
+
+    Of a solver it is the engine that computes its flows.
 
     Within `torch.func`, forward-mode differentiation of any of the three, tracing and exporting it is the reference.
     """
@@ -130,9 +134,10 @@ def _run(rule: nn.Module, x: State, steps: int, moment: Moment, cond: Cond | Non
             return _FAST[name].rollout(rule, x, steps, moment, cond)
     if "origin" in moment.keywords and "origin" not in inspect.signature(rule.forward).parameters:
         raise UserError(f"{type(rule).__name__} takes no origin: it can't be run as a part of a larger grid")
+    flow = {"flow": partial(native.flow, rule.rule)} if name == "native" and isinstance(rule, Solver) else {}
     with node.memory(steps, x):
         for k in range(steps):
-            x = rule(x, moment.t + k, cond=cond, **moment.keywords)
+            x = rule(x, moment.t + k, cond=cond, **moment.keywords, **flow)
     return x
 
 

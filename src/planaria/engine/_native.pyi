@@ -7,6 +7,7 @@ class Job:
     life_channel: int
     edge: int
     open: bool
+    flow: bool
     activation: int
     life_threshold: float
     length: float

@@ -16,10 +16,12 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from planaria.core.filters import bank, reaches
 from planaria.core.moment import Moment
 from planaria.core.rule import Rule, spread
+from planaria.core.solve import Solver
 from planaria.engine.node import Gradients, Walk, condition_gradients, roll
 from planaria.types import Cond, State
 
@@ -61,6 +63,8 @@ def declines(rule: nn.Module, x: State) -> str:
     """Reason why this engine can't run `rule` on `x`; empty if it can."""
     if kernel is None:
         return "the native kernel was not built with this installation"
+    if isinstance(rule, Solver):
+        return "solver euler takes the reference's own steps" if rule.method == "euler" else declines(rule.rule, x)
     if type(rule) is not Rule:
         return f"{type(rule).__name__} is not a plain Rule"
     if x.device.type != "cpu":
@@ -96,6 +100,11 @@ def rollout(
 ) -> State:
     """Run `steps` steps of `rule` from `x`; arguments as for `planaria.run`. `isa` is an instruction set, for tests."""
     return roll(_Walk(rule, steps, moment, isa), x, cond)
+
+
+def flow(rule: Rule, x: State, cond: Cond | None = None) -> State:
+    """Flow dx/dt of a rule without death that fires everywhere, as `Rule.flow` gives it. Differentiable."""
+    return roll(_Flow(rule, 1, Moment(dt=1.0), ""), x, cond)
 
 
 @dataclass(frozen=True)
@@ -204,6 +213,55 @@ def _taps(names: tuple[str, ...], dtype: torch.dtype) -> tuple[Any, ...]:
     places = [(kernels[i].nonzero() - len(kernels[i]) // 2).flatten().tolist() for i in wide]
     weights = [_array(kernels[i][kernels[i] != 0].to(dtype)) for i in wide]
     return _array(nine.to(dtype).flatten(1)), reaches(names), wide, places, weights
+
+
+@dataclass(frozen=True)
+class _Flow(_Walk):
+    """What one step of length 1 adds. Only the state is kept for the backward pass, as a checkpoint would keep it."""
+
+    def job(self) -> Any:
+        """Settings of the step in the kernel's format."""
+        job = super().job()
+        job.flow = True
+        return job
+
+    def forward(
+        self, x: State, cond: Cond | None, parameters: Sequence[Tensor], keep: bool
+    ) -> tuple[State, tuple[Tensor, ...], Any]:
+        """Flow, zero in frozen channels."""
+        y, _, _ = super().forward(x, cond, parameters, False)
+        y[:, self.config.channels - self.config.frozen :] = 0
+        return y, (x,) if keep else (), None
+
+    def backward(
+        self,
+        gy: State,
+        cond: Cond | None,
+        parameters: Sequence[Tensor],
+        kept: tuple[Tensor, ...],
+        rest: Any,  # noqa: ARG002
+        needed: tuple[bool, ...],
+    ) -> Gradients:
+        """Gradients of all inputs."""
+        _, _, log = super().forward(kept[0], cond, parameters, True)
+        return super().backward(gy, cond, parameters, (), log, needed)
+
+    def again(self, x: State, cond: Cond | None, parameters: Sequence[Tensor]) -> State:
+        """Flow by the reference, with `parameters` in place of the rule's own."""
+        named = {f"rule.{name}": p for (name, _), p in zip(self.rule.named_parameters(), parameters, strict=True)}
+        return functional_call(_Reference(self.rule), named, (x, cond))
+
+
+class _Reference(nn.Module):
+    """Flow of a rule as a module's output."""
+
+    def __init__(self, rule: Rule):
+        super().__init__()
+        self.rule = rule
+
+    def forward(self, x: State, cond: Cond | None) -> State:
+        """Flow of a state."""
+        return self.rule.flow(x, cond)
 
 
 def _obeys() -> bool:

@@ -83,6 +83,21 @@ def name_for(recipe: Recipe, config: TaskConfig) -> str:
     )
 
 
+def one_length(recipe: Recipe, config: TaskConfig) -> TaskConfig:
+    """Return `config`, whose length is given once: its minutes, or iterations other than the recipe's.
+
+    Raises `UserError` for both.
+    """
+    minutes, steps = config.train.minutes, config.train.steps
+    if minutes and steps != recipe.config({}).train.steps:
+        raise UserError(
+            f"train.minutes={minutes:g} and train.steps={steps} both say how long to train; give one of them"
+            f"{'' if not recipe.config({}).train.minutes else ', train.minutes=0 for the iterations'}",
+            "train.minutes",
+        )
+    return config
+
+
 def taken(folder: Path, config: TaskConfig) -> UserError:
     """Error for a run whose name is taken by another one, with the way out."""
     try:

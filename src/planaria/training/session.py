@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from planaria.errors import UserError
 from planaria.evaluate.health import Certificate, examine
 from planaria.evaluate.health.finding import organism, reason_against
 from planaria.files import append_regular
-from planaria.recipes import Recipe, find, name_for, taken
+from planaria.recipes import Recipe, find, name_for, one_length, taken
 from planaria.report import health
 from planaria.report import run as run_report
 from planaria.store import lock, metrics, run_folder
@@ -30,6 +31,7 @@ from planaria.store.cards import Card
 from planaria.store.run_folder import Checkpoint, RunFolder
 from planaria.tasks.about import View
 from planaria.tasks.base import Task, TaskConfig
+from planaria.training import budget
 from planaria.training.broadcast import PAUSE, STOP, Broadcast
 from planaria.training.dist import Ranks, ranks
 from planaria.training.loop import Report, Trainer
@@ -58,6 +60,8 @@ class Session:
             raise UserError(f"{folder} is a file, so no run can be written there")
         self.certificate: Certificate | None = None
         """Health of the trained model, where it was examined at the end."""
+        self.budget = ""
+        """The iterations that `train.minutes` was found to mean, in a line; empty where none were given."""
         self._hold = self._alone()
         try:
             self._set_up(resume)
@@ -72,6 +76,8 @@ class Session:
         before = kept.settings() if kept.began else None
         config, self.notes = tasks.load(self.task_name).Task.chosen(self.config, before)
         self.config = config
+        if config.train.minutes:
+            config = self.config = self._fitted()
         settings = {"task": self.task_name, **to_dict(config)}
         if kept.began:
             self._same(kept.settings(), settings)
@@ -100,6 +106,16 @@ class Session:
                 metrics.cut(kept.metrics, self.step)
         self._settle()
         ranks.barrier()
+
+    def _fitted(self) -> TaskConfig:
+        """Config with the iterations that fit into its minutes; those of a run that began before are kept."""
+        if not self.kept.began:
+            config = budget.fitted(self.task_name, self.config, self.ranks)
+            minutes = self.config.train.minutes
+            self.budget = f"{minutes:g} minute{'' if minutes == 1 else 's'} here: {config.train.steps:,} iterations"
+            return config
+        steps = find(str(self.folder)).config({}).train.steps
+        return replace(self.config, train=replace(self.config.train, steps=steps, minutes=0.0))
 
     def _restore(self, saved: Checkpoint) -> None:
         with _damages(saved.path):
@@ -368,7 +384,7 @@ def train(
     dictionaries: `train("grow", picture="cat.png", train={"steps": 400})`.
     """
     recipe = find(str(what))
-    config = recipe.config(settings)
+    config = one_length(recipe, recipe.config(settings))
     with ranks(config.train.device) as place:
         session = Session(folder_of(recipe, config, name, Path(runs)), recipe.task, config, place, resume=resume)
         with closing(session):

@@ -12,7 +12,7 @@ from planaria.data.builtin import PICTURES
 from planaria.data.scenes import SCENES
 from planaria.engine import ENGINES, device_of
 from planaria.errors import UserError, unknown
-from planaria.recipes import Recipe, about, find, inputs_of, run_name, shipped
+from planaria.recipes import Recipe, about, find, inputs_of, one_length, run_name, shipped
 from planaria.view.studio.guard import Refusal
 
 FILMS = ("lenia", "lenia/crowd", "lenia/ripples", "life", "gray-scott/mitosis")
@@ -71,7 +71,7 @@ def filled(asked: Mapping[str, Any]) -> tuple[Recipe, Any]:
         key = rest[0].partition("=")[0]
         raise Refusal(400, f"{key[:80]!r} is no setting", key[:80])
     try:
-        config = recipe.config(typed | prompts, "the form")  # a prompt may have commas of its own
+        config = one_length(recipe, recipe.config(typed | prompts, "the form"))  # a prompt may have commas of its own
     except UserError as e:
         raise Refusal(400, str(e), e.field) from None
     _check_machine(config)

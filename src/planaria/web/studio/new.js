@@ -101,9 +101,11 @@ export async function fresh(host, { query }) {
   function describe() {
     const cells = fields.get("size")?.value();
     const steps = Number(fields.get("train.steps")?.value());
+    const minutes = Number(fields.get("train.minutes")?.value());
+    const length = minutes > 0 ? `${minutes} minute${minutes === 1 ? "" : "s"}` : steps && `${whole(steps)} iterations`;
     const changed = [...fields.values()].filter((one) => one.changed()).length;
     const large = Number(cells) > 0 && `${cells} cells`;
-    const parts = [large, steps && `${whole(steps)} iterations`];
+    const parts = [large, length];
     summary.textContent = [...parts, changed && `${changed} changed`].filter(Boolean).join(" \u00b7 ");
     chooser?.look?.(Object.entries(chosen().settings).filter(([key]) => !key.includes(".")));
   }
