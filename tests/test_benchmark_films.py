@@ -32,8 +32,8 @@ def test_the_ball_bounces_as_the_tables_say():
     places = np.stack([(cover * at).sum((1, 2)) / cover.sum((1, 2)) for at in (rows, columns)], 1)
     assert np.allclose(places[0], (12, 10), atol=0.1)
     assert np.allclose(np.abs(np.diff(places, axis=0))[:15], (0.9, 1.3), atol=0.1)
-    assert places.min(0).round().tolist() == [4, 4]
-    assert places.max(0).round().tolist() == [31, 43], "it turns where its rim meets a wall"
+    assert np.allclose(places.min(0), (4, 4), atol=1)
+    assert np.allclose(places.max(0), (31, 43), atol=1), "it turns where its rim meets a wall"
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -69,17 +69,17 @@ def test_a_logo_is_found_and_left_out(tmp_path):
 
 def test_cuts_split_the_film_and_a_flash_does_not(tmp_path):
     film = np.concatenate(
-        [scenery.drift(3, 30), scenery.drift(4, 40, (1, 0)), scenery.drift(5, 6), scenery.drift(6, 24)]
+        [scenery.drift(3, 30), scenery.drift(4, 40, (1, 0)), scenery.drift(5, 10), scenery.drift(6, 24)]
     )
     source = scenery.folder(tmp_path / "film", film)
     (seen,) = survey(source)
-    assert seen.scenes == ((0, 30), (30, 70), (76, 100)), "a scene of 6 frames is too short"
-    assert "30, a cut before frame 70, a cut before frame 76" in found(source)["cuts"].text
+    assert seen.scenes == ((0, 30), (30, 70), (80, 104)), "a scene of 10 frames is too short"
+    assert "30, a cut before frame 70, a cut before frame 80" in found(source)["cuts"].text
     chosen, _ = choose(source, **SETTINGS)
-    assert chosen["cuts"] == "0:30,30:70,76:100"
+    assert chosen["cuts"] == "0:30,30:70,80:104"
     clips = open_clips(source, cuts=chosen["cuts"])
     assert [len(clip) for clip in clips.clips] == [30, 40, 24]
-    assert torch.equal(clips.clips[2].stack(0, 24), open_frames(source).stack(76, 100))
+    assert torch.equal(clips.clips[2].stack(0, 24), open_frames(source).stack(80, 104))
     assert all(i + 10 <= len(clips.clips[k]) for k, i in clips.starts(10))
     assert not any("cut" in line for line in choose(source, **SETTINGS | {"cuts": "keep"})[1])
     flash = scenery.drift(3, 40)

@@ -16,8 +16,12 @@ LEAP = 2.5
 """Factor by which the change at a cut exceeds the second largest near it."""
 LEAST = 0.03
 """Least mean difference of two frames at a cut, in 0..1."""
-OTHER = 0.3
-"""Least share of blocks that aren't found again after a cut."""
+OTHER, MOST = 0.3, 0.5
+"""Least share of blocks that aren't found again after a cut; and that where all changes much from frame to frame."""
+BINS, RECOLOURED = 8, 0.2
+"""Bins of a histogram of each channel; and the least share of cells that change bins where all moves fast."""
+AT_ONCE = 256
+"""Pairs of frames that are compared at once."""
 FLASH = 3
 """Frames after which the old scene is back, where it was a flash and no cut."""
 REACH = 3
@@ -44,18 +48,32 @@ class Fade:
 
 
 def cuts(small: Frames) -> list[int]:
-    """Numbers of the frames with which another scene begins, of a whole film in small, at most 40 cells a side."""
+    """Numbers of the frames with which another scene begins, of a whole film in small, at most 32 cells a side."""
     change = (small[1:] - small[:-1]).abs().flatten(1).mean(1)
+    likely = (change >= LEAST).nonzero()[:, 0]
+    other, colours = torch.zeros_like(change), _recoloured(small)
+    for some in likely.split(AT_ONCE):
+        other[some] = _other(small[some], small[some + 1])
     found = []
-    for t in range(len(change)):
-        if change[t] < LEAST:
-            continue
-        near = torch.cat([change[max(0, t - NEAR) : t], change[t + 1 : t + 1 + NEAR]]).sort(descending=True).values
-        if len(near) < 2 or change[t] < LEAP * near[1] or _flashes(small, t, float(change[t])):
-            continue
-        if _other(small[t], small[t + 1]) >= OTHER:
+    for t in likely.tolist():
+        leaps = _leaps(change, t) or (other[t] >= MOST and _leaps(other, t))
+        leaps = leaps or (colours[t] >= RECOLOURED and _leaps(colours, t))
+        if leaps and other[t] >= OTHER and not _flashes(small, t, float(change[t])):
             found.append(t + 1)
     return found
+
+
+def _recoloured(small: Frames) -> Float[Tensor, " m"]:
+    """Share of the cells whose values fall into other bins from a frame to the next, by their histograms."""
+    bins = (small * BINS).long().clamp(0, BINS - 1)
+    shares = torch.stack([(bins == k).float().mean((2, 3)) for k in range(BINS)], 2)
+    return (shares[1:] - shares[:-1]).abs().sum(2).mean(1) / 2
+
+
+def _leaps(values: Float[Tensor, " m"], t: int) -> bool:
+    """True if the value at `t` is far above all but one of those near it."""
+    near = torch.cat([values[max(0, t - NEAR) : t], values[t + 1 : t + 1 + NEAR]]).sort(descending=True).values
+    return len(near) > 1 and bool(values[t] >= LEAP * near[1])
 
 
 def fades(small: Frames, at: list[int]) -> list[Fade]:
@@ -73,7 +91,7 @@ def fades(small: Frames, at: list[int]) -> list[Fade]:
             likely[max(0, t - 2 * half) : t + 2 * half + 1] = False
             fade = Fade(t + 1, t + 2 * half)
             crossed = any(fade.first <= cut <= fade.end for cut in at)
-            if not crossed and _other(small[t], small[t + 2 * half]) >= OTHER:
+            if not crossed and float(_other(small[t][None], small[t + 2 * half][None])) >= OTHER:
                 lapping = [f for f in found if f[1].end > fade.first and f[1].first < fade.end]
                 if float(apart[t]) > LONGER * max((strength for strength, _ in lapping), default=0.0):
                     found = [f for f in found if f not in lapping]
@@ -101,7 +119,6 @@ def _flashes(small: Frames, t: int, change: float) -> bool:
     return any(float((small[j] - small[i]).abs().mean()) < change / 2 for i, j in within)
 
 
-def _other(here: Tensor, there: Tensor) -> float:
-    """Share of the blocks of one frame that aren't found in another."""
-    after = shifts(here[None], there[None], REACH).after
-    return float((after > LOST**2).float().mean())
+def _other(here: Tensor, there: Tensor) -> Float[Tensor, " n"]:
+    """Share of the blocks of each frame that aren't found in another."""
+    return (shifts(here, there, REACH).after > LOST**2).float().mean((1, 2))
