@@ -63,7 +63,7 @@ class Config(Settings):
     patches: int = 0
     """Number of initial patches of the substance; 0 is one for every 400 cells."""
     show: Literal["substance", "both"] = "substance"
-    """Channels of a picture: the substance in grey; or both, in red and green, all that a cell holds."""
+    """Channels of a picture: the substance, in grey; or both as they are, in red and green: all that a cell holds."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -88,14 +88,13 @@ def preset(text: str) -> Mapping[str, object]:
 class GrayScott(Simulator):
     """Two channels on a torus: 2.5 v, which is visible, and 1 - u, hidden: the feed that has been consumed.
 
-    With `show=both` each is visible, and so is a third channel that stays as it is. Zero is the medium at rest, so
-    cells that are erased or embedded from a picture behave correctly.
+    With `show=both` v and 1 - u are visible, and so is a third channel that stays as it is. Zero is the medium at rest, so cells that are erased or embedded from a picture behave correctly.
     """
 
     def __init__(self, name: str, config: Config):
         both = config.show == "both"
         super().__init__(f"gray-scott/{name}", Layout(3 if both else 1, alpha=None, hidden=0 if both else 1), config)
-        self.config = config
+        self.config, self.bright = config, 1.0 if both else BRIGHT
 
     def forward(
         self,
@@ -109,14 +108,14 @@ class GrayScott(Simulator):
         """Advance by `dt`: du/dt = Du lap u - u v^2 + F (1 - u), dv/dt = Dvlap v + u v^2 - (F + k) v, both in 0..1."""
         config, time = self.config, self.config.dt if dt is None else dt
         steps = max(1, math.ceil(time / LONGEST - 1e-9))
-        v, eaten = (x[:, :1] / BRIGHT).clamp(0, 1), x[:, 1:2].clamp(0, 1)
+        v, eaten = (x[:, :1] / self.bright).clamp(0, 1), x[:, 1:2].clamp(0, 1)
         for _ in range(steps):
             made = (1 - eaten) * v * v
             lap_v, lap_eaten = laplacian(torch.cat([v, eaten], 1)).split(1, 1)
             v = v + time / steps * (config.dv * lap_v + made - (config.feed + config.kill) * v)
             eaten = eaten + time / steps * (config.du * lap_eaten + made - config.feed * eaten)
             v, eaten = v.clamp(0, 1), eaten.clamp(0, 1)
-        return torch.cat([v * BRIGHT, eaten, x[:, 2:]], 1)
+        return torch.cat([v * self.bright, eaten, x[:, 2:]], 1)
 
     def start(self, n: int = 1, size: int | tuple[int, int] | None = None, seed: int = 0) -> State:
         """Squares of substance at random places, with a little noise so that no two grow alike."""
@@ -129,7 +128,7 @@ class GrayScott(Simulator):
         across = (torch.arange(w) - column[..., None]) % w < side[..., None]
         there = torch.einsum("nkh,nkw->nhw", down.float(), across.float()) > 0
         level = torch.where(there, 0.25 + 0.1 * (uniform(derive(seed, _Stream.LEVELS), 0, (n, h, w)) - 0.5), 0.0)
-        fields = [BRIGHT * level, torch.where(there, 0.5, 0.0)]
+        fields = [self.bright * level, torch.where(there, 0.5, 0.0)]
         return torch.stack(fields + [torch.zeros_like(level)] * (self.layout.channels - 2), 1)
 
 
