@@ -46,7 +46,11 @@ def certify_all(where: str, *, quick: bool, seed: int, engine: str, json: Path |
 
     console, found = printer(), []
     for path in _models(where):
-        model = store.read(path)
+        try:
+            model = store.read(path)
+        except UserError as error:
+            console.print(f"left out: {error}", markup=False, highlight=False, soft_wrap=True)
+            continue
         if why := reason_against(model):
             console.print(f"{model.name}: left out, as {why}", markup=False, highlight=False, soft_wrap=True)
             continue
@@ -84,6 +88,7 @@ def _line(found: "Certificate") -> str:
 def _models(where: str) -> Sequence[Path]:
     """Model files of the gallery, or of a folder: its own and those of the runs in it. Raises `UserError`."""
     from planaria import store
+    from planaria.store.run_folder import CHECKPOINT
 
     if where == GALLERY:
         return list(store.gallery().values())
@@ -91,7 +96,7 @@ def _models(where: str) -> Sequence[Path]:
     if not folder.is_dir():
         raise UserError(f"--all {where}: no such folder; say gallery, or a folder of runs or model files")
     runs = [one / store.MODEL for one in folder.iterdir() if (one / store.MODEL).is_file()]
-    found = sorted([*(one for one in folder.glob("*.safetensors") if "checkpoint" not in one.name), *runs])
+    found = sorted([*(one for one in folder.glob("*.safetensors") if one.name != CHECKPOINT), *runs])
     if not found:
         raise UserError(f"--all {where}: no model in that folder")
     return found

@@ -201,8 +201,10 @@ def test_a_training_is_examined_at_its_end(tmp_path, monkeypatch, capsys):
 def test_every_model_of_a_folder(place, capsys):
     film = {"task": "video", "name": "film", "grid": [8, 8], "frame": {"steps": 1}}
     store.save(place / "run" / "model.safetensors", linear(0.0), LAYOUT, film)
+    (place / "broken.safetensors").write_bytes(b"nothing")
     assert main(["eval", "--all", ".", "--quick", "--json", "all.json"]) == 0
     said = capsys.readouterr().out
+    assert "left out: broken.safetensors" in said
     assert "blob: heals " in said
     assert "film: left out, as its life begins with frames" in said
     assert [one["name"] for one in json.loads((place / "all.json").read_text())["certificates"]] == ["blob"]

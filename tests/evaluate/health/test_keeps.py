@@ -8,7 +8,7 @@ import torch
 from helpers.bodies import LAYOUT, SIZE, disc, grown, linear, still
 
 from planaria.evaluate.health.grows import grow
-from planaria.evaluate.health.keeps import keep, lyapunov, motion, period
+from planaria.evaluate.health.keeps import decades, keep, lyapunov, motion, period
 from planaria.evaluate.health.organism import Organism
 
 
@@ -68,6 +68,15 @@ def test_drift_is_that_of_the_worst_body():
     first, last = kept.errors[0][0], kept.errors[1][0]
     assert kept.drift == pytest.approx(math.log10(last / first))
     assert kept.drift > 0.5
+
+
+def test_decades():
+    assert decades(1e-4, 1e-3) == pytest.approx(1)
+    assert decades(0, 0) == 0
+    assert decades(1e-4, 0) == -math.inf
+    for burst in (math.nan, math.inf):
+        assert decades(1e-4, burst) == math.inf
+    assert decades(0, 1e-9) == math.inf
 
 
 def test_growth_counts_steps_and_runs():

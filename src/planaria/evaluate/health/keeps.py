@@ -70,17 +70,22 @@ def keep(organism: Organism, homes: State, steps: tuple[int, ...], stretches: in
             tick(length * len(x))
             t += length
         found.append(tuple(errors(organism, x, organism.target).tolist()))
-    change, period = motion(organism, x[:1], t=t, seed=seed)
+    change, lag = motion(organism, x[:1], t=t, seed=seed)
     tick(WINDOW)
     exponent = lyapunov(organism, x[:1], stretches, t=t, seed=seed)
     tick(2 * STRETCH * stretches)
-    still = change < STILL and period is None
-    return Keeping(steps, tuple(found), _drift(found[0], found[-1]), change, still, None if still else period, exponent)
+    drift = max(decades(a, b) for a, b in zip(found[0], found[-1], strict=True))
+    still = change < STILL and lag is None
+    return Keeping(steps, tuple(found), drift, change, still, lag, exponent)
 
 
-def _drift(early: tuple[float, ...], late: tuple[float, ...]) -> float:
-    decades = [math.log10(b / a) if a > 0 and b > 0 else 0.0 for a, b in zip(early, late, strict=True)]
-    return max((math.inf if math.isnan(one) else one for one in decades), default=0.0)
+def decades(early: float, late: float) -> float:
+    """Decades by which an error has risen; infinite where the body has burst, or was without error before."""
+    if early == late:
+        return 0.0
+    if early > 0 and 0 < late < math.inf:
+        return math.log10(late / early)
+    return -math.inf if late == 0 else math.inf
 
 
 def motion(organism: Organism, x: State, *, t: int, seed: int) -> tuple[float, int | None]:
