@@ -124,11 +124,11 @@ def eval_(
         judged = (photos, style, backbones, size, count)
         return _paint(model, living.find(model, engine=engine), judged, wanted, output, seed, engine)
     _refuse(painting, f"{model} is no texture, style or text model")
-    if card.frame is None:
-        if known is None or known.Task.judged != "measure":
-            raise UserError(f"{model} is no video model, and says of no other task that it was trained for it")
+    if known is not None and known.Task.judged == "measure":
         _refuse(film, f"{model} is no video model")
         return _measure(model, known, card, output, engine)
+    if card.frame is None:
+        raise UserError(f"{model} is no video model, and says of no other task that it was trained for it")
     config = card.config
     source = frames or config.frames
     if not source:
@@ -181,6 +181,8 @@ def _measure(model: Path, known: ModuleType, card: "Card", output: Path | None, 
         if task.layout != saved.layout:
             raise UserError(f"{model} has other channels than its settings say")
         metrics = task.measure(saved.rule)
+    if verdict := task.verdict(metrics):
+        console.print(f"{verdict}\n", style="bold", markup=False, highlight=False, soft_wrap=True)
     _tell(console, [tables.measured(saved.name, metrics)], report.write_measured(folder, saved.name, metrics))
     return 0
 
