@@ -25,7 +25,7 @@ from planaria.data.clips import Clips, open_clips, unpacked
 from planaria.engine import run
 from planaria.errors import UserError
 from planaria.losses.motion import velocity
-from planaria.losses.space_time import space_time_distance
+from planaria.losses.space_time import SpaceTime
 from planaria.losses.style import Style
 from planaria.ranges import CellsOrNone, Weight
 from planaria.store.cards import Card
@@ -38,6 +38,8 @@ FRAMES = ("size", "every", "crop", "count", "colour")
 """Settings by which frames are read."""
 LAGS = (0, 1, 2, 4)
 """Frames of a window, counted from its first, whose motion is compared."""
+KEPT = 24
+"""Windows of the clip whose patches are whitened."""
 WINDOWS = 6
 """Windows of the clip that an iteration is compared with."""
 SMALLEST = 16
@@ -76,7 +78,7 @@ class OfClip:
     """Frames of a video at most; 0 all, of a simulator 200."""
     colour: Literal["auto", "rgb", "grey"] = "auto"
     """auto: grey where the video is grey."""
-    cells: restyle.Side = 40
+    cells: restyle.Side = 48
     """Cells on a side of a sample in training; the texture moves on a grid of any size."""
     steps: Annotated[int, Ge(1), Le(1000)] = 4
     """Cell steps from frame to frame: the most cells that anything moves between two frames."""
@@ -183,6 +185,8 @@ class Task(restyle.Task):
                 f"{config.frames}: {max(map(len, self.clips.clips))} frames of {w}x{h} are too few or too small for a "
                 f"moving texture; it takes {LAGS[-1] + 1} of {SMALLEST}x{SMALLEST}"
             )
+        picks = torch.linspace(0, len(self.starts) - 1, KEPT).round().long().unique().tolist()
+        self.like = SpaceTime(torch.stack([self.window(*self.starts[k]) for k in picks]).to(device))
         if config.ot:
             picks = torch.linspace(0, len(self.starts) - 1, STYLED).round().long().unique().tolist()
             frames = torch.cat([self.clips.clips[c].stack(i, i + 1) for c, i in (self.starts[k] for k in picks)])
@@ -249,7 +253,7 @@ class Task(restyle.Task):
             x = run(rule, x, ahead, t=t, seed=seed, engine=config.train.engine)
             t += ahead
             seen.append(self.seen(x))
-        look, motion = space_time_distance(torch.stack(seen, 1), batch.target, seed)
+        look, motion = self.like.distance(torch.stack(seen, 1), batch.target, seed)
         terms = {"look": config.look * look, "motion": config.motion * motion}
         terms |= self.look(x, batch, seed)
         if config.overflow:
@@ -282,14 +286,14 @@ class Task(restyle.Task):
         count = len(halves[0])
         if count <= LAGS[-1]:
             return {}
-        floor, own, change = _apart(*halves), velocity(halves[0]), max(_change(halves[0]), LEAST)
+        own, change = velocity(halves[0]), max(_change(halves[0]), LEAST)
         metrics = {"speed of the clip": math.hypot(*own)}
         x, t = self.layout.seed(1, halves[0].shape[2:], device=self.device), 0
         for age in MOMENTS:
-            x = run(rule, x, age - t, t=t, seed=1, engine=engine)
-            x, film = self._filmed(rule, x, age, count)
-            t = age + (count - 1) * steps
-            metrics |= {f"{name} at step {age}": ratio for name, ratio in _ratios(film, halves, floor).items()}
+            ahead = max(0, age - t)
+            x, film = self._filmed(rule, run(rule, x, ahead, t=t, seed=1, engine=engine), t + ahead, count)
+            t += ahead + (count - 1) * steps
+            metrics |= {f"{name} at step {age}": ratio for name, ratio in _ratios(film, halves).items()}
             drift = velocity(film)
             metrics[f"change at step {age}"] = _change(film) / change
             metrics[f"speed at step {age}"] = math.hypot(*drift)
@@ -342,25 +346,26 @@ def _rgb(frames: Tensor) -> Tensor:
 
 
 def _apart(mine: Tensor, theirs: Tensor) -> tuple[float, float]:
-    """Distance of two films in look and in motion, the mean of both directions and of several sets of filters."""
-    pairs = [
-        torch.stack([film[[k + lag for lag in LAGS]] for k in range(len(film) - LAGS[-1])]) for film in (mine, theirs)
-    ]
-    found = [
-        torch.cat(space_time_distance(a, b, seed, pooled=True, most=SEEN))
-        for seed in range(SETS)
-        for a, b in (pairs, pairs[::-1])
-    ]
+    """Distance of a film from another in look and in motion, the mean of several sets of filters."""
+    ours, clip = _windows(mine), _windows(theirs)
+    like = SpaceTime(clip)
+    found = [torch.cat(like.distance(ours, clip, seed, pooled=True, most=SEEN)) for seed in range(SETS)]
     look, motion = torch.stack(found).mean(0).tolist()
     return look, motion
 
 
-def _ratios(film: Tensor, halves: tuple[Tensor, Tensor], floor: tuple[float, float]) -> dict[str, float]:
-    """Distances of a film from the halves of the clip, relative to that of the halves."""
-    first, last = (_apart(film, half) for half in halves)
+def _windows(film: Tensor) -> Tensor:
+    """All windows of a film."""
+    return torch.stack([film[[k + lag for lag in LAGS]] for k in range(len(film) - LAGS[-1])])
+
+
+def _ratios(film: Tensor, halves: tuple[Tensor, Tensor]) -> dict[str, float]:
+    """Distances of a film from both halves of the clip, relative to those of the halves from each other."""
+    of_film = [_apart(film, half) for half in halves]
+    of_clip = [_apart(halves[1], halves[0]), _apart(*halves)]
     return {
-        name: (a + b) / 2 / max(least, LEAST)
-        for name, a, b, least in zip(("look", "motion"), first, last, floor, strict=True)
+        name: sum(pair[k] for pair in of_film) / max(sum(pair[k] for pair in of_clip), LEAST)
+        for k, name in enumerate(("look", "motion"))
     }
 
 
