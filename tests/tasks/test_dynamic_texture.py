@@ -87,7 +87,7 @@ def test_terms_are_named_and_weighted(config):
     one = terms(look=1, motion=1, ot=1, overflow=1)
     assert one.keys() == {"look", "motion", "transport", "overflow"}
     for name, weight in (("look", "look"), ("motion", "motion"), ("transport", "ot"), ("overflow", "overflow")):
-        assert torch.allclose(terms(look=1, motion=1, ot=1, overflow=1, **{weight: 3.0})[name], 3 * one[name])
+        assert torch.allclose(terms(**{"look": 1, "motion": 1, "ot": 1, "overflow": 1, weight: 3})[name], 3 * one[name])
     assert terms(ot=0, overflow=0).keys() == {"look", "motion"}
 
 

@@ -25,7 +25,7 @@ from planaria.data.clips import Clips, open_clips, unpacked
 from planaria.engine import run
 from planaria.errors import UserError
 from planaria.losses.motion import velocity
-from planaria.losses.space_time import SpaceTime
+from planaria.losses.space_time import space_time_distance
 from planaria.losses.style import Style
 from planaria.ranges import CellsOrNone, Weight
 from planaria.store.cards import Card
@@ -38,8 +38,6 @@ FRAMES = ("size", "every", "crop", "count", "colour")
 """Settings by which frames are read."""
 LAGS = (0, 1, 2, 4)
 """Frames of a window, counted from its first, whose motion is compared."""
-KEPT = 24
-"""Windows of the clip whose patches are whitened."""
 WINDOWS = 6
 """Windows of the clip that an iteration is compared with."""
 SMALLEST = 16
@@ -78,7 +76,7 @@ class OfClip:
     """Frames of a video at most; 0 all, of a simulator 200."""
     colour: Literal["auto", "rgb", "grey"] = "auto"
     """auto: grey where the video is grey."""
-    cells: restyle.Side = 48
+    cells: restyle.Side = 40
     """Cells on a side of a sample in training; the texture moves on a grid of any size."""
     steps: Annotated[int, Ge(1), Le(1000)] = 4
     """Cell steps from frame to frame: the most cells that anything moves between two frames."""
@@ -185,8 +183,6 @@ class Task(restyle.Task):
                 f"{config.frames}: {max(map(len, self.clips.clips))} frames of {w}x{h} are too few or too small for a "
                 f"moving texture; it takes {LAGS[-1] + 1} of {SMALLEST}x{SMALLEST}"
             )
-        picks = torch.linspace(0, len(self.starts) - 1, KEPT).round().long().unique().tolist()
-        self.like = SpaceTime(torch.stack([self.window(*self.starts[k]) for k in picks]).to(device))
         if config.ot:
             picks = torch.linspace(0, len(self.starts) - 1, STYLED).round().long().unique().tolist()
             frames = torch.cat([self.clips.clips[c].stack(i, i + 1) for c, i in (self.starts[k] for k in picks)])
@@ -253,7 +249,7 @@ class Task(restyle.Task):
             x = run(rule, x, ahead, t=t, seed=seed, engine=config.train.engine)
             t += ahead
             seen.append(self.seen(x))
-        look, motion = self.like.distance(torch.stack(seen, 1), batch.target, seed)
+        look, motion = space_time_distance(torch.stack(seen, 1), batch.target, seed)
         terms = {"look": config.look * look, "motion": config.motion * motion}
         terms |= self.look(x, batch, seed)
         if config.overflow:
@@ -348,8 +344,7 @@ def _rgb(frames: Tensor) -> Tensor:
 def _apart(mine: Tensor, theirs: Tensor) -> tuple[float, float]:
     """Distance of a film from another in look and in motion, the mean of several sets of filters."""
     ours, clip = _windows(mine), _windows(theirs)
-    like = SpaceTime(clip)
-    found = [torch.cat(like.distance(ours, clip, seed, pooled=True, most=SEEN)) for seed in range(SETS)]
+    found = [torch.cat(space_time_distance(ours, clip, seed, pooled=True, most=SEEN)) for seed in range(SETS)]
     look, motion = torch.stack(found).mean(0).tolist()
     return look, motion
 
