@@ -41,6 +41,7 @@ CARDS = {
     "infect": {"host": "butterfly", "grid": [8, 8]},
     "video": {"frame": {"steps": 4, "solver": "euler"}},
     "texture": {},
+    "dynamic_texture": {"frame": {"steps": 4, "solver": "euler"}},
     "style": {},
     "text": {},
 }

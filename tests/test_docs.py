@@ -3,6 +3,7 @@
 import re
 import runpy
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,7 @@ FILM = [
     "train.batch=2", "train.pool=4",
 ]  # fmt: skip
 QUICK = ["size=32", "rule.hidden=8", "train.steps=2", "train.batch=2", "train.pool=4", "train.rollout=2,3"]
+MOVING = ["size=16", "cells=16", "rule.channels=4", *(word for word in QUICK if word != "size=32")]
 BRIEF = [word for word in QUICK if word.startswith("train.")]
 PAINT = {
     "texture": ["scale=48", *QUICK],
@@ -81,6 +83,7 @@ def place(tmp_path_factory):
     (folder / "frame.png").write_bytes(sorted((folder / "stills").glob("*.png"))[0].read_bytes())
     pictures = (frames * 255).byte().permute(0, 2, 3, 1).expand(-1, -1, -1, 3).numpy()
     Film(pictures, tuple(range(44)), fps=20).save(folder / "clip.mp4", scale=2)
+    shutil.copyfile(folder / "clip.mp4", folder / "fire.mp4")
     settings, _ = pairs(video.Config, FILM)
     for name in ("gogh.jpg", "pasta.jpg", "photo.jpg"):
         scenes.load("fruit", (48, 72)).save(folder / name)
@@ -92,13 +95,17 @@ def place(tmp_path_factory):
         assert main(["train", task, *source, *words]) == 0
     for name, more in (("ladybird", []), ("clipped", ["spread=still"])):
         assert main(["train", "infect", *BRIEF, *more, "--name", f"{name}-virus", "--runs", str(folder / "runs")]) == 0
+    fire = [f"frames={folder / 'fire.mp4'}", "--name=fire", f"--runs={folder / 'runs'}"]
+    assert main(["train", "dynamic_texture", *fire, *MOVING]) == 0
     planaria.train("video", name="film", runs=folder / "runs", **{**settings, "frames": str(folder / "stills")})
     return folder
 
 
-def small(what: str) -> list[str]:
-    """Settings that make a training short."""
+def small(what: str, *, turned: bool = False) -> list[str]:
+    """Settings that make a training short; `turned` if it is that of a film `--as texture`."""
     task = find(what).task
+    if turned or task == "dynamic_texture":
+        return MOVING
     if task == "infect":
         return BRIEF
     return PAINT.get(task) or (FILM if task == "video" else SMALL)
@@ -118,7 +125,7 @@ def test_commands_run(page, place, monkeypatch):
     brief(monkeypatch)
     for number, words in enumerate(commands(page)):
         if words[1] == "train" and "--help" not in words and "--resume" not in words:
-            words = [*words, *small(words[2]), "--name", f"{page.stem}-{number}"]
+            words = [*words, *small(words[2], turned="--as" in words), "--name", f"{page.stem}-{number}"]
         if words[1] == "bench":
             works = [] if len(words) > 2 and not words[2].startswith("-") else ["--works", "tick"]
             words = [*words, *works, "--engines", "sparse", "--scale", "0.1", "--repeats", "1", "--threads", "1"]

@@ -10,7 +10,7 @@ from planaria.core.layout import Layout
 from planaria.core.rule import Rule, RuleConfig
 from planaria.core.solve import Solver
 from planaria.errors import UserError
-from planaria.losses.motion import crossfade, flicker, shimmer
+from planaria.losses.motion import crossfade, flicker, shimmer, velocity
 from planaria.world import World
 
 
@@ -208,3 +208,27 @@ def test_shimmer_of_what_does_not_match():
         with pytest.raises(UserError, match="3 frames of 17 cells a side or more"):
             shimmer(few, few)
     assert len(shimmer(film[:, :1], film)) == 3  # colours may differ in number
+
+
+def drifting(right: float, down: float, n: int = 5, size: int = 32) -> torch.Tensor:
+    """Waves on a torus that drift so many cells a frame, `(n, 1, size, size)`."""
+    y, x = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
+    turns = torch.arange(n)[:, None, None]
+    waves = [(1, 2, 0.3), (3, -1, 1.1), (2, 3, 2.0)]
+    parts = [
+        torch.cos(2 * torch.pi * (a * (x - right * turns) + b * (y - down * turns)) / size + c) for a, b, c in waves
+    ]
+    return (0.5 + 0.1 * sum(parts))[:, None]
+
+
+@pytest.mark.parametrize(("right", "down"), [(0, 0), (2, 0), (0, -3), (-1, 2), (0.5, -0.7)])
+def test_a_velocity_is_found_between_cells_too(right, down):
+    near = 0.05 if right == int(right) else 0.2
+    assert velocity(drifting(right, down)) == pytest.approx((right, down), abs=near)
+
+
+def test_a_velocity_takes_two_frames_and_room():
+    with pytest.raises(UserError, match="2 frames of 9 cells a side or more, not 1 of 32x32"):
+        velocity(drifting(0, 0, n=1))
+    with pytest.raises(UserError, match="not 5 of 8x8"):
+        velocity(drifting(0, 0, size=8))

@@ -59,6 +59,8 @@ Every setting can be given as key=value or --key value: picture=cat.png rule.hid
 Ctrl-C saves; --resume goes on as if never stopped.
 """
 
+AS_HELP = "texture: learn to look and move like the video for ever, on any grid, instead of its course."
+
 console = printer()
 
 
@@ -155,6 +157,7 @@ def _train_in_general(
     runs: Path = Path("runs"),
     resume: bool = False,
     init: str | None = None,
+    turn: Annotated[str | None, Parameter(name="--as")] = None,
 ) -> int:
     """Train a rule.
 
@@ -172,11 +175,13 @@ def _train_in_general(
         Go on with a run that was stopped; start it where there is none.
     init
         A model to begin from: every weight that fits is reused, whatever the size of its grid.
+    turn
+        texture: learn to look and move like a video for ever, on any grid, instead of its course.
     """
     from planaria.config import pairs
-    from planaria.recipes import find
+    from planaria.recipes import find, turned
 
-    recipe = find(what)
+    recipe = find(what) if turn is None else turned(find(what), turn)
     typed, rest = pairs(recipe.config_class, settings)
     config = _prompted(recipe, recipe.config(typed, "the command line"), rest)
     return _train(recipe, _begun(config, init), name, runs, resume)
@@ -185,9 +190,11 @@ def _train_in_general(
 def _train_app(what: str, words: Sequence[str]) -> int:
     """`planaria train WHAT ...`: a command whose options are the settings of what is trained."""
     from planaria.config import SPELLING, layered, pairs
-    from planaria.recipes import find
+    from planaria.recipes import find, turned, turns
 
-    recipe = find(what)
+    recipe, (word, words) = find(what), _as(words)
+    if word is not None:
+        recipe = turned(recipe, word)
     cls = recipe.config_class
     typed, rest = pairs(cls, words)
     for option in ("name", "runs", "resume", "init"):  # spelled as a setting
@@ -205,6 +212,7 @@ def _train_app(what: str, words: Sequence[str]) -> int:
         runs: Path = Path("runs"),
         resume: bool = False,
         init: str | None = None,
+        turn: str | None = None,  # noqa: ARG001
         config: Any = None,
     ) -> int:
         return _train(recipe, _begun(_prompted(recipe, config or cls(), prompts), init), name, runs, resume)
@@ -216,10 +224,23 @@ def _train_app(what: str, words: Sequence[str]) -> int:
         "runs": Annotated[Path, Parameter(help="Folder of all runs.")],
         "resume": Annotated[bool, Parameter(help="Go on with a run that was stopped; start it where there is none.")],
         "init": Annotated[str | None, Parameter(help="A model to begin from: every weight that fits is reused.")],
+        "turn": Annotated[str | None, Parameter(name="--as", help=AS_HELP, show=bool(turns(recipe.task)))],
         "config": Annotated[cls | None, Parameter(name="*")],
     }
     app.default(train)
     return _call(app, rest)
+
+
+def _as(words: Sequence[str]) -> tuple[str | None, list[str]]:
+    """Word after `--as`, None where it isn't given, and the other words; it decides which settings there are."""
+    found, rest, left = None, [], iter(words)
+    for word in left:
+        name, equals, value = word.partition("=")
+        if name == "--as" or (name == "as" and equals):
+            found = value if equals else next(left, "")
+        else:
+            rest.append(word)
+    return found, rest
 
 
 def _form(recipe: "Recipe") -> "Form":

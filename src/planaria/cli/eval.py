@@ -147,12 +147,12 @@ def eval_(
         judged = (photos, style, backbones, size, count)
         return _paint(model, living.find(model, engine=engine), judged, wanted, output, seed, engine)
     _refuse(painting, f"{model} is no texture, style or text model")
-    if card.frame is None:
-        if known is None or known.Task.judged != "measure":
-            raise UserError(f"{model} is no video model, and says of no other task that it was trained for it")
+    if known is not None and known.Task.judged == "measure":
         _refuse(film, f"{model} is no video model")
         return _grown(model, target, quick, json, output, seed, engine)
     _refuse(growing, f"{model} grows no body")
+    if card.frame is None:
+        raise UserError(f"{model} is no video model, and says of no other task that it was trained for it")
     config = card.config
     source = frames or config.frames
     if not source:
@@ -216,6 +216,8 @@ def _grown(
     if task is not None:
         with busy(console, "measuring"):
             metrics = task.measure(saved.rule)
+        if verdict := task.verdict(metrics):
+            console.print(f"{verdict}\n", style="bold", markup=False, highlight=False, soft_wrap=True)
         shown.append(tables.measured(saved.name, metrics))
         written += report.write_measured(folder, saved.name, metrics)
     _tell(console, shown, written)

@@ -32,6 +32,8 @@ class Stream(IntEnum):
     """Directions along which patches of textures are compared."""
     MAPS = 8
     """Directions and cells that styles are compared by; the number of the map follows."""
+    SPACE_TIME = 9
+    """Filters and cells that moving textures are compared by; the number of the scale follows."""
 
 
 @unique

@@ -152,3 +152,33 @@ def _inner(v: Tensor, rim: int) -> Tensor:
 def _along(v: Tensor, places: Tensor) -> Tensor:
     """Cells of `v` `(k, h, w)` at `places` `(m,)`: `(k, m)`."""
     return v.flatten(1)[:, places]
+
+
+@torch.no_grad()
+def velocity(frames: Pictures, *, reach: int = 4) -> tuple[float, float]:
+    """Velocity of a film that moves as a whole: cells to the right and downwards, from frame to frame.
+
+    The shift, up to `reach` cells either way, by which a frame is nearest to the next one, over all frames; between
+    cells by a parabola. (0, 0) is nearest in a still film, and in one that moves in all directions alike. Raises
+    `UserError` for fewer than two frames, or ones of no more than `2 * reach` cells a side.
+    """
+    n, _, h, w = frames.shape
+    if n < 2 or min(h, w) <= 2 * reach:
+        raise UserError(f"a velocity needs 2 frames of {2 * reach + 1} cells a side or more, not {n} of {h}x{w}")
+    before, side = frames[:-1, :, reach : h - reach, reach : w - reach], 2 * reach + 1
+    cost = torch.empty(side, side)
+    for i in range(side):
+        for j in range(side):
+            after = frames[1:, :, i : i + h - 2 * reach, j : j + w - 2 * reach]
+            cost[i, j] = (after - before).square().mean()
+    row, column = divmod(int(cost.argmin()), side)
+    return _valley(cost[row], column) - reach, _valley(cost[:, column], row) - reach
+
+
+def _valley(cost: Tensor, least: int) -> float:
+    """Place of the minimum of a line of costs near its least one, by a parabola; at an end the least one itself."""
+    if not 0 < least < len(cost) - 1:
+        return float(least)
+    low, middle, high = cost[least - 1 : least + 2].double().tolist()
+    bend = low - 2 * middle + high
+    return least + (0.5 * (low - high) / bend if bend > 0 else 0.0)

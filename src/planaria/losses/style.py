@@ -35,15 +35,15 @@ class _Stream(IntEnum):
 class Style:
     """Target style: a picture, as the maps of a backbone.
 
-    `style` is `(3, h, w)` in 0..1. Every channel of every map is normalised by the style's own spread, so that fine
-    lines weigh as much as large patches.
+    `style` is `(3, h, w)` in 0..1, or several of one look, `(n, 3, h, w)`. Every channel of every map is normalised by
+    the style's own spread, so that fine lines weigh as much as large patches.
     """
 
     def __init__(self, backbone: Backbone, style: Tensor):
         self.backbone = backbone
         with torch.no_grad():
-            maps = backbone.features(style[None])
-        self.cells = [m.flatten(2).transpose(1, 2) for m in maps]  # (1, n, c)
+            maps = backbone.features(style[None] if style.ndim == 3 else style)
+        self.cells = [m.movedim(1, 3).reshape(1, -1, m.shape[1]) for m in maps]  # (1, n, c)
         self.means = [m.mean(1, keepdim=True) for m in self.cells]
         spreads = [m.std(1, keepdim=True) for m in self.cells]
         self.spreads = [s.clamp(min=_least(m, s)) for m, s in zip(maps, spreads, strict=True)]

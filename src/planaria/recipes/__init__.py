@@ -69,6 +69,26 @@ def find(what: str) -> Recipe:
     raise unknown("task or recipe", what, have, also=tasks.other_names())
 
 
+def turns(task: str) -> dict[str, str]:
+    """Words after `--as` by which a training of `task` becomes that of another one -> the other task."""
+    every = ((name, tasks.load(name).Task.replaces) for name in tasks.names())
+    return {word: name for name, (other, word) in every if other == task}
+
+
+def turned(recipe: Recipe, word: str) -> Recipe:
+    """Recipe of the task that the training becomes under `word`, with the settings that this one takes over.
+
+    Raises `UserError` where there is none.
+    """
+    have = turns(recipe.task)
+    if not have:
+        raise UserError(f"--as {word}: a training of {recipe.task} becomes no other; leave out --as")
+    if word not in have:
+        raise unknown(f"training of {recipe.task} --as", word, have)
+    taken = tasks.load(have[word]).Task.takes_over
+    return Recipe(have[word], {key: recipe.settings[key] for key in taken if key in recipe.settings}, recipe.source, "")
+
+
 def about(path: Path) -> str:
     """First comment line of a recipe file."""
     found = re.match(r"#\s*(.+)", path.read_text(encoding="utf-8"))

@@ -13,12 +13,12 @@ from planaria.evaluate.life import Life as Runs
 from planaria.evaluate.verdict import Course
 from planaria.export import Options, html, movie
 from planaria.living import find
-from planaria.report import repainting, scores
+from planaria.report import moving, repainting, scores
 from planaria.report.readme import card_text
 from planaria.store import Saved, read, run_folder, write_bytes
 from planaria.store.cards import Card
 from planaria.store.run_folder import RunFolder
-from planaria.tasks.about import Forecast, Grown, Life, Repainted
+from planaria.tasks.about import Forecast, Grown, Life, Moving, Repainted
 from planaria.tasks.base import Task
 from planaria.usual import actions
 
@@ -40,6 +40,9 @@ def write(folder: RunFolder, rule: Rule, task: Task, card: Card) -> None:
         case Forecast() as forecast:
             _film(folder, movie.shoot(model, Options(seed=1)))
             _measure(folder.path, model, forecast, Course.read(card.metrics))
+        case Moving(clip, steps):
+            _film(folder, movie.shoot(model, Options(seed=1)))
+            moving.frames(folder, rule, task.layout, clip, steps)
         case Life(steps, every):
             events = actions(task.layout, card)
             _film(folder, movie.film(rule, task.layout, steps=steps, size=task.size, every=every, seed=1, **events))

@@ -100,6 +100,16 @@ class Grown:
 
 
 @dataclass(frozen=True)
+class Moving:
+    """Outputs of a run: an animation of a moving texture, and a sheet of its frames beside those of the clip."""
+
+    clip: Tensor
+    """Frames `(n, v, h, w)`."""
+    steps: int
+    """Cell steps from frame to frame."""
+
+
+@dataclass(frozen=True)
 class Repainted:
     """Outputs of a run: a sheet of `count` photos with their repaintings, and the style image where there is one."""
 
@@ -118,4 +128,4 @@ class Body:
     """True if a training examines it at its end."""
 
 
-Leaves = Life | Forecast | Grown | Repainted
+Leaves = Life | Forecast | Grown | Moving | Repainted

@@ -73,6 +73,11 @@ class Task(ABC):
     judged: ClassVar[Literal["measure", "prediction", "painting"]] = "measure"
     """Measure of `planaria eval`: the result of `measure`, the prediction of a video, or the repainting of photos."""
 
+    replaces: ClassVar[tuple[str, str]] = ("", "")
+    """Task whose training becomes one of this task, and the word for it: `planaria train TASK ... --as WORD`."""
+    takes_over: ClassVar[tuple[str, ...]] = ()
+    """Settings that such a training takes over from a recipe of the other task."""
+
     @classmethod
     def needs(cls, config: Any) -> Iterator[Need]:  # noqa: ARG003
         """Files that a training with this config opens, to be tried first, and downloaded. Default: nothing."""
@@ -182,6 +187,11 @@ class Task(ABC):
     def measure(self, rule: nn.Module) -> dict[str, float]:  # noqa: ARG002
         """Metrics for the model's card, taken once after training. Default: none."""
         return {}
+
+    @classmethod
+    def verdict(cls, metrics: Mapping[str, float]) -> str:  # noqa: ARG003
+        """Verdict on a model in a line, from what was measured of it; empty by default."""
+        return ""
 
 
 def loading(run: str) -> str:

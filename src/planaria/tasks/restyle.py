@@ -234,14 +234,17 @@ class Task(base.Task):
 
     def bounds(self, x: State) -> dict[str, PerSample]:
         """The terms that keep a picture smooth and cells within bounds."""
-        shown, hidden = self.layout.picture(x), x[:, self.layout.visible : self.layout.channels - self.layout.frozen]
         terms = {}
         if self.config.tv:
-            terms["variation"] = self.config.tv * total_variation(shown)
+            terms["variation"] = self.config.tv * total_variation(self.layout.picture(x))
         if self.config.overflow:
-            beyond = torch.cat([shown - shown.clamp(0, 1), hidden - hidden.clamp(-1, 1)], 1)
-            terms["overflow"] = self.config.overflow * beyond.abs().mean((1, 2, 3))
+            terms["overflow"] = self.config.overflow * self.beyond(x)
         return terms
+
+    def beyond(self, x: State) -> PerSample:
+        """Distance of cells from their bounds, `(b,)`: 0..1 for visible channels, -1..1 for hidden ones."""
+        shown, hidden = self.layout.picture(x), x[:, self.layout.visible : self.layout.channels - self.layout.frozen]
+        return torch.cat([shown - shown.clamp(0, 1), hidden - hidden.clamp(-1, 1)], 1).abs().mean((1, 2, 3))
 
 
 class Look:
