@@ -14,7 +14,7 @@ LONG = 1000
 """Frames of a long run at least."""
 WINDOW = 20
 """Frames of a window at least; a quarter of the film where that is more."""
-LOW, HIGH, SPECTRUM = 0.8, 1.25, 0.12
+LOW, HIGH, SPECTRUM = 0.5, 2.0, 1.0
 """Limits of a window's likeness: of its ratios, and of its distance from the film's spectrum."""
 EARLY = 5
 """Lag in frames, the error of which holds for shorter ones too."""
