@@ -159,6 +159,11 @@ def test_blurs_are_left_to_the_kernel_and_the_reference(engine, monkeypatch):
     assert choose(rule(blurs=("4@3",)), brink())[0] == ("reference" if native.kernel is None else "native")
 
 
+def test_tables_of_places_are_not_chosen_for_many_taps():
+    assert _FAST["sparse"].slower(rule(filters=("identity", "sobel", "ring@8")), brink()) == ""
+    assert "tables of 121 places" in _FAST["sparse"].slower(rule(filters=("ring@14", "identity", "ring@4")), brink())
+
+
 @pytest.mark.parametrize("engine", OTHERS)
 def test_a_rule_without_life_needs_no_channel_for_it(engine):
     agree(rule(channels=1, life="none", fire_rate=0.7), brink(c=1), 3, engine)

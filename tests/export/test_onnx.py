@@ -36,6 +36,7 @@ RULES = {
     "elu, no bias, one channel of life": {"activation": "elu", "bias": "none", "life_channel": 0, "fire_rate": 0.3},
     "dilated": {"filters": ("identity", "sobel", "laplacian@3")},
     "dilated, circular": {"filters": ("learned@2", "scharr@12"), "edge": "circular", "life": "none", "spread": 0.05},
+    "rings": {"filters": ("ring@3", "identity", "sobel", "ring"), "edge": "circular", "spread": 0.05},
     "replicate, both, frozen": {"edge": "replicate", "frozen": 2},
     "replicate, dilated": {"edge": "replicate", "life": "none", "filters": ("identity", "sobel@2"), "fire_rate": 1.0},
     "leaky, learned, no hidden layer": {

@@ -34,6 +34,7 @@ def test_the_same_shape_becomes_the_same_rule():
         {"hidden": (14, 13)},
         {"filters": ("sobel", "laplacian", "identity")},
         {"filters": ("learned", "sobel@2", "identity", "sobel")},
+        {"filters": ("ring@5", "identity", "ring", "sobel")},
         {"channels": 9},
         {"channels": 9, "hidden": (11, 20), "filters": ("laplacian", "identity", "sobel")},
     ],

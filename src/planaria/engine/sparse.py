@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from planaria.core.filters import bank, reaches
 from planaria.core.moment import Moment
 from planaria.core.noise import fire
 from planaria.core.rule import ACTIVATIONS, Rule
@@ -26,6 +27,8 @@ Offset = tuple[int, int]
 Taps = tuple[tuple[tuple[Offset, float], ...], ...]
 """Taps of each kernel other than zero: how far away the cell lies, and its weight."""
 HERE: Offset = (0, 0)
+MOST_TAPS = 100
+"""Most taps for which this engine is chosen: its tables name as many places for every cell, twice."""
 
 
 def declines(rule: nn.Module, x: State) -> str:
@@ -45,6 +48,8 @@ def slower(rule: nn.Module, x: State) -> str:  # noqa: ARG001
     """Reason why the reference would be faster; empty if it would not."""
     if isinstance(rule, Rule) and rule.config.fire_rate > 0.75 and rule.config.life in ("none", "after"):
         return "nearly every cell changes in every step"
+    if isinstance(rule, Rule) and (count := sum(map(len, _taps(rule.config.filters)))) > MOST_TAPS:
+        return f"it would keep tables of {count} places for every cell"
     return ""
 
 
@@ -56,7 +61,7 @@ def rollout(
     cond: Cond | None,
 ) -> State:
     """Run `steps` steps of `rule` from `x`; arguments as for `planaria.run`."""
-    return roll(_Walk(rule, steps, moment, _taps(rule)), x, cond)
+    return roll(_Walk(rule, steps, moment, _taps(rule.config.filters)), x, cond)
 
 
 @dataclass(frozen=True)
@@ -172,13 +177,14 @@ class _Change:
     """Mask of the cells alive after the step, `(b*h*w,)`; None if no cell can die."""
 
 
-def _taps(rule: Rule) -> Taps:
+@lru_cache(maxsize=64)
+def _taps(names: tuple[str, ...]) -> Taps:
     taps = []
-    for kernel, reach in zip(rule.kernels, rule.reaches, strict=True):
+    for kernel, reach in zip(bank(names), reaches(names), strict=True):
         half = len(kernel) // 2
         apart = reach // half
         places = [((i - half) * apart, (j - half) * apart) for i, j in kernel.nonzero().tolist()]
-        weights = kernel.detach().double()[kernel != 0].tolist()
+        weights = kernel.double()[kernel != 0].tolist()
         taps.append(tuple(zip(places, weights, strict=True)) or ((HERE, 0.0),))
     return tuple(taps)
 
