@@ -159,7 +159,7 @@ def sheets(folder: Path, names: Sequence[str], output: Path) -> None:
     whole = Image.new("RGB", (2 * wide, -(-len(blocks) // 2) * tall), "white")
     for k, block in enumerate(blocks):
         whole.paste(block, (k % 2 * wide, k // 2 * tall))
-    whole.save(output, optimize=True)
+    whole.quantize(128, dither=Image.Dither.NONE).save(output, optimize=True)
 
 
 def main() -> None:
