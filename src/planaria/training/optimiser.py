@@ -5,7 +5,7 @@ Shapira, Brandfonbrener, Janson and Kakade, "SOAP: improving and stabilizing Sha
 arXiv:2409.11321.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -55,7 +55,7 @@ class Soap(torch.optim.Optimizer):
         }
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> None:  # noqa: ARG002
+    def step(self, closure: Any = None) -> Any:  # noqa: ARG002
         """Make one step along the gradients."""
         for group in self.param_groups:
             for p in group["params"]:
