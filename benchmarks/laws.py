@@ -41,12 +41,12 @@ def train(name: str, folder: Path) -> tuple[Rule, Layout]:
     return pl.load(run)
 
 
-def lenia(folder: Path, frames: int, noise: float) -> None:
-    """Ten creatures in places and directions of their own, beside the simulator's: speed, direction and shape."""
+def lenia(folder: Path, frames: int, noise: float, starts: int) -> None:
+    """Creatures in places and directions of their own, beside the simulator's: speed, direction and shape."""
     rule, layout = train("lenia", folder)
     true, rng = simulate.load("lenia"), torch.Generator().manual_seed(100)
-    turns, places = torch.rand(10, generator=rng).tolist(), torch.rand(10, 2, generator=rng) * SIDE
-    x = torch.stack([glider(turn, *place) for turn, place in zip(turns, places.tolist(), strict=True)])
+    turns, places = torch.rand(starts, generator=rng).tolist(), (torch.rand(starts, 2, generator=rng) * SIDE).tolist()
+    x = torch.stack([glider(turn, row, column) for turn, (row, column) in zip(turns, places, strict=True)])
     y = shown(layout, x + noise * torch.randn(x.shape, generator=rng))
     strip, ways = [(x, y)], ([], [])
     for k in range(1, frames + 1):
@@ -99,11 +99,11 @@ def likeness(a: Tensor, b: Tensor) -> float:
     return -10 * math.log10(max(float(error), 1e-12))
 
 
-def gray_scott(folder: Path, frames: int, noise: float) -> None:
+def gray_scott(folder: Path, frames: int, noise: float, starts: int) -> None:
     """Patterns from unseen seeds, beside the simulator's: the substance's mean, variance and spectrum."""
     rule, layout = train("gray-scott", folder)
     true, rng = simulate.load("gray-scott,show=both,dt=1"), torch.Generator().manual_seed(100)
-    x, other = true.start(8, SIDE, seed=1000), true.start(8, SIDE, seed=2000)
+    x, other = true.start(starts, SIDE, seed=1000), true.start(starts, SIDE, seed=2000)
     for _ in range(BEGUN):
         x, other = true(x), true(other)
     y = shown(layout, x + noise * torch.randn(x.shape, generator=rng))
@@ -132,12 +132,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("law", choices=["lenia", "gray-scott"])
     parser.add_argument("--frames", type=int, default=500, choices=SEEN[1:])
+    parser.add_argument("--starts", type=int, default=10)
     parser.add_argument("--noise", type=float, default=0.0, help="standard deviation of the noise on the frame shown")
     parser.add_argument("--runs", type=Path, help="where the run and the film strip go; a temporary folder if absent")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as spare:
         law = lenia if asked.law == "lenia" else gray_scott
-        law(asked.runs or Path(spare), asked.frames, asked.noise)
+        law(asked.runs or Path(spare), asked.frames, asked.noise, asked.starts)
     return 0
 
 

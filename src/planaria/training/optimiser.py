@@ -5,7 +5,7 @@ Shapira, Brandfonbrener, Janson and Kakade, "SOAP: improving and stabilizing Sha
 arXiv:2409.11321.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -55,7 +55,7 @@ class Soap(torch.optim.Optimizer):
         }
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> None:  # noqa: ARG002
+    def step(self, closure: Any = None) -> Any:  # noqa: ARG002
         """Make one step along the gradients."""
         for group in self.param_groups:
             for p in group["params"]:
@@ -66,15 +66,13 @@ class Soap(torch.optim.Optimizer):
     def _change(self, p: Tensor, state: dict[str, Tensor], first: float, second: float) -> Tensor:
         """Change of a weight per learning rate, `(rows, columns)`."""
         assert p.grad is not None
-        grad, mean, square = map(_matrix, (p.grad, state["exp_avg"], state["exp_avg_sq"]))
+        grad, mean, square = p.grad.reshape(len(p), -1), _matrix(state["exp_avg"]), _matrix(state["exp_avg_sq"])
         state["step"] += 1
         count = int(state["step"])
         mean.lerp_(grad, 1 - first)
-        for covariance, basis, product in (
-            ("rows", "row_basis", grad @ grad.T), ("columns", "column_basis", grad.T @ grad)
-        ):  # fmt: skip
+        for covariance, basis, g in (("rows", "row_basis", grad), ("columns", "column_basis", grad.T)):
             if len(state[covariance]):
-                state[covariance].lerp_(product, 1 - second)
+                state[covariance].lerp_(g @ g.T, 1 - second)
                 if count <= EVERY or count % EVERY == 0:
                     state[basis] = _turned(state[covariance], state[basis])
         rows, columns = state["row_basis"], state["column_basis"]

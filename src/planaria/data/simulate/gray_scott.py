@@ -88,8 +88,8 @@ def preset(text: str) -> Mapping[str, object]:
 class GrayScott(Simulator):
     """Two channels on a torus: 2.5 v, which is visible, and 1 - u, hidden: the feed that has been consumed.
 
-    With `show=both` v and 1 - u are visible, and so is a third channel that stays as it is. Zero is the medium at rest, so
-    cells that are erased or embedded from a picture behave correctly.
+    With `show=both` v and 1 - u are visible, and so is a third channel that stays as it is. Zero is the medium at rest,
+    so cells that are erased or embedded from a picture behave correctly.
     """
 
     def __init__(self, name: str, config: Config):
