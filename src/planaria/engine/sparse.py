@@ -189,7 +189,7 @@ def _taps(names: tuple[str, ...]) -> Taps:
     return tuple(taps)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def _neighbours(b: int, h: int, w: int, edge: str, offsets: tuple[Offset, ...], border: int = 0) -> Tensor:
     """Row numbers of the cells `offsets` away, `(b*(h + 2*border)*(w + 2*border) + 1, len(offsets))` int32.
 
