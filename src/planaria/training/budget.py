@@ -22,8 +22,12 @@ FEWEST, MOST = 2, 50
 """Iterations that are timed at each of them, one before these aside."""
 SHARE = 1 / 200
 """Share of the budget after which `FEWEST` are enough."""
+LONGEST = 1 / 20
+"""Share of the budget after which any number is."""
 LEAST = 10
 """Fewest iterations that are worth a training."""
+FINE = 10**6
+"""Iterations of the training that is thrown away, were it done: some more of them change nothing in its progress."""
 POINTS = 200
 """Points at which the time of an iteration is added up."""
 
@@ -89,7 +93,7 @@ def _measured(name: str, config: TaskConfig, ranks: Ranks) -> Cost:
     settings = config.train
     task: Task = tasks.load(name).Task(config, ranks.device, None)
     trainer = _scratch(task, config, ranks)
-    seconds = tuple(_iteration(trainer, progress, settings.steps) for progress in PROBES)
+    seconds = tuple(_iteration(trainer, progress) for progress in PROBES)
     begun = perf_counter()
     if settings.validate:
         with torch.no_grad():
@@ -110,7 +114,8 @@ def _scratch(task: Task, config: TaskConfig, ranks: Ranks) -> Trainer:
     grows = task.layout.alpha is not None and "target" in task.tensors
     if grows and not task.pool:
         task.pool = config.train.batch
-    trainer = Trainer(task, replace(config, train=replace(config.train, validate=0, guardian=False)), ranks)
+    settings = replace(config.train, steps=FINE, validate=0, guardian=False)
+    trainer = Trainer(task, replace(config, train=settings), ranks)
     if grows and trainer.pool is not None:
         x, target = trainer.pool.x, task.tensors["target"].to(trainer.pool.x)
         if target.shape == (task.layout.visible, *x.shape[2:]):
@@ -118,19 +123,23 @@ def _scratch(task: Task, config: TaskConfig, ranks: Ranks) -> Trainer:
     return trainer
 
 
-def _iteration(trainer: Trainer, progress: float, steps: int) -> float:
+def _iteration(trainer: Trainer, progress: float) -> float:
     """Time an iteration of the length that is expected at this point of the training."""
-    enough = 60 * trainer.settings.minutes * SHARE
-    first = round(progress * steps)
-    times, lengths = [], []
-    while trainer.ranks.any(int(len(times) <= FEWEST or (len(times) <= MOST and sum(times[1:]) < enough))):
-        trainer.step_count = first
+    budget = 60 * trainer.settings.minutes
+    trainer.step_count = round(progress * FINE)  # each iteration counts on: other samples, other lengths
+    times: list[float] = []
+    lengths: list[int] = []
+
+    def lacks() -> bool:
+        few = len(times) <= FEWEST or (len(times) <= MOST and sum(times[1:]) < SHARE * budget)
+        return few and sum(times) <= LONGEST * budget
+
+    while trainer.ranks.any(int(lacks())):
         begun = perf_counter()
         lengths.append(trainer.step().rollout)
         trainer.learned[0].detach().sum().item()  # a GPU has done it then
         times.append(perf_counter() - begun)
-        first += progress < 1  # other samples, other lengths
-    return sum(times[1:]) / sum(lengths[1:]) * _expected(trainer, progress)
+    return sum(times[1:] or times) / sum(lengths[1:] or lengths) * _expected(trainer, progress)
 
 
 def _expected(trainer: Trainer, progress: float) -> float:
