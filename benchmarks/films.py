@@ -93,6 +93,8 @@ def snake(count: int, h: int, w: int, rng: np.random.Generator | None) -> Iterat
     the neighbour with the most life; to food on its right or left it turns; where a wall or a body is ahead it turns
     right, or left where that isn't free either. One that eats has a life more than the last head had, up to 12.
     """
+    if min(h, w) < LONGEST:
+        raise ValueError(f"a snake needs {LONGEST}x{LONGEST} cells at least, not {w}x{h}")
     chosen = rng or np.random.default_rng(0)
     most = max(count, LIVES)
     while True:

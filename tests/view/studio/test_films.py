@@ -84,11 +84,11 @@ def test_a_film_is_taken_in_and_learned_from(place):
     data = gif()
     status, said, _ = place.ask("PUT", "/api/films?name=My%20Ball.GIF", data)
     assert status == 200, said
-    kept = Path(json.loads(said)["film"])
+    kept = Path(said["film"])
     assert (kept.name, kept.parent) == ("my-ball.gif", place.folder / ".films")
     assert kept.read_bytes() == data
     assert len(open_frames(kept)) == 12
-    again = json.loads(place.ask("PUT", "/api/films?name=my-ball.gif", data)[1])
+    _, again, _ = place.ask("PUT", "/api/films?name=my-ball.gif", data)
     assert again["film"] == str(kept), "the same film is kept once"
     assert [p.name for p in (place.folder / ".films").iterdir()] == ["my-ball.gif"]
     assert place.get("/api/home")[1]["runs"] == [], "the folder of films is no run"
@@ -108,8 +108,8 @@ def test_a_film_is_taken_in_and_learned_from(place):
 def test_what_is_no_film_is_refused_and_leaves_nothing(place, name, data, why):
     status, said, _ = place.ask("PUT", f"/api/films?name={name}", data)
     assert status == 400
-    assert why in json.loads(said)["error"]
-    assert str(place.folder) not in json.loads(said)["error"]
+    assert why in said["error"]
+    assert str(place.folder) not in said["error"]
     assert not (place.folder / ".films").exists() or list((place.folder / ".films").iterdir()) == []
 
 
