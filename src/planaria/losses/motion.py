@@ -159,7 +159,7 @@ def velocity(frames: Pictures, *, reach: int = 4) -> tuple[float, float]:
     """Velocity of a film that moves as a whole: cells to the right and downwards, from frame to frame.
 
     The shift, up to `reach` cells either way, by which a frame is nearest to the next one, over all frames; between
-    cells by a parabola. (0, 0) is nearest in a still film, and in one that moves in all directions alike. Raises
+    cells by a parabola. (0, 0) for a still film, and about that for one that moves in all directions alike. Raises
     `UserError` for fewer than two frames, or ones of no more than `2 * reach` cells a side.
     """
     n, _, h, w = frames.shape
@@ -171,6 +171,8 @@ def velocity(frames: Pictures, *, reach: int = 4) -> tuple[float, float]:
         for j in range(side):
             after = frames[1:, :, i : i + h - 2 * reach, j : j + w - 2 * reach]
             cost[i, j] = (after - before).square().mean()
+    if float(cost.min()) >= float(cost[reach, reach]):
+        return 0.0, 0.0
     row, column = divmod(int(cost.argmin()), side)
     return _valley(cost[row], column) - reach, _valley(cost[:, column], row) - reach
 
