@@ -16,6 +16,8 @@ WINDOW = 4
 """Cells on each side of a cell that are matched with the next frame, to find where it went."""
 RELUCTANCE = 1e-4
 """Mean squared difference by which a match one cell farther must be better, so that noise and empty sky stand still."""
+TIE = 1e-8
+"""Mean squared difference by which a shift by one cell must be better than none."""
 LOST = 0.06
 """Root of the mean squared difference above which a cell counts as lost: covered, uncovered, or cut."""
 WHITE = 6.0
@@ -171,8 +173,8 @@ def velocity(frames: Pictures, *, reach: int = 4) -> tuple[float, float]:
         for j in range(side):
             after = frames[1:, :, i : i + h - 2 * reach, j : j + w - 2 * reach]
             cost[i, j] = (after - before).square().mean()
-    if float(cost.min()) >= float(cost[reach, reach]):
-        return 0.0, 0.0
+    away = (torch.arange(side) - reach).square()
+    cost += TIE * (away[:, None] + away)  # along stripes all shifts are as good
     row, column = divmod(int(cost.argmin()), side)
     return _valley(cost[row], column) - reach, _valley(cost[:, column], row) - reach
 
