@@ -47,9 +47,10 @@ def test_a_verdict_comes_first(run, tmp_path, capsys):
     assert json.loads((tmp_path / "scores.json").read_text())["figures"]["look at step 10000"] > 0
 
 
-def test_a_film_of_it_is_counted_in_frames_of_any_size(run, tmp_path, capsys):
-    assert main(["run", str(run), "-o", str(tmp_path / "on.webp"), "--frames", "3", "--size", "20x12"]) == 0
-    assert "steps 0 to 8" in capsys.readouterr().out
+def test_it_is_filmed_in_frames_on_a_grid_of_any_size(run):
+    film = pl.load(run).film(frames=3, size=(20, 12))
+    assert film.frames.shape == (3, 20, 12, 3)
+    assert film.at == (0, 4, 8)
 
 
 @pytest.mark.parametrize("spelling", [("--as=texture",), ("as=texture",), ("--as", "texture")])

@@ -227,6 +227,10 @@ def test_a_velocity_is_found_between_cells_too(right, down):
     assert velocity(drifting(right, down)) == pytest.approx((right, down), abs=near)
 
 
+def test_a_film_of_one_colour_has_no_velocity():
+    assert velocity(torch.full((3, 1, 20, 20), 0.5)) == (0, 0)
+
+
 def test_a_velocity_takes_two_frames_and_room():
     with pytest.raises(UserError, match="2 frames of 9 cells a side or more, not 1 of 32x32"):
         velocity(drifting(0, 0, n=1))

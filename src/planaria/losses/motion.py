@@ -16,6 +16,8 @@ WINDOW = 4
 """Cells on each side of a cell that are matched with the next frame, to find where it went."""
 RELUCTANCE = 1e-4
 """Mean squared difference by which a match one cell farther must be better, so that noise and empty sky stand still."""
+TIE = 1e-8
+"""Mean squared difference by which a shift by one cell must be better than none."""
 LOST = 0.06
 """Root of the mean squared difference above which a cell counts as lost: covered, uncovered, or cut."""
 WHITE = 6.0
@@ -159,7 +161,7 @@ def velocity(frames: Pictures, *, reach: int = 4) -> tuple[float, float]:
     """Velocity of a film that moves as a whole: cells to the right and downwards, from frame to frame.
 
     The shift, up to `reach` cells either way, by which a frame is nearest to the next one, over all frames; between
-    cells by a parabola. (0, 0) is nearest in a still film, and in one that moves in all directions alike. Raises
+    cells by a parabola. (0, 0) for a still film, and about that for one that moves in all directions alike. Raises
     `UserError` for fewer than two frames, or ones of no more than `2 * reach` cells a side.
     """
     n, _, h, w = frames.shape
@@ -171,6 +173,8 @@ def velocity(frames: Pictures, *, reach: int = 4) -> tuple[float, float]:
         for j in range(side):
             after = frames[1:, :, i : i + h - 2 * reach, j : j + w - 2 * reach]
             cost[i, j] = (after - before).square().mean()
+    away = (torch.arange(side) - reach).square()
+    cost += TIE * (away[:, None] + away)  # along stripes all shifts are as good
     row, column = divmod(int(cost.argmin()), side)
     return _valley(cost[row], column) - reach, _valley(cost[:, column], row) - reach
 

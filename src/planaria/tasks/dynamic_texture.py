@@ -284,7 +284,8 @@ class Task(restyle.Task):
             return {}
         own, change = velocity(halves[0]), max(_change(halves[0]), LEAST)
         metrics = {"speed of the clip": math.hypot(*own)}
-        x, t = self.layout.seed(1, halves[0].shape[2:], device=self.device), 0
+        grid = (halves[0].shape[2], halves[0].shape[3])
+        x, t = self.layout.seed(1, grid, device=self.device), 0
         for age in MOMENTS:
             ahead = max(0, age - t)
             x, film = self._filmed(rule, run(rule, x, ahead, t=t, seed=1, engine=engine), t + ahead, count)
@@ -296,7 +297,7 @@ class Task(restyle.Task):
             if math.hypot(*own) >= DRIFTS:
                 metrics[f"degrees off at step {age}"] = _degrees(own, drift)
             metrics[f"largest number at step {age}"] = float(x.abs().max())
-        hole = Damage("circle", (x.shape[3] / 2, x.shape[2] / 2, HOLE)).mask(x.shape[2:]).to(x.device)
+        hole = Damage("circle", (grid[1] / 2, grid[0] / 2, HOLE)).mask(grid).to(x.device)
         x = run(rule, torch.where(hole, 0.0, x), HEALED * steps, t=t, seed=1, engine=engine)
         x, film = self._filmed(rule, x, t + HEALED * steps, count)
         inside = [film[..., hole].var(2).mean(), torch.cat(halves)[..., hole].var(2).mean()]
