@@ -46,7 +46,7 @@ LONG = {
     "test_docs", "test_plain", "test_session", "test_trainings", "test_native_calls", "test_fused", "test_viewing",
     "test_onnx", "test_solve", "test_paints", "test_dist", "test_cards", "test_text", "test_infect", "test_loop",
     "test_bench", "test_cli", "test_builtin", "test_terminal", "test_signals", "test_notebook", "test_repainting",
-    "test_notebook_cells", "test_origins_variants", "test_broadcast", "test_texture", "test_frames",
+    "test_certificate", "test_notebook_cells", "test_origins_variants", "test_broadcast", "test_texture", "test_frames",
     "test_health", "test_films", "test_origins_published", "test_origins_tried", "test_pictures", "test_clip",
     "test_style", "test_gallery", "test_lock", "test_simulate", "test_hostile", "test_archive_hostile", "test_scenes",
 }  # fmt: skip

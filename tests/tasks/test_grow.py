@@ -364,8 +364,8 @@ def test_the_rest_of_a_task_does_nothing_by_default():
 
 
 def test_a_body_to_examine():
-    body = task(train=TrainConfig(steps=199)).body()
+    body = task(train=TrainConfig(steps=199)).examined()
     assert torch.equal(body.target, target())
     assert not body.at_end
-    assert task(train=TrainConfig(steps=200)).body().at_end
-    assert not task(certificate=False).body().at_end
+    assert task(train=TrainConfig(steps=200)).examined().at_end
+    assert not task(certificate=False).examined().at_end

@@ -204,7 +204,7 @@ def _grown(
 
     folder, console, saved = _folder(model, output), printer(), store.read(model)
     task = task_of(saved, engine)
-    grows = not reason_against(saved) and (task is None or task.body() is not None)
+    grows = not reason_against(saved) and (task is None or task.examined() is not None)
     if not grows and task is None:
         raise UserError(f"{model} grows no body, and what it was trained on is gone")
     shown: list[tables.Table] = []

@@ -121,7 +121,7 @@ class Task(ABC):
         """Outputs of its run to look at."""
         return Life()
 
-    def body(self) -> Body | None:
+    def examined(self) -> Body | None:
         """The growing body whose health can be examined. Default: none, as no single body is grown."""
         return None
 

@@ -192,7 +192,7 @@ class Task(base.Goal):
         self.mix = shares(config.damage_mix)
         self._loss = pixel_loss(config.loss)
 
-    def body(self) -> Body | None:
+    def examined(self) -> Body | None:
         """The picture as it grows."""
         return Body(self.target.cpu(), self.config.certificate and self.config.train.steps >= FEWEST)
 

@@ -186,7 +186,7 @@ class Task(grow.Task):
         self._virus = _rule(host["virus"], self.tensors, "virus") if "virus" in host else None
         self._bodies: State | None = None
 
-    def body(self) -> Body | None:
+    def examined(self) -> Body | None:
         """The picture that an infected seed becomes, where the infection spreads with the body."""
         return Body(self.target.cpu()) if self.config.spreading.contact else None
 

@@ -239,7 +239,7 @@ class Session:
 
     def _examine(self) -> Certificate | None:
         """Examine the health of the saved model, quickly, and write the certificate, where the task asks for it."""
-        body = self.task.body()
+        body = self.task.examined()
         if body is None or not body.at_end or reason_against(model := store.read(self.kept.model)):
             return None
         self.broadcast.note("examining its health")

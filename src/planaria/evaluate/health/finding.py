@@ -51,7 +51,7 @@ def organism(model: Saved, task: Task | None = None, target: str = "", engine: s
     found = Organism(model.name, model.rule, model.layout, model.size, seeds(model.rule, model.layout), engine=engine)
     if target:
         return with_target(found, placed(found, target), target)
-    body = None if task is None else task.body()
+    body = None if task is None else task.examined()
     if body is None or body.target.shape[1:] != model.size:
         return found
     return with_target(found, body.target, model.card.config.source or "its target")
