@@ -71,7 +71,8 @@ def glider(turn: float, row: float, column: float) -> Tensor:
     """One creature of Lenia `(1, h, w)`, moving at `turn` of a circle."""
     y = ((torch.arange(SIDE) - row + SIDE / 2) % SIDE - SIDE / 2)[:, None]
     x = (torch.arange(SIDE) - column + SIDE / 2) % SIDE - SIDE / 2
-    return creature(*torch.broadcast_tensors(y / ORBIUM_RADIUS, x / ORBIUM_RADIUS), turn)[None]
+    y, x = torch.broadcast_tensors(y / ORBIUM_RADIUS, x / ORBIUM_RADIUS)
+    return creature(y, x, turn)[None]
 
 
 def centres(x: Tensor) -> Tensor:
