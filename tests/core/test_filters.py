@@ -77,23 +77,32 @@ def test_laplacians_ignore_ramps_and_answer_to_curvature(name, answer):
 
 
 @pytest.mark.parametrize("reach", range(1, FARTHEST + 1))
-def test_a_ring_is_the_average_of_the_cells_at_its_distance(reach):
+def test_a_ring_fades_into_its_neighbours(reach):
     (kernel,) = bank((f"ring@{reach}",))
     assert kernel.shape == (2 * reach + 1, 2 * reach + 1)
     places = [(i - reach, j - reach) for i in range(2 * reach + 1) for j in range(2 * reach + 1)]
-    within = torch.tensor([reach - 0.5 <= math.hypot(*place) < reach + 0.5 for place in places]).view(kernel.shape)
-    assert torch.equal(kernel != 0, within)
-    assert kernel.unique().tolist() == [0.0, torch.tensor(1 / int(within.sum())).item()]
+    wanted = torch.tensor([max(0.0, 1 - abs(math.hypot(*place) - reach)) if any(place) else 0.0 for place in places])
+    assert torch.allclose(kernel, (wanted / wanted.sum()).view(kernel.shape))
+    assert kernel.sum() == pytest.approx(1)
 
 
-def test_the_rings_share_the_cells_among_them():
-    """Every cell but the middle one is in one ring; the first ring is the eight neighbours."""
-    kernels = bank(tuple(f"ring@{n}" for n in range(1, FARTHEST + 1)))
-    whole = sum(F.pad(kernel != 0, [FARTHEST - len(kernel) // 2] * 4).int() for kernel in kernels)
-    near = torch.tensor([math.hypot(i - FARTHEST, j - FARTHEST) < FARTHEST + 0.5 for i in range(33) for j in range(33)])
-    near[33 * FARTHEST + FARTHEST] = False
-    assert torch.equal(whole, near.view(33, 33).int())
-    assert [int((kernel != 0).sum()) for kernel in kernels[:4]] == [8, 12, 16, 32]
+def test_rings_describe_any_round_kernel():
+    """A weighted sum of rings is any function of distance that is linear from one whole number to the next."""
+    far = 6
+    kernels = bank(tuple(f"ring@{n}" for n in range(1, far + 1)))
+    wide = torch.stack([F.pad(kernel, [far - len(kernel) // 2] * 4) for kernel in kernels])
+    middle = wide[:, far, far + 1 :]  # weights along a row, from the middle on
+    assert torch.equal(middle.nonzero()[:, 0], middle.nonzero()[:, 1])  # ring N alone at distance N
+    heights = torch.rand(far, generator=torch.Generator().manual_seed(0))
+    made = (heights[:, None, None] * wide / middle.diagonal()[:, None, None]).sum(0)
+    for i in range(1, far):
+        for j in range(far):
+            if (distance := math.hypot(i, j)) <= far:
+                low = int(distance)
+                share = distance - low
+                high = float(heights[low]) if low < far else 0.0
+                wanted = (1 - share) * float(heights[low - 1]) + share * high
+                assert float(made[far + i, far + j]) == pytest.approx(wanted, abs=1e-5)
     assert torch.equal(kernels[0], *bank(("ring",)))
 
 

@@ -78,7 +78,7 @@ def test_derived_seeds_differ_by_every_part():
 
 def test_streams_keep_their_numbers():
     """Published pages, saved runs and models were made with them."""
-    assert [*Stream] == [1, 2, 7, 8]
+    assert [*Stream] == [1, 2, 7, 8, 9]
     assert [*TrainingStream] == [0, 2, 3, 6, 7, 9, 10, 11, 14, 15]
     assert derive(5, Stream.NOISE) == derive(5, 1)
 

@@ -165,8 +165,8 @@ def test_a_change_travels_to_a_ring_and_no_further():
     y[..., 7, 7] = 1.0
     r = rule(life="none", fire_rate=1.0, filters=("identity", "ring@5"))
     reached = (r(x) != r(y)).any(1)[0].nonzero() - 7
-    assert len(reached) == 1 + 28
-    assert {round(v) for v in reached.double().norm(dim=1).tolist()} == {0, 5}
+    assert len(reached) == 1 + 60
+    assert all(d == 0 or 4 < d < 6 for d in reached.double().norm(dim=1).tolist())
     assert r.farthest == 5
 
 

@@ -71,7 +71,7 @@ def test_the_rule_that_made_the_film_makes_no_error(frames):
     assert set(terms) == {"frame 1", "frame 2", "frame 3", "frame 4"}
     assert all(v.abs().max() < 1e-12 for v in terms.values())
     assert torch.allclose(y, batch.target[:, -1], atol=1e-6)
-    assert t.validate(shift()) < 1e-12
+    assert t.validate(shift()) < 1e-6
     metrics = t.measure(shift())
     assert metrics["mse 1 ahead"] < 1e-12
     assert metrics["mse of copying 1 ahead"] == pytest.approx(2 / 12)

@@ -8,6 +8,8 @@ numbers.
 
 import math
 import re
+from functools import reduce
+from operator import add
 
 import torch
 from torch import Tensor
@@ -59,7 +61,7 @@ MEANINGS: dict[str, str] = {
     "laplacian5": "difference from the four nearest neighbours, 5-point; no direction",
     "mean": "average of the 3x3 block; no direction",
     "learned": "all nine cells one by one: the first layer becomes a learned 3x3 convolution",
-    RING: "average of the cells around this one: the eight neighbours, or in ring@N those N cells away; no direction",
+    RING: "average of the cells around this one: the neighbours, or in ring@N those about N cells away; no direction",
 }
 """Name -> description."""
 
@@ -133,8 +135,9 @@ def caveats(names: tuple[str, ...]) -> list[str]:
 
 
 def _ring(reach: int) -> Tensor:
-    """Kernel `(2 * reach + 1, 2 * reach + 1)`: equal weights, sum 1, where reach - 1/2 <= distance < reach + 1/2."""
-    line = torch.arange(-reach, reach + 1) ** 2
-    square = line[:, None] + line
-    cells = (square > reach * (reach - 1)) & (square <= reach * (reach + 1))  # whole numbers: a quarter decides none
-    return cells / cells.sum()
+    """Kernel `(2 * reach + 1, 2 * reach + 1)`: weights 1 - |distance - reach| where that is above 0, of sum 1."""
+    line = range(-reach, reach + 1)
+    weights = [max(0.0, 1 - abs(math.sqrt(i * i + j * j) - reach)) for i in line for j in line]
+    weights[len(weights) // 2] = 0.0  # the middle of ring@1, which is identity's
+    whole = reduce(add, weights)  # one after the other, as JavaScript adds them
+    return torch.tensor([w / whole for w in weights]).view(len(line), len(line))

@@ -54,11 +54,13 @@ STARTS = (0.0, 0.25, 0.5)
 VIEW, TAIL = 100, 50
 """Frames over which a validation follows a video, and frames after these whose looks it compares."""
 PAIRS = 256
-"""Random pairs of frames that say how different two moments of a video are."""
+"""Random windows that say how different two moments of a video are."""
 LOUDNESS = (0.0, 0.2, 0.5, 1.0)
 """Noise on the frames that a new sample is shown, as shares of `noise`, equally often; without a pool always all."""
 JITTER = 0.2
 """Noise on half of the lives of the pool, in all channels, as a share of `noise`."""
+MOST_WEIGHT = 10.0
+"""Largest weight of a change beside that of a colour, in what lives are compared by."""
 SCALES = 3
 """Scales at which lives are compared by their looks, each half the one before."""
 LEAST = 1e-6
@@ -117,7 +119,7 @@ class Config:
     damage: Share = 0.1
     """Share of the lives of the pool out of which a disc is cut, so that they learn to mend what is painted over."""
     lost: Annotated[float, Gt(0), Le(10)] = 0.25
-    """Error at which a life has lost the video and begins anew, as a share of that between two random frames."""
+    """Error at which a life has lost the video: a share of that of a picture left as it was for the whole horizon."""
     smooth: Weight = 0.0
     """Weight of a straight way from frame to frame, for interpolation between frames."""
     overflow: Weight = 0.1
@@ -242,16 +244,17 @@ class Task(base.Task):
         self.ends = dict(enumerate(counts)) | dict(self.clips.trained)
         if self.offsets[-1] > MOST_FRAMES:
             raise UserError(f"{config.frames}: {self.offsets[-1]} frames are more than {MOST_FRAMES}; take every=2")
-        self.unlike, self.moments = self._range()
+        self.apart, self.moments = self._range()
+        self.weight = min(MOST_WEIGHT, max(1.0, float((self.moments[0] / self.moments[1]).sqrt())))
 
     def _range(self) -> tuple[float, Tensor]:
-        """Mean squared difference of two random frames that are trained on, and the moments of the video, `(2, 1)`."""
-        frames = [(clip, i) for clip, count in self.clips.trained for i in range(count - 1)]
+        """Mean squared difference of frames as far apart as the horizon, and the moments of the video, `(2, 1)`."""
         rng = torch.Generator().manual_seed(0)
-        picked = [frames[k] for k in torch.randint(len(frames), (2 * PAIRS,), generator=rng).tolist()]
-        pairs = torch.stack([self.clips.clips[clip].stack(i, i + 2) for clip, i in picked], 1)
-        apart = (pairs[0, :PAIRS] - pairs[0, PAIRS:]).square().mean().item()
-        return max(apart, LEAST), _moments(pairs).mean(1, keepdim=True)
+        picked = [self.windows[k] for k in torch.randint(len(self.windows), (PAIRS,), generator=rng).tolist()]
+        first = self.config.context - 1
+        films = [self.clips.clips[clip].stack(i + first, i + first + self.longest + 1) for clip, i in picked]
+        apart = torch.stack([(film[-1] - film[0]).square().mean() for film in films]).mean().item()
+        return max(apart, LEAST), _moments(torch.stack([film[:2] for film in films], 1)).mean(1, keepdim=True)
 
     def _clips(self) -> Clips:
         """Read the videos: as the checkpoint keeps them, else from their source."""
@@ -400,11 +403,13 @@ class Task(base.Task):
             terms["overflow"] = config.overflow * torch.stack(over).mean(0)
         if config.smooth:
             terms["smooth"] = config.smooth * torch.stack(bent).mean(0)
-        lost = ~(wrong.cpu() <= config.lost * self.unlike)
+        lost = ~(wrong.cpu() <= config.lost * self.apart)
         ended = (lives.place >= 0) & (left <= alone)
         lives.age += alone
         lives.place = torch.where(ended | (lives.place < 0), -1, lives.place + alone)
-        lives.end(lost)
+        if progress < config.curriculum:
+            lives.end(lost)
+        lives.place[lost] = -1
         batch.at = lives.packed()
         return x, terms
 
@@ -437,7 +442,8 @@ class Task(base.Task):
                     break
                 now, then = F.avg_pool2d(now, 2), F.avg_pool2d(then, 2)
                 pair = F.avg_pool2d(pair.flatten(0, 1), 2).unflatten(0, (-1, 2))
-            total = total.index_add(0, which, config.likeness * texture_distance(now, then, pair, seed + scale))
+            unlike = texture_distance(now, then, pair, seed + scale, self.weight)
+            total = total.index_add(0, which, config.likeness * unlike)
         return total
 
     def _frame(self, rule: nn.Module, x: State, t: int, options: dict[str, Any]) -> tuple[State, PerSample]:
@@ -486,7 +492,7 @@ class Task(base.Task):
             for j, (i, n) in enumerate(places):
                 if k < VIEW and i + n + k < len(clip):
                     wrong = (picture[j] - clip.stack(i + n + k, i + n + k + 1)[0].to(x)).square().mean().item()
-                    missed.append(min(1.0, 2 * wrong / self.unlike) if math.isfinite(wrong) else 1.0)
+                    missed.append(min(1.0, 2 * wrong / self.apart) if math.isfinite(wrong) else 1.0)
             if k >= VIEW:
                 pictures.append(picture)
         seen = torch.stack(pictures).nan_to_num(1e6).clamp(-1e3, 1e3)

@@ -40,12 +40,13 @@ export function bank(names) {
   return { kernels, reaches };
 }
 
-/** Equal weights, sum 1, at each distance that is `reach` - 1/2 or more and less than `reach` + 1/2. */
+/** Weights 1 - |distance - reach| where that is above 0, of sum 1; the middle has none. */
 function ring(reach) {
-  const line = Array.from({ length: 2 * reach + 1 }, (_, i) => (i - reach) ** 2);
-  const cells = line.flatMap((a) => line.map((b) => a + b > reach * (reach - 1) && a + b <= reach * (reach + 1)));
-  const count = cells.filter(Boolean).length;
-  return cells.map((within) => (within ? 1 / count : 0));
+  const line = Array.from({ length: 2 * reach + 1 }, (_, i) => i - reach);
+  const weights = line.flatMap((i) => line.map((j) => Math.max(0, 1 - Math.abs(Math.sqrt(i * i + j * j) - reach))));
+  weights[(weights.length - 1) / 2] = 0;
+  const whole = weights.reduce((a, b) => a + b);
+  return weights.map((weight) => weight / whole);
 }
 
 /** Channels that are blurred, `CHANNEL@SIZE` each: [channel, side, kernel]. */
