@@ -78,7 +78,8 @@ def test_what_the_command_line_says(name, tmp_path, monkeypatch, capsys):
     rule, layout = Rule(RuleConfig(channels=8, hidden=(4,))), Layout(visible=4, alpha=3, hidden=4)
     config = to_dict(load("grow").Config())
     card = {"name": name, "task": "grow", "config": config, "grid": [8, 8], "figures": {}, "trained": 1}
-    store.save(folder / "model.safetensors", rule, layout, {**card, "frame": {}, "config": {}})
+    film = {**card, "task": "video", "frame": {}, "config": {}}
+    store.save(folder / "model.safetensors", rule, layout, film)
     typed = f"./{name}" if name.startswith("-") else name
     for words in (["export", typed], ["eval", typed]):
         assert main(words) == 2

@@ -164,7 +164,7 @@ def test_repeated_frames(tmp_path):
     assert "61 %" in pulled.text
 
 
-@pytest.mark.parametrize(("speed", "steps"), [(1, 4), (3, 4), (6, 7)])
+@pytest.mark.parametrize(("speed", "steps"), [(1, 2), (3, 3), (6, 6)])
 def test_cell_steps_follow_from_the_speed(speed, steps, tmp_path):
     source = scenery.folder(tmp_path / "film", scenery.drift(8, 30, (0, speed), 64, 96))
     (film,) = survey(source)

@@ -70,9 +70,9 @@ def test_it_follows_until_its_error_passes_the_bound():
 
 
 def test_it_stays_until_a_window_is_no_longer_alike():
-    windows = [[0.9985 ** (2 * k) for k in range(20 * j + 1, 20 * j + 21)] for j in range(10)]
-    left = next(j for j, variances in enumerate(windows) if sum(variances) / 20 < 0.8)
-    assert left == 4
+    windows = [[0.9985 ** (2 * k) for k in range(20 * j + 1, 20 * j + 21)] for j in range(50)]
+    left = next(j for j, variances in enumerate(windows) if sum(variances) / 20 < 0.5)
+    assert left == 12
     assert course(Life(fading(0.9985), SHIFT, 1), FILM, 1, 2) == Course(23, 23, 20 * left, 1000)
 
 

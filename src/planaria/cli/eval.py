@@ -150,9 +150,9 @@ def eval_(
     if known is not None and known.Task.judged == "measure":
         _refuse(film, f"{model} is no video model")
         return _grown(model, target, quick, json, output, seed, engine)
-    _refuse(growing, f"{model} grows no body")
     if card.frame is None:
         raise UserError(f"{model} is no video model, and says of no other task that it was trained for it")
+    _refuse(growing, f"{model} grows no body")
     config = card.config
     source = frames or config.frames
     if not source:

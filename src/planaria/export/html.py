@@ -157,8 +157,9 @@ def _start(frames: Tensor, most: int | None = None) -> dict[str, Any]:
 
 
 def style() -> str:
-    """The player's style sheet."""
-    return re.sub(r"^[ ]+", "", text("player/player.css"), flags=re.MULTILINE)
+    """The player's style sheet, without comments and blanks that say nothing: a page is sent about."""
+    plain = re.sub(r"/\*.*?\*/", "", text("player/player.css"), flags=re.DOTALL)
+    return re.sub(r"\s*([{};])\s*", r"\1", plain).replace(": ", ":").strip()
 
 
 def _base64(x: Tensor) -> str:

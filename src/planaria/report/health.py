@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 from PIL import Image
+from torch import Tensor
 
 from planaria.evaluate.health import Case, Certificate, Trial
 from planaria.report.sheets import image, sheet
 from planaria.report.tables import Table
 from planaria.store import run_folder, write_bytes
-from planaria.types import Picture
 
 NAMES = (run_folder.HEALTH, run_folder.HEALTH_TEXT, run_folder.HEALTH_PLOT)
 """Files of a certificate, in the order written."""
@@ -117,7 +118,7 @@ def _tiles(case: Case) -> list[Image.Image]:
             (case.before, case.damaged, case.after)]  # fmt: skip
 
 
-def _over_white(shown: Picture) -> Picture:
+def _over_white(shown: Float[Tensor, "4 h w"]) -> Float[Tensor, "3 h w"]:
     p = shown.nan_to_num().clamp(0, 1)
     return (p[:3] + 1 - p[3:]).clamp(0, 1)
 

@@ -139,8 +139,8 @@ class Config:
     rule: RuleConfig = LIFELESS
     """The rule that each cell runs."""
     train: TrainConfig = TrainConfig(
-        steps=3000, batch=4, pool=48, rollout=(1, 1), optimiser="soap", lr=1.2e-3, lr_drops=(0.5, 0.7, 0.85, 0.95),
-        lr_factor=0.4, betas=(0.9, 0.99), normalise=False, clip=1.0, validate=100,
+        steps=4000, batch=4, pool=48, rollout=(1, 1), lr=1.5e-3, lr_drops=(0.5, 0.7, 0.85, 0.95), lr_factor=0.4,
+        betas=(0.9, 0.99), clip=1.0, validate=100,
     )  # fmt: skip
     """Training parameters; `train.pool` is how many lives go on from iteration to iteration, at most three quarters of
     each batch; with 0, only the next few frames are learned."""

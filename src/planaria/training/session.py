@@ -228,6 +228,7 @@ class Session:
             self.certificate = self._examine()
             if self.certificate is not None:
                 measured |= self.certificate.metrics
+            if judged or self.certificate is not None:
                 self._save_model(rule, measured)
             run_report.write(self.kept, rule, self.task, self.card(measured))
         except BaseException as e:

@@ -170,7 +170,8 @@ def test_forms_hold_every_setting_with_its_sentence():
     assert (fields["damage"]["kind"], fields["damage"]["optional"], fields["damage"]["default"]) == ("int", True, None)
     assert fields["train.normalise"]["kind"] == "bool"
     assert all(f["help"].endswith(".") for f in fields.values())
-    assert json.loads(json.dumps(told))["recipes"][1]["settings"]["train.steps"] == 1200
+    demo = next(recipe for recipe in json.loads(json.dumps(told))["recipes"] if recipe["name"] == "demo")
+    assert demo["settings"]["train.steps"] == 1200
     assert [f.key for f in describe(Config)][:2] == ["picture", "size"]
 
 

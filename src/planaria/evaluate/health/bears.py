@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 
 from planaria.core.layout import Layout
@@ -82,7 +83,7 @@ def _firing(rule: Rule, rate: float) -> Rule:
 def _grown(name: str, n: int, organism: Organism, placed: Callable[[State], State] = lambda x: x) -> Check:
     """Check with bodies that grow from the seed, `placed` elsewhere maybe."""
 
-    def begin(x: State, first: int, seed: int) -> State:  # noqa: ARG001
+    def begin(x: State, first: int, seed: int) -> Float[Tensor, "b c _ _"]:  # noqa: ARG001
         return placed(organism.seeds(len(x), organism.size))
 
     return Check(name, "bears", n, begin, organism, age=0, steps=AGE)

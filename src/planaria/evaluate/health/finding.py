@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 
 from planaria import tasks
@@ -125,7 +126,7 @@ def placed(organism: Organism, source: str) -> Picture:
     return found
 
 
-def _centred(shown: Picture, size: tuple[int, int], middle: tuple[float, ...]) -> Picture:
+def _centred(shown: Picture, size: tuple[int, int], middle: tuple[float, ...]) -> Float[Tensor, "v _ _"]:
     """A picture on an empty grid, its middle at row and column `middle`; what lies beyond is cut off."""
     _, h, w = shown.shape
     top, left = round(middle[0] - h / 2), round(middle[1] - w / 2)

@@ -19,8 +19,8 @@ export async function fresh(host, { query }) {
   const forms = await ask("/api/forms");
   const like = await model(query.get("like"));
   const tasks = forms.tasks.filter((task) => task.fields.length);
-  let task = tasks.find((one) => one.name === like?.task) ?? tasks[0];
   let recipe = forms.recipes.find((one) => one.name === (like ? like.recipe : BEGIN_WITH)) ?? null;
+  let task = tasks.find((one) => one.name === (like ?? recipe)?.task) ?? tasks[0];
   let fields = new Map();
   let chooser = null;
   let settings = null;
