@@ -50,8 +50,8 @@ struct Job {
     std::int32_t life, life_channel;              // when life is judged, by which channel
     Edge edge;
     bool open;  // no life comes from beyond the grid, whatever its edge
-    // Of one step that fires everywhere, without life: what it adds is given in place of the state. With a trace nothing
-    // is computed but what the way back needs.
+    // Of one step that fires everywhere, without life: what it adds is given in place of the state. With a trace
+    // nothing is computed but what the way back needs.
     bool flow;
     Activation activation;
     double life_threshold;

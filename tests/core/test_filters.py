@@ -153,3 +153,9 @@ def test_a_grid_that_falls_apart_is_warned_of(names, grids):
 )
 def test_working_choices_are_not(names):
     assert caveats(names) == []
+
+
+def test_a_law_may_be_the_same_in_all_directions():
+    assert "all symmetric" in caveats(("identity", "laplacian", "ring@3"))[0]
+    assert caveats(("identity", "laplacian", "ring@3"), directed=False) == []
+    assert "see only themselves" in caveats(("identity",), directed=False)[0]

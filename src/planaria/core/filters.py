@@ -107,8 +107,11 @@ def reaches(names: tuple[str, ...]) -> tuple[int, ...]:
     return tuple(reach for base, reach in map(split, names) for _ in FILTERS.get(base, (RING,)))
 
 
-def caveats(names: tuple[str, ...]) -> list[str]:
-    """Reasons why a choice of filters cannot work, as sentences; empty if it can."""
+def caveats(names: tuple[str, ...], *, directed: bool = True) -> list[str]:
+    """Reasons why a choice of filters cannot work, as sentences; empty if it can.
+
+    `directed` if what is to be learned tells left from right and up from down, as a law of nature doesn't.
+    """
     kernels = bank(names)
     steps = [reach // (len(k) // 2) for k, reach in zip(kernels, reaches(names), strict=True)]
     beside = [
@@ -120,7 +123,7 @@ def caveats(names: tuple[str, ...]) -> list[str]:
         return [
             f"filters {', '.join(names)}: cells see only themselves, so all become alike in any training; add sobel"
         ]
-    if all(torch.equal(k, other) for k in kernels for other in (k.flip(0), k.flip(1), k.T)):
+    if directed and all(torch.equal(k, other) for k in kernels for other in (k.flip(0), k.flip(1), k.T)):
         return [
             f"filters {', '.join(names)}: all symmetric, so cells can't tell left from right or up from down; "
             "only pictures with the same symmetry can be learned; add sobel"

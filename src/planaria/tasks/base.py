@@ -66,6 +66,8 @@ class Task(ABC):
     keeps: ClassVar[Mapping[str, tuple[torch.dtype, int]]] = {}
     """Tensors that a checkpoint keeps for it -> their kind and dimensions."""
 
+    directed: ClassVar[bool] = True
+    """True if what is learned always tells left from right and up from down."""
     also: ClassVar[str] = ""
     """Other names of the task, with blanks between and _ for every dash, for whoever mistypes its own."""
     form: ClassVar[Form] = Form()

@@ -166,6 +166,7 @@ class Task(base.Task):
         "frames": (torch.uint8, 4), "values": (torch.float32, 4), "lengths": (torch.int64, 1), "fps": (torch.float64, 0)
     }  # fmt: skip
     judged: ClassVar = "prediction"
+    directed: ClassVar = False
     also: ClassVar = (
         "video_prediction prediction predict forecast forecasting dynamics film motion next_frame frames movie"
     )

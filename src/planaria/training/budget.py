@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import torch
@@ -70,7 +71,7 @@ class Cost:
         return low
 
 
-def fitted(name: str, config: TaskConfig, ranks: Ranks) -> TaskConfig:
+def fitted(name: str, config: Any, ranks: Ranks) -> TaskConfig:
     """`config` of the task `name` with the iterations that fit into its minutes, less those that measuring takes.
 
     All processes call it together, and the first one decides. Raises `UserError` where too few fit.
@@ -109,7 +110,7 @@ def _measured(name: str, config: TaskConfig, ranks: Ranks) -> Cost:
     )  # fmt: skip
 
 
-def _scratch(task: Task, config: TaskConfig, ranks: Ranks) -> Trainer:
+def _scratch(task: Task, config: Any, ranks: Ranks) -> Trainer:
     """Trainer of an untrained rule; where shapes grow, of grown ones: time goes with the cells that live."""
     grows = task.layout.alpha is not None and "target" in task.tensors
     if grows and not task.pool:

@@ -81,7 +81,7 @@ class Session:
         settings = {"task": self.task_name, **to_dict(config)}
         if kept.began:
             self._same(kept.settings(), settings)
-        for caveat in caveats(config.rule.filters):
+        for caveat in caveats(config.rule.filters, directed=tasks.load(self.task_name).Task.directed):
             if ranks.writes:
                 warnings.warn(caveat, stacklevel=3)
         saved = Checkpoint.read(kept.checkpoint) if kept.checkpoint.exists() else None
@@ -115,7 +115,8 @@ class Session:
             self.budget = f"{minutes:g} minute{'' if minutes == 1 else 's'} here: {config.train.steps:,} iterations"
             return config
         steps = find(str(self.folder)).config({}).train.steps
-        return replace(self.config, train=replace(self.config.train, steps=steps, minutes=0.0))
+        config: Any = self.config
+        return replace(config, train=replace(config.train, steps=steps, minutes=0.0))
 
     def _restore(self, saved: Checkpoint) -> None:
         with _damages(saved.path):

@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from planaria.core.noise import derive
 from planaria.evaluate.health.organism import AGE, Organism, Tick, errors, follow
@@ -149,7 +151,9 @@ def _step_by_step(
     return x, np.stack(found)
 
 
-def _cases(organism: Organism, later: Organism, before: State, x: State, y: State, error: np.ndarray) -> list[Case]:
+def _cases(
+    organism: Organism, later: Organism, before: Float[Tensor, "b c _ _"], x: State, y: State, error: np.ndarray
+) -> list[Case]:
     """The worst bodies of a chunk as pictures."""
     order = sorted(range(len(error)), key=lambda k: -np.nan_to_num(error[k], nan=math.inf))[:WORST]
     shown, cut, after = organism.layout.picture(before), later.layout.picture(x), later.layout.picture(y)
