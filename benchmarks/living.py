@@ -30,7 +30,8 @@ import planaria as pl
 from planaria.data.frames import open_frames
 from planaria.engine import run
 from planaria.engine.context import charge
-from planaria.evaluate import Likeness, compare, horizon_curve, measure
+from planaria.evaluate import Likeness, horizon_curve
+from planaria.evaluate.statistics import compare, measure
 from planaria.living import find
 from planaria.losses.quality import decibels
 

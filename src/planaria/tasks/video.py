@@ -471,9 +471,9 @@ class Task(base.Task):
         """Share of the frames that free roll-outs don't follow, and how unlike the video they are afterwards.
 
         From several starts in a video (the first that was held out, or the only one), and from one frame alone: the
-        error of each frame, as a share of half of that between two random frames, at most 1; the mean over frames. To
-        this is added a quarter of the mean distance of the log variance and log motion of the frames after these, at
-        most 1 each.
+        error of each frame, as a share of half of that of a picture left as it was for the horizon, at most 1; the mean
+        over frames. To this is added a quarter of the mean distance of the log variance and log motion of the frames
+        after these, at most 1 each.
         """
         config: Config = self.config
         if not self.clips.held:
