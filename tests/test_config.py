@@ -173,7 +173,10 @@ def test_what_files_may_say(tmp_path, text, want):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("sise: 3", r"unknown setting in .*a.yaml: 'sise'; have: background, damage, .*Did you mean 'size'\?"),
+        (
+            "sise: 3",
+            r"unknown setting in .*a.yaml: 'sise'; have: background, certificate, damage, .*Did you mean 'size'\?",
+        ),
         ("train: {stesp: 4}", r"a.yaml: 'train.stesp'; have: train.batch, .*Did you mean 'train.steps'\?"),
         ("1: 2", "a.yaml: '1'; have"),
         ("train: {lr: fast}", r'Invalid value for \[train\]\[lr\] from .*a.yaml: unable to convert "fast" into float'),

@@ -51,7 +51,7 @@ class Case:
     """One body as pictures `(4, h, w)`."""
 
     error: float
-    before: Picture
+    before: Float[Tensor, "v _ _"]
     damaged: Picture
     after: Picture
 
