@@ -10,98 +10,18 @@ import argparse
 import math
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import torch
+import films
 from PIL import Image
-from torch import Tensor
 
 import planaria as pl
-from planaria.data.frames import open_frames, write_frames
+from planaria.data.frames import open_frames
 from planaria.report.sheets import image, sheet
 
-FRAMES, SIDE = 96, 64
-"""Length of a clip, and cells on its side."""
-
-
-def waves(
-    exponent: float, finest: float, stretch: float, drift: tuple[float, float], memory: float, seed: int
-) -> Tensor:
-    """Random field on a torus that drifts and slowly changes, `(FRAMES, SIDE, SIDE)`, of mean 0 and variance 1.
-
-    Its amplitude falls with the frequency to `exponent` and beyond `finest` cycles a cell; shapes are `stretch` times
-    as long sideways and as short upwards. It drifts `drift` cells a frame to the right and downwards, and keeps
-    `memory` of itself from frame to frame.
-    """
-    rng = torch.Generator().manual_seed(seed)
-    fy, fx = torch.fft.fftfreq(SIDE)[:, None], torch.fft.fftfreq(SIDE)[None]
-    radius = ((fx * stretch).square() + (fy / stretch).square()).sqrt()
-    shape = (radius + 0.03) ** -exponent * (-(radius / finest).square()).exp()
-    shape[0, 0] = 0
-    turn = torch.exp(-2j * math.pi * (fx * drift[0] + fy * drift[1]))
-    z = torch.fft.fft2(torch.randn(SIDE, SIDE, generator=rng)) * shape
-    fields = []
-    for _ in range(FRAMES):
-        fields.append(torch.fft.ifft2(z).real)
-        fresh = torch.fft.fft2(torch.randn(SIDE, SIDE, generator=rng)) * shape
-        z = turn * z * memory + fresh * (1 - memory**2) ** 0.5
-    field = torch.stack(fields)
-    return (field - field.mean()) / field.std()
-
-
-def painted(level: Tensor, palette: list[tuple[float, float, float]]) -> Tensor:
-    """Colours `(n, 3, h, w)` of levels `(n, h, w)` in 0..1 along a palette."""
-    shades = torch.tensor(palette)
-    at = level.clamp(0, 1) * (len(shades) - 1)
-    low = at.floor().long().clamp(max=len(shades) - 2)
-    share = (at - low)[..., None]
-    return (shades[low] * (1 - share) + shades[low + 1] * share).movedim(-1, 1)
-
-
-def fire() -> Tensor:
-    """Flames that rise, tear and go out."""
-    body, tongues = waves(1.6, 0.2, 0.7, (0, -1.2), 0.95, 1), waves(1.0, 0.25, 0.7, (0, -1.8), 0.85, 2)
-    heat = 0.42 + 0.24 * body + 0.12 * tongues * (1 + 0.5 * body)
-    return painted(heat, [(0.02, 0.0, 0.02), (0.35, 0.02, 0.0), (0.85, 0.25, 0.02), (1.0, 0.65, 0.1), (1.0, 0.97, 0.7)])
-
-
-def water() -> Tensor:
-    """Waves of many lengths in all directions, each as fast as its length lets it, as light on the ground."""
-    rng = torch.Generator().manual_seed(3)
-    y, x = torch.meshgrid(torch.arange(SIDE), torch.arange(SIDE), indexing="ij")
-    t = torch.arange(FRAMES)[:, None, None]
-    height = torch.zeros(FRAMES, SIDE, SIDE)
-    for _ in range(40):
-        kx, ky = torch.randint(-7, 8, (2,), generator=rng).tolist()
-        k = 2 * math.pi * math.hypot(kx, ky) / SIDE
-        if k:
-            phase = 2 * math.pi * float(torch.rand((), generator=rng))
-            height += torch.cos(2 * math.pi * (kx * x + ky * y) / SIDE - 0.35 * math.sqrt(k) * t + phase) / (1 + 2 * k)
-    height /= height.std()
-    light = (0.45 + 0.16 * height + 0.3 * (-(height / 0.35).square()).exp()).clamp(0, 1)
-    return painted(light, [(0.0, 0.12, 0.28), (0.05, 0.38, 0.55), (0.35, 0.72, 0.8), (0.95, 1.0, 1.0)])
-
-
-def clouds() -> Tensor:
-    """Clouds that drift to the right before a blue sky, and slowly change."""
-    cover = waves(1.9, 0.2, 1.2, (0.7, 0.0), 0.985, 4)
-    return painted(torch.sigmoid(1.8 * cover), [(0.25, 0.45, 0.78), (0.5, 0.65, 0.88), (0.95, 0.96, 0.98)])
-
-
-def flow() -> Tensor:
-    """Blots of two colours that drift up and to the right, at 30 degrees and a cell a frame, and live for long."""
-    drift = (math.cos(math.pi / 6), -math.sin(math.pi / 6))
-    one, two = waves(0.5, 0.09, 1.0, drift, 0.995, 5), waves(0.5, 0.09, 1.0, drift, 0.995, 6)
-    a, b = torch.sigmoid(4 * (one - 0.8))[:, None], torch.sigmoid(4 * (two - 0.8))[:, None]
-    paper, red, blue = (
-        torch.tensor(c).view(1, 3, 1, 1) for c in ((0.96, 0.94, 0.88), (0.85, 0.3, 0.22), (0.1, 0.3, 0.5))
-    )
-    return (paper * (1 - a) + red * a) * (1 - b) + blue * b
-
-
-CLIPS: dict[str, Callable[[], Tensor]] = {"fire": fire, "water": water, "clouds": clouds, "flow": flow}
-"""Name of a clip -> its frames, `(FRAMES, 3, SIDE, SIDE)` in 0..1."""
+CLIPS = ("fire", "water", "clouds", "flow")
+"""Films of `films.py`, of 240 frames and 64x64 cells."""
 AGES = (100, 1000, 10_000)
 """Steps after which frames of a run are shown."""
 SHOWN = (0, 1, 2, 4, 8)
@@ -110,8 +30,8 @@ SHOWN = (0, 1, 2, 4, 8)
 
 def clips(folder: Path) -> None:
     """Draw the clips, a folder of pictures each."""
-    for name, draw in CLIPS.items():
-        write_frames(draw(), folder / "clips" / name)
+    for name in CLIPS:
+        films.write(films.frames(name), folder / "clips" / name)
 
 
 def train(folder: Path, names: Sequence[str], settings: Sequence[str]) -> None:
@@ -146,7 +66,7 @@ def sheets(folder: Path, names: Sequence[str], output: Path) -> None:
         steps = model.card.frame_steps
         clip = open_frames(folder / "clips" / name).stack(0, SHOWN[-1] + 1)
         rows = [[image(clip[k], 2) for k in SHOWN]]
-        x, t = model.layout.seed(1, SIDE), 0
+        x, t = model.layout.seed(1, clip.shape[-1]), 0
         for age in AGES:
             row = []
             for k in SHOWN:

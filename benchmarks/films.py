@@ -41,6 +41,10 @@ LIVES = 400
 UNLIKE = 220
 """Frames among these that differ from all others at least, and `MEALS` that it eats: others go round in a circle."""
 MEALS = 20
+PAPER, INKS = (0.96, 0.94, 0.88), ((0.85, 0.3, 0.22), (0.1, 0.3, 0.5))
+"""Colours of the film `flow`, RGB."""
+DRIFT = (-0.5, 0.87)
+"""Its velocity, rows and columns a frame: a cell a frame, up and to the right."""
 AHEAD = ((-1, 0), (0, 1), (1, 0), (0, -1))
 """Directions as (row, column), each a turn to the right of the one before."""
 
@@ -165,7 +169,7 @@ def fire(count: int, h: int, w: int, rng: np.random.Generator | None) -> Iterato
 def water(count: int, h: int, w: int, rng: np.random.Generator | None) -> Iterator[np.ndarray]:
     """Water from above: waves that travel every way as those of deep water do, bright where they gather the light."""
     chosen = rng or np.random.default_rng(0)
-    n = 28
+    n = 120  # so many that two places, or two seeds, are alike
     long = 9 * 3 ** chosen.random(n)  # wavelength in cells: 9 to 27
     k, turned, phase = 2 * np.pi / long, chosen.random(n) * 2 * np.pi, chosen.random(n) * 2 * np.pi
     pace = 0.45 * np.sqrt(k)  # radians a frame
@@ -187,38 +191,17 @@ def clouds(count: int, h: int, w: int, rng: np.random.Generator | None) -> Itera
 
 
 def flow(count: int, h: int, w: int, rng: np.random.Generator | None) -> Iterator[np.ndarray]:
-    """Dye carried by vortices that stand still: noise followed back along the flow, faded in and out anew.
-
-    Each of two layers is followed back for up to `2 * half` frames from its noise, and is seen most in the middle.
-    """
-    dye, half = Noise(rng or np.random.default_rng(0)), 16
-    y, x = np.mgrid[:h, :w].astype(float)
-    carried = [(y, x)]
-    for _ in range(2 * half):
-        y, x = _back(y, x, h, w)
-        carried.append((y, x))
+    """Blots of two inks on paper that all drift by `DRIFT`, and slowly change."""
+    chosen = rng or np.random.default_rng(0)
+    inks = [Noise(chosen), Noise(chosen)]
+    rows, columns = np.mgrid[:h, :w].astype(float)
     for t in range(count):
-        shown, power = np.zeros((h, w)), 0.0
-        for layer in (0, 1):
-            life, age = divmod(t + layer * half, 2 * half)
-            seen = 1 - abs(age - half) / half
-            y, x = carried[age]
-            shown += seen * (dye(x / 9, y / 9, 37.5 * (2 * life + layer) + 0.5, 3) - 0.5)
-            power += seen**2
-        yield _coloured(0.5 + 2.2 * shown / np.sqrt(power), FLOW)
-
-
-def _back(y: np.ndarray, x: np.ndarray, h: int, w: int) -> tuple[np.ndarray, np.ndarray]:
-    """Places a frame earlier, by a step of the midpoint rule."""
-    down, across = vortices(y, x, h, w)
-    down, across = vortices(y - down / 2, x - across / 2, h, w)
-    return y - down, x - across
-
-
-def vortices(y: np.ndarray, x: np.ndarray, h: int, w: int, fastest: float = 1.2) -> tuple[np.ndarray, np.ndarray]:
-    """Velocity of the film `flow` down and to the right, in cells a frame: two by two vortices, in turn each way."""
-    v, u = 2 * np.pi * y / h, 2 * np.pi * x / w
-    return fastest * np.sin(v) * np.cos(u), -fastest * np.cos(v) * np.sin(u)
+        shown = np.broadcast_to(np.array(PAPER), (h, w, 3))
+        for ink, colour in zip(inks, INKS, strict=True):
+            thick = ink((columns - DRIFT[1] * t) / 8, (rows - DRIFT[0] * t) / 8, t / 60, 2)
+            cover = 1 / (1 + np.exp(-30 * (thick - 0.6)))[..., None]
+            shown = shown * (1 - cover) + cover * np.array(colour)
+        yield _bytes(shown)
 
 
 class Noise:
@@ -250,7 +233,6 @@ class Noise:
 FIRE = ((0.02, 0.0, 0.02), (0.45, 0.03, 0.02), (0.9, 0.3, 0.02), (1.0, 0.75, 0.15), (1.0, 1.0, 0.8))
 WATER = ((0.01, 0.12, 0.22), (0.03, 0.36, 0.45), (0.15, 0.62, 0.66), (0.85, 0.98, 0.95))
 CLOUDS = ((0.25, 0.47, 0.8), (0.5, 0.66, 0.88), (0.85, 0.88, 0.93), (1.0, 1.0, 1.0))
-FLOW = ((0.08, 0.05, 0.2), (0.35, 0.12, 0.45), (0.85, 0.4, 0.4), (1.0, 0.9, 0.65))
 """Colours of a texture from its lowest value to its highest, evenly spread, RGB."""
 
 

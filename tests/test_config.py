@@ -112,6 +112,15 @@ def test_earlier_layers_win_and_typed_ones_over_all():
     assert parse(Config, ({"rule": {"hidden": []}}, "a"), (second, "b")).rule.hidden == ()
 
 
+def test_dotted_names_stand_for_nested_ones():
+    given = {"train.lr": 0.5, "train": {"steps": 7, "lr": 1}, "rule.dt": 0.5, "rule": {"hidden": [5]}}
+    config = parse(Config, (given, "a"))
+    assert (config.train.lr, config.train.steps, config.rule) == (0.5, 7, RuleConfig(hidden=(5,), dt=0.5))
+    assert given["train"] == {"steps": 7, "lr": 1}
+    with pytest.raises(UserError, match=r"'train\.stepz'.*Did you mean 'train\.steps'"):
+        parse(Config, ({"train.stepz": 5}, "a"))
+
+
 def test_a_class_may_hold_others_with_defaults_of_its_own():
     @dataclasses.dataclass(frozen=True)
     class Mine:

@@ -223,7 +223,7 @@ def parse(cls: type[T], *layers: tuple[Mapping[str, Any], str], tokens: Sequence
 
 def layered(cls: type, *layers: tuple[Mapping[str, Any], str]) -> list[cyclopts.config.Dict]:
     """Config of a cyclopts app with an argument of class `cls`, beneath what is typed; layers as for `parse`."""
-    layers = tuple((renamed(layer), source) for layer, source in layers)
+    layers = tuple((_nested(renamed(layer)), source) for layer, source in layers)
     for layer, source in layers:
         _check(cls, layer, source, (), list(_keys(cls)))
     every = (*layers, (to_dict(cls()), "the defaults"))  # a class may hold others with defaults not their own
@@ -234,6 +234,19 @@ def renamed(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Copy of `settings` with `FORMER` names replaced; where both are there, the former one is left out."""
     now = {FORMER.get(key, key): value for key, value in settings.items()}
     return now | {key: value for key, value in settings.items() if key not in FORMER}
+
+
+def _nested(settings: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Copy of `settings` in which a dotted name, "train.steps", stands within the settings that it belongs to."""
+    now: dict[Any, Any] = {}
+    for key, value in settings.items():
+        *outer, last = key.split(".") if isinstance(key, str) else (key,)
+        within = now
+        for name in outer:
+            within[name] = within = dict(found) if isinstance(found := within.get(name), Mapping) else {}
+        both = isinstance(value, Mapping) and isinstance(within.get(last), Mapping)
+        within[last] = {**value, **within[last]} if both else value
+    return now
 
 
 def quietly(app: cyclopts.App, tokens: Sequence[str]) -> Any:
