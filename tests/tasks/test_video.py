@@ -17,7 +17,7 @@ from planaria.engine.context import charge
 from planaria.errors import UserError
 from planaria.store.run_folder import RunFolder
 from planaria.tasks.base import Batch
-from planaria.tasks.lives import Lives
+from planaria.tasks.lives import Lives, roughened
 from planaria.tasks.video import Config, Task
 from planaria.training.dist import Ranks
 from planaria.training.loop import Trainer
@@ -225,16 +225,14 @@ def test_lives_beyond_the_end_should_look_alike(frames):
     assert not terms["still"][:6].any()
 
 
-def test_lives_are_roughened(frames):
-    t = pooled(frames, noise=0.5, damage=0.5)
+def test_lives_are_roughened():
     x = torch.full((1, 6, 12), 0.5)
-    made = [t._roughened(x.clone(), rng(seed)) for seed in range(200)]
+    made = [roughened(x.clone(), 1, 0.5, 0.5, rng(seed)) for seed in range(200)]
     noisy = [m for m in made if not torch.isin(m, torch.tensor([0.5])).all()]
     assert len(noisy) / 200 == pytest.approx(0.5, abs=0.12)
     assert torch.stack(noisy).std() == pytest.approx(0.1, rel=0.2)
-    t = pooled(frames, damage=1.0, rule=dataclasses.replace(RULE, channels=2))
     x = torch.stack([torch.arange(72.0).view(6, 12) + 1, torch.ones(6, 12)])
-    cut = t._roughened(x.clone(), rng(1))
+    cut = roughened(x.clone(), 1, 0.0, 1.0, rng(1))
     hole = cut[1] == 0
     assert 0 < hole.sum() < 60
     assert len(cut[0, hole].unique()) == 1

@@ -11,6 +11,8 @@ MIRRORS = 3
 """Bits of the mirror images: over, across, turned on its side."""
 OLDEST = 2**AGES - 1
 MOST_FRAMES = 2**PLACES - 2
+JITTER = 0.2
+"""Noise on half of the lives that go on, in all channels, as a share of that on shown frames."""
 
 
 @dataclass
@@ -59,3 +61,22 @@ def mirror(film: Tensor, bits: int) -> Tensor:
     """Mirror image of `film` `(..., h, w)`, as the bits say: over, across, turned on its side."""
     film = film.flip([axis for axis, bit in ((-2, 1), (-1, 2)) if bits & bit])
     return film.transpose(-1, -2) if bits & 4 else film
+
+
+def roughened(x: Tensor, visible: int, noise: float, damage: float, rng: torch.Generator) -> Tensor:
+    """State `(c, h, w)` of a life with a little noise, or with a disc painted over, or as it was; `x` is changed.
+
+    Every second one gets a fifth of `noise`, and a share `damage` of them a disc in a colour from elsewhere.
+    """
+    noisy, cut = torch.rand(2, generator=rng).tolist()
+    if noise and noisy < 0.5:
+        x += JITTER * noise * torch.randn(x.shape, generator=rng).to(x)
+    if cut < damage:
+        h, w = x.shape[1:]
+        places = torch.rand(5, generator=rng).tolist()
+        y, x0, r = places[0] * h, places[1] * w, 2 + places[2] * max(1, min(h, w) / 6)
+        disc = (torch.arange(h)[:, None] - y) ** 2 + (torch.arange(w) - x0) ** 2 < r**2
+        colour = x[:visible, int(places[3] * h), int(places[4] * w)].clone()
+        x[:, disc] = 0.0
+        x[:visible, disc] = colour[:, None]
+    return x

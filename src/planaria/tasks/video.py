@@ -30,7 +30,7 @@ from planaria.data.clips import Clips, open_clips, scenes, unpacked
 from planaria.data.survey import UNSEEN
 from planaria.data.survey.choices import AUTOMATIC, choose
 from planaria.engine import run
-from planaria.engine.context import charge, shown
+from planaria.engine.context import shown
 from planaria.errors import UserError
 from planaria.losses.pixel import pixel_loss
 from planaria.losses.texture_distance import texture_distance
@@ -40,25 +40,18 @@ from planaria.synonyms import Also
 from planaria.tasks import base
 from planaria.tasks.about import Forecast, Form, Leaves, Need, View, Words
 from planaria.tasks.base import Batch
-from planaria.tasks.lives import MOST_FRAMES, Lives, mirror
+from planaria.tasks.lives import MOST_FRAMES, Lives, mirror, roughened
+from planaria.tasks.roll_outs import RollOuts, moments
 from planaria.types import PerSample, State
 
 LIFELESS = RuleConfig(
     channels=16, filters=("identity", "sobel", "laplacian"), hidden=(128,), bias="all", fire_rate=1.0, life="none"
 )
 """Rule whose cells all act in every step, and never die: most videos show no body on an empty background."""
-LOOKS = 12
-"""Most places in the held-out frames that a validation starts from."""
-STARTS = (0.0, 0.25, 0.5)
-"""Places in a video, as shares of its frames, that a validation starts from with the whole context."""
-VIEW, TAIL = 100, 50
-"""Frames over which a validation follows a video, and frames after these whose looks it compares."""
 PAIRS = 256
 """Random windows that say how different two moments of a video are."""
 LOUDNESS = (0.0, 0.2, 0.5, 1.0)
 """Noise on the frames that a new sample is shown, as shares of `noise`, equally often; without a pool always all."""
-JITTER = 0.2
-"""Noise on half of the lives of the pool, in all channels, as a share of `noise`."""
 MOST_WEIGHT = 10.0
 """Largest weight of a change beside that of a colour, in what lives are compared by."""
 SCALES = 3
@@ -71,8 +64,6 @@ SMALLEST_LOOK = 12
 """Cells on the shorter side that a scale has at least."""
 HORIZONS = (1, 2, 5, 10, 20, 50)
 """Frames ahead for which a model's card gives the error."""
-SEEN = (1, 5, 10, 20, 50, 100)
-"""Frames ahead that are seen while it trains."""
 FAR = 10.0
 """Bound of a state; a life with numbers beyond it is ended."""
 
@@ -255,7 +246,7 @@ class Task(base.Task):
         first = self.config.context - 1
         films = [self.clips.clips[clip].stack(i + first, i + first + self.longest + 1) for clip, i in picked]
         apart = torch.stack([(film[-1] - film[0]).square().mean() for film in films]).mean().item()
-        return max(apart, LEAST), _moments(torch.stack([film[:2] for film in films], 1)).mean(1, keepdim=True)
+        return max(apart, LEAST), moments(torch.stack([film[:2] for film in films], 1)).mean(1, keepdim=True)
 
     def _clips(self) -> Clips:
         """Read the videos: as the checkpoint keeps them, else from their source."""
@@ -317,21 +308,22 @@ class Task(base.Task):
         New ones take the places of lives that have ended: lost, out of bounds, or of age `life`; of those beyond the
         end of their video before the curriculum is over, or beyond a quarter of the batch.
         """
+        config: Config = self.config
         (film, at), then = _parts(new), old.at
         assert then is not None
         count, (lives, begun) = len(new.x), (Lives.read(then.clone()), Lives.read(at))
-        beyond = lives.free & (lives.free.cumsum(0) > (count // 4 if progress >= self.config.curriculum else 0))
+        beyond = lives.free & (lives.free.cumsum(0) > (count // 4 if progress >= config.curriculum else 0))
         bounds = old.x.flatten(1).abs().amax(1).cpu()
-        lives.end((lives.age >= self.config.life) | beyond | ~(bounds < FAR))
+        lives.end((lives.age >= config.life) | beyond | ~(bounds < FAR))
         order = (~lives.vacant).int().argsort(stable=True)
         fresh = max(1, count // 4, int(lives.vacant.sum()))
         for k, j in enumerate(order.tolist()):
             if k < fresh:
                 continue
-            new.x[k] = self._roughened(old.x[j].clone(), rng)
+            new.x[k] = roughened(old.x[j].clone(), self.layout.visible, config.noise, config.damage, rng)
             begun.age[k], begun.place[k], begun.mirrored[k] = lives.age[j], lives.place[j], lives.mirrored[j]
             if lives.place[j] >= 0:
-                film[k, self.config.context :] = self._following(int(lives.place[j]), int(lives.mirrored[j]))
+                film[k, config.context :] = self._following(int(lives.place[j]), int(lives.mirrored[j]))
         new.at = begun.packed() | (torch.arange(count) >= fresh).long() * CONTINUES
         return new, torch.where((torch.arange(count) < fresh) & ~lives.vacant[order], -1, order)
 
@@ -351,22 +343,6 @@ class Task(base.Task):
         """Frames that are left of the clip that each life follows, `(b,)`."""
         left = [self.ends[clip] - i - 1 for clip, i in map(self._at, lives.place.clamp(min=0).tolist())]
         return torch.where(lives.place < 0, 0, torch.tensor(left))
-
-    def _roughened(self, x: Tensor, rng: torch.Generator) -> Tensor:
-        """State `(c, h, w)` with a little noise, or with a disc painted over, or as it was."""
-        config: Config = self.config
-        noisy, cut = torch.rand(2, generator=rng).tolist()
-        if config.noise and noisy < 0.5:
-            x += JITTER * config.noise * torch.randn(x.shape, generator=rng).to(x)
-        if cut < config.damage:
-            (h, w), v = self.size, self.layout.visible
-            places = torch.rand(5, generator=rng).tolist()
-            y, x0, r = places[0] * h, places[1] * w, 2 + places[2] * max(1, min(h, w) / 6)
-            disc = (torch.arange(h)[:, None] - y) ** 2 + (torch.arange(w) - x0) ** 2 < r**2
-            colour = x[:v, int(places[3] * h), int(places[4] * w)].clone()
-            x[:, disc] = 0.0
-            x[:v, disc] = colour[:, None]
-        return x
 
     def length(self, drawn: int, progress: float) -> int:  # noqa: ARG002
         """Cell steps alone: the frames of the current horizon."""
@@ -466,82 +442,23 @@ class Task(base.Task):
         beyond = torch.cat([shown - shown.clamp(0, 1), hidden - hidden.clamp(-1, 1)], 1)
         return beyond.abs().mean((1, 2, 3))
 
-    @torch.no_grad()
     def validate(self, rule: nn.Module) -> float | None:
-        """Share of the frames that free roll-outs don't follow, and how unlike the video they are afterwards.
-
-        From several starts in a video (the first that was held out, or the only one), and from one frame alone: the
-        error of each frame, as a share of half of that of a picture left as it was for the horizon, at most 1; the mean
-        over frames. To this is added a quarter of the mean distance of the log variance and log motion of the frames
-        after these, at most 1 each.
-        """
-        config: Config = self.config
+        """Share of the frames that free roll-outs don't follow, and how unlike the video they are afterwards."""
         if not self.clips.held:
             return None
-        clip = self.clips.clips[self.clips.held[0][0]]
-        places = [(round(share * len(clip)), config.context) for share in STARTS] + [(0, 1)]
-        places = [(i, n) for i, n in dict.fromkeys(places) if i + n < len(clip)]
-        options: dict[str, Any] = {"seed": 1, "engine": config.train.engine}
-        charged = [
-            charge(rule, self.layout, clip.stack(i, i + n)[None].to(self.device), config.steps, **options)
-            for i, n in places
-        ]
-        x, missed, pictures = torch.cat(charged), [], []
-        for k in range(VIEW + TAIL):
-            x = run(rule, x, config.steps, t=k * config.steps, **options)
-            picture = self.layout.picture(x)
-            for j, (i, n) in enumerate(places):
-                if k < VIEW and i + n + k < len(clip):
-                    wrong = (picture[j] - clip.stack(i + n + k, i + n + k + 1)[0].to(x)).square().mean().item()
-                    missed.append(min(1.0, 2 * wrong / self.apart) if math.isfinite(wrong) else 1.0)
-            if k >= VIEW:
-                pictures.append(picture)
-        seen = torch.stack(pictures).nan_to_num(1e6).clamp(-1e3, 1e3)
-        apart = (_moments(seen).log() - self.moments.log().to(seen)).abs().clamp(max=1).mean()
-        return sum(missed) / len(missed) + float(apart) / 4
+        return self._roll_outs(rule).missed(self.apart, self.moments)
 
-    @torch.no_grad()
     def errors(self, rule: nn.Module, horizon: int) -> tuple[list[float], list[float]]:
         """Mean squared error on held-out frames 1, 2, ... ahead, of the rule and of copying the last frame."""
-        config: Config = self.config
-        places = [(c, i) for c, first in self.clips.held for i in range(first - 1, len(self.clips.clips[c]) - 1)]
-        places = [(c, i) for c, i in places if i >= config.context - 1][:: -(-len(places) // LOOKS) or 1]
-        if not places:
-            return [], []
-        context = torch.stack([self.clips.clips[c].stack(i + 1 - config.context, i + 1) for c, i in places])
-        context = context.to(self.device)
-        options: dict[str, Any] = {"seed": 1, "engine": config.train.engine}
-        x = charge(rule, self.layout, context, config.steps, **options)
-        model, copy = [], []
-        for h in range(1, horizon + 1):
-            still = [k for k, (c, i) in enumerate(places) if i + h < len(self.clips.clips[c])]
-            if not still:
-                break
-            x = run(rule, x, config.steps, t=(h - 1) * config.steps, **options)
-            truth = [self.clips.clips[c].stack(i + h, i + h + 1)[0] for c, i in (places[k] for k in still)]
-            wanted = torch.stack(truth).to(self.device)
-            model.append((self.layout.picture(x)[still] - wanted).square().mean().item())
-            copy.append((context[still, -1] - wanted).square().mean().item())
-        return model, copy
+        return self._roll_outs(rule).errors(horizon)
 
-    @torch.no_grad()
     def view(self, rule: nn.Module) -> View | None:
         """A free roll-out from the first frames of the first video, below the true frames."""
-        config, clip = self.config, self.clips.clips[0]
-        reach = min(SEEN[-1], len(clip) - config.context)
-        ahead = sorted({reach, *(h for h in SEEN if h < reach)})
-        options: dict[str, Any] = {"seed": 1, "engine": config.train.engine}
-        x = charge(rule, self.layout, clip.stack(0, config.context)[None].to(self.device), config.steps, **options)
-        now, made, truth = 0, [], []
-        for h in ahead:
-            x = run(rule, x, (h - now) * config.steps, t=now * config.steps, **options)
-            now = h
-            made.append(self.layout.rgb(x)[0].cpu())
-            true = clip.stack(config.context + h - 1, config.context + h)
-            truth.append(self.layout.rgb(shown(self.layout, true))[0])
-        heads = tuple(f"frame {h}" if k == 0 else f"{h}" for k, h in enumerate(ahead))
-        rows = {"video": torch.stack(truth), "alone": torch.stack(made)}
-        return View(heads, rows, "the video above, what it makes of it alone below")
+        return self._roll_outs(rule).view()
+
+    def _roll_outs(self, rule: nn.Module) -> RollOuts:
+        config: Config = self.config
+        return RollOuts(rule, self.layout, self.clips, config.context, config.steps, config.train.engine, self.device)
 
     def card(self) -> dict[str, Any]:
         """Cell steps per frame, the solver, and the length of the video."""
@@ -561,12 +478,6 @@ class Task(base.Task):
             if h <= len(model):
                 metrics |= {f"mse {h} ahead": model[h - 1], f"mse of copying {h} ahead": copy[h - 1]}
         return metrics
-
-
-def _moments(film: Tensor) -> Tensor:
-    """Variance over the grid and mean squared change from frame to frame of `(n, b, v, h, w)`, `(2, b)`."""
-    spread = film.var((-2, -1), correction=0).mean((0, 2))
-    return torch.stack([spread, film.diff(dim=0).square().mean((0, 2, 3, 4))]).clamp(min=1e-9)
 
 
 def _parts(batch: Batch) -> tuple[Tensor, Tensor]:
