@@ -208,7 +208,28 @@ def test_lives_end(frames, why):
     assert drawn.at[0] < 2**52
 
 
-def test_lives_beyond_the_end_should_look_alike(frames):
+def test_lives_beyond_the_end_grow_old_without_a_gradient(frames):
+    t, ages = pooled(frames), set()
+    for seed in range(20):
+        batch = t.fresh(4, rng())
+        batch.x = batch.x.clone().requires_grad_()
+        batch.at = Lives(torch.tensor([0, 5, 5, 5]), torch.tensor([3, 3, -1, -1]), torch.zeros(4).long()).packed()
+        batch.at += torch.tensor([0, 1, 1, 1]) * 2**52  # the first is new
+        x, _ = t.live(shift(), batch, 3, seed=seed, progress=0.9)
+        older = Lives.read(batch.at).age.tolist()
+        assert older[:2] == [3, 8]
+        assert older[2] == older[3]
+        ages.add(older[2])
+        (gradient,) = torch.autograd.grad(x.sum(), batch.x)
+        assert gradient[1].any()
+        assert older[2] == 8 or not gradient[2:].any()
+    assert len(ages) > 5
+    assert min(ages) >= 8
+    assert max(ages) <= 8 + 24
+
+
+def test_lives_beyond_the_end_should_look_alike(frames, monkeypatch):
+    monkeypatch.setattr("planaria.tasks.video.STRIDE", 0)  # a column at the rim has fewer patches
     t = pooled(frames, curriculum=0.5)
     x, at = t.fresh(8, rng()).x, torch.full((8,), 5)  # as former checkpoints have it: an age alone
     drawn, _ = t.draw(Batch(x, at=at), t.fresh(8, rng()), rng(), 0.4)

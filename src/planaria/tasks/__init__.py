@@ -6,7 +6,7 @@ from types import ModuleType
 
 from planaria.errors import unknown
 
-SHARED = ("about", "base", "lives", "restyle")
+SHARED = ("about", "base", "lives", "roll_outs", "restyle")
 """Files of the folder that are no tasks."""
 
 

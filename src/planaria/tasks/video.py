@@ -64,6 +64,8 @@ SMALLEST_LOOK = 12
 """Cells on the shorter side that a scale has at least."""
 HORIZONS = (1, 2, 5, 10, 20, 50)
 """Frames ahead for which a model's card gives the error."""
+STRIDE = 24
+"""Most frames that a life beyond its video's end goes on, without a gradient, before it is compared by its looks."""
 FAR = 10.0
 """Bound of a state; a life with numbers beyond it is ended."""
 
@@ -363,6 +365,7 @@ class Task(base.Task):
         continues = at >= CONTINUES
         lives = Lives.read(at - continues.long() * CONTINUES)
         x = self._charged(rule, batch.x, film, ~continues, options)
+        lives.age, x = self._hastened(rule, x, lives, seed, options)
         left = self._left(lives)
         terms, bent, over, before, wrong = {}, [], [], x, x.new_zeros(len(x))
         for k in range(alone):
@@ -402,6 +405,20 @@ class Task(base.Task):
             sees = ~frames[:, k - 1, :1, :1, :1].isnan()
             y = shown(self.layout, frames[:, k].nan_to_num(), torch.where(sees, y, 0.0))
         return x.index_copy(0, which, y)
+
+    def _hastened(
+        self, rule: nn.Module, x: State, lives: Lives, seed: int, options: dict[str, Any]
+    ) -> tuple[Tensor, State]:
+        """Ages and states of the lives, those that are free up to `STRIDE` frames older: so many grow old in time."""
+        which = lives.free.nonzero()[:, 0]
+        count = int(torch.randint(STRIDE + 1, (), generator=torch.Generator().manual_seed(seed)))
+        if not len(which) or not count:
+            return lives.age, x
+        with torch.no_grad():
+            older = run(rule, x[which.to(x.device)], count * self.config.steps, **options)
+        keeps = (older.flatten(1).abs().amax(1) < FAR).cpu()
+        which, older = which[keeps], older[keeps.to(x.device)]
+        return lives.age.index_add(0, which, torch.full_like(which, count)), x.index_copy(0, which.to(x.device), older)
 
     def _unlike(self, x: State, before: State, film: Tensor, free: Tensor, alone: int, seed: int) -> PerSample:
         """Texture distance of free lives from two frames of the video at several scales, `(b,)`; 0 for the others."""
