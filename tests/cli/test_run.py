@@ -151,8 +151,8 @@ def test_the_solver_of_the_training_is_kept(place):
 
 def test_the_direction_is_turned(place):
     """A life from a seed in the middle of a square grid, in which every cell fires."""
-    made = rule(channels=4, life="none", fire_rate=1.0).float()
-    store.save(place / "m.safetensors", made, Layout(4, 3), {"name": "m", "grid": [9, 9]})
+    made = rule(spread=0.4, life="none", fire_rate=1.0).float()
+    store.save(place / "m.safetensors", made, Layout(4, 3, hidden=2), {"name": "m", "grid": [9, 9]})
     run("m.safetensors", "--steps", 6, "-o", "a.webp", "--scale", 1)
     run("m.safetensors", "--steps", 6, "--turn", 90, "-o", "b.webp", "--scale", 1)
     want = np.rot90(frames("a.webp"), 1, (1, 2)).astype(int)

@@ -23,7 +23,7 @@ RIGHT_ANGLES = ((1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0))
 
 
 def turned(rule: R, degrees: float) -> R:
-    """Copy of a rule, or of a solver's, that does everything turned by `degrees`, counter-clockwise as seen on a screen.
+    """Copy of a rule, or of a solver's, that does all turned by `degrees`, counter-clockwise as seen on a screen.
 
     By right angles it is exactly the rotated life, where every cell fires; at others it is as close as the filters are
     round. At 0 it is the same bytes. Raises `UserError` for one that has no filters to turn.
@@ -49,19 +49,21 @@ def turned(rule: R, degrees: float) -> R:
     return other
 
 
-def pairs(filters: tuple[str, ...]) -> tuple[int, ...]:
-    """Places of the filters that measure a slope across, each followed by that down. Raises `UserError` without any.
+def turnable(filters: tuple[str, ...]) -> bool:
+    """True if a rule with these filters knows a direction that can be turned."""
+    names = {split(name)[0] for name in filters}
+    return "learned" not in names and not SLOPES.isdisjoint(names)
 
-    Also for `learned`, whose nine cells can't be turned between the grid's directions.
+
+def pairs(filters: tuple[str, ...]) -> tuple[int, ...]:
+    """Places of the filters that measure a slope across, each followed by that down.
+
+    Raises `UserError` where there are none, and for `learned`, whose nine cells can't be turned between the grid's
+    directions.
     """
-    names = [split(name)[0] for name in filters]
-    listed = ", ".join(filters)
-    if "learned" in names:
-        raise UserError(f"a rule with filters {listed} can't be turned: learned reads single cells, whatever the angle")
-    if SLOPES.isdisjoint(names):
-        raise UserError(
-            f"a rule with filters {listed} can't be turned: none of them knows a direction, as "
-            f"{' and '.join(sorted(SLOPES, reverse=True))} do"
-        )
+    if not turnable(filters):
+        learned = any(split(name)[0] == "learned" for name in filters)
+        why = "learned reads single cells, whatever the angle" if learned else "none knows a direction, as sobel does"
+        raise UserError(f"a rule with filters {', '.join(filters)} can't be turned: {why}")
     counts = [len(bank((name,))) for name in filters]
-    return tuple(sum(counts[:k]) for k, name in enumerate(names) if name in SLOPES)
+    return tuple(sum(counts[:k]) for k, name in enumerate(filters) if split(name)[0] in SLOPES)

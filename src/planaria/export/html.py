@@ -87,7 +87,7 @@ def _untrainable(model: Saved) -> str:
 
 
 def shown(model: Saved, options: Options) -> dict[str, Any]:
-    """Payload of a model as a page shows it: with its `seed`, and turned, on the grid and with the name of the options."""
+    """Payload of a model as a page shows it: with its `seed`, turned, and with name and grid of the options."""
     data = payload(replace(model, rule=turned(model.rule, options.turn)))
     data["name"] = options.name or data["name"]
     data["seed"] = options.seed

@@ -62,6 +62,7 @@ const KINDS = {
     cleared: "Cleared. It grows again.",
     first: "erase",
     seeds: false,
+    flows: true,
     tools: { erase: "Erase a hole" },
   },
   repaint: {
