@@ -289,7 +289,7 @@ def test_a_page_on_the_web_offers_its_link(open_page, site, tmp_path):
 
 
 def test_a_texture_has_a_slider_of_its_direction(open_page, site, tmp_path):
-    """It turns what moves while the cells live on; another kind of life has the key alone."""
+    """It turns what moves; another kind of life has the key alone, and what knows no direction is never turned."""
     rule = random_rule(filters=("identity", "sobel"), life="none", edge="circular", spread=0.05).float()
     store.save(tmp_path / "m.safetensors", rule, Layout(3, alpha=None, hidden=3, offset=0.5), {"grid": [20, 20]})
     page = open_page()
@@ -305,3 +305,10 @@ def test_a_texture_has_a_slider_of_its_direction(open_page, site, tmp_path):
     assert not page.get_by_role("slider", name="Direction").is_visible()
     page.keyboard.press("t")
     page.get_by_text("Turned by 15°.").first.wait_for()
+    alike = random_rule(filters=("identity", "laplacian"), life="none", edge="circular", spread=0.05).float()
+    store.save(tmp_path / "r.safetensors", alike, Layout(3, alpha=None, hidden=3, offset=0.5), {"grid": [20, 20]})
+    page.goto(site.put("r.html", exported(read(tmp_path / "r.safetensors"))))
+    page.locator(".pl-bar").wait_for()
+    assert not page.get_by_role("slider", name="Direction").is_visible()
+    page.keyboard.press("t")
+    page.get_by_text("Turned by 0°.").first.wait_for()

@@ -36,7 +36,7 @@ def turned(rule: R, degrees: float) -> R:
         raise UserError("a simulator can't be turned: it has no filters of a rule")
     firsts, channels = pairs(plain.config.filters), plain.config.channels
     quarters, rest = divmod(degrees % 360, 90)
-    angle = math.radians(degrees)
+    angle = math.radians(degrees % 360)
     cosine, sine = (math.cos(angle), math.sin(angle)) if rest else RIGHT_ANGLES[int(quarters)]
     with torch.no_grad():
         answers = plain.weights[0][:, : channels * len(plain.reaches)]

@@ -1,7 +1,7 @@
 // A live run with a brush, as planaria.world is in Python: no clock, no buttons. Everything that draws or pokes goes
 // through here, on the graphics card where it can, in WebAssembly where not.
 
-import { STREAM, bodyOf, decode, derive, labelsOf, turned, withWeights } from "../engine/model.js";
+import { STREAM, bodyOf, decode, derive, labelsOf, slopesOf, turned, withWeights } from "../engine/model.js";
 import { exposed, held, labelled, photoPlanes, planesOf, planted, pose, sown } from "./photo.js";
 import { centred, backgroundOf, opening, tiled } from "./start.js";
 import { WasmEngine } from "../engine/wasm.js";
@@ -386,9 +386,9 @@ export class World {
     this.engine.setModel(this.turned);
   }
 
-  /** All that it does goes another way from now on, by `degrees` counter-clockwise; its cells live on. */
+  /** Let all that it does go another way, by `degrees` counter-clockwise, where it knows one; its cells live on. */
   setTurn(degrees) {
-    this.turn = degrees;
+    this.turn = slopesOf(this.rule).length ? degrees : 0;
     this.engine.setModel(this.turned);
   }
 
