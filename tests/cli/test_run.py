@@ -8,8 +8,10 @@ from helpers import films
 from helpers.rules import rule
 from PIL import Image
 
+from planaria import store
 from planaria.cli import main
 from planaria.commands import install
+from planaria.core.layout import Layout
 
 
 @pytest.fixture
@@ -145,3 +147,20 @@ def test_the_solver_of_the_training_is_kept(place):
     for solver, same in (("rk4", True), ("euler", False)):
         run("rk.safetensors", "--frames", 2, "-o", "b.webp", "--scale", 1, "--solver", solver)
         assert np.array_equal(frames("a.webp"), frames("b.webp")) is same
+
+
+def test_the_direction_is_turned(place):
+    """A life from a seed in the middle of a square grid, in which every cell fires."""
+    made = rule(spread=0.4, life="none", fire_rate=1.0).float()
+    store.save(place / "m.safetensors", made, Layout(4, 3, hidden=2), {"name": "m", "grid": [9, 9]})
+    run("m.safetensors", "--steps", 6, "-o", "a.webp", "--scale", 1)
+    run("m.safetensors", "--steps", 6, "--turn", 90, "-o", "b.webp", "--scale", 1)
+    want = np.rot90(frames("a.webp"), 1, (1, 2)).astype(int)
+    assert np.abs(want - frames("b.webp")).max() <= 1
+    assert np.abs(want - frames("a.webp")).max() > 9
+
+
+def test_what_cannot_be_turned_is_said_in_a_line(refused):
+    assert "a simulator can't be turned" in refused("sim:life", "--turn", 90, "-o", "a.gif")
+    assert "learned reads single cells" in refused("drift.safetensors", "--turn", 90, "-o", "a.gif")
+    assert "--turn must be a finite number" in refused("drift.safetensors", "--turn", "inf", "-o", "a.gif")

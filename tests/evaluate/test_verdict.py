@@ -9,7 +9,8 @@ from helpers.moving import MEMORY, SHIFT, memory, shift, shifting, still
 from planaria.core.rule import Rule
 from planaria.evaluate.judging import bounds, course, judge
 from planaria.evaluate.life import Life
-from planaria.evaluate.verdict import METRICS, Course, Verdict
+from planaria.evaluate.verdict import METRICS, Course, Verdict, verdict_on
+from planaria.store.cards import Card
 
 FILM = shifting(24, h=8, w=12)
 HALF = 24 / 23 / 12 * 11 / 12
@@ -130,3 +131,17 @@ def test_a_course_is_read_from_metrics():
     assert Course.read({"mse 1 ahead": 0.1}) is None
     for odd in (-1.0, math.nan, math.inf, 1e300):
         assert Course.read({**whole.metrics(), METRICS[0]: odd}) is None
+
+
+def test_the_verdict_in_a_card_is_that_of_its_task():
+    met = {"frames followed": 20.0, "frames to follow": 1.0, "frames alike": 3.0, "frames run": 10.0}
+    assert verdict_on(Card.parse({"task": "video", "figures": met})) == str(Course(20, 1, 3, 10))
+    moving = {"look at step 10000": 1.5, "motion at step 10000": 2.0}
+    said = verdict_on(Card.parse({"task": "dynamic_texture", "figures": moving}))
+    assert said.startswith("after 10,000 steps it looks 1.5 and moves 2 times as far from the clip")
+    assert verdict_on(Card.parse({"task": "grow", "figures": moving})) == ""
+    assert verdict_on(Card.parse({"task": "no such task", "figures": moving})) == ""
+    for odd in (10**400, math.inf, math.nan):
+        assert (
+            verdict_on(Card.parse({"task": "dynamic_texture", "figures": {**moving, "look at step 10000": odd}})) == ""
+        )

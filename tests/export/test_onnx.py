@@ -16,6 +16,7 @@ from planaria.config import parse
 from planaria.core.layout import Layout
 from planaria.core.noise import fire
 from planaria.core.rule import Rule, RuleConfig
+from planaria.core.turn import turned
 from planaria.engine import run
 from planaria.errors import UserError
 from planaria.export import Options, write
@@ -141,3 +142,12 @@ def test_without_its_extra(tmp_path, monkeypatch, missing):
     with pytest.raises(UserError, match=f"writing .onnx needs an optional dependency: {re.escape(install('onnx'))}"):
         write("lizard", tmp_path / "a.onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_turned_graph_is_that_of_the_turned_rule(tmp_path):
+    made, layout = rule().float(), Layout(4, 3, hidden=2)
+    store.save(tmp_path / "m.safetensors", made, layout, {"name": "m"})
+    path = write(tmp_path / "m.safetensors", tmp_path / "m.onnx", Options(turn=120))
+    x = brink().float()
+    want = run(turned(made, 120), x, 5, seed=3).detach().numpy()
+    np.testing.assert_allclose(lived(session(path.read_bytes()), made, x, 5, 3, None), want, atol=1e-5)

@@ -15,8 +15,9 @@ from planaria.cli.filming import Typed
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule, RuleConfig
 from planaria.core.solve import Solver
+from planaria.core.turn import turned
 from planaria.errors import UserError
-from planaria.export import FILE_ONLY, Options, movie, write
+from planaria.export import FILE_ONLY, Options, html, movie, write
 from planaria.export.movie import Film, Take, film, longer, shoot, take
 from planaria.living import find
 from planaria.losses.motion import crossfade, flicker
@@ -304,3 +305,30 @@ def test_no_picture_is_too_short_for_viewers(tmp_path, suffix, fps, times):
     assert lasts == pytest.approx(times * 6 / fps * 1000)
     assert longer(fps, suffix) == pytest.approx(times)
     assert longer(fps, ".mp4") == 1
+
+
+def test_a_turned_film_is_the_rotated_film_and_others_are_refused():
+    start = torch.rand(1, 6, 11, 11, generator=torch.Generator().manual_seed(0))
+    straight, aside = shot(start=start), shot(start=start.rot90(1, (2, 3)), turn=90)
+    assert np.abs(np.rot90(straight.frames, 1, (1, 2)).astype(int) - aside.frames).max() <= 1
+    assert not np.array_equal(shot(start=start).frames, shot(start=start, turn=90).frames)
+    with pytest.raises(UserError, match="none knows a direction"):
+        film(rule(filters=("identity", "mean")).float(), LAYOUT, steps=2, turn=10)
+    with pytest.raises(UserError, match="a simulator can't be turned"):
+        shoot("sim:life", Options(turn=90))
+    with pytest.raises(UserError, match="turn must be a finite number"):
+        Options(turn=float("nan"))
+
+
+def test_what_is_exported_is_turned(tmp_path):
+    made = rule(**FLOWING).float()
+    store.save(tmp_path / "m.safetensors", made, LAYOUT, {"name": "m"})
+    model = store.read(tmp_path / "m.safetensors")
+    weights = page_of(model, turn=30)["weights"]
+    want = store.Saved(turned(made, 30), LAYOUT, model.card, None, model.size, "m")
+    assert weights == page_of(want)["weights"] != page_of(model)["weights"]
+    assert page_of(model, turn=-360) == page_of(model)
+
+
+def page_of(model: store.Saved, **options) -> dict:
+    return html.shown(model, Options(**options))

@@ -64,12 +64,12 @@ def test_a_view_is_the_film_above_and_the_roll_out_below(config):
     assert torch.equal(task.view(task.init(0)).rows["alone"], made)
 
 
-def test_views_are_taken_at_validations(config, tmp_path, eager):
+def test_views_are_taken_at_once_and_at_validations(config, tmp_path, eager):
     s = session(tmp_path / "run", config)
     seen = []
     for report in s.run():
         seen.append((report.step, s.broadcast.preview.step))
-    assert seen == [(1, 0), (2, 2), (3, 2), (4, 4), (5, 4), (6, 6)]
+    assert seen == [(1, 1), (2, 2), (3, 2), (4, 4), (5, 4), (6, 6)]
     assert isinstance(s.picture(), View)
 
 

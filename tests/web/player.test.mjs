@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { slopesOf, turned } from "../../src/planaria/web/engine/model.js";
 import { Camera } from "../../src/planaria/web/player/camera.js";
 import { Clock } from "../../src/planaria/web/player/clock.js";
 import { fromHex, toHex } from "../../src/planaria/web/player/elements.js";
@@ -75,4 +76,12 @@ test("a camera shows all cells, whole pixels to each", () => {
 
 test("colours are read as they are written", () => {
   assert.equal(toHex(fromHex("#d1495b")), "#d1495b");
+});
+
+test("the slopes of a rule are found by the names of its filters", () => {
+  assert.deepEqual(slopesOf({ filters: ["identity", "sobel", "ring@3", "scharr@2", "laplacian"] }), [1, 4]);
+  assert.deepEqual(slopesOf({ filters: ["identity", "laplacian5", "mean"] }), []);
+  assert.deepEqual(slopesOf({ filters: ["sobel", "learned@2"] }), [], "which can't be turned");
+  const model = { rule: { filters: ["mean"] } };
+  assert.equal(turned(model, 90), model);
 });

@@ -12,7 +12,8 @@ from planaria import store
 from planaria.core.layout import Layout
 from planaria.core.noise import fire
 from planaria.core.rule import Rule, RuleConfig
-from planaria.engine import unroll
+from planaria.core.turn import turned
+from planaria.engine import run, unroll
 from planaria.world import World
 
 pytest_plugins = ("helpers.browser",)
@@ -211,3 +212,35 @@ def test_the_very_same_cells_act(blank, tmp_path, engine, rate):
     theirs = in_browser(blank, payload(tmp_path / "m.safetensors"), engine, [x], STEPS)
     acted = torch.stack([fire(rate, 7, t, (1, *SIZE))[0] for t in range(STEPS)]).float()
     assert torch.equal(theirs, acted.cumsum(0).expand(-1, 4, -1, -1))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("name", ["torus without life", "told", "dilated, with life and chance", "frozen"])
+def test_a_turned_model_lives_as_the_turned_rule(blank, tmp_path, name, engine):
+    rule, layout = shaped(name)
+    store.save(tmp_path / "m.safetensors", rule, layout)
+    deed = """async ({payload, size, prefer, start}) => {
+      const { World } = await import("/world/world.js");
+      const world = new World(payload, { size, seed: 7, prefer });
+      world.engine.write(Float32Array.from(start), world.whole);
+      world.tick(3);
+      world.setTurn(130);
+      const { t } = world;
+      world.tick(20);
+      const [weights, last] = [world.turned, world.model].map((model) => [...model.weights[0]]);
+      const seen = { t, weights, last, x: [...world.read()] };
+      world.setTurn(0);
+      seen.same = world.turned === world.model;
+      world.dispose();
+      return seen;
+    }"""
+    x = first(layout)
+    order = {"payload": payload(tmp_path / "m.safetensors"), "size": list(SIZE), "prefer": engine}
+    seen = blank.evaluate(deed, {**order, "start": x.flatten().tolist()})
+    other = turned(rule, 130)
+    assert (seen["t"], seen["same"]) == (3, True)
+    assert torch.tensor(seen["last"]).equal(rule.weights[0].flatten())
+    assert (torch.tensor(seen["weights"]) - other.weights[0].flatten()).abs().max() < 1e-6
+    ours = run(other, run(rule, x, 3, seed=7, engine="reference"), 20, t=3, seed=7, engine="reference")
+    assert distance(ours, torch.tensor(seen["x"]).view_as(ours)) < 1e-4
+    assert distance(run(rule, x, 23, seed=7, engine="reference"), ours) > 1e-2

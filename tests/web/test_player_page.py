@@ -9,6 +9,7 @@ import pytest
 import torch
 from helpers.payloads import payload
 from helpers.players import ERROR, MODEL, at, drag, grow, show
+from helpers.rules import rule as random_rule
 
 from planaria import store
 from planaria.core.layout import Layout
@@ -285,3 +286,29 @@ def test_a_page_on_the_web_offers_its_link(open_page, site, tmp_path):
     page.get_by_role("button", name="More", exact=True).click()
     assert page.get_by_role("button", name="Clear").is_visible()
     assert not page.get_by_role("button", name="Copy link").is_visible(), "a file has no address for others"
+
+
+def test_a_texture_has_a_slider_of_its_direction(open_page, site, tmp_path):
+    """It turns what moves; another kind of life has the key alone, and what knows no direction is never turned."""
+    rule = random_rule(filters=("identity", "sobel"), life="none", edge="circular", spread=0.05).float()
+    store.save(tmp_path / "m.safetensors", rule, Layout(3, alpha=None, hidden=3, offset=0.5), {"grid": [20, 20]})
+    page = open_page()
+    page.goto(site.put("m.html", exported(read(tmp_path / "m.safetensors"))))
+    slider = page.get_by_role("slider", name="Direction")
+    slider.wait_for()
+    slider.fill("90")
+    assert page.locator(".pl-angle").inner_text() == "90°"
+    page.keyboard.press("t")
+    assert slider.input_value() == "105"
+    page.goto(site.put("l.html", exported(read("lizard"))))
+    page.locator(".pl-bar").wait_for()
+    assert not page.get_by_role("slider", name="Direction").is_visible()
+    page.keyboard.press("t")
+    page.get_by_text("Turned by 15°.").first.wait_for()
+    alike = random_rule(filters=("identity", "laplacian"), life="none", edge="circular", spread=0.05).float()
+    store.save(tmp_path / "r.safetensors", alike, Layout(3, alpha=None, hidden=3, offset=0.5), {"grid": [20, 20]})
+    page.goto(site.put("r.html", exported(read(tmp_path / "r.safetensors"))))
+    page.locator(".pl-bar").wait_for()
+    assert not page.get_by_role("slider", name="Direction").is_visible()
+    page.keyboard.press("t")
+    page.get_by_text("Turned by 0°.").first.wait_for()

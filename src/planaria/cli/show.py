@@ -33,7 +33,7 @@ def show(what: Path, /) -> int:
 
     from planaria import store
     from planaria.data.sources import natural
-    from planaria.evaluate.verdict import METRICS, Course
+    from planaria.evaluate.verdict import METRICS, verdict_on
     from planaria.living import find
     from planaria.store.cards import CUT, HEALED
     from planaria.view.half_blocks import HalfBlocks, cropped
@@ -52,8 +52,8 @@ def show(what: Path, /) -> int:
     }
     if living.learned_film:
         rows["frame"] = f"{living.frame} cell steps, {living.size[1]}x{living.size[0]} cells"
-    if (course := Course.read(card.metrics)) is not None:
-        rows["verdict"] = str(course)
+    if verdict := verdict_on(card):
+        rows["verdict"] = verdict
     if card.badge:
         rows["health"] = f"{card.badge} bodies cut by a brush"
     said = (*METRICS, *((CUT, HEALED) if card.badge else ()))

@@ -1,11 +1,17 @@
-"""Verdict: for how long a video model follows its film, and for how long it stays like it, in one line."""
+"""Verdict on a model in one line: of a video model, for how long it follows its film, and stays like it."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from planaria import tasks
+from planaria.store.cards import Card
 
 FOLLOWED, FILM, ALIKE, RUN = "frames followed", "frames to follow", "frames alike", "frames run"
 """Names of a course's metrics in a model's card."""
 METRICS = (FOLLOWED, FILM, ALIKE, RUN)
+MOST = 1e15
+"""Largest metric that a verdict speaks of."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,19 @@ class Verdict:
         )
         alone = [] if self.alone is None else [f"from one frame alone: {self.alone}"]
         return [str(self.course), *([several] if len(self.starts) > 1 else []), *alone, f"with noise 0.1: {self.noisy}"]
+
+
+def verdict_on(card: Card) -> str:
+    """Verdict on a model in a line, from the metrics in its card; empty where they hold none.
+
+    That of a video model is its course; of others it is what their task says.
+    """
+    if (course := Course.read(card.metrics)) is not None:
+        return str(course)
+    if card.task not in tasks.names():
+        return ""
+    usable = {name: value for name, value in card.metrics.items() if abs(value) <= MOST and math.isfinite(value)}
+    return tasks.load(card.task).Task.verdict(usable)
 
 
 def _frames(n: int) -> str:

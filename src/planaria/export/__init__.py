@@ -17,7 +17,7 @@ from annotated_types import Ge, Le
 from planaria import ranges
 from planaria.errors import UserError, unknown
 from planaria.files import unwritable
-from planaria.ranges import Share
+from planaria.ranges import Finite, Share
 
 if TYPE_CHECKING:
     from planaria.store import Saved
@@ -46,6 +46,9 @@ class Filming:
     """Background behind transparent cells: 0 black to 1 white."""
     seed: int = 0
     """Random seed of the cells that fire: the same seed gives the same life."""
+    turn: Finite = 0.0
+    """Degrees by which all that it does is turned, counter-clockwise, as a texture that moves to the right; for a rule
+    with filters that know a direction (sobel, scharr)."""
     solver: str | None = None
     """Solver of the steps: euler, midpoint, rk4, dopri5 (all but euler: extra `ode`); by default as it was trained."""
     engine: str = "auto"

@@ -4,6 +4,7 @@ import base64
 import html
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor
 from planaria.config import to_dict
 from planaria.core.bounds import limits
 from planaria.core.rule import spread
+from planaria.core.turn import turned
 from planaria.errors import UserError
 from planaria.export import Options, playground
 from planaria.living import stopped
@@ -41,7 +43,7 @@ def write(model: Saved, output: Path, options: Options) -> Path:
 def page(model: Saved, options: Options | None = None) -> str:
     """The whole page of a model, about 144 KB: HTML that asks for nothing from anywhere.
 
-    The options used are name, title, size and seed.
+    The options used are name, title, size, seed and turn.
     """
     options = options or Options()
     data = shown(model, options)
@@ -85,8 +87,8 @@ def _untrainable(model: Saved) -> str:
 
 
 def shown(model: Saved, options: Options) -> dict[str, Any]:
-    """Payload of a model as a page shows it: with its `seed`, and the name and grid of the options."""
-    data = payload(model)
+    """Payload of a model as a page shows it: with its `seed`, turned, and with name and grid of the options."""
+    data = payload(replace(model, rule=turned(model.rule, options.turn)))
     data["name"] = options.name or data["name"]
     data["seed"] = options.seed
     if options.size is not None:

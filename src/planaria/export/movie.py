@@ -18,6 +18,7 @@ from planaria.core.infection_site import InfectionSite
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule
 from planaria.core.solve import Solver
+from planaria.core.turn import turned
 from planaria.data.video import write_mp4
 from planaria.engine import door
 from planaria.errors import UserError, unknown
@@ -270,6 +271,8 @@ def _plain(options: Options) -> Options:
 def take(living: Living, options: Options, *, steps: int = STEPS, health: Health | None = None) -> Take:
     """Take of `living`, which was found with the same options; `steps` long by default. Raises `UserError`."""
     every = options.every
+    if options.turn:
+        living = replace(living, rule=turned(living.rule, options.turn))
     if every is None:
         every = living.frame if living.learned_film or not isinstance(living.rule, Rule | Solver) else 2
     frames = FRAMES if living.learned_film and options.steps is None and options.frames is None else options.frames

@@ -15,6 +15,7 @@ from torch import nn
 from planaria import store
 from planaria.core.layout import Layout
 from planaria.core.rule import Rule
+from planaria.core.turn import turned
 from planaria.errors import missing_extra
 from planaria.export import Options
 from planaria.store import Saved
@@ -36,7 +37,7 @@ where t is the step's number from 0 and fire_rate that of the rule: the very cel
 def write(model: Saved, output: Path, options: Options) -> Path:
     """Write a model as an ONNX graph of one step, replacing the file at once."""
     card = model.card.changed(name=options.name) if options.name else model.card
-    store.write_bytes(output, graph(model.rule, model.layout, card))
+    store.write_bytes(output, graph(turned(model.rule, options.turn), model.layout, card))
     return output
 
 

@@ -7,7 +7,7 @@ from planaria import tasks
 from planaria.commands import command
 from planaria.config import write_yaml
 from planaria.core.rule import RuleConfig, shapes
-from planaria.evaluate.verdict import METRICS, Course
+from planaria.evaluate.verdict import METRICS, verdict_on
 from planaria.living import stopped
 from planaria.report.tables import capitals
 from planaria.store.cards import Card
@@ -33,7 +33,7 @@ def card_text(card: Card, rule: RuleConfig) -> str:
         *_reused(card),
         "## Metrics",
         "",
-        *([f"**{capitals(str(course))}.**", ""] if (course := Course.read(card.metrics)) else []),
+        *([f"**{capitals(verdict)}.**", ""] if (verdict := verdict_on(card)) else []),
         *metric_table({name: value for name, value in card.metrics.items() if name not in METRICS}),
         *words.more,
         "",

@@ -26,8 +26,8 @@ class Preview:
         self._next = 0.0
 
     def after(self, trainer: Trainer) -> None:
-        """Take a view after a validation, unless the last one is too recent for what it cost."""
-        due = trainer.step_count % (trainer.settings.validate or USUAL) == 0
+        """Take a view at once, and after a validation, unless the last one is too recent for what it cost."""
+        due = self.view is None or trainer.step_count % (trainer.settings.validate or USUAL) == 0
         began = time.monotonic()
         if not due or began < self._next:
             return

@@ -13,6 +13,7 @@ import json
 import posixpath
 import re
 from importlib.resources import files
+from typing import Any
 
 _IMPORT = re.compile(r'^(import .* from )"(\.[^"]+)"(?: with \{ type: "json" \})?;$', re.MULTILINE)
 _WORKER = re.compile(r'(new Worker\(new URL\()"(\.[^"]+)"(, import\.meta\.url\), \{ type: "module" \})')
@@ -45,15 +46,22 @@ def bundle(name: str) -> tuple[str, str]:
 
 
 def _linked(name: str, beside: list[str]) -> str:
-    """Link a module's imports and workers by their names in this folder, without comments; data become a module too.
+    """Link a module's imports and workers by their names in this folder, without comments.
 
+    Data become a module too, without what is for readers and the guide alone.
     The files that it reads are added to `beside`.
     """
     if name.endswith(".json"):
-        return f"export default {text(name)}"
+        data = json.loads(text(name), object_pairs_hook=_without_remarks)
+        return f"export default {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}"
     linked = _IMPORT.sub(lambda found: f'{found[1]}"{_path(name, found[2])}";', text(name))
     linked = _WORKER.sub(lambda found: f'{found[1]}"{_path(name, found[2])}"{found[3]}', linked)
     return _BESIDE.sub(lambda found: _response(_path(name, found[1]), beside), _COMMENT.sub("", linked))
+
+
+def _without_remarks(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Object of JSON without its remarks."""
+    return {name: value for name, value in pairs if name not in ("about", "note")}
 
 
 def _response(file: str, beside: list[str]) -> str:

@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 from helpers.playing import LAYOUT, play, ticks
+from helpers.rules import rule
 
 from planaria.core.damage import KINDS
-from planaria.view.play.keys import ALL_KEYS, DAMAGE, GROUPS, KEYS, action_of
-from planaria.view.play.player import COLOURS, RADII, SPEEDS
+from planaria.core.turn import turned
+from planaria.view.play.keys import ALL_KEYS, DAMAGE, GROUPS, KEYS, action_of, keys_of
+from planaria.view.play.player import COLOURS, RADII, SPEEDS, Player
 from planaria.world import World
 
 
@@ -274,3 +276,30 @@ def test_every_key_does_something_and_is_told_once(tmp_path):
     p.key("q")
     assert p.over
     p.close()
+
+
+def test_the_direction_is_turned_and_its_cells_live_on(tmp_path):
+    p = play(tmp_path)
+    straight = p.world.rule
+    ticks(p, 0.5)
+    x, t = p.world.x, p.world.t
+    for _ in range(3):
+        p.key("t")
+    assert (p.degrees, p.message) == (45, "turned by 45°")
+    assert torch.equal(p.world.x, x)
+    assert p.world.t == t
+    want = turned(straight, 45)
+    assert all(torch.equal(a, b) for a, b in zip(p.world.rule.parameters(), want.parameters(), strict=True))
+    for _ in range(21):
+        p.key("t")
+    assert (p.degrees, p.world.rule) == (0, straight)
+
+
+def test_a_rule_that_knows_no_direction_says_so(tmp_path):
+    world = World(rule(filters=("identity", "laplacian")).float(), LAYOUT, 9)
+    p = Player(world, "round", folder=tmp_path)
+    p.key("t")
+    assert "can't be turned" in p.message
+    assert p.degrees == 0
+    assert "turn" not in {key.action for key in keys_of(p.able)}
+    assert "turn" in {key.action for key in keys_of(play(tmp_path).able)}

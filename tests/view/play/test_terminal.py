@@ -324,7 +324,7 @@ def test_runs_of_one_colour_are_told_once():
 
 @pytest.mark.parametrize("room", [(80, 23), (200, 50), (40, 10), (10, 3), (1, 1)])
 def test_the_help_fits(room):
-    lines = help_lines(*room, ("paint", "erase", "plant", "infect"))
+    lines = help_lines(*room, ("paint", "erase", "plant", "infect", "turn"))
     assert len(lines) == room[1]
     bare = [re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", line) for line in lines]
     assert max(map(len, bare)) <= max(8, room[0])

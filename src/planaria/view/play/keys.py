@@ -52,9 +52,9 @@ DAMAGE: tuple[str, ...] = tuple(line["kind"] for line in _TABLE["damage"])
 _ACTIONS = {name: key.action for key in KEYS for name in key.names}
 
 
-def keys_of(brushes: Collection[str]) -> tuple[Key, ...]:
-    """Keys that have an action with these brushes."""
-    return tuple(key for key in KEYS if key.action not in ("plant", "infect") or key.action in brushes)
+def keys_of(able: Collection[str]) -> tuple[Key, ...]:
+    """Keys that have an action where of plant, infect and turn only those in `able` have one."""
+    return tuple(key for key in KEYS if key.action not in ("plant", "infect", "turn") or key.action in able)
 
 
 def action_of(name: str) -> str | None:

@@ -146,9 +146,9 @@ class Panel:
     def help(self, screen: pygame.Surface, play: Player) -> None:
         """Draw every key, on a card over the cells."""
         room = screen.get_width(), max(1, screen.get_height() - BAR)
-        drawn = room, play.dark, play.brushes
+        drawn = room, play.dark, play.able
         if self._help is None or self._help[0] != drawn:
-            self._help = drawn, self._card(room, self.palette(play.dark), keys_of(play.brushes))
+            self._help = drawn, self._card(room, self.palette(play.dark), keys_of(play.able))
         veil = pygame.Surface(room, pygame.SRCALPHA)
         veil.fill((*self.palette(play.dark).desk, 205))
         screen.blit(veil, (0, 0))
@@ -250,6 +250,8 @@ def _left(play: Player, palette: Palette) -> Iterator[Item]:
     yield Item(f"{play.brush} {play.radius}" if play.radius else play.brush, 5, palette.muted, play.brush)
     if play.channel is not None:
         yield Item(play.view, 3, palette.plum)
+    if play.degrees:
+        yield Item(f"{play.degrees}°", 6, palette.plum, widest="000°")
     if play.loop:
         yield Item(play.round, 6, palette.plum, "loop", widest="000/000")
 

@@ -9,6 +9,9 @@ import numpy as np
 from PIL import Image
 
 from planaria.core.infection_site import InfectionSite
+from planaria.core.rule import Rule
+from planaria.core.solve import Solver
+from planaria.core.turn import turnable, turned
 from planaria.errors import UserError
 from planaria.health import Health
 from planaria.view.play.follow import Training
@@ -29,6 +32,8 @@ COLOURS = (
     (255, 255, 255), (29, 27, 38), (91, 42, 134), (209, 73, 91), (237, 174, 73), (47, 143, 107), (48, 99, 142),
 )  # fmt: skip
 """Colours that the key K goes through."""
+TURN = 15
+"""Degrees by which the key T turns the direction."""
 DARK = 0.1
 WAYS = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
 """Direction of an arrow key: rows down, columns to the right."""
@@ -76,6 +81,9 @@ class Player:
         self._other_background = DARK if background >= 0.5 else 1.0
         self.paused = self.loop = self.help = self.over = False
         self.channel: int | None = None
+        self.degrees = 0
+        """Degrees by which what it does is turned."""
+        self._straight = world.rule
         self.brush, self.colour = (
             "paint" if world.layout.strain is None else "infect",
             (world.layout.shades or COLOURS)[0],
@@ -134,7 +142,8 @@ class Player:
     def _follow(self, training: Training) -> None:
         living, news = training.follow(time.monotonic())
         if living is not None:
-            self.world.rule = living.rule
+            self._straight = living.rule
+            self.world.rule = turned(living.rule, self.degrees) if self.degrees else living.rule
             if living.size == self.world.size:
                 self.world.start = living.start
         if news:
@@ -178,8 +187,9 @@ class Player:
             calls: dict[str, Callable[[], object]] = {
                 "play": self.pause, "step": self.step, "reset": self.world.reset, "clear": self.world.clear,
                 "randomise": self.world.randomise, "loop": self.toggle_loop, "faster": lambda: self.pace_by(1),
-                "slower": lambda: self.pace_by(-1), "undo": self.undo, "larger": lambda: self.size_by(1),
-                "smaller": lambda: self.size_by(-1), "next colour": self.next_colour, "pick": self.grab,
+                "slower": lambda: self.pace_by(-1), "turn": self.turn, "undo": self.undo,
+                "larger": lambda: self.size_by(1), "smaller": lambda: self.size_by(-1), "next colour": self.next_colour,
+                "pick": self.grab,
                 "paint": lambda: self.take("paint"), "use": self.use,
                 "damage": lambda: self.damage(self._damaged + 1), "next channel": lambda: self.channel_by(1),
                 "last channel": lambda: self.channel_by(-1), "colour": lambda: self.look(None),
@@ -214,6 +224,13 @@ class Player:
         elif rungs < 0 and below:
             self.speed = float(below[-1])
 
+    def turn(self) -> None:
+        """Turn what it does by `TURN` degrees more; its cells live on. Raises `UserError` for a rule without slopes."""
+        degrees = (self.degrees + TURN) % 360
+        self.world.rule = turned(self._straight, degrees) if degrees else self._straight
+        self.degrees = degrees
+        self.say(f"turned by {degrees}°" if degrees else "as it was trained")
+
     def undo(self) -> None:
         """Undo the newest edit."""
         self.lift()
@@ -234,6 +251,12 @@ class Player:
         layout = self.world.layout
         seeds = self.world.start is None or layout.alpha is not None
         return "paint", "erase", *(["plant"] if seeds else []), *(["infect"] if layout.strain is not None else [])
+
+    @property
+    def able(self) -> tuple[str, ...]:
+        """What can be done with this model, of what can't be with every one: its brushes, and `turn`."""
+        rule = self._straight.rule if isinstance(self._straight, Solver) else self._straight
+        return *self.brushes, *(["turn"] if isinstance(rule, Rule) and turnable(rule.config.filters) else [])
 
     @property
     def radius(self) -> int:

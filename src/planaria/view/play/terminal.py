@@ -165,7 +165,7 @@ class Terminal:
 
     def _lines(self, columns: int, lines: int) -> list[str]:
         if self.play.help:
-            return help_lines(columns, lines, self.play.brushes)
+            return help_lines(columns, lines, self.play.able)
         image = self.play.image()
         if self.cursor is not None:
             image = image.copy()
@@ -281,6 +281,7 @@ def status(play: Player, columns: int) -> str:
         *([("32", play.training.progress)] if play.training is not None and play.training.progress else []),
         *([("35", play.message)] if play.message and not message_lines(play.message, columns) else []),
         *([("35", play.view)] if play.channel is not None else []),
+        *([("35", f"{play.degrees}°")] if play.degrees else []),
         *([("35", f"loop {play.round}")] if play.loop else []),
         (f"38;2;{r};{g};{b}" if play.brush == "paint" else "", f"● {play.brush} {play.radius}"),
         ("2", f"{play.speed:g} {play.unit}s/s"),
@@ -304,9 +305,9 @@ def message_lines(message: str, columns: int) -> list[str]:
     return [f"\x1b[0;7m {line:<{max(0, columns - 1)}}"[: columns + 6] for line in lines]
 
 
-def help_lines(columns: int, lines: int, brushes: Collection[str]) -> list[str]:
+def help_lines(columns: int, lines: int, able: Collection[str]) -> list[str]:
     """Every key that has an action: a table where there is room, else one after the other."""
-    rows = list(_help_rows(brushes))
+    rows = list(_help_rows(able))
     wide = KEYS_WIDE + 2 + max(len(says) for _, says in rows) + 2
     across = max(1, min(3, columns // wide))
     down = -(-len(rows) // across)
@@ -324,10 +325,10 @@ def _help_cell(keys: str, says: str, wide: int) -> str:
     return f"\x1b[1m{keys:>{KEYS_WIDE}}\x1b[0m  {says:<{wide - KEYS_WIDE - 2}}"
 
 
-def _help_rows(brushes: Collection[str]) -> Iterator[tuple[str, str]]:
+def _help_rows(able: Collection[str]) -> Iterator[tuple[str, str]]:
     for group in GROUPS:
         yield "", group
-        for key in keys_of(brushes):
+        for key in keys_of(able):
             if key.group == group:
                 yield " ".join(key.caps), key.says
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from planaria import store, tasks
 from planaria.config import read_yaml
 from planaria.errors import UserError
-from planaria.evaluate.verdict import METRICS, Course
+from planaria.evaluate.verdict import METRICS, verdict_on
 from planaria.files import open_regular
 from planaria.store import metrics
 from planaria.store.cards import Settings
@@ -83,7 +83,6 @@ def of_model(path: Path) -> dict[str, Any]:
         card = store.card(path)
     except UserError as e:
         return {"trouble": str(e)}
-    course = Course.read(card.metrics)
     measured = [(name, value) for name, value in card.metrics.items() if name not in METRICS][:MOST_METRICS]
     return {
         "task": card.task[:LONGEST_TEXT],
@@ -91,7 +90,7 @@ def of_model(path: Path) -> dict[str, Any]:
         "picture": card.config.source[:LONGEST_TEXT],
         "step": card.trained or 0,
         "metrics": {k[:LONGEST_TEXT]: n for k, v in measured if (n := metrics.finite(v)) is not None},
-        "verdict": "" if course is None else str(course),
+        "verdict": verdict_on(card),
         "badge": card.badge,
         "grid": list(card.grid),
         "model": True,

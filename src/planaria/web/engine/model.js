@@ -40,6 +40,30 @@ export function withWeights(model, flat) {
   return changed;
 }
 
+/** Places of the filters that measure a slope across, each followed by that down; none where a rule can't be turned. */
+export function slopesOf({ filters }) {
+  if (filters.some((name) => /^learned/.test(name))) return [];
+  const firsts = filters.flatMap((name) => (/^s/.test(name) ? [true, false] : false)); // sobel, scharr
+  return [...firsts.keys()].filter((k) => firsts[k]);
+}
+
+/** The model that does everything turned by `degrees`, counter-clockwise, as planaria.core.turn makes it. */
+export function turned(model, degrees) {
+  const { rule, kernels, weights, widths } = model;
+  const slopes = slopesOf(rule);
+  if (!degrees || !slopes.length) return model;
+  const [cos, sin] = [Math.cos, Math.sin].map((f) => f((degrees * Math.PI) / 180));
+  const first = weights[0].slice();
+  for (let i = 0; i < first.length; i++) {
+    const place = i % widths[0];
+    if (place >= rule.channels * kernels.length || !slopes.includes(place % kernels.length)) continue;
+    const [across, down] = [first[i], first[i + 1]];
+    first[i] = cos * across + sin * down;
+    first[i + 1] = cos * down - sin * across;
+  }
+  return { ...model, weights: [first, ...weights.slice(1)] };
+}
+
 function check({ widths, weights, biases }) {
   weights.forEach((w, i) => {
     if (w.length !== widths[i] * widths[i + 1]) throw new Error(`layer ${i + 1} has ${w.length} weights`);

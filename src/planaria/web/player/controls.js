@@ -3,7 +3,7 @@
 import { fromHex, glyph, iconButton, slider, tag, toHex } from "./elements.js";
 import { LARGEST } from "./brush.js";
 import { DAMAGE, TOOLS, capsOf, helpLines } from "./keys.js";
-import { bodyOf, labelsOf } from "../engine/model.js";
+import { bodyOf, labelsOf, slopesOf } from "../engine/model.js";
 import { photoPlanes } from "../world/photo.js";
 import { recordable } from "./recorder.js";
 import { Webcam } from "./webcam.js";
@@ -76,7 +76,10 @@ export class Bar {
   speed() {
     this.speedSlider = slider("Speed", `${capsOf("slower")} ${capsOf("faster")}`, { min: 0, max: 1, step: 0.01 }, (slide) => this.player.hurry(slide));
     this.rate = part("rate");
-    return group("speed", this.speedSlider, this.rate);
+    this.angleSlider = slider("Direction", capsOf("turn"), { min: 0, max: 360 }, (degrees) => this.player.turn(degrees));
+    this.angle = part("angle");
+    this.direction = part("group", this.angleSlider, this.angle);
+    return group("speed", this.speedSlider, this.rate, this.direction);
   }
 
   shapes(act) {
@@ -147,7 +150,9 @@ export class Bar {
     const { sort, world, brush } = this.player;
     this.hint.replaceChildren(sort.hint, ...(world.repaints ? [chooser] : []));
     const lines = [...this.help.querySelectorAll("dl > div")];
-    const useless = { plant: !sort.seeds, bare: !world.repaints, infect: sort.first !== "infect" };
+    const turns = slopesOf(world.rule).length > 0;
+    const useless = { plant: !sort.seeds, bare: !world.repaints, infect: sort.first !== "infect", turn: !turns };
+    this.direction.hidden = !turns || !sort.flows;
     for (const one of [...this.tools, ...lines]) one.hidden = useless[one.dataset.act] ?? false;
     TOOLS.forEach(([tool, key, usual], i) => {
       const words = sort.tools[tool] ?? usual;
@@ -183,6 +188,8 @@ export class Bar {
     this.speedSlider.setAttribute("aria-valuetext", `${clock.wanted} ${clock.unit}s a second`);
     this.rate.textContent = `${clock.wanted}/s`;
     this.rate.title = `${clock.unit}s a second`;
+    this.angleSlider.value = String(world.turn);
+    this.angle.textContent = `${world.turn}°`;
     press([this.loop], () => clock.loop);
     press([this.record], () => Boolean(player.recorder));
     this.record.textContent = player.recorder ? "Stop recording" : "Record video";

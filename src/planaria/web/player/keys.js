@@ -27,7 +27,7 @@ export function capsOf(action) {
 /** What a pointer can hold: [tool, its keys, words]. */
 export const TOOLS = table.tools.map(({ tool, words }) => [tool, capsOf(tool), words]);
 
-/** What kinds of life there are: the hint for each, and with which tool it begins. */
+/** What kinds of life there are: the hint for each, with which tool it begins, and if it flows, so has a direction. */
 const KINDS = {
   grow: {
     hint: "Drag to erase. It heals.",
@@ -62,6 +62,7 @@ const KINDS = {
     cleared: "Cleared. It grows again.",
     first: "erase",
     seeds: false,
+    flows: true,
     tools: { erase: "Erase a hole" },
   },
   repaint: {

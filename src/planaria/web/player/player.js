@@ -309,6 +309,10 @@ class Player {
       "next colour": () => this.colour(fromHex(SWATCHES[(SWATCHES.indexOf(toHex(brush.colour)) + 1) % SWATCHES.length])),
       slower: () => this.hurry(clock.slide - 0.084),
       faster: () => this.hurry(clock.slide + 0.084),
+      turn: () => {
+        this.turn((world.turn + 15) % 360);
+        bar.say(`Turned by ${world.turn}°.`);
+      },
       randomise: () => world.randomise(),
       clear: () => {
         world.clear();
@@ -417,6 +421,12 @@ class Player {
 
   hurry(slide) {
     this.clock.slide = slide;
+    this.bar.refresh();
+  }
+
+  /** Let all that it does go another way, by `degrees` counter-clockwise. */
+  turn(degrees) {
+    this.world.setTurn(degrees);
     this.bar.refresh();
   }
 

@@ -1,9 +1,8 @@
 // Choosing what shall be watched: a dropped file, a simulator that comes along, or frames on this machine by their path.
 
-import { icon, make, say } from "./elements.js";
-import { ask } from "./server.js";
+import { dropField } from "./drop.js";
+import { make } from "./elements.js";
 
-const MOST_BYTES = 20_000_000;
 const FORMATS = ".mp4,.mov,.m4v,.mkv,.webm,.avi,.gif,.webp,.apng";
 const WAIT = 700; // milliseconds after the last change, until the film is looked at
 
@@ -24,17 +23,18 @@ export function films(ones, thumb, onpick, survey) {
     "aria-describedby": "film-error",
   });
   const buttons = new Map(ones.map((one) => [one.name, known(one)]));
-  const file = make("input", { type: "file", id: "film-file", class: "unseen", accept: FORMATS });
-  const drop = make(
-    "label",
-    { class: "drop", for: "film-file" },
-    file,
-    icon("down"),
-    make("strong", { text: "Drop a film here" }),
-    make("span", { class: "muted", text: "or click to choose one: MP4, MOV, WebM, GIF, up to 20 MB" }),
+  const drop = dropField(
+    {
+      kind: "films",
+      id: "film-file",
+      accept: FORMATS,
+      title: "Drop a film here",
+      hint: "or click to choose one: MP4, MOV, WebM, GIF, up to 20 MB",
+    },
+    ({ film }) => choose(film),
+    fail,
   );
   const notes = make("ul", { class: "film-notes", role: "status", "aria-label": "About this film", hidden: true });
-  let uploading = Promise.resolve();
   let seen = "";
   let timer = 0;
 
@@ -85,48 +85,16 @@ export function films(ones, thumb, onpick, survey) {
     notes.hidden = !lines.length;
   }
 
-  async function upload(film) {
-    drop.classList.add("busy");
-    try {
-      if (film.size > MOST_BYTES) throw new Error(`${film.name} is larger than 20 MB`);
-      const answer = await ask(`/api/films?name=${encodeURIComponent(film.name)}`, { method: "PUT", body: film });
-      choose(answer.film);
-      say(`${film.name} is chosen`);
-    } catch (problem) {
-      fail(problem.message);
-    } finally {
-      drop.classList.remove("busy");
-      file.value = "";
-    }
-  }
-
-  function begin(film) {
-    uploading = upload(film);
-  }
-
-  file.addEventListener("change", () => file.files[0] && begin(file.files[0]));
-  for (const event of ["dragenter", "dragover"]) {
-    drop.addEventListener(event, (drag) => {
-      drag.preventDefault();
-      drop.classList.add("over");
-    });
-  }
-  for (const event of ["dragleave", "drop"]) drop.addEventListener(event, () => drop.classList.remove("over"));
-  drop.addEventListener("drop", (drag) => {
-    drag.preventDefault();
-    const dropped = drag.dataTransfer.files[0];
-    if (dropped) begin(dropped);
-  });
   path.addEventListener("input", mark);
   const where = make("span", { text: "Frames on this machine: a folder of pictures, a video or a GIF; or a simulator by name" });
   const element = make(
     "div",
     { class: "films" },
-    drop,
+    drop.element,
     make("div", { class: "thumbs", role: "group", "aria-label": "Simulators" }, [...buttons.values()]),
     make("label", { class: "words", for: "film-path" }, where, path),
     error,
     notes,
   );
-  return { element, source: () => path.value.trim(), ready: () => uploading, choose, fail, look, resize: () => {} };
+  return { element, source: () => path.value.trim(), ready: drop.ready, choose, fail, look, resize: () => {} };
 }

@@ -1,9 +1,8 @@
 // Choosing what shall grow: a dropped file, a built-in picture, an emoji or a word; shown as the cells will see it.
 
-import { icon, make, say } from "./elements.js";
-import { ask } from "./server.js";
+import { dropField } from "./drop.js";
+import { make } from "./elements.js";
 
-const MOST_BYTES = 20_000_000;
 const EXAMPLE = "\u{1F98E}  or  text:HELLO";
 const FORMATS = "image/png,image/jpeg,image/webp,image/gif,image/bmp,image/tiff,image/avif";
 
@@ -23,7 +22,6 @@ export function pictures(
   let picked = "";
   let shown = null;
   let cells = 40;
-  let uploading = Promise.resolve();
   let turn = 0;
   let settings = {};
   const preview = make("canvas", { class: "preview-cells", role: "img", "aria-label": "Nothing chosen yet" });
@@ -32,14 +30,16 @@ export function pictures(
   const remark = make("p", { class: "field-help", role: "status" });
   const cure = make("button", { type: "button", class: "button", text: "Leave it out" });
   const note = make("div", { class: "picture-note", hidden: true }, remark, cure);
-  const file = make("input", { type: "file", id: "picture-file", class: "unseen", accept: FORMATS });
-  const drop = make(
-    "label",
-    { class: "drop", for: "picture-file" },
-    file,
-    icon("down"),
-    make("strong", { text: "Drop a picture here" }),
-    make("span", { class: "muted", text: "or click to choose one: PNG, JPEG, WebP, GIF, up to 20 MB" }),
+  const drop = dropField(
+    {
+      kind: "pictures",
+      id: "picture-file",
+      accept: FORMATS,
+      title: "Drop a picture here",
+      hint: "or click to choose one: PNG, JPEG, WebP, GIF, up to 20 MB",
+    },
+    took,
+    fail,
   );
   const buttons = new Map(names.map((name) => [name, builtin(name)]));
   const words = make("input", {
@@ -111,30 +111,14 @@ export function pictures(
     return draw();
   }
 
-  function begin(picture) {
-    uploading = upload(picture);
-  }
-
-  async function upload(picture) {
-    drop.classList.add("busy");
-    try {
-      if (picture.size > MOST_BYTES) throw new Error(`${picture.name} is larger than 20 MB`);
-      const address = `/api/pictures?name=${encodeURIComponent(picture.name)}`;
-      const answer = await ask(address, { method: "PUT", body: picture });
-      words.value = "";
-      mark(answer.picture, picture.name);
-      say(`${picture.name} is chosen`);
-      if (answer.remark) warn(answer.remark);
-      if (Object.keys(settings).length && (await look(thumb(answer.picture, settings)))) return;
-      const own = URL.createObjectURL(picture);
-      await look(own);
-      URL.revokeObjectURL(own);
-    } catch (problem) {
-      fail(problem.message);
-    } finally {
-      drop.classList.remove("busy");
-      file.value = "";
-    }
+  async function took(answer, file) {
+    words.value = "";
+    mark(answer.picture, file.name);
+    if (answer.remark) warn(answer.remark);
+    if (Object.keys(settings).length && (await look(thumb(answer.picture, settings)))) return;
+    const own = URL.createObjectURL(file);
+    await look(own);
+    URL.revokeObjectURL(own);
   }
 
   function fail(text) {
@@ -145,19 +129,6 @@ export function pictures(
     words.focus({ preventScroll: true });
   }
 
-  file.addEventListener("change", () => file.files[0] && begin(file.files[0]));
-  for (const event of ["dragenter", "dragover"]) {
-    drop.addEventListener(event, (drag) => {
-      drag.preventDefault();
-      drop.classList.add("over");
-    });
-  }
-  for (const event of ["dragleave", "drop"]) drop.addEventListener(event, () => drop.classList.remove("over"));
-  drop.addEventListener("drop", (drag) => {
-    drag.preventDefault();
-    const dropped = drag.dataTransfer.files[0];
-    if (dropped) begin(dropped);
-  });
   words.addEventListener("input", () => {
     const text = words.value.trim();
     if (text) take(text); // what is being typed stays as it is
@@ -170,7 +141,7 @@ export function pictures(
     make(
       "div",
       { class: "choices" },
-      drop,
+      drop.element,
       note,
       make("div", { class: "thumbs", role: "group", "aria-label": "Built-in pictures" }, [...buttons.values()]),
       make("label", { class: "words", for: "picture-words" }, make("span", { text: label }), words),
@@ -181,7 +152,7 @@ export function pictures(
   return {
     element,
     source: () => picked,
-    ready: () => uploading,
+    ready: drop.ready,
     choose,
     fail,
     resize(side) {

@@ -1,7 +1,7 @@
 // A live run with a brush, as planaria.world is in Python: no clock, no buttons. Everything that draws or pokes goes
 // through here, on the graphics card where it can, in WebAssembly where not.
 
-import { STREAM, bodyOf, decode, derive, labelsOf, withWeights } from "../engine/model.js";
+import { STREAM, bodyOf, decode, derive, labelsOf, slopesOf, turned, withWeights } from "../engine/model.js";
 import { exposed, held, labelled, photoPlanes, planesOf, planted, pose, sown } from "./photo.js";
 import { centred, backgroundOf, opening, tiled } from "./start.js";
 import { WasmEngine } from "../engine/wasm.js";
@@ -21,6 +21,7 @@ export class World {
     this.photo = null;
     this.past = [];
     this.pressed = false;
+    this.turn = 0; // degrees
     this.open();
     this.begin();
   }
@@ -42,6 +43,10 @@ export class World {
   }
   get kind() {
     return this.engine.kind;
+  }
+  /** The model that runs: turned by as many degrees as a person wants. */
+  get turned() {
+    return turned(this.model, this.turn);
   }
   get whole() {
     return [0, 0, ...this.size];
@@ -73,7 +78,7 @@ export class World {
     this.why = chosen ? "asked for" : slow ? "this browser has no real graphics card" : this.refused();
     if (!this.why) return;
     try {
-      this.engine = new WasmEngine(this.model, this.size);
+      this.engine = new WasmEngine(this.turned, this.size);
     } catch (error) {
       if (!slow || this.refused()) throw error;
       this.why = "";
@@ -83,7 +88,7 @@ export class World {
   /** Take the graphics card; gives why it can't be had. */
   refused() {
     try {
-      this.engine = new GraphicsEngine(this.model, this.size);
+      this.engine = new GraphicsEngine(this.turned, this.size);
       this.engine.onlost = () => this.fall("the graphics card was lost");
       return "";
     } catch (error) {
@@ -94,7 +99,7 @@ export class World {
   /** Go on in WebAssembly, from where it began: what a lost card held is gone. */
   fall(why) {
     try {
-      this.engine = new WasmEngine(this.model, this.size);
+      this.engine = new WasmEngine(this.turned, this.size);
     } catch (error) {
       this.engine.flow = () => {
         throw new Error(`${why}, and ${error.message}`);
@@ -378,7 +383,13 @@ export class World {
   setWeights(flat) {
     this.model = withWeights(this.model, flat);
     this.charged = null;
-    this.engine.setModel(this.model);
+    this.engine.setModel(this.turned);
+  }
+
+  /** Let all that it does go another way, by `degrees` counter-clockwise, where it knows one; its cells live on. */
+  setTurn(degrees) {
+    this.turn = slopesOf(this.rule).length ? degrees : 0;
+    this.engine.setModel(this.turned);
   }
 
   /** The condition, the same vector in every cell. */
@@ -386,7 +397,7 @@ export class World {
     if (cond.length !== this.rule.cond) throw new Error(`the rule takes ${this.rule.cond} numbers`);
     this.model = { ...this.model, cond: Float32Array.from(cond) };
     this.charged = null;
-    this.engine.setModel(this.model);
+    this.engine.setModel(this.turned);
   }
 
   /** A grid of another size; what fits is kept, in the middle. A picture goes on around it as its own mirror image. */
