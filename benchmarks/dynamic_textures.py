@@ -1,5 +1,6 @@
 """Moving textures: four clips drawn by code, a rule trained on each, measured, and shown beside its clip.
 
+python benchmarks/dynamic_textures.py draws [NAME ...]         # what the ratios are of the same films from other seeds
 python benchmarks/dynamic_textures.py clips FOLDER
 python benchmarks/dynamic_textures.py train FOLDER [NAME ...] [key=value ...]
 python benchmarks/dynamic_textures.py table FOLDER [NAME ...]
@@ -14,18 +15,38 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import films
+import torch
 from PIL import Image
+from torch import Tensor
 
 import planaria as pl
 from planaria.data.frames import open_frames
 from planaria.report.sheets import image, sheet
+from planaria.tasks.dynamic_texture import MEASURED, ratios
 
 CLIPS = ("fire", "water", "clouds", "flow")
 """Films of `films.py`, of 240 frames and 64x64 cells."""
+SEEDS = (1, 2, 3, 4, 5)
+"""Seeds of the other films that a clip is compared with."""
 AGES = (100, 1000, 10_000)
 """Steps after which frames of a run are shown."""
 SHOWN = (0, 1, 2, 4, 8)
 """Frames of each row of a sheet, counted from its first."""
+
+
+def draws(names: Sequence[str]) -> None:
+    """Print how far films from other seeds are from a clip, as its task measures it: what a perfect model can reach."""
+    print("| clip | look | motion |")
+    print("|---|---|---|")
+    for name in names:
+        clip = _film(name, 0)
+        found = [ratios(_film(name, seed)[:MEASURED], (clip[:MEASURED], clip[-MEASURED:])) for seed in SEEDS]
+        ranges = (sorted(one[what] for one in found) for what in ("look", "motion"))
+        print(f"| {name} | " + " | ".join(f"{low:.2f} to {high:.2f}" for low, *_, high in ranges) + " |", flush=True)
+
+
+def _film(name: str, seed: int) -> Tensor:
+    return torch.from_numpy(films.frames(name, seed=seed)).permute(0, 3, 1, 2).float() / 255
 
 
 def clips(folder: Path) -> None:
@@ -85,12 +106,14 @@ def sheets(folder: Path, names: Sequence[str], output: Path) -> None:
 def main() -> None:
     """Run what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("clips", "train", "table", "sheet"))
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("what", choices=("draws", "clips", "train", "table", "sheet"))
+    parser.add_argument("folder", type=Path, nargs="?", default=Path())
     parser.add_argument("rest", nargs="*", help="names of clips, settings as key=value, and for sheet the file")
     given = parser.parse_args()
     names = [word for word in given.rest if word in CLIPS] or list(CLIPS)
-    if given.what == "clips":
+    if given.what == "draws":
+        draws([name for name in CLIPS if name in (str(given.folder), *given.rest)] or list(CLIPS))
+    elif given.what == "clips":
         clips(given.folder)
     elif given.what == "train":
         train(given.folder, names, [word for word in given.rest if "=" in word])

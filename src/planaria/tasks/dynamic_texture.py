@@ -290,7 +290,7 @@ class Task(restyle.Task):
             ahead = max(0, age - t)
             x, film = self._filmed(rule, run(rule, x, ahead, t=t, seed=1, engine=engine), t + ahead, count)
             t += ahead + (count - 1) * steps
-            metrics |= {f"{name} at step {age}": ratio for name, ratio in _ratios(film, halves).items()}
+            metrics |= {f"{name} at step {age}": ratio for name, ratio in ratios(film, halves).items()}
             drift = velocity(film)
             metrics[f"change at step {age}"] = _change(film) / change
             metrics[f"speed at step {age}"] = math.hypot(*drift)
@@ -355,7 +355,7 @@ def _windows(film: Tensor) -> Tensor:
     return torch.stack([film[[k + lag for lag in LAGS]] for k in range(len(film) - LAGS[-1])])
 
 
-def _ratios(film: Tensor, halves: tuple[Tensor, Tensor]) -> dict[str, float]:
+def ratios(film: Tensor, halves: tuple[Tensor, Tensor]) -> dict[str, float]:
     """Distances of a film from both halves of the clip, relative to those of the halves from each other."""
     of_film = [_apart(film, half) for half in halves]
     of_clip = [_apart(halves[1], halves[0]), _apart(*halves)]

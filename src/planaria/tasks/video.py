@@ -415,7 +415,8 @@ class Task(base.Task):
         if not len(which) or not count:
             return lives.age, x
         with torch.no_grad():
-            older = run(rule, x[which.to(x.device)], count * self.config.steps, **options)
+            steps = count * self.config.steps
+            older = run(rule, x[which.to(x.device)], steps, t=-steps, **options)
         keeps = (older.flatten(1).abs().amax(1) < FAR).cpu()
         which, older = which[keeps], older[keeps.to(x.device)]
         return lives.age.index_add(0, which, torch.full_like(which, count)), x.index_copy(0, which.to(x.device), older)
