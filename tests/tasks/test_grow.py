@@ -277,6 +277,9 @@ def test_other_damage_is_mixed_in(kind):
     elif kind == "speckle":
         inside = changed[5:, 0, 4:16, 4:16]
         assert inside.float().mean() == pytest.approx(0.25, abs=0.08)
+    elif kind == "fragment":
+        left = (after[5:, 3] > 0.1).flatten(1).sum(1) / (before[5:, 3] > 0.1).flatten(1).sum(1)
+        assert 0.05 <= left.min() < left.max() <= 0.21
     else:
         assert (after[changed] == 0).all()
 

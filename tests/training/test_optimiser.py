@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 import torch
 from helpers.tiny import tiny
@@ -33,6 +35,7 @@ def test_soap_follows_a_valley_that_adam_crosses():
 
 def test_without_bases_soap_is_adam(monkeypatch):
     monkeypatch.setattr(optimiser, "WIDEST", 0)
+    monkeypatch.setattr(optimiser, "SHORT", 1)
     assert valley(Soap, 20) == pytest.approx(valley(Adam, 20), rel=1e-4)
 
 
@@ -42,7 +45,18 @@ def test_a_long_side_has_no_basis():
     assert (blank["rows"].shape, blank["columns"].shape) == ((0, 0), (1, 1))
     wide.grad = torch.ones_like(wide)
     Soap([wide], 0.1, (0.9, 0.99)).step()
-    assert torch.allclose(wide, torch.tensor(-0.1))
+    assert torch.allclose(wide, torch.tensor(-0.1 / optimiser.SHORT))
+
+
+def test_first_steps_are_short():
+    p = torch.zeros(1, 1, requires_grad=True)
+    soap, places = Soap([p], 1.0, (0.9, 0.99)), [0.0]
+    for _ in range(optimiser.SHORT + 2):
+        p.grad = torch.ones_like(p)
+        soap.step()
+        places.append(-p.item())
+    steps = [b - a for a, b in pairwise(places)]
+    assert steps == pytest.approx([min(1, k / optimiser.SHORT) for k in range(1, optimiser.SHORT + 3)], rel=1e-4)
 
 
 def test_bases_stay_bases():

@@ -1,5 +1,6 @@
 """Damage: shapes that can be cut out of a living pattern, and noise."""
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -153,3 +154,14 @@ def strokes(alive: Tensor, u: Tensor) -> Mask:
         away = (row - y - along * down) ** 2 + (column - x - along * right) ** 2
         gone[k, 0] = (away <= (width[:, None, None] / 2) ** 2).any(0)
     return gone
+
+
+def fragment(alive: Tensor, share: float, u: float) -> Tensor:
+    """Mask `(h, w)` of the living cells nearest to one of them: `share` of them all, rounded up; `u` in [0, 1) picks."""
+    cells = alive.nonzero()
+    kept = torch.zeros_like(alive)
+    if len(cells):
+        middle = cells[int(u * len(cells))]
+        order = (cells - middle).square().sum(1).argsort(stable=True)[: math.ceil(share * len(cells))]
+        kept[cells[order, 0], cells[order, 1]] = True
+    return kept

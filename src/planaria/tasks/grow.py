@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from planaria import ranges
 from planaria.config import TrainConfig
-from planaria.core.damage import DRAWN, LEFT, Damage, cuts, discs, holes, strokes
+from planaria.core.damage import DRAWN, LEFT, Damage, cuts, discs, fragment, holes, strokes
 from planaria.core.layout import Layout
 from planaria.core.rule import RuleConfig
 from planaria.data import keying
@@ -43,12 +43,16 @@ MIXED: dict[str, str] = {
     "noise": "normal noise of strength 0.2 is added to every living cell",
     "hidden": "strokes that erase the hidden channels alone",
     "again": "strokes on the next best sample, which has often not healed yet",
+    "cut": "everything on one side of a line near the middle of the grid is erased",
+    "fragment": "all is erased but a twentieth to a fifth of the body, around a random cell",
 }
 """Kind of training damage that can be mixed in -> its effect."""
 FEWEST = 200
 """Fewest iterations after which the health of a trained model is examined."""
 SPECKLED, NOISY = 0.25, 0.2
 """Share of the cells that speckle erases in training, and strength of its noise."""
+SMALLEST, LARGEST = 0.05, 0.2
+"""Shares of the body that the training damage `fragment` leaves."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ class Config:
     damage_shape: Literal["disc", "cut", "hole", "mixed", "any", "strokes"] = "disc"
     """Damage: a disc as published, one side of a line, a rectangle; mixed: the first two; strokes: of a brush."""
     damage_mix: tuple[str, ...] = ()
-    """Shares of the damaged samples that get another damage: speckle:0.15, noise:0.1, hidden:0.1, again:0.1."""
+    """Shares of the damaged samples that get another damage: speckle:0.15, noise:0.1, cut:0.1, ..."""
     certificate: bool = True
     """Examine the health of the trained model, in about 20 seconds; not after fewer than 200 iterations."""
     rule: RuleConfig = RuleConfig()
@@ -256,6 +260,11 @@ class Task(base.Goal):
                 gone[k] = False
             elif kind == "speckle":
                 gone[k, 0] = torch.rand(self.size, generator=rng) < SPECKLED
+            elif kind == "cut":
+                gone[k : k + 1] = cuts(1, self.size, rng)
+            elif kind == "fragment":
+                u, v = torch.rand(2, generator=rng).tolist()
+                gone[k, 0] = ~fragment(alive[k].cpu(), SMALLEST + u * (LARGEST - SMALLEST), v)
             elif kind:
                 gone[k : k + 1] = strokes(alive[k : k + 1].cpu(), torch.rand(1, DRAWN, generator=rng))
         return gone

@@ -29,6 +29,8 @@ LEAST = 10
 """Fewest iterations that are worth a training."""
 FINE = 10**6
 """Iterations of the training that is thrown away, were it done: some more of them change nothing in its progress."""
+STILL = 1e-12
+"""Its learning rate: weights that explode would make cells die, and iterations of dead cells are short."""
 POINTS = 200
 """Points at which the time of an iteration is added up."""
 
@@ -115,7 +117,7 @@ def _scratch(task: Task, config: Any, ranks: Ranks) -> Trainer:
     grows = task.layout.alpha is not None and "target" in task.tensors
     if grows and not task.pool:
         task.pool = config.train.batch
-    settings = replace(config.train, steps=FINE, validate=0, guardian=False)
+    settings = replace(config.train, steps=FINE, validate=0, guardian=False, lr=STILL)
     trainer = Trainer(task, replace(config, train=settings), ranks)
     if grows and trainer.pool is not None:
         x, target = trainer.pool.x, task.tensors["target"].to(trainer.pool.x)

@@ -13,6 +13,8 @@ from torch import Tensor
 
 EVERY = 10
 """Steps between turns of the bases; in the first steps they turn in each."""
+SHORT = 20
+"""First steps, which are shorter: the bases, and the sizes in them, aren't known yet."""
 WIDEST = 1024
 """Longest side of a weight that has a basis: a longer one is left as it is, as its basis would be its square."""
 LEAST = 1e-12
@@ -78,7 +80,8 @@ class Soap(torch.optim.Optimizer):
         rows, columns = state["row_basis"], state["column_basis"]
         square.lerp_(_into(grad, rows, columns).square(), 1 - second)
         scale = (square / (1 - second**count)).sqrt() + LEAST
-        return _into(_into(mean, rows, columns) / (1 - first**count) / scale, rows.T, columns.T)
+        known = min(1.0, count / SHORT)
+        return known * _into(_into(mean, rows, columns) / (1 - first**count) / scale, rows.T, columns.T)
 
 
 def _matrix(p: Tensor) -> Tensor:

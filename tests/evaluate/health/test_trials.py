@@ -6,7 +6,7 @@ import pytest
 import torch
 from helpers.bodies import LAYOUT, SIZE, disc, grown, linear, still
 
-from planaria.core.damage import LEFT
+from planaria.core.damage import LEFT, fragment
 from planaria.evaluate.health import bears, heals
 from planaria.evaluate.health.trial import Check, perform
 
@@ -84,14 +84,14 @@ def test_hidden_channels_are_hit_alone():
 def test_a_fragment_is_the_nearest_cells():
     alive = torch.zeros(9, 9, dtype=torch.bool)
     alive[2:7, 2:7] = True
-    for seed in range(5):
+    for u in (0.0, 0.2, 0.5, 0.7, 0.99):
         for share, cells in ((0.2, 5), (0.1, 3), (0.01, 1)):
-            kept = heals.fragment(alive, share, seed)
+            kept = fragment(alive, share, u)
             assert kept.sum() == cells
             assert not (kept & ~alive).any()
             rows, columns = kept.nonzero().unbind(1)
             assert max(rows.max() - rows.min(), columns.max() - columns.min()) <= 2
-    assert heals.fragment(torch.zeros(3, 3, dtype=torch.bool), 0.5, 0).sum() == 0
+    assert fragment(torch.zeros(3, 3, dtype=torch.bool), 0.5, 0).sum() == 0
 
 
 def test_what_stays_damaged_has_a_second_shape():

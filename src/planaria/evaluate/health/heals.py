@@ -1,12 +1,10 @@
 """Heals: damage to grown bodies, by a brush, in the standard ways, by noise, and down to a fragment."""
 
-import math
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor
 
-from planaria.core.damage import DRAWN, LEFT, Damage, strokes
+from planaria.core.damage import DRAWN, LEFT, Damage, fragment, strokes
 from planaria.core.noise import derive, uniform
 from planaria.evaluate.health.organism import AGE, Organism
 from planaria.evaluate.health.trial import Begin, Check
@@ -113,18 +111,8 @@ def _twice(organism: Organism) -> Begin:
 
 def _fragment(organism: Organism, share: float) -> Begin:
     def begin(x: State, first: int, seed: int) -> State:
-        kept = [fragment(body, share, derive(seed, first + k)) for k, body in enumerate(organism.alive(x))]
+        chosen = [float(uniform(derive(seed, first + k), 0, (1, 1, 1))) for k in range(len(x))]
+        kept = [fragment(body, share, u) for body, u in zip(organism.alive(x), chosen, strict=True)]
         return erased(organism, x, ~torch.stack(kept)[:, None])
 
     return begin
-
-
-def fragment(alive: Tensor, share: float, seed: int) -> Tensor:
-    """Mask `(h, w)` of the living cells nearest to a random one of them: `share` of them all, rounded up."""
-    cells = alive.nonzero()
-    kept = torch.zeros_like(alive)
-    if len(cells):
-        middle = cells[int(uniform(seed, 0, (1, 1, 1)) * len(cells))]
-        order = (cells - middle).square().sum(1).argsort(stable=True)[: math.ceil(share * len(cells))]
-        kept[cells[order, 0], cells[order, 1]] = True
-    return kept
