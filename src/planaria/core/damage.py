@@ -157,7 +157,7 @@ def strokes(alive: Tensor, u: Tensor) -> Mask:
 
 
 def fragment(alive: Tensor, share: float, u: float) -> Tensor:
-    """Mask `(h, w)` of the living cells nearest to one of them: `share` of them all, rounded up; `u` in [0, 1) picks."""
+    """Mask `(h, w)` of the living cells nearest to one of them, `share` of all, rounded up; `u` in [0, 1) picks."""
     cells = alive.nonzero()
     kept = torch.zeros_like(alive)
     if len(cells):
