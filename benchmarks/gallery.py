@@ -25,6 +25,7 @@ from planaria.evaluate.health import FULL, heals, keeps
 from planaria.evaluate.health.finding import organism, task_of
 from planaria.evaluate.health.grows import grow
 from planaria.evaluate.health.trial import perform
+from planaria.store.cards import CUT, HEALED
 from planaria.export.movie import Film
 
 SETTINGS = ["train.steps=3000", "train.lr=6e-4", "train.lr_drops=0.25,0.5,0.7,0.85", "damage_from=0.04"]
@@ -50,7 +51,7 @@ def train(runs: Path, names: list[str]) -> None:
 
 
 def judge(runs: Path, names: list[str]) -> None:
-    """Measure what the floors are about: a row a model, as in the full certificate, with its seeds."""
+    """Measure some lines of the full certificate, with its seeds: a row a model; a run's model gets the badge."""
     print("| model | settled | drift to 100,000 steps | brush | as before | noise 20 % | 10 % left |")
     print("|---|---|---|---|---|---|---|", flush=True)
     for name in names:
@@ -69,6 +70,8 @@ def judge(runs: Path, names: list[str]) -> None:
                 cells.append(f"{found.healed} of {found.bodies}")
                 if asked == heals.BRUSH:
                     cells.append(str(found.as_before))
+                    if place.exists() and model.path is not None:
+                        store.add_metrics(model.path, {CUT: found.bodies, HEALED: found.healed})
         print(f"| {' | '.join(cells)} |", flush=True)
 
 

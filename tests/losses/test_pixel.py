@@ -12,13 +12,19 @@ def grads(name: str, shown: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize(
     ("name", "want"),
-    [("l2", (0.0, 1.25 / 4)), ("l1", (0.0, 1.5 / 4)), ("manhattan", (0.0, 1.5)), ("hinge", (0.0, 0.5 / 4))],
+    [
+        ("l2", (0.0, 1.25 / 4)),
+        ("l1", (0.0, 1.5 / 4)),
+        ("manhattan", (0.0, 1.5)),
+        ("rms", (0.0, (1.25 / 4) ** 0.5)),
+        ("hinge", (0.0, 0.5 / 4)),
+    ],
 )
 def test_known_values(name, want):
     wanted = torch.tensor([[[0.0, 1.0], [0.5, 0.25]]])
     off = wanted + torch.tensor([[1.0, 0.0], [0.0, -0.5]])  # one value off by 1, one by -1/2
     found = pixel_loss(name)(torch.stack([wanted, off]), wanted)
-    assert found.tolist() == pytest.approx(want)
+    assert found.tolist() == pytest.approx(want, abs=2e-5)
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -43,6 +49,12 @@ def test_what_is_right_is_still(name):
 def test_l2_pulls_in_proportion():
     off = torch.randn(2, 4, 3, 5)
     torch.testing.assert_close(grads("l2", off, torch.zeros(4, 3, 5)), 2 * off / 60)
+
+
+def test_rms_pulls_every_sample_alike():
+    off = torch.randn(3, 4, 3, 5) * torch.tensor([1e-3, 1e-2, 1.0]).view(3, 1, 1, 1)
+    lengths = grads("rms", off, torch.zeros(4, 3, 5)).flatten(1).norm(dim=1)
+    torch.testing.assert_close(lengths, torch.full((3,), 60**-0.5), rtol=1e-3, atol=0)
 
 
 def test_l1_pulls_alike():

@@ -172,6 +172,20 @@ def test_best_is_the_lowest_smoothed_loss_and_training_goes_on_unharmed():
     assert all(torch.equal(p, q) for p, q in zip(best.parameters(), t.best, strict=True))
 
 
+def test_best_weights_are_sought_anew_where_damage_begins():
+    t = trainer(tiny({"steps": 120}, damage=2, damage_from=0.5))
+    losses(t, 60)
+    easy = t.best_loss
+    assert len(t.recent) == guardian.MEMORY
+    t.step()
+    assert (t.best_loss, len(t.recent)) == (math.inf, 1)
+    losses(t, guardian.MEMORY)
+    assert easy != t.best_loss < math.inf
+    undamaged = trainer(tiny({"steps": 120}, damage=0, damage_from=0.5))
+    losses(undamaged, 61)
+    assert len(undamaged.recent) == guardian.MEMORY
+
+
 def test_a_packed_pool_is_the_same_to_the_bit():
     x = torch.where(torch.rand(5, 1, 6, 7) < 0.3, torch.randn(5, 8, 6, 7), 0.0)
     x[0, 0, 0, 0] = -0.0

@@ -9,8 +9,12 @@ from planaria.errors import unknown
 HINGE_MARGIN = 0.5
 """Largest difference without loss under `hinge`."""
 
+TINY = 1e-5
+"""Difference below which `rms` is smooth."""
+
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "l2": lambda shown, wanted: (shown - wanted).square().mean((1, 2, 3)),
+    "rms": lambda shown, wanted: ((shown - wanted).square().mean((1, 2, 3)) + TINY**2).sqrt() - TINY,
     "l1": lambda shown, wanted: (shown - wanted).abs().mean((1, 2, 3)),
     "manhattan": lambda shown, wanted: (shown - wanted).abs().sum((1, 2, 3)),
     "hinge": lambda shown, wanted: ((shown - wanted).abs() - HINGE_MARGIN).clamp(min=0).mean((1, 2, 3)),
@@ -19,6 +23,8 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 MEANINGS: dict[str, str] = {
     "l2": "mean squared difference: large errors first; the published choice",
+    "rms": "root of the mean squared difference: every sample pulls alike, so that bodies which haven't healed yet don't "
+    "drown the details of those that have",
     "l1": "mean absolute difference: every error pulls alike, large or small",
     "manhattan": "summed absolute difference: l1 times the number of values. With train.normalise the same steps as "
     "l1; without, a learning rate thousands of times higher",

@@ -60,6 +60,8 @@ class Task(ABC):
 
     layout: Layout
     pool: int = 0
+    harder: float = 0.0
+    """Share of the training after which its samples are harder, so that the best weights are sought anew."""
     start: Tensor | None = None
     """Frames `(n, visible, h, w)` that a life of the model begins with; the seed cell where None."""
 

@@ -74,7 +74,7 @@ class Config:
         Also("mode experiment experiment_type training_type stage"),
     ] = "regenerate"
     """grow: roll-outs start from the seed. persist: from a pool of grown ones too. regenerate: damaged as well."""
-    loss: Literal["l1", "l2", "manhattan", "hinge"] = "l2"
+    loss: Literal["l1", "l2", "rms", "manhattan", "hinge"] = "l2"
     """Loss that compares the picture; `planaria list losses` describes the effect of each on training."""
     damage: Annotated[int, Ge(0)] | None = None
     """Samples of a batch that are damaged, the best ones; the regime's own number (3 or 0) if none."""
@@ -192,6 +192,7 @@ class Task(base.Goal):
         pooled, damaged = REGIMES[config.regime]
         self.pool = config.train.pool if pooled else 0
         self.damaged = min(damaged, config.train.batch - 1) if config.damage is None else config.damage
+        self.harder = config.damage_from if self.damaged else 0.0
         self.threshold = rule.life_threshold
         self.mix = shares(config.damage_mix)
         self._loss = pixel_loss(config.loss)

@@ -81,7 +81,7 @@ class Config:
     """Steps that a host has lived when it is infected, at least and at most: growing ones and grown ones."""
     starts: tuple[str, ...] = ("point", "all", "seed")
     """Starts of an infection, drawn alike: point (a few cells), all (every cell at once), seed (an infected seed)."""
-    loss: Literal["l1", "l2", "manhattan", "hinge"] = "l2"
+    loss: Literal["l1", "l2", "rms", "manhattan", "hinge"] = "l2"
     """Loss that compares the picture; `planaria list losses` describes the effect of each on training."""
     damage: Annotated[int, Ge(0)] = 0
     """Samples of a batch that are damaged, the best ones: so it learns to heal as well."""
@@ -180,6 +180,7 @@ class Task(grow.Task):
         self.layout = infectable(self.bare, config.spreading)
         self.target = grow.target(self.tensors).to(device)
         self.pool, self.damaged = config.train.pool, config.damage
+        self.harder = config.damage_from if self.damaged else 0.0
         self.renewed = max(1, config.train.batch // 4)
         self.threshold, self.mix = self.host.config.life_threshold, {}
         self._loss = pixel_loss(config.loss)

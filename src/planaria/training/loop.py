@@ -79,6 +79,8 @@ class Trainer:
     def step(self) -> Report:
         """Run one iteration."""
         k, settings = self.step_count, self.settings
+        if (k - 1) / settings.steps < self.task.harder <= self.progress:
+            self.best_loss, self.recent = float("inf"), []
         rng = self._rng(TrainingStream.BATCH)
         batch, places = self._draw(rng)
         n = self._length()

@@ -13,12 +13,12 @@ from torch import Tensor
 
 EVERY = 10
 """Steps between turns of the bases; in the first steps they turn in each."""
-SHORT = 20
-"""First steps, which are shorter: the bases, and the sizes in them, aren't known yet."""
 WIDEST = 1024
 """Longest side of a weight that has a basis: a longer one is left as it is, as its basis would be its square."""
 LEAST = 1e-12
 """Smallest divisor."""
+ROUNDED = 1e-6
+"""Share of the largest size in the bases below which there is nothing but rounding."""
 
 
 class Adam(torch.optim.Adam):
@@ -37,7 +37,11 @@ class Adam(torch.optim.Adam):
 
 
 class Soap(torch.optim.Optimizer):
-    """Adam whose moments live in slowly turning bases of a weight's rows and of its columns; a bias is one column."""
+    """Adam whose moments live in slowly turning bases of a weight's rows and of its columns; a bias is one column.
+
+    Other than in the paper, the second moments turn with the bases, as if those of the old basis were independent:
+    else what was measured in one basis divides in another, where it may be next to nothing.
+    """
 
     names = (*Adam.names, "rows", "columns", "row_basis", "column_basis")
 
@@ -76,12 +80,15 @@ class Soap(torch.optim.Optimizer):
             if len(state[covariance]):
                 state[covariance].lerp_(g @ g.T, 1 - second)
                 if count <= EVERY or count % EVERY == 0:
-                    state[basis] = _turned(state[covariance], state[basis])
+                    turned = _turned(state[covariance], state[basis])
+                    shares = (turned.T @ state[basis]).square()
+                    square.copy_(shares @ square if basis == "row_basis" else square @ shares.T)
+                    state[basis] = turned
         rows, columns = state["row_basis"], state["column_basis"]
         square.lerp_(_into(grad, rows, columns).square(), 1 - second)
-        scale = (square / (1 - second**count)).sqrt() + LEAST
-        known = min(1.0, count / SHORT)
-        return known * _into(_into(mean, rows, columns) / (1 - first**count) / scale, rows.T, columns.T)
+        scale = (square / (1 - second**count)).sqrt()
+        scale += LEAST + ROUNDED * scale.max()
+        return _into(_into(mean, rows, columns) / (1 - first**count) / scale, rows.T, columns.T)
 
 
 def _matrix(p: Tensor) -> Tensor:

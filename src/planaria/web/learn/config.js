@@ -28,7 +28,7 @@ const SETTINGS = {
   background: ["none", TEXT],
   trim: [false, FLAG],
   regime: ["regenerate", choice("grow", "persist", "regenerate")],
-  loss: ["l2", choice("l1", "l2", "manhattan", "hinge")],
+  loss: ["l2", choice("l1", "l2", "rms", "manhattan", "hinge")],
   damage: [null, orNone(COUNT)],
   damage_from: [0, SHARE],
   damage_shape: ["disc", choice("disc", "cut", "hole", "mixed", "any")],

@@ -69,6 +69,8 @@ export class Training {
   async step() {
     const k = this.iteration;
     const { train } = this.config;
+    const harder = this.damaged ? this.config.damage_from : 0;
+    if ((k - 1) / train.steps < harder && harder <= this.progress) [this.bestLoss, this.recent] = [Infinity, []];
     this.crew ??= await Crew.create(this.module, this.work(), this.ports);
     const { states, places } = this.batch(this.rng(STREAM.batch));
     const rollout = this.length();
