@@ -25,8 +25,8 @@ from planaria.evaluate.health import FULL, heals, keeps
 from planaria.evaluate.health.finding import organism, task_of
 from planaria.evaluate.health.grows import grow
 from planaria.evaluate.health.trial import perform
-from planaria.store.cards import CUT, HEALED
 from planaria.export.movie import Film
+from planaria.store.cards import CUT, HEALED
 
 SETTINGS = ["train.steps=3000", "train.lr=6e-4", "train.lr_drops=0.25,0.5,0.7,0.85", "damage_from=0.04"]
 SMALL = [*SETTINGS, "size=32", "padding=12"]

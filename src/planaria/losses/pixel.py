@@ -23,8 +23,8 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 MEANINGS: dict[str, str] = {
     "l2": "mean squared difference: large errors first; the published choice",
-    "rms": "root of the mean squared difference: every sample pulls alike, so that bodies which haven't healed yet don't "
-    "drown the details of those that have",
+    "rms": "root of the mean squared difference: every sample pulls alike, so that bodies which haven't healed yet "
+    "don't drown the details of those that have",
     "l1": "mean absolute difference: every error pulls alike, large or small",
     "manhattan": "summed absolute difference: l1 times the number of values. With train.normalise the same steps as "
     "l1; without, a learning rate thousands of times higher",
