@@ -76,9 +76,7 @@ def _line(found: "Certificate") -> str:
     from planaria.report.health import log10
 
     settled, kept = found.grows.settled, found.keeps
-    fates = found.brush.extinct, found.brush.burst, found.brush.overgrown, found.brush.second
-    named = zip(fates, ("extinct", "burst", "overgrown", "in a second shape"), strict=True)
-    rest = ", ".join(f"{n:,} {what}" for n, what in named if n)
+    rest = ", ".join(f"{n:,} {what}" for what, n in found.brush.fates if n)
     return (
         f"{found.name}: {found.badge}{f' ({rest})' if rest else ''}; settled at {log10(settled)}, "
         f"drift {kept.drift:+.2f} by step {kept.steps[-1]:,}; against {found.target}"

@@ -52,8 +52,7 @@ def table(found: Certificate) -> Table:
 
 
 def _row(trial: Trial) -> tuple[str, ...]:
-    rest = (("extinct", trial.extinct), ("burst", trial.burst), ("overgrown", trial.overgrown),
-            ("in a second shape", trial.second))  # fmt: skip
+    rest = trial.fates
     worst = max((math.inf if math.isnan(e) else e for e in trial.errors), default=math.nan)
     return (
         f"  {trial.name}", f"{trial.healed:,} of {trial.bodies:,}", log10(trial.median[-1]), log10(worst),

@@ -57,7 +57,7 @@ def test_every_part_is_there(certificate):
     assert (told["seed"], told["quick"], told["target"]) == (3, True, "a disc")
     assert {trial["name"] for trial in told["trials"]} >= {"brush strokes", "noise 20%", "10% of the body left"}
     for trial in told["trials"]:
-        fates = ("healed", "extinct", "burst", "overgrown", "second shape")
+        fates = ("healed", "moved", "extinct", "burst", "overgrown", "second shape")
         assert sum(trial[fate] for fate in fates) == trial["bodies"] == len(trial["errors"])
 
 

@@ -117,7 +117,7 @@ def test_the_fates_of_bodies():
     explodes = outcome("left half", steps=60, organism=replaced(linear(0.5)))
     assert (explodes.burst, explodes.second) == (6, 0)
     for found in (outcome("no number in one cell", steps=3), outcome("brush strokes")):
-        assert found.healed + found.extinct + found.burst + found.overgrown + found.second == found.bodies
+        assert found.healed + sum(count for _, count in found.fates) == found.bodies
     poisoned = outcome("no number in one cell", steps=3)
     assert poisoned.healed == 0
     assert not any(map(math.isfinite, poisoned.errors)) or poisoned.second == 6
@@ -129,6 +129,18 @@ def test_an_overgrown_body():
     small = disc(radius=3)
     found = outcome("hidden channels, all cells", organism=mine.__class__(**{**vars(mine), "target": small}))
     assert (found.overgrown, found.second) == (6, 0)
+
+
+@pytest.mark.parametrize(("shift", "moved"), [(2, 6), (-4, 6), (5, 0)])
+def test_a_body_that_is_whole_but_not_in_its_place(shift, moved):
+    mine = still()
+    elsewhere = disc(radius=4).roll((shift, -1), (1, 2))
+    found = perform(
+        mine.__class__(**{**vars(mine), "target": elsewhere}), LAYOUT.embed(disc(radius=4), 6),
+        Check("nothing", "heals", 6, lambda x, first, seed: x, steps=4), 0.0, seed=0, tick=lambda steps: None,
+    )  # fmt: skip
+    assert (found.healed, found.moved, found.second) == (0, moved, 6 - moved)
+    assert found.to_dict()["moved"] == moved
 
 
 def replaced(rule):

@@ -18,6 +18,8 @@ HEALED = 1e-3
 """Mean squared error below which a body is healed."""
 STOPS = (0, 10, 20, 40, 60, 80, 100, 150, 200, 300, 400, 500)
 """Steps after the damage at which the error is taken; the last one decides."""
+SHIFT = 4
+"""Cells up to which a body that is whole may have moved, down or sideways, to count as moved."""
 WORST = 6
 """Bodies that are kept as pictures, the worst ones."""
 
@@ -58,7 +60,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Trial:
-    """Outcome of a check. Every body is healed, extinct, burst, overgrown, or else has settled in a second shape."""
+    """Outcome of a check. Every body is healed, moved, extinct, burst, overgrown, or else has a second shape."""
 
     name: str
     group: Group
@@ -70,6 +72,8 @@ class Trial:
     extinct: int
     burst: int
     overgrown: int
+    moved: int
+    """Bodies that are whole, but up to four cells from their place: their error there is below 1e-3."""
     second: int
     """Bodies in a second shape."""
     stops: tuple[int, ...]
@@ -83,12 +87,20 @@ class Trial:
     """Last error of each body."""
     worst: tuple[Case, ...] = field(default=(), repr=False, compare=False)
 
+    @property
+    def fates(self) -> tuple[tuple[str, int], ...]:
+        """What became of the bodies that are not healed, in words, and of how many."""
+        return (
+            ("whole, but moved", self.moved), ("extinct", self.extinct), ("burst", self.burst),
+            ("overgrown", self.overgrown), ("in a second shape", self.second),
+        )  # fmt: skip
+
     def to_dict(self) -> dict[str, Any]:
         """All numbers, ready for JSON: one that is not a number is None."""
         return {
             "name": self.name, "group": self.group, "bodies": self.bodies, "healed": self.healed,
             "as before": self.as_before, "extinct": self.extinct, "burst": self.burst, "overgrown": self.overgrown,
-            "second shape": self.second, "stops": list(self.stops), "lower": numbers(self.lower),
+            "moved": self.moved, "second shape": self.second, "stops": list(self.stops), "lower": numbers(self.lower),
             "median": numbers(self.median), "upper": numbers(self.upper), "errors": numbers(self.errors),
         }  # fmt: skip
 
@@ -123,19 +135,33 @@ def perform(organism: Organism, homes: State, check: Check, settled: float, *, s
         else:
             y, found = _step_by_step(later, x, stops, target, check, fires, tick)
         curves.append(found)
-        ends.append(torch.stack([later.faded(y), ~later.bounded(y), later.overgrown(y, target)]))
+        whole = torch.from_numpy(_elsewhere(later, y, target, found[-1]) < HEALED)
+        ends.append(torch.stack([later.faded(y), ~later.bounded(y), later.overgrown(y, target), whole]))
         worst = _worst([*worst, *_cases(organism, later, before, x, y, found[-1])])
-    error, (extinct, burst, overgrown) = np.concatenate(curves, 1), torch.cat(ends, 1).numpy()
+    error, (extinct, burst, overgrown, whole) = np.concatenate(curves, 1), torch.cat(ends, 1).numpy()
     last = error[-1]
     healed = (last < HEALED) & ~extinct & ~burst
-    lost = extinct | burst | (overgrown & ~healed)
+    moved = whole & ~healed & ~extinct & ~burst
+    overgrown = overgrown & ~healed & ~moved
+    lost = extinct | burst | overgrown | moved
     return Trial(
         check.name, check.group, check.bodies, healed=int(healed.sum()),
         as_before=int(((last < 2 * settled) & ~extinct & ~burst).sum()),
-        extinct=int(extinct.sum()), burst=int(burst.sum()), overgrown=int((overgrown & ~healed).sum()),
+        extinct=int(extinct.sum()), burst=int(burst.sum()), overgrown=int(overgrown.sum()), moved=int(moved.sum()),
         second=int((~healed & ~lost).sum()), stops=stops, lower=quantile(error, 0.1), median=quantile(error, 0.5),
         upper=quantile(error, 0.9), errors=tuple(last.tolist()), worst=tuple(worst),
     )  # fmt: skip
+
+
+def _elsewhere(organism: Organism, x: State, target: Picture, error: np.ndarray) -> np.ndarray:
+    """Least error of each body that isn't healed where it is, over all places up to four cells away."""
+    least = np.full(len(x), math.inf)
+    ill = np.flatnonzero(~(error < HEALED))
+    reach = range(-SHIFT, SHIFT + 1)
+    for down, right in ((a, b) for a in reach for b in reach if len(ill)):
+        moved = errors(organism, x[torch.from_numpy(ill)], target.roll((down, right), (1, 2)))
+        least[ill] = np.fmin(least[ill], moved)
+    return least
 
 
 def _step_by_step(
