@@ -28,14 +28,14 @@ from planaria.evaluate.health.trial import perform
 from planaria.export.movie import Film
 from planaria.store.cards import CUT, HEALED
 
-SETTINGS = ["train.steps=3000", "train.lr=6e-4", "train.lr_drops=0.25,0.5,0.7,0.85", "damage_from=0.04"]
+SETTINGS = ["train.steps=3000", "train.lr=1e-3", "train.lr_drops=0.3,0.5,0.65,0.8,0.92", "damage_from=0.15"]
 SMALL = [*SETTINGS, "size=32", "padding=12"]
-FRAGMENTS = "damage_mix=speckle:0.05,noise:0.05,hidden:0.05,again:0.1,cut:0.1,fragment:0.3"
+FRAGMENTS = "damage_mix=speckle:0.05,noise:0.05,hidden:0.05,again:0.1,cut:0.1,fragment:0.25"
 NAMES = ("butterfly", "fish", "flower", "heart", "ladybird", "mushroom", "octopus", "planarian", "snail")
 MODELS: dict[str, list[str]] = {"lizard": ["picture=lizard.png", *SETTINGS]} | {
     name: [f"picture={name}", *SMALL] for name in NAMES
 }
-MODELS["planarian"] += ["train.steps=4000", FRAGMENTS]
+MODELS["planarian"] += [FRAGMENTS]
 """Name -> what it changes in the recipe `healer`."""
 SHIPPED = Path(pl.__file__).parent / "gallery"
 CUTS = ("left", "right", "top", "bottom")

@@ -40,7 +40,10 @@ def test_it_knows_what_its_file_says(lizard, tmp_path):
     assert lizard.name == "lizard"
     assert lizard.path == store.gallery()["lizard"]
     assert repr(pl.load(bursting.save_stopped(tmp_path / "run"))).endswith(", stopped at iteration 68 of 1,200")
-    assert repr(lizard) == "Model 'lizard': 8,320 parameters, 16 channels, 72x72 cells, 8,000 iterations"
+    assert (
+        repr(lizard)
+        == f"Model 'lizard': 8,320 parameters, 16 channels, 72x72 cells, {lizard.card.trained:,} iterations"
+    )
     with pytest.raises(UserError, match="no model 'lizrad'; the gallery has 'lizard'"):
         pl.load("lizrad")
 
