@@ -17,7 +17,7 @@ WIDEST = 1024
 """Longest side of a weight that has a basis: a longer one is left as it is, as its basis would be its square."""
 LEAST = 1e-12
 """Smallest divisor."""
-ROUNDED = 1e-6
+ROUNDED = 1e-8
 """Share of the largest size in the bases below which there is nothing but rounding."""
 
 
