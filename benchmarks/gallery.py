@@ -71,7 +71,7 @@ def judge(runs: Path, names: list[str]) -> None:
                 if asked == heals.BRUSH:
                     cells.append(str(found.as_before))
                     if place.exists() and model.path is not None:
-                        store.add_metrics(model.path, {CUT: found.bodies, HEALED: found.healed})
+                        store.add_metrics(model.path, {CUT: float(found.bodies), HEALED: float(found.healed)})
         print(f"| {' | '.join(cells)} |", flush=True)
 
 

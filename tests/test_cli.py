@@ -325,7 +325,7 @@ def test_a_warning_is_one_plain_line(tmp_path, capsys):
 
 @pytest.mark.parametrize("recipe", sorted(shipped()))
 def test_every_shipped_recipe_trains(recipe, tmp_path):
-    small = ["train.steps=1", "train.rollout=2,3", "train.pool=8", "train.batch=4", "size=8"]
+    small = ["train.steps=1", "train.rollout=2,3", "train.pool=8", "train.batch=6", "size=8"]
     film = find(recipe).task == "video"
     small += ["frames=sim:life", "count=12", "clips=1", "context=2"] if film else ["padding=2"]
     assert main(["train", recipe, *small, "--runs", str(tmp_path)]) == 0

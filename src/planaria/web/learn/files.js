@@ -80,9 +80,22 @@ export function readModel(bytes) {
     frame: countOf(card.frame?.steps, 10000) ?? 1,
     length: countOf(card.length, LONGEST_LOOP) ?? countOf(card.config?.train?.rollout?.[1], LONGEST_LOOP) ?? 200,
     solver: textOf(card.frame?.solver) || "euler",
+    ...badgeOf(card.figures),
     ...(start ? { start: startOf(start, layout) } : {}),
   });
   return { payload, card };
+}
+
+/** The line on an organism's health, as planaria.store.cards.badge makes it; nothing where it was not examined. */
+function badgeOf(figures) {
+  const { "bodies cut by a brush": cut, "bodies healed": healed } = isRecord(figures) ? figures : {};
+  const known = 0 < cut && cut <= MOST && 0 <= healed && healed <= cut;
+  return known ? { badge: `heals ${grouped(healed)} of ${grouped(cut)}` } : {};
+}
+
+/** A count with a comma between thousands. */
+function grouped(count) {
+  return Math.round(count).toLocaleString("en-US");
 }
 
 /** The layout of a file or a link: what is not given is as usual. Throws an Error where it doesn't fit the rule. */
