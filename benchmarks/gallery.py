@@ -35,8 +35,8 @@ NAMES = ("butterfly", "fish", "flower", "heart", "ladybird", "mushroom", "octopu
 MODELS: dict[str, list[str]] = {"lizard": ["picture=lizard.png", *SETTINGS]} | {
     name: [f"picture={name}", *SMALL] for name in NAMES
 }
-MODELS["planarian"] += [FRAGMENTS]
 """Name -> what it changes in the recipe `healer`."""
+MODELS["planarian"] += [FRAGMENTS]
 SHIPPED = Path(pl.__file__).parent / "gallery"
 CUTS = ("left", "right", "top", "bottom")
 MOMENTS = (0, 30, 60, 200, 200, 230, 400)
