@@ -89,7 +89,8 @@ export function readModel(bytes) {
 /** The line on an organism's health, as planaria.store.cards.badge makes it; nothing where it was not examined. */
 function badgeOf(figures) {
   const { "bodies cut by a brush": cut, "bodies healed": healed } = isRecord(figures) ? figures : {};
-  const known = 0 < cut && cut <= MOST && 0 <= healed && healed <= cut;
+  const numbers = [cut, healed].every(Number.isFinite);
+  const known = numbers && 0 < cut && cut <= MOST && 0 <= healed && healed <= cut;
   return known ? { badge: `heals ${grouped(healed)} of ${grouped(cut)}` } : {};
 }
 
